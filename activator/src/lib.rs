@@ -1,0 +1,1 @@
+//! Decides every allocation: a pure plan from the chain, and its application.

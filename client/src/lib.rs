@@ -1,0 +1,1 @@
+//! The client daemon doublezerod and the command line doublezero.

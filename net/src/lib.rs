@@ -1,0 +1,1 @@
+//! Packets, kernel configuration and GRE tunnels.

@@ -1,0 +1,1 @@
+//! What every client of the chain links: instruction builders, the network view, the ledger.

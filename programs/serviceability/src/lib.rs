@@ -1,0 +1,1 @@
+//! The DoubleZero serviceability program: accounts, pools, lifecycles and their rules.

@@ -1,0 +1,1 @@
+//! The simulated internet and backbone: a userspace link-emulation engine.

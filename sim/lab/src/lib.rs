@@ -1,0 +1,1 @@
+//! Namespaces, nodes, processes and their clean-up.

@@ -1,0 +1,1 @@
+//! A solana-program-test bank behind a Solana JSON-RPC server.

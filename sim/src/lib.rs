@@ -1,0 +1,1 @@
+//! The DoubleZero simulator: scenarios, runs, the oracle and the command line.
