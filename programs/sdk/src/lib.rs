@@ -1,1 +1,8 @@
 //! What every client of the chain links: instruction builders, the network view, the ledger.
+
+pub mod ledger;
+pub mod view;
+
+pub use dz_serviceability as program;
+pub use ledger::{Ledger, LedgerError};
+pub use view::NetworkView;

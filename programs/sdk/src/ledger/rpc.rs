@@ -1,0 +1,1 @@
+//! The ledger over Solana's JSON-RPC and its subscriptions.

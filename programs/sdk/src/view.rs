@@ -1,0 +1,377 @@
+//! One consistent picture of all accounts at one slot. Everything that decides is a pure function of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use dz_serviceability::{
+    pda,
+    state::{
+        AccessPass, AccountData, AccountType, Contributor, DecodeError, Device, Exchange,
+        GlobalConfig, Interface, Link, MulticastGroup, Pool, PoolKind, Tenant, User,
+    },
+};
+use solana_pubkey::Pubkey;
+
+/// An account that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("account {account}: {source}")]
+pub struct ViewError {
+    /// Its address.
+    pub account: Pubkey,
+    /// What is wrong with its bytes.
+    pub source: DecodeError,
+}
+
+/// All accounts of the program, decoded once, at one revision.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkView {
+    program: Pubkey,
+    slot: u64,
+    config: Option<GlobalConfig>,
+    pools: BTreeMap<Pubkey, Pool>,
+    contributors: BTreeMap<Pubkey, Contributor>,
+    exchanges: BTreeMap<Pubkey, Exchange>,
+    devices: BTreeMap<Pubkey, Device>,
+    interfaces: BTreeMap<Pubkey, Interface>,
+    links: BTreeMap<Pubkey, Link>,
+    tenants: BTreeMap<Pubkey, Tenant>,
+    access_passes: BTreeMap<Pubkey, AccessPass>,
+    groups: BTreeMap<Pubkey, MulticastGroup>,
+    users: BTreeMap<Pubkey, User>,
+    /// Which accounts there are, so that a closed one is found whatever it was.
+    types: BTreeMap<Pubkey, AccountType>,
+    by_code: BTreeMap<(AccountType, String), Pubkey>,
+    users_by_client: BTreeMap<Ipv4Addr, BTreeSet<Pubkey>>,
+    users_by_device: BTreeMap<Pubkey, BTreeSet<Pubkey>>,
+    interfaces_by_device: BTreeMap<Pubkey, BTreeSet<Pubkey>>,
+}
+
+macro_rules! entities {
+    ($($(#[$doc:meta])* $map:ident $one:ident $type:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $map(&self) -> &BTreeMap<Pubkey, $type> {
+                &self.$map
+            }
+
+            #[doc = concat!("The ", stringify!($type), " at this address.")]
+            pub fn $one(&self, key: &Pubkey) -> Option<&$type> {
+                self.$map.get(key)
+            }
+        )*
+    };
+}
+
+impl NetworkView {
+    /// An empty view of a program.
+    pub fn new(program: Pubkey) -> Self {
+        Self {
+            program,
+            ..Self::default()
+        }
+    }
+
+    /// The view of these accounts at this slot.
+    pub fn from_accounts<'a>(
+        program: Pubkey,
+        slot: u64,
+        accounts: impl IntoIterator<Item = (Pubkey, &'a [u8])>,
+    ) -> Result<Self, ViewError> {
+        let mut view = Self::new(program);
+        view.slot = slot;
+        for (key, data) in accounts {
+            view.set_account(key, data)?;
+        }
+        Ok(view)
+    }
+
+    /// Puts an account's new data in; empty data means that it was closed. On an error nothing has changed.
+    pub fn set_account(&mut self, key: Pubkey, data: &[u8]) -> Result<(), ViewError> {
+        macro_rules! insert {
+            ($map:ident, $type:ident, $data:expr) => {{
+                let value = $type::decode($data).map_err(|source| ViewError {
+                    account: key,
+                    source,
+                })?;
+                self.forget(&key);
+                self.index(key, &value);
+                self.$map.insert(key, value);
+            }};
+        }
+        let Some(&tag) = data.first() else {
+            self.forget(&key);
+            return Ok(());
+        };
+        let account_type = AccountType::try_from(tag).map_err(|_| ViewError {
+            account: key,
+            source: DecodeError::UnknownType(tag),
+        })?;
+        match account_type {
+            AccountType::GlobalConfig => {
+                let config = GlobalConfig::decode(data).map_err(|source| ViewError {
+                    account: key,
+                    source,
+                })?;
+                self.config = Some(config);
+            }
+            AccountType::Pool => insert!(pools, Pool, data),
+            AccountType::Contributor => insert!(contributors, Contributor, data),
+            AccountType::Exchange => insert!(exchanges, Exchange, data),
+            AccountType::Device => insert!(devices, Device, data),
+            AccountType::Interface => insert!(interfaces, Interface, data),
+            AccountType::Link => insert!(links, Link, data),
+            AccountType::Tenant => insert!(tenants, Tenant, data),
+            AccountType::AccessPass => insert!(access_passes, AccessPass, data),
+            AccountType::MulticastGroup => insert!(groups, MulticastGroup, data),
+            AccountType::User => insert!(users, User, data),
+        }
+        self.types.insert(key, account_type);
+        Ok(())
+    }
+
+    /// The slot the view is of: its revision.
+    pub fn slot(&self) -> u64 {
+        self.slot
+    }
+
+    /// Sets the revision; the caller has applied everything up to it.
+    pub fn set_slot(&mut self, slot: u64) {
+        self.slot = slot;
+    }
+
+    /// The program whose accounts these are.
+    pub fn program(&self) -> &Pubkey {
+        &self.program
+    }
+
+    /// The config, once it is initialised.
+    pub fn config(&self) -> Option<&GlobalConfig> {
+        self.config.as_ref()
+    }
+
+    entities! {
+        /// All pools by address.
+        pools pool Pool;
+        /// All contributors by address.
+        contributors contributor Contributor;
+        /// All metros by address.
+        exchanges exchange Exchange;
+        /// All devices by address.
+        devices device Device;
+        /// All interfaces by address.
+        interfaces interface Interface;
+        /// All links by address.
+        links link Link;
+        /// All tenants by address.
+        tenants tenant Tenant;
+        /// All access passes by address.
+        access_passes access_pass AccessPass;
+        /// All multicast groups by address.
+        groups group MulticastGroup;
+        /// All users by address, the rejected and banned ones too.
+        users user User;
+    }
+
+    /// The address of the entity of this type with this code.
+    pub fn by_code(&self, account_type: AccountType, code: &str) -> Option<Pubkey> {
+        self.by_code.get(&(account_type, code.to_owned())).copied()
+    }
+
+    /// The device with this code.
+    pub fn device_by_code(&self, code: &str) -> Option<(Pubkey, &Device)> {
+        let key = self.by_code(AccountType::Device, code)?;
+        Some((key, self.devices.get(&key)?))
+    }
+
+    /// The group with this code.
+    pub fn group_by_code(&self, code: &str) -> Option<(Pubkey, &MulticastGroup)> {
+        let key = self.by_code(AccountType::MulticastGroup, code)?;
+        Some((key, self.groups.get(&key)?))
+    }
+
+    /// The tenant with this code.
+    pub fn tenant_by_code(&self, code: &str) -> Option<(Pubkey, &Tenant)> {
+        let key = self.by_code(AccountType::Tenant, code)?;
+        Some((key, self.tenants.get(&key)?))
+    }
+
+    /// The users of a client, in address order, whatever their status.
+    pub fn users_of_client(&self, client_ip: Ipv4Addr) -> impl Iterator<Item = (&Pubkey, &User)> {
+        self.users_by_client
+            .get(&client_ip)
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.users.get_key_value(key))
+    }
+
+    /// The users of a device, in address order, whatever their status.
+    pub fn users_of_device(&self, device: &Pubkey) -> impl Iterator<Item = (&Pubkey, &User)> {
+        self.users_by_device
+            .get(device)
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.users.get_key_value(key))
+    }
+
+    /// The interfaces of a device, in address order.
+    pub fn interfaces_of_device(
+        &self,
+        device: &Pubkey,
+    ) -> impl Iterator<Item = (&Pubkey, &Interface)> {
+        self.interfaces_by_device
+            .get(device)
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.interfaces.get_key_value(key))
+    }
+
+    /// A device's endpoint table: its activated endpoint interfaces in the order of their addresses.
+    pub fn endpoints(&self, device: &Pubkey) -> Vec<(Ipv4Addr, Pubkey)> {
+        let mut endpoints: Vec<_> = self
+            .interfaces_of_device(device)
+            .filter_map(|(key, interface)| Some((interface.endpoint()?, *key)))
+            .collect();
+        endpoints.sort();
+        endpoints
+    }
+
+    /// The user that holds this pair, whatever its status.
+    pub fn user_at(&self, client_ip: Ipv4Addr, endpoint_ip: Ipv4Addr) -> Option<(Pubkey, &User)> {
+        let key = pda::user(&self.program, client_ip, endpoint_ip).0;
+        Some((key, self.users.get(&key)?))
+    }
+
+    /// The pool of this kind, owner and base.
+    pub fn pool_at(&self, kind: PoolKind, owner: &Pubkey, base: u32) -> Option<(Pubkey, &Pool)> {
+        let key = pda::pool(&self.program, kind, owner, base).0;
+        Some((key, self.pools.get(&key)?))
+    }
+
+    /// The pools of a kind of global blocks, in allocation order.
+    pub fn block_pools(&self, kind: PoolKind) -> Vec<(Pubkey, &Pool)> {
+        let owner = pda::config(&self.program).0;
+        self.config
+            .as_ref()
+            .and_then(|config| config.blocks(kind))
+            .into_iter()
+            .flatten()
+            .filter_map(|block| self.pool_at(kind, &owner, u32::from(block.network())))
+            .collect()
+    }
+
+    fn forget(&mut self, key: &Pubkey) {
+        match self.types.remove(key) {
+            None => {}
+            Some(AccountType::GlobalConfig) => self.config = None,
+            Some(AccountType::Pool) => {
+                self.pools.remove(key);
+            }
+            Some(AccountType::AccessPass) => {
+                self.access_passes.remove(key);
+            }
+            Some(AccountType::Interface) => {
+                if let Some(interface) = self.interfaces.remove(key)
+                    && let Some(keys) = self.interfaces_by_device.get_mut(&interface.device)
+                {
+                    keys.remove(key);
+                }
+            }
+            Some(AccountType::User) => {
+                if let Some(user) = self.users.remove(key) {
+                    if let Some(keys) = self.users_by_client.get_mut(&user.client_ip) {
+                        keys.remove(key);
+                    }
+                    if let Some(keys) = self.users_by_device.get_mut(&user.device) {
+                        keys.remove(key);
+                    }
+                }
+            }
+            Some(named) => {
+                let code = match named {
+                    AccountType::Contributor => self.contributors.remove(key).map(|x| x.code),
+                    AccountType::Exchange => self.exchanges.remove(key).map(|x| x.code),
+                    AccountType::Device => self.devices.remove(key).map(|x| x.code),
+                    AccountType::Link => self.links.remove(key).map(|x| x.code),
+                    AccountType::Tenant => self.tenants.remove(key).map(|x| x.code),
+                    AccountType::MulticastGroup => self.groups.remove(key).map(|x| x.code),
+                    _ => None,
+                };
+                if let Some(code) = code {
+                    self.by_code.remove(&(named, code));
+                }
+            }
+        }
+    }
+
+    fn index(&mut self, key: Pubkey, value: &dyn Indexed) {
+        match value.index() {
+            Index::None => {}
+            Index::Code(account_type, code) => {
+                self.by_code.insert((account_type, code.to_owned()), key);
+            }
+            Index::OfDevice(device) => {
+                self.interfaces_by_device
+                    .entry(device)
+                    .or_default()
+                    .insert(key);
+            }
+            Index::OfClient(client_ip, device) => {
+                self.users_by_client
+                    .entry(client_ip)
+                    .or_default()
+                    .insert(key);
+                self.users_by_device.entry(device).or_default().insert(key);
+            }
+        }
+    }
+}
+
+/// Under what an account can be found besides its address.
+enum Index<'a> {
+    None,
+    Code(AccountType, &'a str),
+    OfDevice(Pubkey),
+    OfClient(Ipv4Addr, Pubkey),
+}
+
+trait Indexed {
+    fn index(&self) -> Index<'_>;
+}
+
+macro_rules! by_code {
+    ($($type:ident)*) => {
+        $(impl Indexed for $type {
+            fn index(&self) -> Index<'_> {
+                Index::Code(Self::TYPE, &self.code)
+            }
+        })*
+    };
+}
+
+by_code!(Contributor Exchange Device Link Tenant MulticastGroup);
+
+impl Indexed for Pool {
+    fn index(&self) -> Index<'_> {
+        Index::None
+    }
+}
+
+impl Indexed for AccessPass {
+    fn index(&self) -> Index<'_> {
+        Index::None
+    }
+}
+
+impl Indexed for Interface {
+    fn index(&self) -> Index<'_> {
+        Index::OfDevice(self.device)
+    }
+}
+
+impl Indexed for User {
+    fn index(&self) -> Index<'_> {
+        Index::OfClient(self.client_ip, self.device)
+    }
+}

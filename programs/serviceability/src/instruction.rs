@@ -1,0 +1,404 @@
+//! What the program can be asked to do. One variant a verb; the accounts of each are listed by its builder in the
+//! sdk and checked by its processor.
+
+use std::net::Ipv4Addr;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use solana_pubkey::Pubkey;
+
+use crate::{
+    network::NetworkV4,
+    state::{Bootstrap, DeviceCaps, DeviceType, LinkStatus, PoolKind, UserType},
+};
+
+/// An instruction: one tag byte, then the fields in Borsh. Unknown tags and left-over bytes are refused.
+///
+/// `F` foundation, `A` activator, `C` contributor's owner, `P` the pass's payer, `G` the group's owner,
+/// `T` a tenant's administrator. The foundation may do whatever `C`, `P`, `G` and `T` may.
+#[derive(
+    Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::AsRefStr, strum::EnumCount,
+)]
+#[borsh(use_discriminant = false)]
+pub enum ServiceabilityInstruction {
+    /// Creates the config and the VRF id pool; the signer becomes the foundation. Once.
+    InitGlobalConfig(GlobalConfigArgs),
+    /// F: changes the numbers. Ranges that are in use cannot shrink below their use.
+    SetGlobalConfig(GlobalConfigArgs),
+    /// F: sets the activator's key.
+    SetActivator {
+        /// The new key.
+        key: Pubkey,
+    },
+    /// F: adds a foundation key.
+    AddFoundation {
+        /// The key.
+        key: Pubkey,
+    },
+    /// F: removes a foundation key; the last one stays.
+    RemoveFoundation {
+        /// The key.
+        key: Pubkey,
+    },
+    /// F: adds a global block and its pool; allocation rolls over to it when those before it are full.
+    AddBlock {
+        /// Which of the global blocks.
+        kind: PoolKind,
+        /// The network; must not overlap another block of the config.
+        block: NetworkV4,
+    },
+    /// F: removes a global block that is not in use and closes its pool.
+    RemoveBlock {
+        /// Which of the global blocks.
+        kind: PoolKind,
+        /// The network.
+        block: NetworkV4,
+    },
+
+    /// F: creates a contributor.
+    CreateContributor {
+        /// Unique code.
+        code: String,
+        /// The key that will own its devices.
+        owner: Pubkey,
+    },
+    /// F: gives a contributor to another owner.
+    UpdateContributor {
+        /// The new owner.
+        owner: Pubkey,
+    },
+    /// F: it may add nothing until it is resumed.
+    SuspendContributor,
+    /// F: it may add again.
+    ResumeContributor,
+    /// F: no device or link may refer to it. Deleting until the activator has released its blocks.
+    DeleteContributor,
+    /// A: carves a /24 out of a DoubleZero block for a contributor.
+    AllocateContributorBlock {
+        /// The /24.
+        block: NetworkV4,
+    },
+    /// A, when the contributor is Deleting: gives an unused /24 back.
+    ReleaseContributorBlock {
+        /// The /24.
+        block: NetworkV4,
+    },
+    /// A, when the contributor is Deleting and has no blocks: closes the account.
+    CloseContributor,
+
+    /// F: creates a metro.
+    CreateExchange {
+        /// Unique code.
+        code: String,
+        /// Name for people.
+        name: String,
+        /// Latitude in millionths of a degree.
+        latitude: i32,
+        /// Longitude in millionths of a degree.
+        longitude: i32,
+    },
+    /// F: changes its name and place.
+    UpdateExchange {
+        /// Name for people.
+        name: String,
+        /// Latitude in millionths of a degree.
+        latitude: i32,
+        /// Longitude in millionths of a degree.
+        longitude: i32,
+    },
+    /// F: it takes no more devices.
+    SuspendExchange,
+    /// F: it takes devices again.
+    ResumeExchange,
+    /// F: no device may refer to it. Closes the account.
+    DeleteExchange,
+
+    /// C: registers a device: Pending. Notes its public_ip in the address registry; creates its id pools.
+    CreateDevice(CreateDeviceArgs),
+    /// C: changes type, caps and the number of endpoints.
+    UpdateDevice {
+        /// What it is for; must not become transit while it has users.
+        device_type: DeviceType,
+        /// The most users of each kind; may be lower than the live counts.
+        caps: DeviceCaps,
+        /// How many endpoints the activator pulls.
+        endpoints_wanted: u8,
+    },
+    /// C: moves the device to another address; refused while an interface holds the old one as an endpoint.
+    SetDevicePublicIp {
+        /// The new address.
+        public_ip: Ipv4Addr,
+    },
+    /// C: registers an own prefix: noted in the address registry, its pool created.
+    AddDevicePrefix {
+        /// The network, /24 to the configured minimum.
+        net: NetworkV4,
+    },
+    /// C: removes a prefix that no user and no endpoint uses; its pool is closed.
+    RemoveDevicePrefix {
+        /// The network.
+        net: NetworkV4,
+    },
+    /// A: carves a prefix for a device out of its contributor's /24.
+    CarveDevicePrefix {
+        /// The network.
+        net: NetworkV4,
+    },
+    /// A: pulls an address off a device's prefix onto a loopback of the reserved range; the interface is Activated.
+    PullEndpoint {
+        /// The address.
+        ip: Ipv4Addr,
+        /// The loopback's number.
+        loopback_number: u16,
+    },
+    /// A: the device has its prefixes and endpoints: Pending to Activated.
+    ActivateDevice,
+    /// C: Activated to Drained: no new users, live ones are shut.
+    DrainDevice,
+    /// C: Drained to Activated.
+    UndrainDevice,
+    /// C: no users and no links may refer to it. Deleting until the activator has released what it holds.
+    DeleteDevice,
+    /// A, when the device is Deleting and has no interfaces: releases its prefixes and pools and closes the account.
+    CloseDevice,
+
+    /// C: creates an interface: Pending.
+    CreateInterface {
+        /// Name; short forms such as `lo100` are expanded.
+        name: String,
+        /// An own address; equal to the device's public_ip it stands for that one.
+        ip: Option<Ipv4Addr>,
+        /// True when users' tunnels may end on it; needs a public address.
+        user_tunnel_endpoint: bool,
+    },
+    /// A: the interface passed the activator's check. Takes its loopback number if it is in the reserved range.
+    ActivateInterface,
+    /// C: no user and no link may refer to it. Deleting until the activator has released what it holds.
+    DeleteInterface,
+    /// A, when the interface is Deleting: releases what it holds and closes the account.
+    CloseInterface,
+
+    /// C of side A: creates a link: Pending, or Requested when side Z is another contributor's.
+    CreateLink {
+        /// Unique code.
+        code: String,
+        /// One-way delay in nanoseconds.
+        delay_ns: u64,
+        /// Bits per second.
+        bandwidth: u64,
+        /// Octets.
+        mtu: u16,
+    },
+    /// C of side Z: Requested to Pending.
+    AcceptLink,
+    /// A: gives the link its network: Activated.
+    ActivateLink {
+        /// The /31.
+        net: NetworkV4,
+    },
+    /// C of side A: changes delay and bandwidth.
+    UpdateLink {
+        /// One-way delay in nanoseconds.
+        delay_ns: u64,
+        /// Bits per second.
+        bandwidth: u64,
+    },
+    /// C of either side: moves between Activated, SoftDrained and HardDrained.
+    SetLinkStatus {
+        /// One of the three.
+        status: LinkStatus,
+    },
+    /// C of side A: the link must not be Activated. Deleting until the activator has released its network.
+    DeleteLink,
+    /// A, when the link is Deleting: releases its network and closes the account.
+    CloseLink,
+
+    /// F: creates a tenant: Pending.
+    CreateTenant {
+        /// Unique code.
+        code: String,
+        /// Keys that may give passes for it.
+        administrators: Vec<Pubkey>,
+    },
+    /// F: sets its administrators.
+    UpdateTenant {
+        /// Keys that may give passes for it.
+        administrators: Vec<Pubkey>,
+    },
+    /// A: gives the tenant its VRF id: Activated.
+    ActivateTenant {
+        /// The id.
+        vrf_id: u16,
+    },
+    /// F: no user and no pass may refer to it. Deleting until the activator has released its VRF id.
+    DeleteTenant,
+    /// A, when the tenant is Deleting: releases its VRF id and closes the account.
+    CloseTenant,
+
+    /// F, or T of every tenant it names: creates a pass or changes its limits; allowlists stay.
+    SetAccessPass {
+        /// The address that may connect; 0.0.0.0 for any.
+        client_ip: Ipv4Addr,
+        /// The key that may connect.
+        payer: Pubkey,
+        /// The last epoch in which unicast users may be created.
+        last_access_epoch: u64,
+        /// The most unicast users at a time.
+        max_unicast_users: u16,
+        /// The most multicast users at a time.
+        max_multicast_users: u16,
+    },
+    /// F or T: allows or forbids the pass a tenant.
+    SetPassTenant {
+        /// True to allow.
+        allowed: bool,
+    },
+    /// F or G: what the pass may do with a group.
+    SetPassGroup {
+        /// True when it may publish.
+        publish: bool,
+        /// True when it may subscribe.
+        subscribe: bool,
+    },
+    /// F: no user may refer to it, live or banned. Closes the account.
+    CloseAccessPass,
+
+    /// F: creates a group: Pending.
+    CreateMulticastGroup {
+        /// Unique code.
+        code: String,
+        /// The key that decides who may publish and subscribe.
+        owner: Pubkey,
+        /// Bits per second.
+        max_bandwidth: u64,
+    },
+    /// G: changes owner and bandwidth.
+    UpdateMulticastGroup {
+        /// The new owner.
+        owner: Pubkey,
+        /// Bits per second.
+        max_bandwidth: u64,
+    },
+    /// A: gives the group its address: Activated.
+    ActivateMulticastGroup {
+        /// The address.
+        ip: Ipv4Addr,
+    },
+    /// G: no role and no allowlist may refer to it. Deleting until the activator has released its address.
+    DeleteMulticastGroup,
+    /// A, when the group is Deleting: releases its address and closes the account.
+    CloseMulticastGroup,
+
+    /// P: takes a seat on a device for a tunnel that ends on one of its endpoints: Pending. Replaces a Rejected user.
+    CreateUser {
+        /// The client's address.
+        client_ip: Ipv4Addr,
+        /// The endpoint's address.
+        endpoint_ip: Ipv4Addr,
+        /// Which service.
+        user_type: UserType,
+        /// Roles in the groups whose accounts follow, one each; a multicast user needs at least one.
+        roles: Vec<Roles>,
+    },
+    /// A: gives a Pending user its tunnel, or an Updating one the dz_ip of its new roles: Activated.
+    ActivateUser {
+        /// The overlay /31; an Updating user keeps the one it has.
+        tunnel_net: NetworkV4,
+        /// The device's tunnel interface; an Updating user keeps the one it has.
+        tunnel_id: u16,
+        /// The address it is known by.
+        dz_ip: Ipv4Addr,
+    },
+    /// A: refuses. A Pending user, whose roles are already stripped, gives everything back: Rejected. An Updating
+    /// one, whose new publisher roles are already stripped, keeps its tunnel: Activated.
+    RejectUser {
+        /// What the client is told.
+        reason: String,
+    },
+    /// P: sets the roles in the groups whose accounts follow. When it starts or stops being a publisher: Updating.
+    /// A: may strip roles from users that are Pending, Updating, Deleting or PendingBan.
+    SetUserRoles {
+        /// The desired roles, one for each group account.
+        roles: Vec<Roles>,
+    },
+    /// P: Deleting; a Rejected or (F only) Banned user is closed at once.
+    DeleteUser,
+    /// A, when the user is Deleting and has no roles: releases what it holds and closes the account.
+    CloseUser,
+    /// F: the tunnel goes, the pass is barred: PendingBan.
+    BanUser,
+    /// A, when the user is PendingBan and has no roles: releases what it holds: Banned.
+    FinishBan,
+}
+
+/// The numbers of [`GlobalConfig`](crate::state::GlobalConfig).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct GlobalConfigArgs {
+    /// BGP autonomous system number of the devices.
+    pub local_asn: u32,
+    /// BGP autonomous system number of the clients.
+    pub remote_asn: u32,
+    /// First number of the loopback range reserved for tunnel termination.
+    pub endpoint_loopback_first: u16,
+    /// Last number of that range, inclusive.
+    pub endpoint_loopback_last: u16,
+    /// Longest prefix a contributor may bring or be given.
+    pub min_contributor_prefix: u8,
+    /// How many endpoint addresses a device gets when its registration does not say.
+    pub endpoints_per_device: u8,
+}
+
+impl Default for GlobalConfigArgs {
+    fn default() -> Self {
+        Self {
+            local_asn: 209_321,
+            remote_asn: 65_000,
+            endpoint_loopback_first: 100,
+            endpoint_loopback_last: 199,
+            min_contributor_prefix: 29,
+            endpoints_per_device: 2,
+        }
+    }
+}
+
+/// How a device is registered.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct CreateDeviceArgs {
+    /// Unique code.
+    pub code: String,
+    /// What it is for.
+    pub device_type: DeviceType,
+    /// Its address on the internet.
+    pub public_ip: Ipv4Addr,
+    /// With what it comes.
+    pub bootstrap: Bootstrap,
+    /// How many endpoints the activator pulls; none for the number in the config.
+    pub endpoints_wanted: Option<u8>,
+    /// The most tunnels it can terminate, 1 to 4096.
+    pub tunnel_slots: u16,
+    /// The most users of each kind.
+    pub caps: DeviceCaps,
+}
+
+/// What a user is, or is to be, in one group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Roles {
+    /// True when it sends.
+    pub publish: bool,
+    /// True when it receives.
+    pub subscribe: bool,
+}
+
+/// Tunnel ids start here on every device.
+pub const FIRST_TUNNEL_ID: u16 = 500;
+/// The most tunnels a device can terminate: ids 500 to 4595.
+pub const MAX_TUNNEL_SLOTS: u16 = 4096;
+/// The VRF of unicast users without a tenant; tenants get the ids after it.
+pub const DEFAULT_VRF_ID: u16 = 1;
+/// The highest VRF id.
+pub const LAST_VRF_ID: u16 = 1023;
+/// The most groups one instruction can name; more roles take more instructions.
+pub const MAX_ROLES_PER_INSTRUCTION: usize = 12;
+/// The longest code, in bytes.
+pub const MAX_CODE_LEN: usize = 32;
+/// The longest reject reason, in bytes.
+pub const MAX_REASON_LEN: usize = 256;

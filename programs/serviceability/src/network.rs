@@ -1,0 +1,126 @@
+//! IPv4 networks as the chain stores them: four octets and a prefix length, always in canonical form.
+
+use std::{fmt, net::Ipv4Addr, ops::Deref, str::FromStr};
+
+use borsh::{BorshDeserialize, BorshSerialize, io};
+use ipnet::Ipv4Net;
+
+/// An IPv4 network whose host bits are zero. Five bytes on chain: network address, prefix length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetworkV4(Ipv4Net);
+
+impl NetworkV4 {
+    /// The network with this address and length, or `None` when the length exceeds 32 or a host bit is set.
+    pub fn new(address: Ipv4Addr, prefix_len: u8) -> Option<Self> {
+        Self::try_from(Ipv4Net::new(address, prefix_len).ok()?).ok()
+    }
+
+    /// The number of addresses in it; 2^32 for `0.0.0.0/0`.
+    pub fn address_count(&self) -> u64 {
+        1u64 << (32 - self.0.prefix_len())
+    }
+
+    /// The `index`-th address, or `None` past the end.
+    pub fn address(&self, index: u32) -> Option<Ipv4Addr> {
+        (u64::from(index) < self.address_count())
+            .then(|| Ipv4Addr::from(u32::from(self.0.network()).wrapping_add(index)))
+    }
+
+    /// True when the two share an address.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.0.contains(&other.0) || other.0.contains(&self.0)
+    }
+
+    /// The network as a host route.
+    pub fn host(address: Ipv4Addr) -> Self {
+        Self(Ipv4Net::from(address))
+    }
+}
+
+impl Deref for NetworkV4 {
+    type Target = Ipv4Net;
+
+    fn deref(&self) -> &Ipv4Net {
+        &self.0
+    }
+}
+
+/// A host bit is set, so the text or bytes do not name a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} has host bits set; the network is {network}", network = .0.trunc())]
+pub struct HostBitsSet(pub Ipv4Net);
+
+impl TryFrom<Ipv4Net> for NetworkV4 {
+    type Error = HostBitsSet;
+
+    fn try_from(net: Ipv4Net) -> Result<Self, HostBitsSet> {
+        if net.trunc() == net {
+            Ok(Self(net))
+        } else {
+            Err(HostBitsSet(net))
+        }
+    }
+}
+
+/// Why a text is not a network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseNetworkError {
+    /// Not of the form `a.b.c.d/len`.
+    #[error("expected an IPv4 network such as 45.33.100.0/29")]
+    Syntax,
+    /// A host bit is set.
+    #[error(transparent)]
+    HostBitsSet(#[from] HostBitsSet),
+}
+
+impl FromStr for NetworkV4 {
+    type Err = ParseNetworkError;
+
+    fn from_str(text: &str) -> Result<Self, ParseNetworkError> {
+        let net: Ipv4Net = text.parse().map_err(|_| ParseNetworkError::Syntax)?;
+        Ok(Self::try_from(net)?)
+    }
+}
+
+impl fmt::Display for NetworkV4 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl BorshSerialize for NetworkV4 {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(&self.0.network().octets())?;
+        writer.write_all(&[self.0.prefix_len()])
+    }
+}
+
+impl BorshDeserialize for NetworkV4 {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let mut bytes = [0u8; 5];
+        reader.read_exact(&mut bytes)?;
+        let [a, b, c, d, len] = bytes;
+        Self::new(Ipv4Addr::new(a, b, c, d), len).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{a}.{b}.{c}.{d}/{len} is not a network"),
+            )
+        })
+    }
+}
+
+/// True for an address that can be reached from the public internet.
+///
+/// The special-purpose blocks of RFC 6890 are refused, except 198.18.0.0/15, which the live network accepts.
+pub fn is_global(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(matches!(a, 0 | 10 | 127)
+        || a >= 224
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 169 && b == 254)
+        || (a == 172 && (16..32).contains(&b))
+        || (a == 192 && b == 168)
+        || (a == 192 && b == 0 && (c == 0 || c == 2))
+        || (a == 198 && b == 51 && c == 100)
+        || (a == 203 && b == 0 && c == 113))
+}

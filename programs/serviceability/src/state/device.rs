@@ -1,0 +1,234 @@
+//! A DoubleZero device (DZD).
+
+use std::net::Ipv4Addr;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use solana_pubkey::Pubkey;
+
+use super::{AccountData, AccountType, UserType};
+use crate::network::NetworkV4;
+
+/// Where a device is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "kebab-case")]
+#[repr(u8)]
+pub enum DeviceStatus {
+    /// Waits for prefixes and endpoints.
+    Pending = 1,
+    /// Serves users.
+    Activated = 2,
+    /// Takes no new users; the ones it has are shut.
+    Drained = 3,
+    /// Waits for the activator to take its prefixes and endpoints back.
+    Deleting = 4,
+}
+
+/// What a device is for.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    BorshSerialize,
+    BorshDeserialize,
+    strum::Display,
+    strum::EnumString,
+)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "kebab-case")]
+#[repr(u8)]
+pub enum DeviceType {
+    /// Users and backbone.
+    Hybrid = 1,
+    /// Backbone only: takes no users.
+    Transit = 2,
+    /// Users only.
+    Edge = 3,
+}
+
+/// With what a device is registered: the three ways of bootstrapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Bootstrap {
+    /// Nothing: the activator carves a prefix of this length from the contributor's /24 and pulls endpoints off it.
+    Carve {
+        /// Length of the prefix, 24 to the configured minimum.
+        prefix_len: u8,
+    },
+    /// Own prefixes, registered by `AddDevicePrefix`; endpoints are pulled off them.
+    OwnPrefix,
+    /// Own termination addresses: interfaces that the contributor creates; nothing is carved or pulled.
+    OwnEndpoints,
+}
+
+/// Where a device's prefix came from, so that it can go back there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum PrefixSource {
+    /// Carved from the contributor's /24 with this pool.
+    Carved {
+        /// The pool of kind `ContributorBlock`.
+        pool: Pubkey,
+    },
+    /// The contributor's own, noted in the address registry.
+    Own,
+}
+
+/// A prefix of a device; a [`Pool`](super::Pool) of kind `DevicePrefix` holds its addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct DevicePrefix {
+    /// The network.
+    pub net: NetworkV4,
+    /// Where it came from.
+    pub source: PrefixSource,
+}
+
+/// The most users of each kind; live counts are in [`DeviceCounts`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct DeviceCaps {
+    /// All users together; 0 means the device is closed.
+    pub max_users: u16,
+    /// Unicast users; 0 means unlimited.
+    pub max_unicast_users: u16,
+    /// Multicast users that publish nothing; 0 means unlimited.
+    pub max_multicast_subscribers: u16,
+    /// Multicast users that publish; 0 means unlimited.
+    pub max_multicast_publishers: u16,
+    /// Seats kept free out of `max_users`.
+    pub reserved_seats: u16,
+}
+
+/// Live users by kind; always equal to a recount of the accounts that hold a seat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct DeviceCounts {
+    /// Unicast users.
+    pub unicast_users: u16,
+    /// Multicast users that publish nothing.
+    pub multicast_subscribers: u16,
+    /// Multicast users that publish, whether or not they subscribe too.
+    pub multicast_publishers: u16,
+}
+
+impl DeviceCounts {
+    /// All of them.
+    pub fn users(&self) -> u32 {
+        u32::from(self.unicast_users)
+            + u32::from(self.multicast_subscribers)
+            + u32::from(self.multicast_publishers)
+    }
+}
+
+/// A device. Address: [`crate::pda::device`] of its code.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Device {
+    /// Unique name, lower case.
+    pub code: String,
+    /// Foreign key: its [`Contributor`](super::Contributor).
+    pub contributor: Pubkey,
+    /// Foreign key: its [`Exchange`](super::Exchange).
+    pub exchange: Pubkey,
+    /// What it is for.
+    pub device_type: DeviceType,
+    /// Where it is in its life.
+    pub status: DeviceStatus,
+    /// Its address on the internet. An endpoint only if one of its interfaces is an endpoint with this address.
+    pub public_ip: Ipv4Addr,
+    /// With what it was registered.
+    pub bootstrap: Bootstrap,
+    /// How many endpoints the activator pulls onto loopbacks.
+    pub endpoints_wanted: u8,
+    /// Its prefixes in allocation order.
+    pub prefixes: Vec<DevicePrefix>,
+    /// The most tunnels it can terminate: the size of its tunnel id pool.
+    pub tunnel_slots: u16,
+    /// The most users of each kind.
+    pub caps: DeviceCaps,
+    /// Live users of each kind.
+    pub counts: DeviceCounts,
+    /// Interfaces that refer to it.
+    pub interface_count: u32,
+    /// Activated endpoint interfaces among them.
+    pub endpoint_count: u32,
+}
+
+impl AccountData for Device {
+    const TYPE: AccountType = AccountType::Device;
+}
+
+/// Why a device has no room for one more user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CapacityError {
+    /// `max_users` is 0, or the type takes no users.
+    #[error("takes no users")]
+    Closed,
+    /// `max_users` is reached, reserved seats counted.
+    #[error("full: {used} of {max} users")]
+    MaxUsers {
+        /// Users and reserved seats.
+        used: u32,
+        /// The cap.
+        max: u16,
+    },
+    /// `max_unicast_users` is reached.
+    #[error("full: {max} of {max} unicast users")]
+    MaxUnicastUsers {
+        /// The cap.
+        max: u16,
+    },
+    /// `max_multicast_subscribers` is reached.
+    #[error("full: {max} of {max} multicast subscribers")]
+    MaxMulticastSubscribers {
+        /// The cap.
+        max: u16,
+    },
+    /// `max_multicast_publishers` is reached.
+    #[error("full: {max} of {max} multicast publishers")]
+    MaxMulticastPublishers {
+        /// The cap.
+        max: u16,
+    },
+}
+
+impl Device {
+    /// Whether one more user of this kind finds a seat; the device's status is not looked at.
+    pub fn seat_for(&self, user_type: UserType, publisher: bool) -> Result<(), CapacityError> {
+        let DeviceCaps {
+            max_users,
+            reserved_seats,
+            ..
+        } = self.caps;
+        if max_users == 0 || self.device_type == DeviceType::Transit {
+            return Err(CapacityError::Closed);
+        }
+        let used = self.counts.users() + u32::from(reserved_seats);
+        if used >= u32::from(max_users) {
+            return Err(CapacityError::MaxUsers {
+                used,
+                max: max_users,
+            });
+        }
+        self.seat_of_kind(user_type, publisher)
+    }
+
+    /// Whether the cap of this kind alone has room; a live user that changes its role asks this.
+    pub fn seat_of_kind(&self, user_type: UserType, publisher: bool) -> Result<(), CapacityError> {
+        let room = |count: u16, cap: u16| cap == 0 || count < cap;
+        let (caps, counts) = (&self.caps, &self.counts);
+        if !user_type.is_multicast() {
+            let max = caps.max_unicast_users;
+            return room(counts.unicast_users, max)
+                .then_some(())
+                .ok_or(CapacityError::MaxUnicastUsers { max });
+        }
+        if publisher {
+            let max = caps.max_multicast_publishers;
+            return room(counts.multicast_publishers, max)
+                .then_some(())
+                .ok_or(CapacityError::MaxMulticastPublishers { max });
+        }
+        let max = caps.max_multicast_subscribers;
+        room(counts.multicast_subscribers, max)
+            .then_some(())
+            .ok_or(CapacityError::MaxMulticastSubscribers { max })
+    }
+}

@@ -1,0 +1,83 @@
+//! The one account that holds who may do what and the numbers everything else is sized by.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use solana_pubkey::Pubkey;
+
+use super::{AccountData, AccountType, PoolKind};
+use crate::network::NetworkV4;
+
+/// Authorities, numbers and blocks of the whole network. Address: [`crate::pda::config`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct GlobalConfig {
+    /// Keys that may do everything; never empty.
+    pub foundation: Vec<Pubkey>,
+    /// The key that allocates.
+    pub activator: Pubkey,
+    /// BGP autonomous system number of the devices.
+    pub local_asn: u32,
+    /// BGP autonomous system number of the clients.
+    pub remote_asn: u32,
+    /// First number of the loopback range reserved for tunnel termination ("n" of the RFC).
+    pub endpoint_loopback_first: u16,
+    /// Last number of that range, inclusive ("y" of the RFC).
+    pub endpoint_loopback_last: u16,
+    /// Longest prefix a contributor may bring or be given; 29 means at least eight addresses.
+    pub min_contributor_prefix: u8,
+    /// How many endpoint addresses a device gets when its registration does not say.
+    pub endpoints_per_device: u8,
+    /// Blocks in allocation order: contributors' /24s are carved from these.
+    pub double_zero_blocks: Vec<NetworkV4>,
+    /// Blocks in allocation order: each user tunnel takes a /31.
+    pub user_tunnel_blocks: Vec<NetworkV4>,
+    /// Blocks in allocation order: each link takes a /31.
+    pub device_tunnel_blocks: Vec<NetworkV4>,
+    /// Blocks in allocation order: each multicast group takes an address.
+    pub multicast_group_blocks: Vec<NetworkV4>,
+    /// Blocks in allocation order: each publisher takes an address.
+    pub multicast_publisher_blocks: Vec<NetworkV4>,
+}
+
+impl AccountData for GlobalConfig {
+    const TYPE: AccountType = AccountType::GlobalConfig;
+}
+
+impl GlobalConfig {
+    /// The blocks of a kind in allocation order; `None` for kinds that are not made of global blocks.
+    pub fn blocks(&self, kind: PoolKind) -> Option<&Vec<NetworkV4>> {
+        match kind {
+            PoolKind::DoubleZeroBlock => Some(&self.double_zero_blocks),
+            PoolKind::UserTunnelBlock => Some(&self.user_tunnel_blocks),
+            PoolKind::DeviceTunnelBlock => Some(&self.device_tunnel_blocks),
+            PoolKind::MulticastGroupBlock => Some(&self.multicast_group_blocks),
+            PoolKind::MulticastPublisherBlock => Some(&self.multicast_publisher_blocks),
+            PoolKind::ContributorBlock
+            | PoolKind::DevicePrefix
+            | PoolKind::AddressRegistry
+            | PoolKind::TunnelIds
+            | PoolKind::EndpointLoopbacks
+            | PoolKind::VrfIds => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub fn blocks_mut(&mut self, kind: PoolKind) -> Option<&mut Vec<NetworkV4>> {
+        match kind {
+            PoolKind::DoubleZeroBlock => Some(&mut self.double_zero_blocks),
+            PoolKind::UserTunnelBlock => Some(&mut self.user_tunnel_blocks),
+            PoolKind::DeviceTunnelBlock => Some(&mut self.device_tunnel_blocks),
+            PoolKind::MulticastGroupBlock => Some(&mut self.multicast_group_blocks),
+            PoolKind::MulticastPublisherBlock => Some(&mut self.multicast_publisher_blocks),
+            PoolKind::ContributorBlock
+            | PoolKind::DevicePrefix
+            | PoolKind::AddressRegistry
+            | PoolKind::TunnelIds
+            | PoolKind::EndpointLoopbacks
+            | PoolKind::VrfIds => None,
+        }
+    }
+
+    /// True when the key is one of the foundation's.
+    pub fn is_foundation(&self, key: &Pubkey) -> bool {
+        self.foundation.contains(key)
+    }
+}

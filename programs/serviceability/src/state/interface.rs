@@ -1,0 +1,102 @@
+//! An interface of a device: the network metadata that the RFC puts on chain.
+
+use std::net::Ipv4Addr;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use solana_pubkey::Pubkey;
+
+use super::{AccountData, AccountType};
+
+/// Where an interface is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "kebab-case")]
+#[repr(u8)]
+pub enum InterfaceStatus {
+    /// Waits for the activator's check.
+    Pending = 1,
+    /// In the device's configuration.
+    Activated = 2,
+    /// Waits for the activator to take back what it holds.
+    Deleting = 3,
+}
+
+/// What an interface is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    BorshSerialize,
+    BorshDeserialize,
+    strum::Display,
+    strum::EnumString,
+)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "kebab-case")]
+#[repr(u8)]
+pub enum InterfaceKind {
+    /// An address that no cable carries.
+    Loopback = 1,
+    /// A port.
+    Physical = 2,
+}
+
+/// Whose address an interface holds, so that it can go back there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum AddressSource {
+    /// Pulled off the device prefix with this pool.
+    Pulled {
+        /// The pool of kind `DevicePrefix`.
+        pool: Pubkey,
+    },
+    /// The contributor's own, noted in the address registry.
+    Own,
+    /// The device's `public_ip`, which the device itself has noted.
+    PublicIp,
+}
+
+/// An address and where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct InterfaceAddress {
+    /// The address; always a host address (/32).
+    pub ip: Ipv4Addr,
+    /// Where it came from.
+    pub source: AddressSource,
+}
+
+/// An interface. Address: [`crate::pda::interface`] of (device, name).
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Interface {
+    /// Foreign key: its [`Device`](super::Device).
+    pub device: Pubkey,
+    /// Name in full form, such as `Loopback100` or `Ethernet1/1`.
+    pub name: String,
+    /// What it is; the name decides.
+    pub kind: InterfaceKind,
+    /// Where it is in its life.
+    pub status: InterfaceStatus,
+    /// Its address, if it has one. A link gives its ends addresses of its own network instead.
+    pub address: Option<InterfaceAddress>,
+    /// The number it holds in the device's range of termination loopbacks.
+    pub loopback_number: Option<u16>,
+    /// True when users' tunnels may end on its address.
+    pub user_tunnel_endpoint: bool,
+    /// Live users whose tunnels end here.
+    pub user_count: u32,
+    /// Foreign key: the [`Link`](super::Link) that ends here.
+    pub link: Option<Pubkey>,
+}
+
+impl AccountData for Interface {
+    const TYPE: AccountType = AccountType::Interface;
+}
+
+impl Interface {
+    /// The address users' tunnels may end on right now.
+    pub fn endpoint(&self) -> Option<Ipv4Addr> {
+        (self.user_tunnel_endpoint && self.status == InterfaceStatus::Activated)
+            .then_some(self.address.as_ref()?.ip)
+    }
+}

@@ -1,0 +1,86 @@
+//! A backbone link between two devices.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use solana_pubkey::Pubkey;
+
+use super::{AccountData, AccountType};
+use crate::network::NetworkV4;
+
+/// Where a link is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "kebab-case")]
+#[repr(u8)]
+pub enum LinkStatus {
+    /// Waits for the other contributor to accept it.
+    Requested = 1,
+    /// Waits for its network.
+    Pending = 2,
+    /// Carries traffic.
+    Activated = 3,
+    /// Carries traffic only where there is no other way.
+    SoftDrained = 4,
+    /// Carries nothing.
+    HardDrained = 5,
+    /// Waits for the activator to take its network back.
+    Deleting = 6,
+}
+
+/// Who runs the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "UPPERCASE")]
+#[repr(u8)]
+pub enum LinkType {
+    /// One contributor runs both.
+    Wan = 1,
+    /// Two contributors meet.
+    Dzx = 2,
+}
+
+/// One end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct LinkEnd {
+    /// Foreign key: the [`Device`](super::Device).
+    pub device: Pubkey,
+    /// Foreign key: the physical [`Interface`](super::Interface).
+    pub interface: Pubkey,
+}
+
+/// The /31 of a link and where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct LinkNetwork {
+    /// Side A has the even address, side Z the odd one.
+    pub net: NetworkV4,
+    /// The pool of kind `DeviceTunnelBlock`.
+    pub pool: Pubkey,
+}
+
+/// A link. Address: [`crate::pda::link`] of its code.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Link {
+    /// Unique name, lower case.
+    pub code: String,
+    /// Foreign key: the [`Contributor`](super::Contributor) of side A.
+    pub contributor: Pubkey,
+    /// Who runs the two ends.
+    pub link_type: LinkType,
+    /// Side A.
+    pub side_a: LinkEnd,
+    /// Side Z.
+    pub side_z: LinkEnd,
+    /// Where it is in its life.
+    pub status: LinkStatus,
+    /// Its network once it is activated.
+    pub network: Option<LinkNetwork>,
+    /// One-way delay in nanoseconds, 10,000 to 1,000,000,000; the metric follows from it.
+    pub delay_ns: u64,
+    /// Bits per second.
+    pub bandwidth: u64,
+    /// Octets of the largest packet it carries.
+    pub mtu: u16,
+}
+
+impl AccountData for Link {
+    const TYPE: AccountType = AccountType::Link;
+}

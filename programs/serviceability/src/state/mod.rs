@@ -1,0 +1,142 @@
+//! The accounts. Each is one thing, tagged by its first byte, in Borsh after it; relations are public keys.
+
+mod access_pass;
+mod contributor;
+mod device;
+mod exchange;
+mod global_config;
+mod interface;
+mod link;
+mod multicast_group;
+mod pool;
+mod tenant;
+mod user;
+
+pub use access_pass::*;
+pub use contributor::*;
+pub use device::*;
+pub use exchange::*;
+pub use global_config::*;
+pub use interface::*;
+pub use link::*;
+pub use multicast_group::*;
+pub use pool::*;
+pub use tenant::*;
+pub use user::*;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// The first byte of every account of the program.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    num_enum::TryFromPrimitive,
+    strum::Display,
+    strum::EnumIter,
+)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum AccountType {
+    /// [`GlobalConfig`]
+    GlobalConfig = 1,
+    /// [`Pool`]
+    Pool = 2,
+    /// [`Contributor`]
+    Contributor = 3,
+    /// [`Exchange`]
+    Exchange = 4,
+    /// [`Device`]
+    Device = 5,
+    /// [`Interface`]
+    Interface = 6,
+    /// [`Link`]
+    Link = 7,
+    /// [`Tenant`]
+    Tenant = 8,
+    /// [`AccessPass`]
+    AccessPass = 9,
+    /// [`MulticastGroup`]
+    MulticastGroup = 10,
+    /// [`User`]
+    User = 11,
+}
+
+/// A type that an account can hold.
+pub trait AccountData: BorshSerialize + BorshDeserialize {
+    /// The tag in the account's first byte.
+    const TYPE: AccountType;
+
+    /// The whole account data: tag, then Borsh.
+    fn encode(&self) -> Vec<u8> {
+        let mut data = vec![Self::TYPE as u8];
+        // Writing Borsh into a Vec cannot fail.
+        self.serialize(&mut data).expect("writing into memory");
+        data
+    }
+
+    /// Reads a whole account; every byte must be accounted for.
+    fn decode(data: &[u8]) -> Result<Self, DecodeError> {
+        let (&tag, mut body) = data.split_first().ok_or(DecodeError::Empty)?;
+        let found = AccountType::try_from(tag).map_err(|_| DecodeError::UnknownType(tag))?;
+        if found != Self::TYPE {
+            return Err(DecodeError::WrongType {
+                expected: Self::TYPE,
+                found,
+            });
+        }
+        let value = Self::deserialize(&mut body).map_err(|error| DecodeError::Malformed {
+            account: Self::TYPE,
+            reason: error.to_string(),
+        })?;
+        if !body.is_empty() {
+            return Err(DecodeError::TrailingBytes {
+                account: Self::TYPE,
+                count: body.len(),
+            });
+        }
+        Ok(value)
+    }
+}
+
+/// Why bytes are not an account.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// No tag.
+    #[error("the account is empty")]
+    Empty,
+    /// The tag is none of [`AccountType`].
+    #[error("unknown account type {0}")]
+    UnknownType(u8),
+    /// The tag is another type's.
+    #[error("expected a {expected} account, found a {found}")]
+    WrongType {
+        /// What the caller asked for.
+        expected: AccountType,
+        /// What the tag says.
+        found: AccountType,
+    },
+    /// A field could not be read.
+    #[error("malformed {account} account: {reason}")]
+    Malformed {
+        /// The type that was being read.
+        account: AccountType,
+        /// What was wrong with which field.
+        reason: String,
+    },
+    /// Bytes are left over.
+    #[error("{count} bytes too many in a {account} account")]
+    TrailingBytes {
+        /// The type that was being read.
+        account: AccountType,
+        /// How many bytes follow the last field.
+        count: usize,
+    },
+}

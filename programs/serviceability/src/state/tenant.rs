@@ -1,0 +1,39 @@
+//! A tenant: the scope of a unicast routing table.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use solana_pubkey::Pubkey;
+
+use super::{AccountData, AccountType};
+
+/// Where a tenant is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "kebab-case")]
+#[repr(u8)]
+pub enum TenantStatus {
+    /// Waits for its VRF id.
+    Pending = 1,
+    /// Takes users.
+    Activated = 2,
+    /// Waits for the activator to take its VRF id back.
+    Deleting = 3,
+}
+
+/// A tenant. Address: [`crate::pda::tenant`] of its code.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Tenant {
+    /// Unique name.
+    pub code: String,
+    /// Keys that may give access passes for it.
+    pub administrators: Vec<Pubkey>,
+    /// Where it is in its life.
+    pub status: TenantStatus,
+    /// Its VRF id once it is activated. Users without a tenant are in VRF 1, which no tenant gets.
+    pub vrf_id: Option<u16>,
+    /// Users and access passes that refer to it.
+    pub reference_count: u32,
+}
+
+impl AccountData for Tenant {
+    const TYPE: AccountType = AccountType::Tenant;
+}
