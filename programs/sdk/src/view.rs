@@ -8,8 +8,8 @@ use std::{
 use dz_serviceability::{
     pda,
     state::{
-        AccessPass, AccountData, AccountType, Contributor, DecodeError, Device, Exchange,
-        GlobalConfig, Interface, Link, MulticastGroup, Pool, PoolKind, Tenant, User,
+        AccessPass, AccountData, AccountType, Contributor, DecodeError, Device, Exchange, GlobalConfig, Interface,
+        Link, MulticastGroup, Pool, PoolKind, Tenant, User,
     },
 };
 use solana_pubkey::Pubkey;
@@ -67,10 +67,7 @@ macro_rules! entities {
 impl NetworkView {
     /// An empty view of a program.
     pub fn new(program: Pubkey) -> Self {
-        Self {
-            program,
-            ..Self::default()
-        }
+        Self { program, ..Self::default() }
     }
 
     /// The view of these accounts at this slot.
@@ -91,10 +88,7 @@ impl NetworkView {
     pub fn set_account(&mut self, key: Pubkey, data: &[u8]) -> Result<(), ViewError> {
         macro_rules! insert {
             ($map:ident, $type:ident, $data:expr) => {{
-                let value = $type::decode($data).map_err(|source| ViewError {
-                    account: key,
-                    source,
-                })?;
+                let value = $type::decode($data).map_err(|source| ViewError { account: key, source })?;
                 self.forget(&key);
                 self.index(key, &value);
                 self.$map.insert(key, value);
@@ -104,16 +98,11 @@ impl NetworkView {
             self.forget(&key);
             return Ok(());
         };
-        let account_type = AccountType::try_from(tag).map_err(|_| ViewError {
-            account: key,
-            source: DecodeError::UnknownType(tag),
-        })?;
+        let account_type = AccountType::try_from(tag)
+            .map_err(|_| ViewError { account: key, source: DecodeError::UnknownType(tag) })?;
         match account_type {
             AccountType::GlobalConfig => {
-                let config = GlobalConfig::decode(data).map_err(|source| ViewError {
-                    account: key,
-                    source,
-                })?;
+                let config = GlobalConfig::decode(data).map_err(|source| ViewError { account: key, source })?;
                 self.config = Some(config);
             }
             AccountType::Pool => insert!(pools, Pool, data),
@@ -199,32 +188,17 @@ impl NetworkView {
 
     /// The users of a client, in address order, whatever their status.
     pub fn users_of_client(&self, client_ip: Ipv4Addr) -> impl Iterator<Item = (&Pubkey, &User)> {
-        self.users_by_client
-            .get(&client_ip)
-            .into_iter()
-            .flatten()
-            .filter_map(|key| self.users.get_key_value(key))
+        self.users_by_client.get(&client_ip).into_iter().flatten().filter_map(|key| self.users.get_key_value(key))
     }
 
     /// The users of a device, in address order, whatever their status.
     pub fn users_of_device(&self, device: &Pubkey) -> impl Iterator<Item = (&Pubkey, &User)> {
-        self.users_by_device
-            .get(device)
-            .into_iter()
-            .flatten()
-            .filter_map(|key| self.users.get_key_value(key))
+        self.users_by_device.get(device).into_iter().flatten().filter_map(|key| self.users.get_key_value(key))
     }
 
     /// The interfaces of a device, in address order.
-    pub fn interfaces_of_device(
-        &self,
-        device: &Pubkey,
-    ) -> impl Iterator<Item = (&Pubkey, &Interface)> {
-        self.interfaces_by_device
-            .get(device)
-            .into_iter()
-            .flatten()
-            .filter_map(|key| self.interfaces.get_key_value(key))
+    pub fn interfaces_of_device(&self, device: &Pubkey) -> impl Iterator<Item = (&Pubkey, &Interface)> {
+        self.interfaces_by_device.get(device).into_iter().flatten().filter_map(|key| self.interfaces.get_key_value(key))
     }
 
     /// A device's endpoint table: its activated endpoint interfaces in the order of their addresses.
@@ -312,16 +286,10 @@ impl NetworkView {
                 self.by_code.insert((account_type, code.to_owned()), key);
             }
             Index::OfDevice(device) => {
-                self.interfaces_by_device
-                    .entry(device)
-                    .or_default()
-                    .insert(key);
+                self.interfaces_by_device.entry(device).or_default().insert(key);
             }
             Index::OfClient(client_ip, device) => {
-                self.users_by_client
-                    .entry(client_ip)
-                    .or_default()
-                    .insert(key);
+                self.users_by_client.entry(client_ip).or_default().insert(key);
                 self.users_by_device.entry(device).or_default().insert(key);
             }
         }

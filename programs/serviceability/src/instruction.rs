@@ -15,9 +15,7 @@ use crate::{
 ///
 /// `F` foundation, `A` activator, `C` contributor's owner, `P` the pass's payer, `G` the group's owner,
 /// `T` a tenant's administrator. The foundation may do whatever `C`, `P`, `G` and `T` may.
-#[derive(
-    Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::AsRefStr, strum::EnumCount,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::AsRefStr, strum::EnumCount)]
 #[borsh(use_discriminant = false)]
 pub enum ServiceabilityInstruction {
     /// Creates the config and the VRF id pool; the signer becomes the foundation. Once.

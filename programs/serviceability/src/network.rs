@@ -54,11 +54,7 @@ impl TryFrom<Ipv4Net> for NetworkV4 {
     type Error = HostBitsSet;
 
     fn try_from(net: Ipv4Net) -> Result<Self, HostBitsSet> {
-        if net.trunc() == net {
-            Ok(Self(net))
-        } else {
-            Err(HostBitsSet(net))
-        }
+        if net.trunc() == net { Ok(Self(net)) } else { Err(HostBitsSet(net)) }
     }
 }
 
@@ -101,10 +97,7 @@ impl BorshDeserialize for NetworkV4 {
         reader.read_exact(&mut bytes)?;
         let [a, b, c, d, len] = bytes;
         Self::new(Ipv4Addr::new(a, b, c, d), len).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{a}.{b}.{c}.{d}/{len} is not a network"),
-            )
+            io::Error::new(io::ErrorKind::InvalidData, format!("{a}.{b}.{c}.{d}/{len} is not a network"))
         })
     }
 }

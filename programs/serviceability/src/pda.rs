@@ -20,10 +20,7 @@ pub fn config(program: &Pubkey) -> Pda {
 
 /// Seeds: `pool`, kind, owner, base (little endian).
 pub fn pool(program: &Pubkey, kind: PoolKind, owner: &Pubkey, base: u32) -> Pda {
-    find(
-        program,
-        &[b"pool", &[kind as u8], owner.as_ref(), &base.to_le_bytes()],
-    )
+    find(program, &[b"pool", &[kind as u8], owner.as_ref(), &base.to_le_bytes()])
 }
 
 /// Seeds: `contributor`, code.
@@ -68,8 +65,5 @@ pub fn multicast_group(program: &Pubkey, code: &str) -> Pda {
 
 /// Seeds: `user`, client_ip, endpoint_ip. This is invariant U: one live tunnel for each pair.
 pub fn user(program: &Pubkey, client_ip: Ipv4Addr, endpoint_ip: Ipv4Addr) -> Pda {
-    find(
-        program,
-        &[b"user", &client_ip.octets(), &endpoint_ip.octets()],
-    )
+    find(program, &[b"user", &client_ip.octets(), &endpoint_ip.octets()])
 }

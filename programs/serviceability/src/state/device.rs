@@ -25,17 +25,7 @@ pub enum DeviceStatus {
 }
 
 /// What a device is for.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    BorshSerialize,
-    BorshDeserialize,
-    strum::Display,
-    strum::EnumString,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display, strum::EnumString)]
 #[borsh(use_discriminant = true)]
 #[strum(serialize_all = "kebab-case")]
 #[repr(u8)]
@@ -112,9 +102,7 @@ pub struct DeviceCounts {
 impl DeviceCounts {
     /// All of them.
     pub fn users(&self) -> u32 {
-        u32::from(self.unicast_users)
-            + u32::from(self.multicast_subscribers)
-            + u32::from(self.multicast_publishers)
+        u32::from(self.unicast_users) + u32::from(self.multicast_subscribers) + u32::from(self.multicast_publishers)
     }
 }
 
@@ -192,20 +180,13 @@ pub enum CapacityError {
 impl Device {
     /// Whether one more user of this kind finds a seat; the device's status is not looked at.
     pub fn seat_for(&self, user_type: UserType, publisher: bool) -> Result<(), CapacityError> {
-        let DeviceCaps {
-            max_users,
-            reserved_seats,
-            ..
-        } = self.caps;
+        let DeviceCaps { max_users, reserved_seats, .. } = self.caps;
         if max_users == 0 || self.device_type == DeviceType::Transit {
             return Err(CapacityError::Closed);
         }
         let used = self.counts.users() + u32::from(reserved_seats);
         if used >= u32::from(max_users) {
-            return Err(CapacityError::MaxUsers {
-                used,
-                max: max_users,
-            });
+            return Err(CapacityError::MaxUsers { used, max: max_users });
         }
         self.seat_of_kind(user_type, publisher)
     }
@@ -216,9 +197,7 @@ impl Device {
         let (caps, counts) = (&self.caps, &self.counts);
         if !user_type.is_multicast() {
             let max = caps.max_unicast_users;
-            return room(counts.unicast_users, max)
-                .then_some(())
-                .ok_or(CapacityError::MaxUnicastUsers { max });
+            return room(counts.unicast_users, max).then_some(()).ok_or(CapacityError::MaxUnicastUsers { max });
         }
         if publisher {
             let max = caps.max_multicast_publishers;
@@ -227,8 +206,6 @@ impl Device {
                 .ok_or(CapacityError::MaxMulticastPublishers { max });
         }
         let max = caps.max_multicast_subscribers;
-        room(counts.multicast_subscribers, max)
-            .then_some(())
-            .ok_or(CapacityError::MaxMulticastSubscribers { max })
+        room(counts.multicast_subscribers, max).then_some(()).ok_or(CapacityError::MaxMulticastSubscribers { max })
     }
 }

@@ -22,17 +22,7 @@ pub enum InterfaceStatus {
 }
 
 /// What an interface is.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    BorshSerialize,
-    BorshDeserialize,
-    strum::Display,
-    strum::EnumString,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display, strum::EnumString)]
 #[borsh(use_discriminant = true)]
 #[strum(serialize_all = "kebab-case")]
 #[repr(u8)]
@@ -96,7 +86,6 @@ impl AccountData for Interface {
 impl Interface {
     /// The address users' tunnels may end on right now.
     pub fn endpoint(&self) -> Option<Ipv4Addr> {
-        (self.user_tunnel_endpoint && self.status == InterfaceStatus::Activated)
-            .then_some(self.address.as_ref()?.ip)
+        (self.user_tunnel_endpoint && self.status == InterfaceStatus::Activated).then_some(self.address.as_ref()?.ip)
     }
 }

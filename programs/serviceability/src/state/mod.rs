@@ -87,20 +87,12 @@ pub trait AccountData: BorshSerialize + BorshDeserialize {
         let (&tag, mut body) = data.split_first().ok_or(DecodeError::Empty)?;
         let found = AccountType::try_from(tag).map_err(|_| DecodeError::UnknownType(tag))?;
         if found != Self::TYPE {
-            return Err(DecodeError::WrongType {
-                expected: Self::TYPE,
-                found,
-            });
+            return Err(DecodeError::WrongType { expected: Self::TYPE, found });
         }
-        let value = Self::deserialize(&mut body).map_err(|error| DecodeError::Malformed {
-            account: Self::TYPE,
-            reason: error.to_string(),
-        })?;
+        let value = Self::deserialize(&mut body)
+            .map_err(|error| DecodeError::Malformed { account: Self::TYPE, reason: error.to_string() })?;
         if !body.is_empty() {
-            return Err(DecodeError::TrailingBytes {
-                account: Self::TYPE,
-                count: body.len(),
-            });
+            return Err(DecodeError::TrailingBytes { account: Self::TYPE, count: body.len() });
         }
         Ok(value)
     }

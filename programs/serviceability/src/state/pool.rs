@@ -108,14 +108,7 @@ pub enum PoolError {
 
 impl Pool {
     /// An empty pool; the `reserved` leading units are marked.
-    pub fn new(
-        kind: PoolKind,
-        owner: Pubkey,
-        base: u32,
-        unit: u32,
-        count: u32,
-        reserved: u32,
-    ) -> Self {
+    pub fn new(kind: PoolKind, owner: Pubkey, base: u32, unit: u32, count: u32, reserved: u32) -> Self {
         let mut pool = Self {
             kind,
             owner,
@@ -137,10 +130,7 @@ impl Pool {
             return Err(PoolError::Misaligned(units));
         }
         let mut start = 0u32;
-        while start
-            .checked_add(units)
-            .is_some_and(|end| end <= self.count)
-        {
+        while start.checked_add(units).is_some_and(|end| end <= self.count) {
             if units == 1 && start % 8 == 0 && self.bitmap[(start / 8) as usize] == u8::MAX {
                 start += 8;
                 continue;
@@ -181,11 +171,7 @@ impl Pool {
 
     /// Units in use, the reserved ones not counted.
     pub fn used(&self) -> u32 {
-        self.bitmap
-            .iter()
-            .map(|byte| byte.count_ones())
-            .sum::<u32>()
-            - self.reserved
+        self.bitmap.iter().map(|byte| byte.count_ones()).sum::<u32>() - self.reserved
     }
 
     /// Units that can be in use, the reserved ones not counted.
@@ -195,9 +181,7 @@ impl Pool {
 
     /// True when the value lies in the pool.
     pub fn contains(&self, value: u32) -> bool {
-        value
-            .checked_sub(self.base)
-            .is_some_and(|offset| offset / self.unit < self.count)
+        value.checked_sub(self.base).is_some_and(|offset| offset / self.unit < self.count)
     }
 
     /// True when the unit that holds the value is taken or reserved.
@@ -207,18 +191,12 @@ impl Pool {
 
     /// The values that are taken, reserved units not among them, in order.
     pub fn taken(&self) -> impl Iterator<Item = u32> + '_ {
-        (self.reserved..self.count)
-            .filter(|&index| self.is_set(index))
-            .map(|index| self.base + index * self.unit)
+        (self.reserved..self.count).filter(|&index| self.is_set(index)).map(|index| self.base + index * self.unit)
     }
 
     fn run(&self, value: u32, units: u32) -> Result<u32, PoolError> {
-        let offset = value
-            .checked_sub(self.base)
-            .ok_or(PoolError::OutOfRange(value))?;
-        if !units.is_power_of_two()
-            || !offset.is_multiple_of(self.unit)
-            || !(offset / self.unit).is_multiple_of(units)
+        let offset = value.checked_sub(self.base).ok_or(PoolError::OutOfRange(value))?;
+        if !units.is_power_of_two() || !offset.is_multiple_of(self.unit) || !(offset / self.unit).is_multiple_of(units)
         {
             return Err(PoolError::Misaligned(value));
         }
@@ -230,9 +208,7 @@ impl Pool {
     }
 
     fn is_set(&self, index: u32) -> bool {
-        self.bitmap
-            .get((index / 8) as usize)
-            .is_some_and(|byte| byte & (1 << (index % 8)) != 0)
+        self.bitmap.get((index / 8) as usize).is_some_and(|byte| byte & (1 << (index % 8)) != 0)
     }
 
     fn set(&mut self, index: u32, taken: bool) {
