@@ -1,1 +1,4 @@
 //! The client daemon doublezerod and the command line doublezero.
+
+pub mod api;
+pub mod select;

@@ -1,0 +1,105 @@
+//! What daemon and command line say to each other: HTTP with JSON over a Unix socket.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v2/status` | [`Status`] |
+//! | `GET /v2/latency` | [`Latency`] |
+//! | `POST /enable`, `POST /disable` | [`Status`] |
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the daemon listens unless it is told otherwise.
+pub const DEFAULT_SOCKET: &str = "/var/run/doublezerod/doublezerod.sock";
+
+/// What the daemon holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// False when it was told to hold no tunnels.
+    pub reconciler_enabled: bool,
+    /// The client's own address.
+    pub client_ip: Ipv4Addr,
+    /// The chain's revision it has acted on; none before the first reading.
+    pub slot: Option<u64>,
+    /// True when its tunnels are what that revision says.
+    pub settled: bool,
+    /// One entry a tunnel, by name.
+    pub services: Vec<Service>,
+}
+
+/// One tunnel as users know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Interface name, such as `doublezero0`.
+    pub tunnel_name: String,
+    /// Outer source.
+    pub tunnel_src: Ipv4Addr,
+    /// Outer destination: the endpoint.
+    pub tunnel_dst: Ipv4Addr,
+    /// The address the user is known by inside.
+    pub doublezero_ip: Ipv4Addr,
+    /// Service as the chain names it, such as `IBRL`.
+    pub user_type: String,
+    /// Whether it carries traffic.
+    pub session: Session,
+    /// Code of the device it ends on.
+    pub current_device: String,
+    /// Code of the tenant, if any.
+    pub tenant: Option<String>,
+    /// Codes of the groups it publishes to.
+    pub publisher: Vec<String>,
+    /// Codes of the groups it subscribes to.
+    pub subscriber: Vec<String>,
+    /// What is wrong with it, when something is.
+    pub error: Option<String>,
+}
+
+/// Whether a tunnel carries traffic, judged by probing the far overlay address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Session {
+    /// Not answered yet.
+    Pending,
+    /// The device answers.
+    Up,
+    /// The device has stopped answering.
+    Down,
+}
+
+/// The newest probe round of every endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// True once every endpoint that the chain showed at `slot` has been probed.
+    pub ready: bool,
+    /// The chain's revision the endpoints are of.
+    pub slot: Option<u64>,
+    /// One result for each (device, endpoint), fastest first, the unreachable ones last.
+    pub results: Vec<EndpointLatency>,
+}
+
+/// What probing one endpoint gave. Times are nanoseconds and absent when no probe was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointLatency {
+    /// Account of the device.
+    pub device_pk: String,
+    /// Code of the device.
+    pub device_code: String,
+    /// The endpoint.
+    pub device_ip: Ipv4Addr,
+    /// Name of the interface that holds it.
+    pub interface_name: String,
+    /// Fastest answer.
+    pub min_latency_ns: Option<u64>,
+    /// Median answer.
+    pub median_latency_ns: Option<u64>,
+    /// Mean answer.
+    pub avg_latency_ns: Option<u64>,
+    /// Slowest answer.
+    pub max_latency_ns: Option<u64>,
+    /// Probes without an answer, in percent.
+    pub loss_percentage: u8,
+    /// True when at least one probe was answered.
+    pub reachable: bool,
+}
