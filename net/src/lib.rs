@@ -1,1 +1,16 @@
-//! Packets, kernel configuration and GRE tunnels.
+//! Packets, kernel configuration and GRE tunnels: all that the products and the simulator share of the network.
+//!
+//! - [`netns`]: network namespaces held by a file descriptor, and running code inside them;
+//! - [`kernel`]: rtnetlink, one verb per method (links, addresses, routes, rules), sysctls;
+//! - [`tun`]: TUN devices;
+//! - [`sandbox`]: test support, a process of its own in namespaces of its own for a test body.
+//!
+//! The network is IPv4 throughout, as the live one is: addresses are [`std::net::Ipv4Addr`] and prefixes
+//! [`ipnet::Ipv4Net`].
+
+pub mod kernel;
+pub mod netns;
+pub mod sandbox;
+pub mod tun;
+
+mod sys;

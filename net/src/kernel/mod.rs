@@ -1,0 +1,82 @@
+//! The kernel's network configuration over rtnetlink.
+//!
+//! [`Netlink`] is a cheap handle with one method per verb. Its methods say what they did: adding something that is
+//! there already is [`Added::Existed`] and deleting something that is not is [`Deleted::Absent`], so that a caller that
+//! repeats itself can tell, and everything else the kernel refuses is an error that names the thing it was about. What
+//! is read back ([`LinkInfo`], [`AddrInfo`], [`RouteInfo`], [`RuleInfo`]) is also what is written, so that a desired and
+//! an actual state are compared as sets.
+
+mod addr;
+mod error;
+mod link;
+mod route;
+mod rule;
+pub mod sysctl;
+
+use std::io;
+use std::os::fd::{FromRawFd, IntoRawFd};
+
+use rtnetlink::Handle;
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::route::RouteProtocol;
+use rtnetlink::proto::Connection;
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use rtnetlink::sys::{Socket, TokioSocket};
+
+pub use self::addr::{AddrInfo, Scope};
+pub use self::error::{Added, Deleted, NetlinkError};
+pub use self::link::{GreInfo, LinkCounters, LinkInfo, LinkKind, LinkSpec};
+pub use self::route::{RouteInfo, RouteKind};
+pub use self::rule::{FwMark, RuleAction, RuleInfo};
+use crate::netns::NetNs;
+
+/// Who made an address, a route or a rule (`rtm_protocol`): everything the products create carries this number, and
+/// they change or remove nothing that does not. It is in the range rtnetlink(7) leaves to users, and neither iproute2's
+/// rt_protos nor the common routing suites use it.
+pub const RTPROT_DZ: u8 = 210;
+
+/// `rtm_protocol` of what an administrator configures by hand.
+pub const RTPROT_STATIC: u8 = 4;
+
+/// The main routing table.
+pub const TABLE_MAIN: u32 = 254;
+
+/// A connection to the kernel of one network namespace; clones share it.
+#[derive(Clone, Debug)]
+pub struct Netlink {
+    handle: Handle,
+}
+
+impl Netlink {
+    /// Connects to the namespace of the calling thread. Must be called on a tokio runtime, which drives the connection
+    /// until the last clone is gone.
+    pub fn open() -> Result<Self, NetlinkError> {
+        let socket = Socket::new(NETLINK_ROUTE).map_err(NetlinkError::Open)?;
+        Self::from_socket(socket)
+    }
+
+    /// Connects to `ns` from wherever the caller is. Must be called on a tokio runtime.
+    pub fn open_in(ns: &NetNs) -> Result<Self, NetlinkError> {
+        // The socket belongs to the namespace it is made in, whoever uses it later.
+        let socket = ns
+            .run(|| Socket::new(NETLINK_ROUTE))
+            .map_err(|e| NetlinkError::Open(io::Error::other(e)))?
+            .map_err(NetlinkError::Open)?;
+        Self::from_socket(socket)
+    }
+
+    fn from_socket(socket: Socket) -> Result<Self, NetlinkError> {
+        // The conversion below panics where there is no runtime to register with.
+        tokio::runtime::Handle::try_current().map_err(|e| NetlinkError::Open(io::Error::other(e)))?;
+        // SAFETY: the descriptor is handed over, not shared.
+        let socket = unsafe { TokioSocket::from_raw_fd(socket.into_raw_fd()) };
+        let (connection, handle, _): (Connection<RouteNetlinkMessage, TokioSocket>, _, _) =
+            rtnetlink::from_socket(socket);
+        tokio::spawn(connection);
+        Ok(Self { handle })
+    }
+}
+
+fn protocol(number: u8) -> RouteProtocol {
+    RouteProtocol::from(number)
+}

@@ -1,0 +1,70 @@
+//! System calls that neither std nor nix wraps, in one place.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// Writes a whole file in one call; allocates nothing, so it may be used between fork and exec.
+pub(crate) fn write_file(path: &CStr, bytes: &[u8]) -> io::Result<()> {
+    // SAFETY: the path is terminated, the buffer outlives the call, and the descriptor is closed once.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let written = libc::write(fd, bytes.as_ptr().cast(), bytes.len());
+        let result = if written < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+        libc::close(fd);
+        result
+    }
+}
+
+/// An interface request for `name`, all else zero; a name longer than the kernel takes is refused.
+pub(crate) fn ifreq(name: &str) -> io::Result<libc::ifreq> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes.len() >= libc::IFNAMSIZ || bytes.contains(&0) || bytes.contains(&b'/') {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("`{name}` is no interface name: expected 1 to {} bytes without `/`", libc::IFNAMSIZ - 1),
+        ));
+    }
+    // SAFETY: ifreq is plain data for which all zeroes is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(bytes) {
+        *to = *from as libc::c_char;
+    }
+    Ok(request)
+}
+
+/// The name in an interface request.
+pub(crate) fn ifreq_name(request: &libc::ifreq) -> String {
+    let bytes: Vec<u8> = request.ifr_name.iter().map(|c| *c as u8).take_while(|b| *b != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// An interface ioctl of netdevice(7) on a throw-away socket.
+pub(crate) fn interface_ioctl(number: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    // SAFETY: these requests read and write one ifreq, which outlives the call.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), number, request as *mut libc::ifreq) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sets an interface of the thread's namespace up.
+pub(crate) fn set_up(name: &str) -> io::Result<()> {
+    let mut request = ifreq(name)?;
+    interface_ioctl(libc::SIOCGIFFLAGS, &mut request)?;
+    // SAFETY: the kernel has just filled this member of the union.
+    unsafe { request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short };
+    interface_ioctl(libc::SIOCSIFFLAGS, &mut request)
+}
+
+/// The index of an interface of the thread's namespace.
+pub(crate) fn index_of(name: &str) -> io::Result<u32> {
+    let mut request = ifreq(name)?;
+    interface_ioctl(libc::SIOCGIFINDEX, &mut request)?;
+    // SAFETY: the kernel has just filled this member of the union.
+    Ok(unsafe { request.ifr_ifru.ifru_ifindex } as u32)
+}

@@ -1,0 +1,213 @@
+//! TUN devices: network interfaces whose other end is a file descriptor, one IP packet per read and write.
+//!
+//! A device belongs to the namespace of the thread that makes it and lives as long as its descriptors, wherever those
+//! are used. It is not persistent: the last close removes it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+use crate::sys;
+
+/// The largest IP packet, and so the largest read without a virtio header.
+pub const MAX_PACKET: usize = 65_535;
+
+/// How a device is to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunSpec {
+    /// Interface name; one with `%d` in it is numbered by the kernel.
+    pub name: String,
+    /// Each packet is preceded by a 10-byte `virtio_net_hdr`, which carries checksum and segmentation offload.
+    pub vnet_hdr: bool,
+    /// Several descriptors may share the device, each a queue.
+    pub multi_queue: bool,
+}
+
+impl TunSpec {
+    /// A plain device: one queue, bare packets.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), vnet_hdr: false, multi_queue: false }
+    }
+}
+
+/// Why a device could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TunError {
+    /// An interface of that name exists.
+    #[error("tun {name}: an interface of that name exists already")]
+    Exists {
+        /// The wanted name.
+        name: String,
+    },
+    /// `/dev/net/tun` is missing or closed to the caller.
+    #[error("tun {name}: cannot open /dev/net/tun: {source} (needs the tun module and read-write permission)")]
+    Device {
+        /// The wanted name.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel refused the device.
+    #[error("tun {name}: cannot create: {source} (needs CAP_NET_ADMIN in the network namespace)")]
+    Create {
+        /// The wanted name.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// One queue of a TUN device, non-blocking.
+#[derive(Debug)]
+pub struct Tun {
+    file: File,
+    name: String,
+    spec: TunSpec,
+}
+
+impl Tun {
+    /// Makes a device in the namespace of the calling thread. It is down, and a name that is taken is an error.
+    pub fn create(spec: &TunSpec) -> Result<Self, TunError> {
+        tracing::trace!(?spec, "create tun");
+        Self::attach(spec, libc::IFF_TUN_EXCL)
+    }
+
+    /// A further queue of the same device.
+    pub fn queue(&self) -> Result<Self, TunError> {
+        tracing::trace!(name = self.name, "add tun queue");
+        Self::attach(&TunSpec { name: self.name.clone(), ..self.spec.clone() }, 0)
+    }
+
+    fn attach(spec: &TunSpec, extra: libc::c_int) -> Result<Self, TunError> {
+        let name = &spec.name;
+        let create = |source: io::Error| match source.raw_os_error() {
+            Some(libc::EBUSY | libc::EEXIST) => TunError::Exists { name: name.clone() },
+            // A name taken by another kind of device is reported as a bad argument.
+            Some(libc::EINVAL) if sys::index_of(name).is_ok() => TunError::Exists { name: name.clone() },
+            _ => TunError::Create { name: name.clone(), source },
+        };
+        let mut request = sys::ifreq(name).map_err(create)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+            .open("/dev/net/tun")
+            .map_err(|source| TunError::Device { name: name.clone(), source })?;
+        let mut flags = libc::IFF_TUN | libc::IFF_NO_PI | extra;
+        if spec.vnet_hdr {
+            flags |= libc::IFF_VNET_HDR;
+        }
+        if spec.multi_queue {
+            flags |= libc::IFF_MULTI_QUEUE;
+        }
+        request.ifr_ifru.ifru_flags = flags as libc::c_short;
+        // SAFETY: the request reads and writes one ifreq, which outlives the call.
+        if unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &mut request) } < 0 {
+            return Err(create(io::Error::last_os_error()));
+        }
+        Ok(Self { file, name: sys::ifreq_name(&request), spec: spec.clone() })
+    }
+
+    /// The name the device was made with. It can be renamed: [`Tun::current_name`] asks.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The device's name now, or an error if it was deleted under us.
+    pub fn current_name(&self) -> io::Result<String> {
+        let mut request = zeroed_ifreq();
+        // SAFETY: the request writes one ifreq, which outlives the call.
+        match unsafe { libc::ioctl(self.file.as_raw_fd(), libc::TUNGETIFF, &mut request) } {
+            0 => Ok(sys::ifreq_name(&request)),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Says which offloads the reader of the device can take; only with `vnet_hdr`.
+    pub fn set_offload(&self, offload: Offload) -> io::Result<()> {
+        // SAFETY: the request takes its argument by value.
+        match unsafe { libc::ioctl(self.file.as_raw_fd(), libc::TUNSETOFFLOAD, offload.bits() as libc::c_ulong) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Reads one packet into `buffer`, which must take [`MAX_PACKET`] bytes (and the virtio header) or it is cut.
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&self.file).read(buffer)
+    }
+
+    /// Writes one packet.
+    pub fn send(&self, packet: &[u8]) -> io::Result<usize> {
+        (&self.file).write(packet)
+    }
+
+    /// Reads packets until none is waiting or `limit` are read, and hands each to `each`; returns their number.
+    pub fn recv_batch(&self, buffer: &mut [u8], limit: usize, mut each: impl FnMut(&mut [u8])) -> io::Result<usize> {
+        for count in 0..limit {
+            match self.recv(buffer) {
+                Ok(length) => each(&mut buffer[..length]),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(count),
+                Err(e) if count > 0 && e.kind() == io::ErrorKind::Interrupted => return Ok(count),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(limit)
+    }
+
+    /// Writes packets in order and returns how many the kernel took; one that it refuses for itself (as the device is
+    /// down) counts as not taken, and the others are still tried.
+    pub fn send_batch<'a>(&self, packets: impl IntoIterator<Item = &'a [u8]>) -> usize {
+        packets.into_iter().filter(|packet| self.send(packet).is_ok()).count()
+    }
+
+    /// Gives up the name and keeps the descriptor.
+    pub fn into_fd(self) -> OwnedFd {
+        self.file.into()
+    }
+}
+
+impl AsFd for Tun {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Offloads that the reader of a device handles itself (`TUN_F_*`, linux/if_tun.h).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offload {
+    /// Packets may come without their transport checksum.
+    pub checksum: bool,
+    /// TCP segments may come joined, up to 64 KiB; needs `checksum`.
+    pub tso4: bool,
+    /// UDP datagrams may come joined; needs `checksum` and Linux 6.2.
+    pub uso4: bool,
+}
+
+impl Offload {
+    fn bits(self) -> libc::c_uint {
+        const TUN_F_CSUM: libc::c_uint = 0x01;
+        const TUN_F_TSO4: libc::c_uint = 0x02;
+        const TUN_F_TSO_ECN: libc::c_uint = 0x08;
+        const TUN_F_USO4: libc::c_uint = 0x20;
+        const TUN_F_USO6: libc::c_uint = 0x40;
+        let mut bits = 0;
+        if self.checksum {
+            bits |= TUN_F_CSUM;
+        }
+        if self.tso4 {
+            bits |= TUN_F_TSO4 | TUN_F_TSO_ECN;
+        }
+        if self.uso4 {
+            // The kernel takes the two only together.
+            bits |= TUN_F_USO4 | TUN_F_USO6;
+        }
+        bits
+    }
+}
+
+fn zeroed_ifreq() -> libc::ifreq {
+    // SAFETY: ifreq is plain data for which all zeroes is a value.
+    unsafe { std::mem::zeroed() }
+}

@@ -1,0 +1,5 @@
+//! The network of this crate in real namespaces, each test in a sandbox of its own.
+
+mod kernel;
+mod netns;
+mod tun;
