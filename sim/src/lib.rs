@@ -1,1 +1,6 @@
-//! The DoubleZero simulator: scenarios, runs, the oracle and the command line.
+//! The DoubleZero simulator: runs, the oracle and the command line.
+
+pub mod cli;
+pub mod exit;
+pub mod report;
+pub mod run;

@@ -1,0 +1,195 @@
+//! The command line of `dzsim`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The whole DoubleZero stack on one machine, and real packets through it.
+///
+/// Exit codes: 0 all passed, 1 a scenario failed, 2 bad input, 3 this machine cannot run it.
+#[derive(Debug, Parser)]
+#[command(name = "dzsim", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios, side by side.
+    Run(RunArgs),
+    /// Validate scenarios without running them.
+    Check(FilesArgs),
+    /// Print the JSON Schema of a scenario file.
+    Schema,
+    /// Bring a scenario's network up and hold it until `down` or Ctrl-C.
+    Up(UpArgs),
+    /// Run a command, or a shell, in a node of a network that is up.
+    Exec(ExecArgs),
+    /// Show the networks that are up.
+    Status,
+    /// Take a network down.
+    Down(DownArgs),
+    /// Run the chain alone and serve its RPC.
+    Ledger(LedgerArgs),
+    /// Show what this machine can do, and how to fix what it cannot.
+    Doctor(DoctorArgs),
+    /// Run one role of the stack; the simulator starts its nodes' processes so.
+    #[command(hide = true)]
+    Node(NodeArgs),
+    /// The process of one scenario; `run` starts it.
+    #[command(hide = true)]
+    Scenario(ScenarioArgs),
+}
+
+/// Files and folders.
+#[derive(Args, Clone, Debug)]
+pub struct FilesArgs {
+    /// Scenario files, or folders of them.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// How a scenario is run.
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    /// Where tunnels are made.
+    #[arg(long, value_enum, default_value_t = Dataplane::Auto)]
+    pub dataplane: Dataplane,
+    /// Seed of all randomness; the scenario's own, or 1, if not given.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Folder that gets a folder for each case.
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    pub artifacts: PathBuf,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub files: FilesArgs,
+    /// How to run it.
+    #[command(flatten)]
+    pub options: RunOptions,
+    /// Run only cases whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// How many scenarios at a time; the number of processors if not given.
+    #[arg(long, short = 'j', value_name = "NUMBER")]
+    pub jobs: Option<usize>,
+    /// Keep the artifacts of earlier runs of the same case: their folder gets a number.
+    #[arg(long)]
+    pub keep: bool,
+    /// How results are told.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Hold the network of a case that failed until Enter is pressed.
+    #[arg(long)]
+    pub pause_on_failure: bool,
+}
+
+/// Where tunnels are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Dataplane {
+    /// The kernel where it has GRE, else userspace.
+    Auto,
+    /// The kernel's GRE links.
+    Kernel,
+    /// A helper process in each node.
+    Userspace,
+}
+
+/// How results are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Live lines for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+    /// One JUnit document.
+    Junit,
+}
+
+/// Arguments of `up`.
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// The scenario; its steps are not run.
+    pub file: PathBuf,
+    /// How to run it.
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+/// Arguments of `exec`.
+#[derive(Args, Clone, Debug)]
+pub struct ExecArgs {
+    /// The node.
+    pub node: String,
+    /// Which network, if more than one is up: its case name.
+    #[arg(long)]
+    pub lab: Option<String>,
+    /// The command; a shell if there is none.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+}
+
+/// Arguments of `down`.
+#[derive(Args, Clone, Debug)]
+pub struct DownArgs {
+    /// Which network: its case name; all of them if not given.
+    pub lab: Option<String>,
+}
+
+/// Arguments of `ledger`.
+#[derive(Args, Clone, Debug)]
+pub struct LedgerArgs {
+    /// Where the RPC is served; WebSocket is on the next port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8899")]
+    pub rpc: SocketAddr,
+    /// A scenario whose network is put on the chain first.
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Seed of the keys.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `node`.
+#[derive(Args, Clone, Debug)]
+pub struct NodeArgs {
+    /// The role and its arguments.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub role: Vec<String>,
+}
+
+/// Arguments of `scenario`.
+#[derive(Args, Clone, Debug)]
+pub struct ScenarioArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// The case in it.
+    #[arg(long)]
+    pub case: String,
+    /// How to run it.
+    #[command(flatten)]
+    pub options: RunOptions,
+    /// Hold the network instead of running the steps.
+    #[arg(long)]
+    pub hold: bool,
+    /// Hold the network of a case that failed until Enter is pressed.
+    #[arg(long)]
+    pub pause_on_failure: bool,
+}

@@ -1,0 +1,44 @@
+//! One JSON object a line, as it happens.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::Report;
+use crate::run::progress::{CaseSummary, Progress};
+
+/// Writes JSON lines.
+pub struct Json<W> {
+    out: W,
+}
+
+impl<W: Write> Json<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out }
+    }
+
+    fn line(&mut self, value: &serde_json::Value) -> io::Result<()> {
+        writeln!(self.out, "{value}")
+    }
+}
+
+impl<W: Write> Report for Json<W> {
+    fn started(&mut self, case: &str) -> io::Result<()> {
+        self.line(&json!({"event": "started", "case": case}))
+    }
+
+    fn progress(&mut self, case: &str, progress: &Progress) -> io::Result<()> {
+        let mut value = serde_json::to_value(progress)?;
+        if let Some(object) = value.as_object_mut() {
+            object.insert("case".to_owned(), case.into());
+        }
+        self.line(&value)
+    }
+
+    fn finished(&mut self, cases: &[CaseSummary], millis: f64) -> io::Result<()> {
+        let outcomes: std::collections::BTreeMap<_, _> =
+            cases.iter().map(|case| (&case.case, case.outcome)).collect();
+        self.line(&json!({"event": "done", "millis": millis, "outcomes": outcomes}))
+    }
+}

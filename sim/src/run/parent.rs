@@ -1,0 +1,150 @@
+//! The parent: one process a case, a few at a time, and what they tell.
+
+use std::{
+    collections::VecDeque,
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Mutex, mpsc},
+    thread,
+    time::Instant,
+};
+
+use anyhow::Context;
+
+use super::artifacts;
+use super::progress::{CaseSummary, Failure, Outcome, Progress};
+use crate::{
+    cli::{RunArgs, RunOptions},
+    exit::Exit,
+    report,
+};
+
+/// A case to run.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The scenario file.
+    pub file: PathBuf,
+    /// The case in it.
+    pub case: String,
+    /// The seed it states for itself.
+    pub seed: u64,
+}
+
+/// What a worker tells the reporter.
+enum Told {
+    Started,
+    Progress(Progress),
+}
+
+/// Runs the jobs and reports; the worst outcome decides the exit code.
+pub fn run(jobs: Vec<Job>, args: &RunArgs) -> anyhow::Result<Exit> {
+    let start = Instant::now();
+    let mut report = report::reporter(args.format, jobs.len());
+    let workers = args.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
+    // Only one network can own the terminal while it is held.
+    let workers = if args.pause_on_failure { 1 } else { workers };
+    let queue = Mutex::new(jobs.into_iter().collect::<VecDeque<_>>());
+    let (tell, told) = mpsc::channel::<(String, Told)>();
+    let mut summaries = thread::scope(|scope| -> anyhow::Result<Vec<CaseSummary>> {
+        for _ in 0..workers {
+            let (tell, queue) = (tell.clone(), &queue);
+            scope.spawn(move || {
+                // A poisoned queue means that another worker panicked; what is left in it is still whole.
+                while let Some(job) = queue.lock().unwrap_or_else(|poison| poison.into_inner()).pop_front() {
+                    let say = |progress| drop(tell.send((job.case.clone(), progress)));
+                    say(Told::Started);
+                    let summary = run_one(&job, args, |progress| say(Told::Progress(progress)));
+                    say(Told::Progress(Progress::Finished(Box::new(summary))));
+                }
+            });
+        }
+        drop(tell);
+        let mut summaries = Vec::new();
+        for (case, told) in told {
+            match told {
+                Told::Started => report.started(&case)?,
+                Told::Progress(progress) => {
+                    report.progress(&case, &progress)?;
+                    if let Progress::Finished(summary) = progress {
+                        summaries.push(*summary);
+                    }
+                }
+            }
+        }
+        Ok(summaries)
+    })?;
+    summaries.sort_by(|a, b| a.case.cmp(&b.case));
+    report.finished(&summaries, start.elapsed().as_secs_f64() * 1e3)?;
+    Ok(summaries
+        .iter()
+        .map(|summary| match summary.outcome {
+            Outcome::Passed => Exit::Passed,
+            Outcome::Failed => Exit::Failed,
+            Outcome::CannotRun => Exit::CannotRun,
+        })
+        .max()
+        .unwrap_or(Exit::Passed))
+}
+
+/// Runs one case and passes on all it tells but its summary, which it returns.
+fn run_one(job: &Job, args: &RunArgs, mut tell: impl FnMut(Progress)) -> CaseSummary {
+    let start = Instant::now();
+    let artifacts = artifacts::folder(&args.options.artifacts, &job.case);
+    let ended = artifacts::make_room(&artifacts, args.keep).and_then(|()| spawn(job, args)).and_then(|mut child| {
+        let mut summary = None;
+        if let Some(out) = child.stdout.take() {
+            for line in BufReader::new(out).lines() {
+                match serde_json::from_str(&line?) {
+                    Ok(Progress::Finished(finished)) => summary = Some(*finished),
+                    Ok(progress) => tell(progress),
+                    Err(error) => anyhow::bail!("the scenario's process wrote something unexpected: {error}"),
+                }
+            }
+        }
+        let mut errors = String::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            stderr.read_to_string(&mut errors)?;
+        }
+        let status = child.wait()?;
+        summary.with_context(|| format!("the scenario's process ended with {status}\n{}", errors.trim_end()))
+    });
+    ended.unwrap_or_else(|error| CaseSummary {
+        file: job.file.clone(),
+        case: job.case.clone(),
+        outcome: Outcome::Failed,
+        seed: args.options.seed.unwrap_or(job.seed),
+        dataplane: args.options.dataplane.to_string(),
+        millis: start.elapsed().as_secs_f64() * 1e3,
+        phases: Default::default(),
+        steps: Vec::new(),
+        failure: Some(Failure {
+            title: "the scenario did not run to its end".to_owned(),
+            message: format!("{error:#}"),
+            ..Failure::default()
+        }),
+        artifacts: artifacts.clone(),
+    })
+}
+
+fn spawn(job: &Job, args: &RunArgs) -> anyhow::Result<Child> {
+    let mut command = Command::new(std::env::current_exe().context("finding the dzsim program")?);
+    command.arg("scenario").arg(&job.file).args(["--case", &job.case]);
+    options(&mut command, &args.options);
+    if args.pause_on_failure {
+        command.arg("--pause-on-failure");
+    }
+    command.stdin(if args.pause_on_failure { Stdio::inherit() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    dzsim_lab::bind_to_me(&mut command);
+    command.spawn().context("starting the scenario's process")
+}
+
+/// Passes the options on to a scenario's process.
+pub fn options(command: &mut Command, options: &RunOptions) {
+    let RunOptions { dataplane, seed, artifacts } = options;
+    command.args(["--dataplane", &dataplane.to_string()]).arg("--artifacts").arg(artifacts);
+    if let Some(seed) = seed {
+        command.args(["--seed", &seed.to_string()]);
+    }
+}
