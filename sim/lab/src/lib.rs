@@ -1,1 +1,26 @@
 //! Namespaces, nodes, processes and their clean-up.
+//!
+//! A scenario lives in one process tree in its own user, mount, pid and network namespaces ([`enter`]). In it, a
+//! [`Lab`] holds nodes, which are further network namespaces, and starts processes in them. Everything that the lab
+//! makes belongs to the pid namespace, so the kernel removes all of it when the tree dies, however it dies.
+//!
+//! The lab knows no product and no scenario: it is given names, interfaces, addresses and command lines.
+
+pub mod attach;
+mod census;
+mod crew;
+pub mod doctor;
+mod enter;
+mod lab;
+mod name;
+mod node;
+mod port;
+mod process;
+mod sysctl;
+
+pub use enter::{EnterError, Entered, Step, bind_to_me, enter};
+pub use lab::{FILES, Lab, LabError};
+pub use name::{InvalidName, NodeName, PortName, RoleName};
+pub use node::{NewNode, Node, NodeError, NodeKind, NodeSpec};
+pub use port::{PortError, PortSpec};
+pub use process::{Exit, Exited, Finished, Host, Process, Ready, RunError, Spawn};
