@@ -1,0 +1,102 @@
+//! What this client should have, from the chain alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use dz_sdk::{
+    NetworkView,
+    program::state::{User, UserType},
+};
+use ipnet::Ipv4Net;
+use solana_pubkey::Pubkey;
+
+/// Octets of the largest packet inside a tunnel: 1500 less 20 of outer IPv4 and 4 of GRE.
+pub const TUNNEL_MTU: u32 = 1476;
+/// Hops of the outer packet, as the live client sets them.
+pub const TUNNEL_TTL: u8 = 64;
+
+/// One tunnel as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredTunnel {
+    /// Which service.
+    pub user_type: UserType,
+    /// Code of the device.
+    pub device: String,
+    /// Code of the tenant, if any.
+    pub tenant: Option<String>,
+    /// Outer source: the client's address.
+    pub local: Ipv4Addr,
+    /// Outer destination: the endpoint.
+    pub remote: Ipv4Addr,
+    /// This end's overlay address with the length of the tunnel network: the odd one.
+    pub overlay: Ipv4Net,
+    /// The device's overlay address: the even one.
+    pub peer: Ipv4Addr,
+    /// The address the user is known by inside.
+    pub dz_ip: Ipv4Addr,
+    /// The other users it reaches: a route through the tunnel for each.
+    pub peers: BTreeSet<Ipv4Addr>,
+    /// Groups it sends to, by address, with their codes.
+    pub publish: BTreeMap<Ipv4Addr, String>,
+    /// Groups it receives, by address, with their codes.
+    pub subscribe: BTreeMap<Ipv4Addr, String>,
+}
+
+impl DesiredTunnel {
+    /// True when the tunnel interface must hold `dz_ip`, because the host does not have it otherwise.
+    pub fn holds_dz_ip(&self) -> bool {
+        self.dz_ip != self.local
+    }
+}
+
+/// The tunnels of a client, by the user account each comes from.
+///
+/// A user counts while its status has a tunnel. One that the chain shows without what a tunnel needs (its device or
+/// a group gone within the same revision) is left out rather than guessed.
+pub fn desired(view: &NetworkView, client_ip: Ipv4Addr) -> BTreeMap<Pubkey, DesiredTunnel> {
+    view.users_of_client(client_ip)
+        .filter(|(_, user)| user.status.has_tunnel())
+        .filter_map(|(key, user)| Some((*key, tunnel(view, user)?)))
+        .collect()
+}
+
+fn tunnel(view: &NetworkView, user: &User) -> Option<DesiredTunnel> {
+    let allocation = user.allocation.as_ref()?;
+    let groups = |keys: &[Pubkey]| -> BTreeMap<Ipv4Addr, String> {
+        keys.iter()
+            .filter_map(|key| view.group(key))
+            .filter_map(|group| Some((group.address?.ip, group.code.clone())))
+            .collect()
+    };
+    Some(DesiredTunnel {
+        user_type: user.user_type,
+        device: view.device(&user.device)?.code.clone(),
+        tenant: user.tenant.and_then(|key| Some(view.tenant(&key)?.code.clone())),
+        local: user.client_ip,
+        remote: user.endpoint_ip,
+        overlay: Ipv4Net::new(allocation.tunnel_net.address(1)?, allocation.tunnel_net.prefix_len()).ok()?,
+        peer: allocation.tunnel_net.address(0)?,
+        dz_ip: allocation.dz_ip,
+        peers: if user.user_type.is_multicast() { BTreeSet::new() } else { peers(view, user) },
+        publish: groups(&user.publishers),
+        subscribe: groups(&user.subscribers),
+    })
+}
+
+/// The dz_ips of the other unicast users of the same tenant.
+///
+/// A user's own addresses are left out: traffic between two tunnels of one host stays in the host.
+fn peers(view: &NetworkView, user: &User) -> BTreeSet<Ipv4Addr> {
+    view.users()
+        .values()
+        .filter(|other| {
+            other.client_ip != user.client_ip
+                && !other.user_type.is_multicast()
+                && other.tenant == user.tenant
+                && other.status.has_tunnel()
+        })
+        .filter_map(|other| Some(other.allocation.as_ref()?.dz_ip))
+        .collect()
+}
