@@ -2,20 +2,28 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /v2/status` | [`Status`] |
-//! | `GET /v2/latency` | [`Latency`] |
+//! | `GET /v2/status[?after=VERSION]` | [`Status`] |
+//! | `GET /v2/latency[?after=VERSION]` | [`Latency`] |
 //! | `POST /enable`, `POST /disable` | [`Status`] |
+//!
+//! With `after` the answer waits until it has a higher version than that, at most [`HOLD`]: who waits for a fact asks
+//! again with the version it has seen, and nobody polls.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 /// Where the daemon listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/var/run/doublezerod/doublezerod.sock";
 
+/// How long an answer to a request with `after` is held back at most.
+pub const HOLD: Duration = Duration::from_secs(20);
+
 /// What the daemon holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
+    /// Grows with every change of what follows.
+    pub version: u64,
     /// False when it was told to hold no tunnels.
     pub reconciler_enabled: bool,
     /// The client's own address.
@@ -71,6 +79,8 @@ pub enum Session {
 /// The newest probe round of every endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
+    /// Grows with every round.
+    pub version: u64,
     /// True once every endpoint that the chain showed at `slot` has been probed.
     pub ready: bool,
     /// The chain's revision the endpoints are of.

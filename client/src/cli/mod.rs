@@ -1,0 +1,4 @@
+//! doublezero, the command line.
+
+pub mod daemon;
+pub mod exit;
