@@ -2,4 +2,6 @@
 
 pub mod changes;
 pub mod desired;
+pub mod hub;
 pub mod names;
+pub mod server;

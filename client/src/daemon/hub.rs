@@ -1,0 +1,120 @@
+//! What the daemon tells over its socket, versioned, so that a reader can wait for the next.
+
+use std::time::Duration;
+
+use tokio::{sync::watch, time::timeout};
+
+use crate::api::{HOLD, Latency, Status};
+
+/// A value with a version that grows with each change.
+pub trait Versioned: Clone + PartialEq {
+    /// The version.
+    fn version(&self) -> u64;
+    /// Sets it.
+    fn set_version(&mut self, version: u64);
+}
+
+impl Versioned for Status {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+}
+
+impl Versioned for Latency {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+}
+
+/// One value that is told; clones tell the same.
+#[derive(Clone, Debug)]
+pub struct Told<T>(watch::Sender<T>);
+
+impl<T: Versioned> Told<T> {
+    /// Tells this first.
+    pub fn new(first: T) -> Self {
+        Self(watch::Sender::new(first))
+    }
+
+    /// The value now.
+    pub fn now(&self) -> T {
+        self.0.borrow().clone()
+    }
+
+    /// Tells another value. One that differs in nothing but the version keeps the version.
+    pub fn tell(&self, mut value: T) {
+        self.0.send_if_modified(|old| {
+            value.set_version(old.version());
+            let changed = value != *old;
+            if changed {
+                value.set_version(old.version() + 1);
+                *old = value.clone();
+            }
+            changed
+        });
+    }
+
+    /// The value once its version is higher than `after`, or as it is when it does not change for [`HOLD`].
+    pub async fn after(&self, after: u64) -> T {
+        self.after_within(after, HOLD).await
+    }
+
+    async fn after_within(&self, after: u64, hold: Duration) -> T {
+        let mut receiver = self.0.subscribe();
+        // The sender lives as long as `self`; a deadline that passes answers with what there is.
+        let _ = timeout(hold, receiver.wait_for(|value| value.version() > after)).await;
+        self.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn status(enabled: bool) -> Status {
+        Status {
+            version: 7,
+            reconciler_enabled: enabled,
+            client_ip: Ipv4Addr::new(9, 0, 0, 1),
+            slot: None,
+            settled: true,
+            services: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_version_grows_with_changes_only() {
+        let told = Told::new(status(true));
+        told.tell(status(true));
+        assert_eq!(told.now().version, 7);
+        told.tell(status(false));
+        assert_eq!(told.now().version, 8);
+    }
+
+    #[tokio::test]
+    async fn a_reader_waits_for_the_next_version() {
+        let told = Told::new(status(true));
+        let waiting = tokio::spawn({
+            let told = told.clone();
+            async move { told.after(7).await }
+        });
+        told.tell(status(false));
+        assert!(!waiting.await.unwrap().reconciler_enabled);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_waits_in_vain_gets_what_there_is() {
+        let told = Told::new(status(true));
+        assert_eq!(told.after_within(7, Duration::ZERO).await, status(true));
+    }
+}
