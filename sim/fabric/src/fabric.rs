@@ -1,0 +1,381 @@
+//! The handle on a running fabric.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ipnet::Ipv4Net;
+
+use crate::capture::{Capture, CaptureConfig};
+use crate::core::flow::Mark;
+use crate::core::{Core, CoreConfig};
+use crate::counters::{FabricCounters, GrePair, Traffic, TrafficFilter};
+use crate::error::{FabricError, Result};
+use crate::profile::PathProfile;
+use crate::pump::Shared;
+use crate::tun::Tun;
+
+/// How a fabric is started.
+#[derive(Debug, Clone)]
+pub struct FabricConfig {
+    /// What all chance comes from.
+    pub seed: u64,
+    /// What to record; `None` is nothing.
+    pub capture: Option<CaptureConfig>,
+    /// The address that the internet's routers send ICMP errors from. The default is the one that RFC 7600 section
+    /// 4.8 keeps for routers without one of their own.
+    pub router: Ipv4Addr,
+    /// Memory that packets under way may take, in bytes; beyond it they are dropped.
+    pub max_under_way: usize,
+    /// Flows whose traffic can be asked for; packets of further ones are counted as one.
+    pub max_flows: usize,
+}
+
+impl Default for FabricConfig {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            capture: None,
+            router: Ipv4Addr::new(192, 0, 0, 8),
+            max_under_way: 256 << 20,
+            max_flows: 1 << 18,
+        }
+    }
+}
+
+/// A node to connect.
+#[derive(Debug)]
+pub struct NodeSpec {
+    /// Its name, in counters, captures and errors.
+    pub name: String,
+    /// The other end of its uplink: a TUN device opened with `IFF_NO_PI`.
+    pub tun: OwnedFd,
+    /// Whether the device was opened with `IFF_VNET_HDR`; checked.
+    pub vnet_hdr: bool,
+    /// Addresses that are routed to it.
+    pub prefixes: Vec<Ipv4Net>,
+}
+
+/// A backbone link to lay.
+#[derive(Debug)]
+pub struct LinkSpec {
+    /// Its name, in counters, captures and errors.
+    pub name: String,
+    /// The node at one end, and the TUN device there.
+    pub a: (String, OwnedFd),
+    /// The node at the other end, and the TUN device there.
+    pub z: (String, OwnedFd),
+    /// What happens to packets from `a` to `z`.
+    pub profile_az: PathProfile,
+    /// What happens to packets from `z` to `a`.
+    pub profile_za: PathProfile,
+}
+
+/// The running fabric. Clones are handles on the same one; the last to go stops it.
+#[derive(Debug, Clone)]
+pub struct Fabric {
+    handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A connected node.
+#[derive(Debug, Clone)]
+pub struct NodePort {
+    fabric: Fabric,
+    name: String,
+}
+
+impl NodePort {
+    /// The node's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// See [`Fabric::add_prefix`].
+    pub fn add_prefix(&self, prefix: Ipv4Net) -> Result<()> {
+        self.fabric.add_prefix(&self.name, prefix)
+    }
+
+    /// See [`Fabric::remove_prefix`].
+    pub fn remove_prefix(&self, prefix: Ipv4Net) -> Result<()> {
+        self.fabric.remove_prefix(&self.name, prefix)
+    }
+
+    /// See [`Fabric::set_uplink`].
+    pub fn set_uplink(&self, up: bool) -> Result<()> {
+        self.fabric.set_uplink(&self.name, up)
+    }
+
+    /// See [`Fabric::detach`].
+    pub fn detach(self) -> Result<()> {
+        self.fabric.detach(&self.name)
+    }
+}
+
+impl Fabric {
+    /// Starts a fabric without nodes.
+    pub fn start(config: FabricConfig) -> Result<Self> {
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let epoch_ns = u64::try_from(epoch.as_nanos()).unwrap_or(0);
+        let capture = config.capture.as_ref().map(|capture| Capture::create(capture, epoch_ns)).transpose()?;
+        let core = Core::new(CoreConfig {
+            seed: config.seed,
+            router: config.router,
+            max_bytes: config.max_under_way,
+            max_flows: config.max_flows,
+        });
+        let shared = Arc::new(Shared::new(core, capture)?);
+        let pump = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("fabric".into())
+            .spawn(move || pump.run())
+            .map_err(|error| FabricError::io("start the fabric's thread", error))?;
+        Ok(Self { handle: Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    /// Connects a node's uplink. An address that another node has is an error that names both.
+    pub fn attach(&self, spec: NodeSpec) -> Result<NodePort> {
+        let tun = self.take_over(&spec.name, spec.tun)?;
+        if tun.has_vnet_hdr() != spec.vnet_hdr {
+            let is = if spec.vnet_hdr { "without" } else { "with" };
+            let error = std::io::Error::other(format!("it was opened {is} IFF_VNET_HDR"));
+            return Err(FabricError::io(format!("use the device of {}", spec.name), error));
+        }
+        let mut state = self.handle.shared.lock();
+        let port = state.core.attach(&spec.name, &spec.prefixes)?;
+        if let Err(error) = self.handle.shared.connect(&mut state, port, &spec.name, tun) {
+            state.core.detach(&spec.name)?;
+            return Err(error);
+        }
+        Ok(NodePort { fabric: self.clone(), name: spec.name })
+    }
+
+    /// Disconnects a node's uplink, closes its device and frees its addresses. The properties of its paths stay for
+    /// its return.
+    pub fn detach(&self, node: &str) -> Result<()> {
+        let mut state = self.handle.shared.lock();
+        let port = state.core.detach(node)?;
+        self.handle.shared.disconnect(&mut state, port);
+        Ok(())
+    }
+
+    /// Routes further addresses to a node.
+    pub fn add_prefix(&self, node: &str, prefix: Ipv4Net) -> Result<()> {
+        self.handle.shared.lock().core.add_prefix(node, prefix)
+    }
+
+    /// No longer routes these addresses to a node.
+    pub fn remove_prefix(&self, node: &str, prefix: Ipv4Net) -> Result<()> {
+        self.handle.shared.lock().core.remove_prefix(node, prefix)
+    }
+
+    /// Takes a node's uplink down, in both directions and also for packets under way, or up again.
+    pub fn set_uplink(&self, node: &str, up: bool) -> Result<()> {
+        self.handle.shared.lock().core.set_uplink(node, up)
+    }
+
+    /// Sets the properties of all paths that have none of their own.
+    pub fn set_default_path(&self, profile: PathProfile) -> Result<()> {
+        self.handle.shared.lock().core.set_default_path(profile)
+    }
+
+    /// Sets the properties of the path from one node to another, in that direction.
+    pub fn set_path(&self, from: &str, to: &str, profile: PathProfile) -> Result<()> {
+        self.handle.shared.lock().core.set_path(from, to, Some(profile))
+    }
+
+    /// Sets the properties of the path between two nodes, in both directions.
+    pub fn set_path_both(&self, a: &str, b: &str, profile: PathProfile) -> Result<()> {
+        let core = &mut self.handle.shared.lock().core;
+        core.set_path(a, b, Some(profile.clone()))?;
+        core.set_path(b, a, Some(profile))
+    }
+
+    /// Gives the path from one node to another the default properties again.
+    pub fn reset_path(&self, from: &str, to: &str) -> Result<()> {
+        self.handle.shared.lock().core.set_path(from, to, None)
+    }
+
+    /// Sets the properties of whatever `from` (`None`: any node) sends to addresses in `prefix`, before those of the
+    /// path between the nodes. The longest prefix counts, and of equal ones that of the sender.
+    pub fn set_address_path(&self, from: Option<&str>, prefix: Ipv4Net, profile: PathProfile) -> Result<()> {
+        self.handle.shared.lock().core.set_address_path(from, prefix, Some(profile))
+    }
+
+    /// Lifts what [`Fabric::set_address_path`] set.
+    pub fn reset_address_path(&self, from: Option<&str>, prefix: Ipv4Net) -> Result<()> {
+        self.handle.shared.lock().core.set_address_path(from, prefix, None)
+    }
+
+    /// Blocks the path from one node to another, in that direction, also for packets under way.
+    pub fn block(&self, from: &str, to: &str) -> Result<()> {
+        self.set_blocked(&[from], &[to], true, false)
+    }
+
+    /// Opens the path from one node to another again.
+    pub fn unblock(&self, from: &str, to: &str) -> Result<()> {
+        self.set_blocked(&[from], &[to], false, false)
+    }
+
+    /// Blocks every path between a node of one side and a node of the other, in both directions. Several partitions
+    /// add up.
+    pub fn partition(&self, side: &[&str], other: &[&str]) -> Result<()> {
+        self.set_blocked(side, other, true, true)
+    }
+
+    /// Opens every path between a node of one side and a node of the other.
+    pub fn rejoin(&self, side: &[&str], other: &[&str]) -> Result<()> {
+        self.set_blocked(side, other, false, true)
+    }
+
+    /// Opens everything that is blocked.
+    pub fn heal(&self) {
+        self.handle.shared.lock().core.heal();
+    }
+
+    fn set_blocked(&self, side: &[&str], other: &[&str], blocked: bool, both: bool) -> Result<()> {
+        let core = &mut self.handle.shared.lock().core;
+        let mut pairs = Vec::with_capacity(side.len() * other.len() * 2);
+        for from in side {
+            for to in other {
+                let (from, to) = (core.node(from)?, core.node(to)?);
+                pairs.push((from, to));
+                if both {
+                    pairs.push((to, from));
+                }
+            }
+        }
+        core.set_blocked(&pairs, blocked);
+        Ok(())
+    }
+
+    /// Lays a backbone link. Nothing on it routes, cuts packets or answers; its ends need no uplink.
+    pub fn add_link(&self, spec: LinkSpec) -> Result<()> {
+        let ends = [spec.a, spec.z];
+        let names = ends.each_ref().map(|(node, _)| format!("{node}:{}", spec.name));
+        let nodes = ends.each_ref().map(|(node, _)| node.clone());
+        let [a, z] = ends.map(|(_, fd)| fd);
+        let tuns = [self.take_over(&names[0], a)?, self.take_over(&names[1], z)?];
+        let mut state = self.handle.shared.lock();
+        let profiles = [spec.profile_az, spec.profile_za];
+        let ports = state.core.add_link(&spec.name, nodes.each_ref().map(String::as_str), profiles)?;
+        for ((port, name), tun) in ports.into_iter().zip(&names).zip(tuns) {
+            if let Err(error) = self.handle.shared.connect(&mut state, port, name, tun) {
+                for port in ports {
+                    self.handle.shared.disconnect(&mut state, port);
+                }
+                state.core.remove_link(&spec.name)?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the properties of a link.
+    pub fn set_link(&self, link: &str, profile_az: PathProfile, profile_za: PathProfile) -> Result<()> {
+        self.handle.shared.lock().core.set_link_profiles(link, [profile_az, profile_za])
+    }
+
+    /// Takes a link down, also for packets under way, or up again.
+    pub fn set_link_up(&self, link: &str, up: bool) -> Result<()> {
+        self.handle.shared.lock().core.set_link_up(link, up)
+    }
+
+    /// Removes a link and closes its devices.
+    pub fn remove_link(&self, link: &str) -> Result<()> {
+        let mut state = self.handle.shared.lock();
+        let ports = state.core.remove_link(link)?;
+        for port in ports {
+            self.handle.shared.disconnect(&mut state, port);
+        }
+        Ok(())
+    }
+
+    /// Everything counted since the start.
+    pub fn counters(&self) -> FabricCounters {
+        self.handle.shared.lock().core.counters_snapshot()
+    }
+
+    /// Marks this point in the traffic, for the queries below.
+    pub fn mark(&self) -> Mark {
+        self.handle.shared.lock().core.mark()
+    }
+
+    /// What matching packets amount to since `mark`.
+    pub fn traffic_since(&self, mark: &Mark, filter: &TrafficFilter) -> Traffic {
+        self.handle.shared.lock().core.traffic(Some(mark), filter)
+    }
+
+    /// What matching packets amount to since the start.
+    pub fn traffic(&self, filter: &TrafficFilter) -> Traffic {
+        self.handle.shared.lock().core.traffic(None, filter)
+    }
+
+    /// The outer addresses of GRE that each node sent on the internet since `mark` (`None`: the start).
+    pub fn gre_pairs(&self, mark: Option<&Mark>) -> BTreeMap<String, BTreeSet<GrePair>> {
+        self.handle.shared.lock().core.gre_pairs(mark)
+    }
+
+    /// A number that grows whenever packets pass. Read it, ask, and if the answer is not the one hoped for, wait with
+    /// [`Fabric::wait_traffic`].
+    pub fn version(&self) -> u64 {
+        self.handle.shared.version()
+    }
+
+    /// Waits until [`Fabric::version`] is no longer `seen`, or for `timeout`; gives the version then.
+    pub fn wait_traffic(&self, seen: u64, timeout: Duration) -> u64 {
+        self.handle.shared.wait(seen, timeout)
+    }
+
+    /// Puts a comment on the next packet in the capture: from here on, packets belong to `text`.
+    pub fn annotate(&self, text: &str) {
+        if let Some(capture) = &mut self.handle.shared.lock().capture {
+            capture.annotate(text);
+        }
+    }
+
+    /// Makes the capture file whole up to now.
+    pub fn flush_capture(&self) -> Result<()> {
+        self.handle.shared.lock().capture.as_mut().map_or(Ok(()), Capture::flush)
+    }
+
+    /// Stops the fabric: nothing passes any more, and the capture file is whole. Counters can still be read.
+    pub fn stop(&self) -> Result<()> {
+        self.handle.stop();
+        self.flush_capture()
+    }
+
+    fn take_over(&self, name: &str, fd: OwnedFd) -> Result<Tun> {
+        if self.handle.shared.is_stopped() {
+            return Err(FabricError::Stopped);
+        }
+        Tun::new(fd).map_err(|error| FabricError::io(format!("use the device of {name}"), error))
+    }
+}
+
+impl Handle {
+    fn stop(&self) {
+        self.shared.stop();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the fabric's thread panicked");
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(Err(error)) = self.shared.lock().capture.as_mut().map(Capture::flush) {
+            tracing::warn!(%error, "capture is incomplete");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Cutting the large segments that a kernel leaves to the device into the packets they stand for.
+
+use super::ipv4::{self, Ipv4};
+use super::{Packet, Transport, checksum};
+
+const TCP_FIN: u8 = 0x01;
+const TCP_PSH: u8 = 0x08;
+const TCP_CWR: u8 = 0x80;
+
+/// Bytes of the IP and transport headers; `None` if they are not whole.
+pub(crate) fn headers_len(bytes: &[u8], ip: &Ipv4, transport: Transport) -> Option<usize> {
+    let transport_len = match transport {
+        Transport::Tcp { .. } => usize::from(*bytes.get(ip.header_len + 12)? >> 4) * 4,
+        Transport::Udp => 8,
+    };
+    let least = if matches!(transport, Transport::Udp) { 8 } else { 20 };
+    let len = ip.header_len + transport_len;
+    (transport_len >= least && len <= usize::from(ip.total_len)).then_some(len)
+}
+
+/// The packets that `packet`, whose header is `ip`, stands for: one, unless the sender left it to be cut. All have
+/// their checksums.
+pub(crate) fn segment(mut packet: Packet, ip: &Ipv4) -> Vec<Packet> {
+    let headers = packet.offload.segments.and_then(|s| Some((s, headers_len(&packet.bytes, ip, s.transport)?)));
+    packet.bytes.truncate(usize::from(ip.total_len));
+    let Some((segments, headers_len)) = headers else {
+        packet.offload.segments = None;
+        packet.complete_checksum();
+        return vec![packet];
+    };
+    let (headers, payload) = packet.bytes.split_at(headers_len);
+    let chunks = payload.chunks(usize::from(segments.size.max(1)));
+    let count = chunks.len();
+    let identification = ipv4::word(headers, 4);
+    chunks
+        .enumerate()
+        .map(|(i, chunk)| {
+            let mut bytes = Vec::with_capacity(headers_len + chunk.len());
+            bytes.extend_from_slice(headers);
+            bytes.extend_from_slice(chunk);
+            let total = bytes.len() as u16;
+            bytes[2..4].copy_from_slice(&total.to_be_bytes());
+            bytes[4..6].copy_from_slice(&identification.wrapping_add(i as u16).to_be_bytes());
+            ipv4::seal(&mut bytes[..ip.header_len]);
+            let transport = &mut bytes[ip.header_len..];
+            match segments.transport {
+                Transport::Tcp { .. } => tcp_header(transport, i, i + 1 == count, usize::from(segments.size)),
+                Transport::Udp => {
+                    let length = transport.len() as u16;
+                    transport[4..6].copy_from_slice(&length.to_be_bytes());
+                }
+            }
+            seal_transport(transport, ip);
+            Packet::plain(bytes)
+        })
+        .collect()
+}
+
+/// Makes the header of the whole that of its segment number `i`.
+fn tcp_header(header: &mut [u8], i: usize, last: bool, size: usize) {
+    let sequence = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+    let sequence = sequence.wrapping_add((i * size) as u32);
+    header[4..8].copy_from_slice(&sequence.to_be_bytes());
+    if !last {
+        header[13] &= !(TCP_FIN | TCP_PSH);
+    }
+    // RFC 3168 section 6.1.2: the window reduction is told once.
+    if i > 0 {
+        header[13] &= !TCP_CWR;
+    }
+}
+
+fn seal_transport(transport: &mut [u8], ip: &Ipv4) {
+    let at = if ip.protocol == ipv4::TCP { 16 } else { 6 };
+    transport[at..at + 2].fill(0);
+    let pseudo =
+        checksum::pseudo_header(ip.source.to_bits(), ip.destination.to_bits(), ip.protocol, transport.len() as u32);
+    let sum = checksum::finish(checksum::sum(transport, pseudo));
+    let sum = if sum == 0 && ip.protocol == ipv4::UDP { 0xffff } else { sum };
+    transport[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::ipv4::tests::packet;
+    use crate::packet::{Offload, PartialChecksum, Segments};
+
+    fn tcp(payload: usize, size: u16) -> Packet {
+        let mut bytes = packet(ipv4::TCP, [192, 0, 2, 1], [192, 0, 2, 2], 20 + payload);
+        bytes[20..40].fill(0);
+        bytes[24..28].copy_from_slice(&u32::MAX.to_be_bytes());
+        bytes[32] = 0x50;
+        bytes[33] = TCP_FIN | TCP_PSH | TCP_CWR | 0x10;
+        let offload = Offload {
+            checksum: Some(PartialChecksum { start: 20, offset: 16 }),
+            segments: Some(Segments { transport: Transport::Tcp { ecn: true }, size }),
+        };
+        Packet { bytes, offload }
+    }
+
+    fn transport_sum(packet: &Packet) -> u16 {
+        let ip = Ipv4::parse(&packet.bytes).unwrap();
+        let transport = &packet.bytes[ip.header_len..];
+        let (from, to) = (ip.source.to_bits(), ip.destination.to_bits());
+        let pseudo = checksum::pseudo_header(from, to, ip.protocol, transport.len() as u32);
+        checksum::finish(checksum::sum(transport, pseudo))
+    }
+
+    #[test]
+    fn tcp_is_cut_into_packets_that_stand_alone() {
+        let whole = tcp(2500, 1000);
+        let ip = Ipv4::parse(&whole.bytes).unwrap();
+        let wire = whole.on_wire(&ip);
+        let parts = segment(whole.clone(), &ip);
+        assert_eq!((wire.packets, wire.bytes, wire.largest), (3, 2500 + 3 * 40, 1040));
+        assert_eq!(parts.iter().map(|part| part.bytes.len()).collect::<Vec<_>>(), [1040, 1040, 540]);
+        let sequences: Vec<_> = parts.iter().map(|part| part.bytes[24..28].to_vec()).collect();
+        assert_eq!(sequences, [[255; 4], [0, 0, 3, 231], [0, 0, 7, 207]]);
+        let flags: Vec<_> = parts.iter().map(|part| part.bytes[33]).collect();
+        assert_eq!(flags, [0x90, 0x10, 0x10 | TCP_FIN | TCP_PSH]);
+        let identifications: Vec<_> = parts.iter().map(|part| ipv4::word(&part.bytes, 4)).collect();
+        assert_eq!(identifications, [0x1234, 0x1235, 0x1236]);
+        assert!(parts.iter().all(|part| transport_sum(part) == 0 && part.offload == Offload::default()));
+        let payload: Vec<u8> = parts.iter().flat_map(|part| part.bytes[40..].to_vec()).collect();
+        assert_eq!(payload, whole.bytes[40..]);
+    }
+
+    #[test]
+    fn udp_is_cut_into_datagrams() {
+        let mut whole = packet(ipv4::UDP, [192, 0, 2, 1], [192, 0, 2, 2], 8 + 250);
+        whole[20..28].fill(0);
+        let offload = Offload {
+            checksum: Some(PartialChecksum { start: 20, offset: 6 }),
+            segments: Some(Segments { transport: Transport::Udp, size: 100 }),
+        };
+        let ip = Ipv4::parse(&whole).unwrap();
+        let parts = segment(Packet { bytes: whole, offload }, &ip);
+        let lengths: Vec<_> = parts.iter().map(|part| ipv4::word(&part.bytes, 24)).collect();
+        assert_eq!(lengths, [108, 108, 58]);
+        assert!(parts.iter().all(|part| transport_sum(part) == 0));
+    }
+
+    #[test]
+    fn a_partial_checksum_is_completed() {
+        let mut whole = tcp(100, 1000);
+        whole.offload.segments = None;
+        let ip = Ipv4::parse(&whole.bytes).unwrap();
+        // What the kernel leaves in the field: the folded sum of the pseudo header.
+        let pseudo = checksum::pseudo_header(ip.source.to_bits(), ip.destination.to_bits(), ipv4::TCP, 120);
+        whole.bytes[36..38].copy_from_slice(&checksum::fold(pseudo).to_be_bytes());
+        let parts = segment(whole, &ip);
+        assert_eq!(parts.len(), 1);
+        assert_eq!(transport_sum(&parts[0]), 0);
+    }
+}

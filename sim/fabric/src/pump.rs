@@ -1,0 +1,295 @@
+//! The rim of the fabric: one thread that waits for packets and deadlines, and carries packets between the devices
+//! and the [core](crate::core). Decides nothing.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use crate::capture::{Capture, InterfaceId, Way};
+use crate::core::{Core, PortId};
+use crate::error::{FabricError, Result};
+use crate::tun::{Buffers, Read, Tun};
+
+/// Packets read from one device before others get their turn.
+const BATCH: usize = 32;
+/// Packets delivered before devices are read again.
+const DELIVERIES: usize = 64;
+const EVENTS: usize = 256;
+/// How long recorded packets may stay in memory.
+const CAPTURE_TICK_NS: u64 = 200_000_000;
+
+const TIMER: u64 = u64::MAX;
+const WAKE: u64 = u64::MAX - 1;
+
+/// What the handle and the thread share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// How many callers wait for the state: the thread lets them in between batches.
+    callers: AtomicUsize,
+    epoll: Epoll,
+    timer: TimerFd,
+    wake: EventFd,
+    stop: AtomicBool,
+    clock: Clock,
+    news: News,
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) core: Core,
+    pub(crate) capture: Option<Capture>,
+    ports: Vec<Option<Port>>,
+}
+
+#[derive(Debug)]
+struct Port {
+    tun: Tun,
+    name: String,
+    interface: Option<InterfaceId>,
+}
+
+/// The monotonic clock, counted from the fabric's start.
+#[derive(Debug)]
+struct Clock {
+    origin_ns: u64,
+}
+
+impl Clock {
+    fn start() -> Result<Self> {
+        Ok(Self { origin_ns: monotonic().map_err(|error| FabricError::io("read the clock", error))? })
+    }
+
+    fn now(&self) -> u64 {
+        // The monotonic clock cannot fail once it was read.
+        monotonic().map_or(0, |now| now - self.origin_ns)
+    }
+}
+
+fn monotonic() -> nix::Result<u64> {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)?;
+    Ok(now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64)
+}
+
+/// Tells whoever waits that packets passed.
+#[derive(Debug, Default)]
+struct News {
+    version: AtomicU64,
+    waiting: AtomicUsize,
+    lock: Mutex<()>,
+    changed: Condvar,
+}
+
+impl News {
+    fn publish(&self, version: u64) {
+        if self.version.swap(version, Ordering::SeqCst) != version && self.waiting.load(Ordering::SeqCst) > 0 {
+            let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            self.changed.notify_all();
+        }
+    }
+
+    fn wait(&self, seen: u64, timeout: Duration) -> u64 {
+        let deadline = Instant::now() + timeout;
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let version = self.version.load(Ordering::SeqCst);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if version != seen || left.is_zero() {
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+                return version;
+            }
+            guard = self.changed.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(core: Core, capture: Option<Capture>) -> Result<Self> {
+        let io = |what: &'static str| move |error| FabricError::io(what, error);
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(io("create epoll"))?;
+        let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).map_err(io("create timer"))?;
+        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).map_err(io("create eventfd"))?;
+        // Edge-triggered: setting the timer again clears it, so that it need not be read.
+        let edge = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        epoll.add(timer.as_fd(), EpollEvent::new(edge, TIMER)).map_err(io("watch timer"))?;
+        epoll.add(&wake, EpollEvent::new(edge, WAKE)).map_err(io("watch eventfd"))?;
+        Ok(Self {
+            state: Mutex::new(State { core, capture, ports: Vec::new() }),
+            callers: AtomicUsize::new(0),
+            epoll,
+            timer,
+            wake,
+            stop: AtomicBool::new(false),
+            clock: Clock::start()?,
+            news: News::default(),
+        })
+    }
+
+    /// The state, for a caller other than the thread.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.callers.fetch_add(1, Ordering::SeqCst);
+        let guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.callers.fetch_sub(1, Ordering::SeqCst);
+        guard
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.news.version.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn wait(&self, seen: u64, timeout: Duration) -> u64 {
+        self.news.wait(seen, timeout)
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Asks the thread to end.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        // Only a full counter could refuse, and then the thread is awake.
+        let _ = self.wake.write(1);
+    }
+
+    /// Starts to carry packets between a device and its port.
+    pub(crate) fn connect(&self, state: &mut State, port: PortId, name: &str, tun: Tun) -> Result<()> {
+        let interface = state.capture.as_mut().map(|capture| capture.interface(name));
+        self.epoll
+            .add(&tun, EpollEvent::new(EpollFlags::EPOLLIN, u64::from(port.0)))
+            .map_err(|error| FabricError::io(format!("watch the device of {name}"), error))?;
+        let at = port.0 as usize;
+        if state.ports.len() <= at {
+            state.ports.resize_with(at + 1, || None);
+        }
+        state.ports[at] = Some(Port { tun, name: name.to_owned(), interface });
+        Ok(())
+    }
+
+    /// Lets go of a port's device, which closes it.
+    pub(crate) fn disconnect(&self, state: &mut State, port: PortId) {
+        if let Some(port) = state.ports.get_mut(port.0 as usize).and_then(Option::take) {
+            // Closing it would have the same effect, unless somebody else holds the device too.
+            let _ = self.epoll.delete(&port.tun);
+        }
+    }
+
+    /// Carries packets until [`Shared::stop`].
+    pub(crate) fn run(&self) {
+        // The kernel may otherwise round waits up by 50 µs (prctl(2), PR_SET_TIMERSLACK).
+        let _ = nix::sys::prctl::set_timerslack(1);
+        let mut buffers = Buffers::new();
+        let mut events = [EpollEvent::empty(); EVENTS];
+        let mut armed = None;
+        let mut next_tick = CAPTURE_TICK_NS;
+        let mut more = false;
+        while !self.is_stopped() {
+            let timeout = if more { EpollTimeout::ZERO } else { EpollTimeout::NONE };
+            let count = match self.epoll.wait(&mut events, timeout) {
+                Ok(count) => count,
+                Err(nix::Error::EINTR) => 0,
+                Err(error) => {
+                    tracing::error!(%error, "fabric cannot wait for packets");
+                    return;
+                }
+            };
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            more = false;
+            for event in &events[..count] {
+                match event.data() {
+                    TIMER => armed = None,
+                    WAKE => {}
+                    port => {
+                        self.read_batch(&mut state, PortId(port as u32), &mut buffers);
+                        more |= self.deliver(&mut state, &mut buffers);
+                    }
+                }
+            }
+            more |= self.deliver(&mut state, &mut buffers);
+            let due = state.core.next_due();
+            if !more && armed != due {
+                self.arm(due);
+                armed = due;
+            }
+            self.news.publish(state.core.version());
+            let now = self.clock.now();
+            if now >= next_tick {
+                next_tick = now + CAPTURE_TICK_NS;
+                if let Some(capture) = &mut state.capture {
+                    capture.tick();
+                }
+            }
+            drop(state);
+            while self.callers.load(Ordering::SeqCst) > 0 && !self.is_stopped() {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    fn read_batch(&self, state: &mut State, id: PortId, buffers: &mut Buffers) {
+        let State { core, capture, ports } = state;
+        let Some(Some(port)) = ports.get(id.0 as usize) else { return };
+        for _ in 0..BATCH {
+            match port.tun.read(buffers) {
+                Ok(Read::Packet(packet)) => {
+                    let now = self.clock.now();
+                    if let (Some(capture), Some(interface)) = (capture.as_mut(), port.interface) {
+                        capture.record(now, interface, Way::Sent, &packet);
+                    }
+                    core.receive(now, id, packet);
+                }
+                Ok(Read::Empty) => return,
+                Ok(Read::Unusable) => tracing::warn!(port = %port.name, "kernel sent a segment it was not asked for"),
+                Err(error) => {
+                    // The device is gone, with its namespace perhaps: nothing will come from it any more.
+                    log_lost(&port.name, &error);
+                    self.disconnect(state, id);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Delivers what is due; true if more may be.
+    fn deliver(&self, state: &mut State, buffers: &mut Buffers) -> bool {
+        let State { core, capture, ports } = state;
+        let now = self.clock.now();
+        let count = core.deliver(now, DELIVERIES, |id, packet| {
+            let Some(Some(port)) = ports.get(id.0 as usize) else { return false };
+            if let (Some(capture), Some(interface)) = (capture.as_mut(), port.interface) {
+                capture.record(now, interface, Way::Received, packet);
+            }
+            let taken = port.tun.write(packet).is_ok();
+            buffers.give_back(std::mem::take(&mut packet.bytes));
+            taken
+        });
+        count == DELIVERIES
+    }
+
+    fn arm(&self, due: Option<u64>) {
+        let result = match due {
+            Some(at) => {
+                let at = TimeSpec::from_duration(Duration::from_nanos(self.clock.origin_ns + at));
+                self.timer.set(Expiration::OneShot(at), TimerSetTimeFlags::TFD_TIMER_ABSTIME)
+            }
+            None => self.timer.unset(),
+        };
+        if let Err(error) = result {
+            tracing::error!(%error, "fabric cannot set its timer");
+        }
+    }
+}
+
+fn log_lost(port: &str, error: &io::Error) {
+    tracing::debug!(port, %error, "device is gone");
+}
