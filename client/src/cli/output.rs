@@ -1,0 +1,57 @@
+//! Answers: a table to read or JSON to parse, from the same rows.
+
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+use serde::Serialize;
+
+/// How a command answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// A row of a table.
+pub trait Row: Serialize {
+    /// The columns' names.
+    const COLUMNS: &'static [&'static str];
+
+    /// The cells, one a column.
+    fn cells(&self) -> Vec<String>;
+}
+
+/// Writes the rows.
+pub fn rows<R: Row>(out: &mut dyn Write, format: Format, rows: &[R]) -> io::Result<()> {
+    match format {
+        Format::Json => json(out, &rows),
+        Format::Table => {
+            let mut table = Table::new();
+            table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+            table.set_header(R::COLUMNS.iter().copied());
+            for row in rows {
+                table.add_row(row.cells());
+            }
+            // The library pads the last column; a line that ends in blanks is noise in a diff.
+            table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+        }
+    }
+}
+
+/// Writes a value as JSON.
+pub fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// A time as people read it, or `-`.
+pub fn millis(nanos: Option<u64>) -> String {
+    nanos.map_or_else(|| "-".to_owned(), |nanos| format!("{:.3}ms", nanos as f64 / 1e6))
+}
+
+/// A list as people read it, or `-`.
+pub fn list(items: &[String]) -> String {
+    if items.is_empty() { "-".to_owned() } else { items.join(",") }
+}

@@ -1,0 +1,95 @@
+//! Waiting for facts: on the chain or at the daemon, with one deadline for the whole command.
+
+use std::{sync::Arc, time::Duration};
+
+use dz_sdk::{Ledger, NetworkView};
+use tokio::time::{Instant, timeout_at};
+
+use super::{daemon::Daemon, error::CommandError, progress::Progress};
+use crate::api::{Latency, Status};
+
+/// The deadline of a command, and where it tells what it waits for.
+pub struct Waiting<'a> {
+    started: Instant,
+    limit: Duration,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Waiting<'a> {
+    /// From now on, this long.
+    pub fn new(limit: Duration, progress: &'a dyn Progress) -> Self {
+        Self { started: Instant::now(), limit, progress }
+    }
+
+    /// Waits until `find` finds something in the chain's view.
+    pub async fn for_chain<T>(
+        &self,
+        ledger: &dyn Ledger,
+        step: &str,
+        hint: &str,
+        mut find: impl FnMut(&NetworkView) -> Option<T>,
+    ) -> Result<T, CommandError> {
+        self.progress.waiting(step);
+        let mut views = ledger.watch();
+        self.bounded(step, hint, async {
+            loop {
+                let view: Option<Arc<NetworkView>> = views.borrow_and_update().clone();
+                if let Some(found) = view.as_deref().and_then(&mut find) {
+                    return Ok(found);
+                }
+                views.changed().await.map_err(|_| anyhow::anyhow!("the subscription to the ledger has ended"))?;
+            }
+        })
+        .await
+    }
+
+    /// Waits until `find` finds something in what the daemon says of its tunnels.
+    pub async fn for_daemon<T>(
+        &self,
+        daemon: &Daemon,
+        step: &str,
+        hint: &str,
+        mut find: impl FnMut(&Status) -> Option<T>,
+    ) -> Result<T, CommandError> {
+        self.progress.waiting(step);
+        self.bounded(step, hint, async {
+            let mut after = None;
+            loop {
+                let status = daemon.status(after).await?;
+                if let Some(found) = find(&status) {
+                    return Ok(found);
+                }
+                after = Some(status.version);
+            }
+        })
+        .await
+    }
+
+    /// Waits until the daemon has probed every endpoint that the chain shows at this slot.
+    pub async fn for_latency(&self, daemon: &Daemon, slot: u64) -> Result<Latency, CommandError> {
+        let step = "the latency of every endpoint";
+        self.progress.waiting(step);
+        self.bounded(step, "see `doublezero latency` and the log of doublezerod", async {
+            let mut after = None;
+            loop {
+                let latency = daemon.latency(after).await?;
+                if latency.ready && latency.slot.is_some_and(|seen| seen >= slot) {
+                    return Ok(latency);
+                }
+                after = Some(latency.version);
+            }
+        })
+        .await
+    }
+
+    async fn bounded<T>(
+        &self,
+        step: &str,
+        hint: &str,
+        wait: impl Future<Output = Result<T, CommandError>>,
+    ) -> Result<T, CommandError> {
+        timeout_at(self.started + self.limit, wait).await.unwrap_or_else(|_| {
+            Err(CommandError::TimedOut { step: step.to_owned(), waited: self.limit, hint: hint.to_owned() })
+        })
+    }
+}
