@@ -3,5 +3,6 @@
 pub mod changes;
 pub mod desired;
 pub mod hub;
+pub mod kernel;
 pub mod names;
 pub mod server;
