@@ -1,0 +1,6 @@
+//! The fabric with real kernels behind it: each test in namespaces of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod internet;
