@@ -3,14 +3,20 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+
+use crate::enter::pidfd_open;
 
 /// Rounds of looking and killing: a process can fork while it is looked for, but only so often.
 const ROUNDS: usize = 100;
+/// How long a killed process may take to end, in milliseconds.
+const DYING: u16 = 10_000;
 
 /// Whether `/proc` is that of the caller's pid namespace, as the numbers found in it are sent signals to.
 pub(crate) fn proc_is_ours() -> bool {
@@ -18,38 +24,49 @@ pub(crate) fn proc_is_ours() -> bool {
 }
 
 /// The processes in the namespace with this inode, without those that have ended.
-fn members(netns: u64) -> io::Result<Vec<Pid>> {
+fn members(netns: u64) -> io::Result<Vec<OwnedFd>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // The descriptor first: it goes on to mean the process that is looked at, whoever gets its pid later.
+        let Ok(process) = pidfd_open(Pid::from_raw(pid)) else { continue };
         // One that has ended, or is not ours to look at, is in no namespace.
         if fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|meta| meta.ino() == netns) {
-            found.push(Pid::from_raw(pid));
+            found.push(process);
         }
     }
     Ok(found)
 }
 
+fn send(process: &OwnedFd, signal: Signal) -> io::Result<()> {
+    let none = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: the call takes integers and a null pointer.
+    let sent =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal as libc::c_int, none, 0) };
+    match Errno::result(sent) {
+        // It ended in between.
+        Ok(_) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// Sends a signal to every process in the namespace.
 pub(crate) fn signal(netns: u64, signal: Signal) -> io::Result<()> {
-    for pid in members(netns)? {
-        match kill(pid, signal) {
-            // It ended in between.
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
+    members(netns)?.iter().try_for_each(|process| send(process, signal))
 }
 
 /// Kills until the namespace is empty.
 pub(crate) fn clear(netns: u64) -> io::Result<()> {
     for _ in 0..ROUNDS {
-        if members(netns)?.is_empty() {
+        let members = members(netns)?;
+        if members.is_empty() {
             return Ok(());
         }
-        signal(netns, Signal::SIGKILL)?;
-        std::thread::yield_now();
+        members.iter().try_for_each(|process| send(process, Signal::SIGKILL))?;
+        for process in &members {
+            let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+            while poll(&mut ended, PollTimeout::from(DYING)) == Err(Errno::EINTR) {}
+        }
     }
-    Err(io::Error::other(format!("processes are left after {ROUNDS} rounds of killing: {:?}", members(netns)?)))
+    Err(io::Error::other(format!("{} processes are left after {ROUNDS} rounds of killing", members(netns)?.len())))
 }

@@ -41,7 +41,7 @@ pub struct NodeSpec {
 pub struct NewNode {
     /// Its name.
     pub name: NodeName,
-    /// The other ends of its ports, in the order of the description.
+    /// The other ends of its ports, in the order of the description. A port goes when its other end is closed.
     pub ports: Vec<(PortName, OwnedFd)>,
     /// Its listening sockets, non-blocking, in the order of the description.
     pub listeners: Vec<TcpListener>,

@@ -1,1 +1,20 @@
-//! What this machine can do.
+//! What this machine can do, what for, and what to do about what it can not.
+//!
+//! Each capability is tried, in a process that is forked for it and leaves nothing behind; settings are read only to
+//! say why something was refused. So a new way of refusing is still noticed, only its remedy is not known.
+
+mod fact;
+mod fix;
+mod probe;
+mod report;
+mod trial;
+
+pub use fact::Facts;
+pub use probe::{Need, Probe};
+pub use report::{Capability, Report, State};
+
+/// Tries everything. The calling process stays as it is; call it before threads are started if that is possible, as
+/// the probes run in a fork of it.
+pub fn check() -> Report {
+    Report::of(&trial::run(), &Facts::read())
+}

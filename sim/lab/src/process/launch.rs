@@ -18,6 +18,8 @@ use nix::unistd::Pid;
 /// Digits kept free for the pid: `/proc/sys/kernel/pid_max` is at most 2^22.
 const PID_DIGITS: usize = 10;
 const LISTEN_PID: &str = "LISTEN_PID=";
+/// The step of which the error names the program.
+const EXECUTE: &str = "execute";
 /// The child runs a handful of system calls on it.
 const STACK: usize = 64 * 1024;
 
@@ -57,6 +59,8 @@ pub(crate) enum LaunchError {
     Zero,
     #[error("program `{0}` not found in PATH")]
     NotFound(String),
+    #[error("cannot execute {0}: {1}")]
+    Execute(String, Errno),
     #[error("cannot {0}: {1}")]
     Refused(&'static str, Errno),
 }
@@ -102,7 +106,10 @@ impl Launch<'_> {
             None => Ok((pid, pidfd)),
             Some((step, errno)) => {
                 let _ = nix::sys::wait::waitpid(pid, None);
-                Err(LaunchError::Refused(step, errno))
+                Err(match step {
+                    EXECUTE => LaunchError::Execute(program.to_string_lossy().into_owned(), errno),
+                    step => LaunchError::Refused(step, errno),
+                })
             }
         }
     }
@@ -225,5 +232,5 @@ unsafe fn arrange_and_execute(child: &mut Child<'_>) -> Result<(), (&'static str
         libc::sigprocmask(libc::SIG_SETMASK, child.mask.as_ref(), std::ptr::null_mut());
         libc::execve(child.program, child.argv, child.envp);
     }
-    Err(("execute the program", Errno::last()))
+    Err((EXECUTE, Errno::last()))
 }

@@ -1,0 +1,8 @@
+//! The lab as its users see it.
+
+mod clean_up;
+mod doctor;
+mod entering;
+mod nodes;
+mod processes;
+mod support;
