@@ -3,14 +3,18 @@
 //! - [`netns`]: network namespaces held by a file descriptor, and running code inside them;
 //! - [`kernel`]: rtnetlink, one verb per method (links, addresses, routes, rules), sysctls;
 //! - [`tun`]: TUN devices;
+//! - [`gre`]: GRE tunnels behind one trait, made by the kernel or by a helper process;
+//! - [`wire`]: pure packet codecs;
 //! - [`sandbox`]: test support, a process of its own in namespaces of its own for a test body.
 //!
 //! The network is IPv4 throughout, as the live one is: addresses are [`std::net::Ipv4Addr`] and prefixes
 //! [`ipnet::Ipv4Net`].
 
+pub mod gre;
 pub mod kernel;
 pub mod netns;
 pub mod sandbox;
 pub mod tun;
+pub mod wire;
 
 mod sys;

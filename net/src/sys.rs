@@ -68,3 +68,9 @@ pub(crate) fn index_of(name: &str) -> io::Result<u32> {
     // SAFETY: the kernel has just filled this member of the union.
     Ok(unsafe { request.ifr_ifru.ifru_ifindex } as u32)
 }
+/// Sets the MTU of an interface of the thread's namespace, in bytes.
+pub(crate) fn set_mtu(name: &str, mtu: u32) -> io::Result<()> {
+    let mut request = ifreq(name)?;
+    request.ifr_ifru.ifru_mtu = mtu as libc::c_int;
+    interface_ioctl(libc::SIOCSIFMTU, &mut request)
+}

@@ -1,0 +1,233 @@
+//! Tunnels made by the helper process: the client's side.
+//!
+//! Each request is a connection of its own, so nothing has to be repaired when the helper was replaced in between. The
+//! helper is started when a tunnel is made and none is there; it is nobody's child and outlives who started it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream as StdUnixStream};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::control::{Request, Response, SOCKET_NAME, frame, unframe};
+use super::helper::READY;
+use super::{Dataplane, Discard, Tunnel, TunnelError, TunnelSpec, Tunnels, Unsupported};
+
+/// How long a helper may take from its start to its first answer.
+const START_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How the helper is started: a program that calls [`super::helper::serve`] when given these arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HelperCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+}
+
+impl HelperCommand {
+    /// A program with its arguments.
+    pub fn new<A: Into<OsString>>(program: impl Into<PathBuf>, args: impl IntoIterator<Item = A>) -> Self {
+        Self { program: program.into(), args: args.into_iter().map(Into::into).collect() }
+    }
+
+    /// This very program with other arguments, for multi-call binaries.
+    pub fn this_program<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> io::Result<Self> {
+        Ok(Self::new(std::env::current_exe()?, args))
+    }
+}
+
+/// What [`Userspace::open`] says where there are no TUN devices.
+pub const UNSUPPORTED: Unsupported = Unsupported {
+    backend: "userspace",
+    missing: "/dev/net/tun cannot be opened",
+    fix: "load the module: `modprobe tun`; and let the user read and write /dev/net/tun",
+};
+
+/// The helper's tunnels in the namespace of whichever thread asks.
+#[derive(Clone, Debug)]
+pub struct Userspace {
+    helper: HelperCommand,
+}
+
+impl Userspace {
+    /// Starts nothing yet; fails where TUN devices cannot be made.
+    pub fn open(helper: HelperCommand) -> Result<Self, TunnelError> {
+        match std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
+            Ok(_) => Ok(Self { helper }),
+            Err(_) => Err(TunnelError::Unsupported(UNSUPPORTED)),
+        }
+    }
+
+    /// Asks the helper that runs; none if none does.
+    async fn ask(&self, request: &Request) -> Result<Option<Response>, TunnelError> {
+        tracing::trace!(?request, "ask the gre helper");
+        match exchange(request).await {
+            Ok(response) => Ok(Some(response)),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(source) => Err(TunnelError::Helper { what: "no answer", source }),
+        }
+    }
+
+    /// Asks the helper, and starts it as often as it is found to be gone until the deadline.
+    async fn ask_started(&self, request: &Request) -> Result<Response, TunnelError> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            if let Some(response) = self.ask(request).await? {
+                return Ok(response);
+            }
+            let failed = |source| TunnelError::Helper { what: "cannot start", source };
+            if Instant::now() > deadline {
+                return Err(failed(io::Error::new(io::ErrorKind::TimedOut, "it starts but does not stay")));
+            }
+            start(&self.helper).await.map_err(failed)?;
+            // The winner of two that start at once may have bound its name and not be listening yet.
+            while matches!(&connect(), Err(error) if is_gone(error)) && Instant::now() < deadline {
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Tunnels for Userspace {
+    fn dataplane(&self) -> Dataplane {
+        Dataplane::Userspace
+    }
+
+    async fn create(&self, spec: &TunnelSpec) -> Result<Tunnel, TunnelError> {
+        spec.check()?;
+        match self.ask_started(&Request::Create(spec.clone())).await? {
+            Response::Created(tunnel) => Ok(tunnel),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), TunnelError> {
+        match self.ask(&Request::Delete { name: name.to_owned() }).await? {
+            Some(Response::Deleted) => Ok(()),
+            Some(other) => Err(unexpected(other)),
+            None => Err(TunnelError::NotFound { name: name.to_owned() }),
+        }
+    }
+
+    async fn list(&self) -> Result<Vec<Tunnel>, TunnelError> {
+        match self.ask(&Request::List).await? {
+            Some(Response::Tunnels(tunnels)) => Ok(tunnels),
+            Some(other) => Err(unexpected(other)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn discards(&self) -> Result<BTreeMap<Discard, u64>, TunnelError> {
+        match self.ask(&Request::Discards).await? {
+            Some(Response::Discards(discards)) => Ok(discards),
+            Some(other) => Err(unexpected(other)),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+}
+
+fn unexpected(response: Response) -> TunnelError {
+    match response {
+        Response::Refused(refusal) => refusal.into(),
+        other => TunnelError::Helper {
+            what: "unexpected answer",
+            source: io::Error::new(io::ErrorKind::InvalidData, format!("{other:?}")),
+        },
+    }
+}
+
+/// Whether an error means that no helper is there, or that it left before it read the request.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, UnexpectedEof};
+    matches!(error.kind(), ConnectionRefused | NotFound | ConnectionReset | BrokenPipe | UnexpectedEof)
+}
+
+fn connect() -> io::Result<StdUnixStream> {
+    let stream = StdUnixStream::connect_addr(&SocketAddr::from_abstract_name(SOCKET_NAME)?)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+async fn exchange(request: &Request) -> io::Result<Response> {
+    let mut stream = UnixStream::from_std(connect()?)?;
+    let answer = async {
+        stream.write_all(&frame(request)?).await?;
+        let mut buffer = Vec::new();
+        loop {
+            if let Some(response) = unframe(&mut buffer)? {
+                return Ok(response);
+            }
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    };
+    timeout(START_DEADLINE, answer).await?
+}
+
+/// Starts the helper in a session of its own and as nobody's child, and returns when it listens or has found that
+/// another does.
+async fn start(helper: &HelperCommand) -> io::Result<()> {
+    tracing::debug!(program = %helper.program.display(), "start the gre helper");
+    let (reader, writer) = io::pipe()?;
+    let mut command = Command::new(&helper.program);
+    command
+        .args(&helper.args)
+        .env_remove("LISTEN_FDS")
+        .env_remove("LISTEN_PID")
+        .env_remove("LISTEN_FDNAMES")
+        .stdin(Stdio::null())
+        .stdout(writer);
+    // SAFETY: system calls only, which allocate nothing.
+    unsafe {
+        command.pre_exec(detach);
+    }
+    // The child waited for is the middle process of `detach`, which has ended.
+    let status = command.spawn()?.wait()?;
+    drop(command);
+    if !status.success() {
+        return Err(io::Error::other(format!("the process that starts it ended with {status}")));
+    }
+    let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(reader.into())?).lines();
+    let ready = async {
+        while let Some(line) = lines.next_line().await? {
+            if line == READY {
+                return Ok(());
+            }
+        }
+        Err(io::Error::other("it ended before it was ready; its standard error says why"))
+    };
+    timeout(START_DEADLINE, ready).await?
+}
+
+/// Runs between fork and exec: leaves the session of the caller, lets init (or a subreaper) be the parent, and keeps no
+/// descriptor but the standard ones.
+fn detach() -> io::Result<()> {
+    // SAFETY: plain system calls; the middle process leaves by _exit and runs nothing else of this program.
+    unsafe {
+        if libc::setsid() < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match libc::fork() {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => {}
+            _ => libc::_exit(0),
+        }
+        // Closed by exec, not here: the standard library reports a failed exec through one of them. A kernel before
+        // 5.11 refuses, and the helper then keeps what the caller let it inherit.
+        libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
+    }
+    Ok(())
+}
