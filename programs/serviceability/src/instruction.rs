@@ -7,6 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
 use crate::{
+    error::{Result, ServiceabilityError},
     network::NetworkV4,
     state::{Bootstrap, DeviceCaps, DeviceType, LinkStatus, PoolKind, UserType},
 };
@@ -20,7 +21,7 @@ use crate::{
 pub enum ServiceabilityInstruction {
     /// Creates the config and the VRF id pool; the signer becomes the foundation. Once.
     InitGlobalConfig(GlobalConfigArgs),
-    /// F: changes the numbers. Ranges that are in use cannot shrink below their use.
+    /// F: changes the numbers. The loopback range stays while there are devices.
     SetGlobalConfig(GlobalConfigArgs),
     /// F: sets the activator's key.
     SetActivator {
@@ -37,7 +38,8 @@ pub enum ServiceabilityInstruction {
         /// The key.
         key: Pubkey,
     },
-    /// F: adds a global block and its pool; allocation rolls over to it when those before it are full.
+    /// F: adds a global block and its pool; allocation rolls over to it when those before it are full. A publisher
+    /// block must not hold an address that somebody has registered.
     AddBlock {
         /// Which of the global blocks.
         kind: PoolKind,
@@ -131,7 +133,7 @@ pub enum ServiceabilityInstruction {
         /// The network, /24 to the configured minimum.
         net: NetworkV4,
     },
-    /// C: removes a prefix that no user and no endpoint uses; its pool is closed.
+    /// C, or A when the device is Deleting: removes a prefix that no user and no endpoint uses; its pool is closed.
     RemoveDevicePrefix {
         /// The network.
         net: NetworkV4,
@@ -154,12 +156,13 @@ pub enum ServiceabilityInstruction {
     DrainDevice,
     /// C: Drained to Activated.
     UndrainDevice,
-    /// C: no users and no links may refer to it. Deleting until the activator has released what it holds.
+    /// C: no users and no links may refer to it. Deleting until the activator has taken back its interfaces, then its
+    /// prefixes, then itself.
     DeleteDevice,
-    /// A, when the device is Deleting and has no interfaces: releases its prefixes and pools and closes the account.
+    /// A, when the device is Deleting and has neither interfaces nor prefixes: closes it and its id pools.
     CloseDevice,
 
-    /// C: creates an interface: Pending.
+    /// C: creates an interface: Pending. A loopback of the reserved range takes its number.
     CreateInterface {
         /// Name; short forms such as `lo100` are expanded.
         name: String,
@@ -168,14 +171,16 @@ pub enum ServiceabilityInstruction {
         /// True when users' tunnels may end on it; needs a public address.
         user_tunnel_endpoint: bool,
     },
-    /// A: the interface passed the activator's check. Takes its loopback number if it is in the reserved range.
+    /// A: the interface passed the activator's check: Activated.
     ActivateInterface,
-    /// C: no user and no link may refer to it. Deleting until the activator has released what it holds.
+    /// C, or A when the device is Deleting: no user and no link may refer to it. Deleting until the activator has
+    /// released what it holds.
     DeleteInterface,
     /// A, when the interface is Deleting: releases what it holds and closes the account.
     CloseInterface,
 
-    /// C of side A: creates a link: Pending, or Requested when side Z is another contributor's.
+    /// C of side A: creates a link: Pending, or Requested when side Z is another contributor's, of which nothing is
+    /// bound before it accepts.
     CreateLink {
         /// Unique code.
         code: String,
@@ -186,7 +191,7 @@ pub enum ServiceabilityInstruction {
         /// Octets.
         mtu: u16,
     },
-    /// C of side Z: Requested to Pending.
+    /// C of side Z: Requested to Pending; gives its end.
     AcceptLink,
     /// A: gives the link its network: Activated.
     ActivateLink {
@@ -232,7 +237,8 @@ pub enum ServiceabilityInstruction {
     /// A, when the tenant is Deleting: releases its VRF id and closes the account.
     CloseTenant,
 
-    /// F, or T of every tenant it names: creates a pass or changes its limits; allowlists stay.
+    /// F, or T of every tenant the pass names: creates a pass or changes its limits; allowlists stay. The tenants
+    /// whose accounts follow are allowed, too.
     SetAccessPass {
         /// The address that may connect; 0.0.0.0 for any.
         client_ip: Ipv4Addr,
@@ -257,7 +263,7 @@ pub enum ServiceabilityInstruction {
         /// True when it may subscribe.
         subscribe: bool,
     },
-    /// F: no user may refer to it, live or banned. Closes the account.
+    /// F: no user may refer to it, live or banned, and it names no tenant and no group. Closes the account.
     CloseAccessPass,
 
     /// F: creates a group: Pending.
@@ -318,7 +324,7 @@ pub enum ServiceabilityInstruction {
         /// The desired roles, one for each group account.
         roles: Vec<Roles>,
     },
-    /// P: Deleting; a Rejected or (F only) Banned user is closed at once.
+    /// P: Deleting; a Rejected user is closed at once. F also closes a Banned one, which frees its pass.
     DeleteUser,
     /// A, when the user is Deleting and has no roles: releases what it holds and closes the account.
     CloseUser,
@@ -326,6 +332,19 @@ pub enum ServiceabilityInstruction {
     BanUser,
     /// A, when the user is PendingBan and has no roles: releases what it holds: Banned.
     FinishBan,
+}
+
+impl ServiceabilityInstruction {
+    /// The instruction's data: tag, then Borsh.
+    pub fn encode(&self) -> Vec<u8> {
+        // Writing Borsh into a Vec cannot fail.
+        borsh::to_vec(self).expect("writing into memory")
+    }
+
+    /// Reads an instruction; every byte must be accounted for.
+    pub fn decode(data: &[u8]) -> Result<Self> {
+        borsh::from_slice(data).map_err(|_| ServiceabilityError::MalformedInstruction)
+    }
 }
 
 /// The numbers of [`GlobalConfig`](crate::state::GlobalConfig).
@@ -386,6 +405,10 @@ pub struct Roles {
     pub subscribe: bool,
 }
 
+/// One-way delay of a link in nanoseconds: 10 microseconds to 1 second.
+pub const LINK_DELAY_NS: std::ops::RangeInclusive<u64> = 10_000..=1_000_000_000;
+/// Bits per second of a link: 10 to 400 Gbit/s.
+pub const LINK_BANDWIDTH: std::ops::RangeInclusive<u64> = 10_000_000_000..=400_000_000_000;
 /// Tunnel ids start here on every device.
 pub const FIRST_TUNNEL_ID: u16 = 500;
 /// The most tunnels a device can terminate: ids 500 to 4595.

@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::BorshSerialize;
 use solana_pubkey::Pubkey;
 
 use super::{AccountData, AccountType};
 
 /// A pass. Address: [`crate::pda::access_pass`] of (client_ip, payer); client_ip 0.0.0.0 stands for any address.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct AccessPass {
     /// The address that may connect; 0.0.0.0 for any.
     pub client_ip: Ipv4Addr,
@@ -33,6 +33,20 @@ pub struct AccessPass {
     /// Users of it that are banned; while there is one, no user can be created.
     pub banned_users: u16,
 }
+
+decode_fields!(AccessPass {
+    client_ip,
+    payer,
+    tenants,
+    publish,
+    subscribe,
+    last_access_epoch,
+    max_unicast_users,
+    max_multicast_users,
+    unicast_users,
+    multicast_users,
+    banned_users
+});
 
 impl AccountData for AccessPass {
     const TYPE: AccountType = AccountType::AccessPass;

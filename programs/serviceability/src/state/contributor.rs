@@ -21,7 +21,7 @@ pub enum ContributorStatus {
 }
 
 /// A contributor. Address: [`crate::pda::contributor`] of its code.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Contributor {
     /// Unique name.
     pub code: String,
@@ -34,6 +34,8 @@ pub struct Contributor {
     /// The /24s carved for it, in order; each has a [`Pool`](super::Pool) of kind `ContributorBlock`.
     pub blocks: Vec<NetworkV4>,
 }
+
+decode_fields!(Contributor { code, owner, status, reference_count, blocks });
 
 impl AccountData for Contributor {
     const TYPE: AccountType = AccountType::Contributor;

@@ -107,7 +107,7 @@ impl DeviceCounts {
 }
 
 /// A device. Address: [`crate::pda::device`] of its code.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Device {
     /// Unique name, lower case.
     pub code: String,
@@ -133,11 +133,37 @@ pub struct Device {
     pub caps: DeviceCaps,
     /// Live users of each kind.
     pub counts: DeviceCounts,
+    /// Foreign key: the [`Interface`](super::Interface) that stands for `public_ip`, if one does.
+    pub public_ip_interface: Option<Pubkey>,
     /// Interfaces that refer to it.
     pub interface_count: u32,
     /// Activated endpoint interfaces among them.
     pub endpoint_count: u32,
+    /// Interfaces whose address was pulled off one of its prefixes; never more than `endpoints_wanted` get pulled.
+    pub pulled_count: u32,
+    /// Links that end on it.
+    pub link_count: u32,
 }
+
+decode_fields!(Device {
+    code,
+    contributor,
+    exchange,
+    device_type,
+    status,
+    public_ip,
+    bootstrap,
+    endpoints_wanted,
+    prefixes,
+    tunnel_slots,
+    caps,
+    counts,
+    public_ip_interface,
+    interface_count,
+    endpoint_count,
+    pulled_count,
+    link_count
+});
 
 impl AccountData for Device {
     const TYPE: AccountType = AccountType::Device;

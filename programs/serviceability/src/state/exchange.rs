@@ -17,7 +17,7 @@ pub enum ExchangeStatus {
 }
 
 /// A metro. Address: [`crate::pda::exchange`] of its code.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Exchange {
     /// Unique name, such as `nyc`.
     pub code: String,
@@ -32,6 +32,8 @@ pub struct Exchange {
     /// Devices that stand there.
     pub reference_count: u32,
 }
+
+decode_fields!(Exchange { code, name, latitude, longitude, status, reference_count });
 
 impl AccountData for Exchange {
     const TYPE: AccountType = AccountType::Exchange;

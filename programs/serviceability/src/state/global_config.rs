@@ -1,13 +1,13 @@
 //! The one account that holds who may do what and the numbers everything else is sized by.
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::BorshSerialize;
 use solana_pubkey::Pubkey;
 
 use super::{AccountData, AccountType, PoolKind};
 use crate::network::NetworkV4;
 
 /// Authorities, numbers and blocks of the whole network. Address: [`crate::pda::config`].
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct GlobalConfig {
     /// Keys that may do everything; never empty.
     pub foundation: Vec<Pubkey>,
@@ -25,6 +25,8 @@ pub struct GlobalConfig {
     pub min_contributor_prefix: u8,
     /// How many endpoint addresses a device gets when its registration does not say.
     pub endpoints_per_device: u8,
+    /// Devices there are; while there is one, the loopback range stays.
+    pub device_count: u32,
     /// Blocks in allocation order: contributors' /24s are carved from these.
     pub double_zero_blocks: Vec<NetworkV4>,
     /// Blocks in allocation order: each user tunnel takes a /31.
@@ -36,6 +38,23 @@ pub struct GlobalConfig {
     /// Blocks in allocation order: each publisher takes an address.
     pub multicast_publisher_blocks: Vec<NetworkV4>,
 }
+
+decode_fields!(GlobalConfig {
+    foundation,
+    activator,
+    local_asn,
+    remote_asn,
+    endpoint_loopback_first,
+    endpoint_loopback_last,
+    min_contributor_prefix,
+    endpoints_per_device,
+    device_count,
+    double_zero_blocks,
+    user_tunnel_blocks,
+    device_tunnel_blocks,
+    multicast_group_blocks,
+    multicast_publisher_blocks
+});
 
 impl AccountData for GlobalConfig {
     const TYPE: AccountType = AccountType::GlobalConfig;
@@ -74,6 +93,21 @@ impl GlobalConfig {
             | PoolKind::EndpointLoopbacks
             | PoolKind::VrfIds => None,
         }
+    }
+
+    /// All blocks of all kinds.
+    pub fn all_blocks(&self) -> impl Iterator<Item = &NetworkV4> {
+        self.double_zero_blocks
+            .iter()
+            .chain(&self.user_tunnel_blocks)
+            .chain(&self.device_tunnel_blocks)
+            .chain(&self.multicast_group_blocks)
+            .chain(&self.multicast_publisher_blocks)
+    }
+
+    /// True when the number lies in the range of termination loopbacks.
+    pub fn is_endpoint_loopback(&self, number: u16) -> bool {
+        (self.endpoint_loopback_first..=self.endpoint_loopback_last).contains(&number)
     }
 
     /// True when the key is one of the foundation's.

@@ -57,7 +57,7 @@ pub struct InterfaceAddress {
 }
 
 /// An interface. Address: [`crate::pda::interface`] of (device, name).
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Interface {
     /// Foreign key: its [`Device`](super::Device).
     pub device: Pubkey,
@@ -78,6 +78,18 @@ pub struct Interface {
     /// Foreign key: the [`Link`](super::Link) that ends here.
     pub link: Option<Pubkey>,
 }
+
+decode_fields!(Interface {
+    device,
+    name,
+    kind,
+    status,
+    address,
+    loopback_number,
+    user_tunnel_endpoint,
+    user_count,
+    link
+});
 
 impl AccountData for Interface {
     const TYPE: AccountType = AccountType::Interface;

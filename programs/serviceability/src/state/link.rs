@@ -57,7 +57,7 @@ pub struct LinkNetwork {
 }
 
 /// A link. Address: [`crate::pda::link`] of its code.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Link {
     /// Unique name, lower case.
     pub code: String,
@@ -71,6 +71,8 @@ pub struct Link {
     pub side_z: LinkEnd,
     /// Where it is in its life.
     pub status: LinkStatus,
+    /// True once side Z belongs to it: from the start when one contributor runs both ends.
+    pub accepted: bool,
     /// Its network once it is activated.
     pub network: Option<LinkNetwork>,
     /// One-way delay in nanoseconds, 10,000 to 1,000,000,000; the metric follows from it.
@@ -80,6 +82,20 @@ pub struct Link {
     /// Octets of the largest packet it carries.
     pub mtu: u16,
 }
+
+decode_fields!(Link {
+    code,
+    contributor,
+    link_type,
+    side_a,
+    side_z,
+    status,
+    accepted,
+    network,
+    delay_ns,
+    bandwidth,
+    mtu
+});
 
 impl AccountData for Link {
     const TYPE: AccountType = AccountType::Link;

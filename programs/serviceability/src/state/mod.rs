@@ -1,5 +1,16 @@
 //! The accounts. Each is one thing, tagged by its first byte, in Borsh after it; relations are public keys.
 
+/// Reads the fields of an account in their order, so that an error says in which one it happened.
+macro_rules! decode_fields {
+    ($type:ident { $($field:ident),* $(,)? }) => {
+        impl borsh::BorshDeserialize for $type {
+            fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+                Ok(Self { $($field: $crate::state::decode_field(stringify!($field), reader)?),* })
+            }
+        }
+    };
+}
+
 mod access_pass;
 mod contributor;
 mod device;
@@ -24,7 +35,7 @@ pub use pool::*;
 pub use tenant::*;
 pub use user::*;
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::{BorshDeserialize, BorshSerialize, io};
 
 /// The first byte of every account of the program.
 #[derive(
@@ -69,6 +80,10 @@ pub enum AccountType {
     User = 11,
 }
 
+fn decode_field<T: BorshDeserialize, R: io::Read>(name: &str, reader: &mut R) -> io::Result<T> {
+    T::deserialize_reader(reader).map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
+}
+
 /// A type that an account can hold.
 pub trait AccountData: BorshSerialize + BorshDeserialize {
     /// The tag in the account's first byte.
@@ -80,6 +95,11 @@ pub trait AccountData: BorshSerialize + BorshDeserialize {
         // Writing Borsh into a Vec cannot fail.
         self.serialize(&mut data).expect("writing into memory");
         data
+    }
+
+    /// What the fields must say together, beyond each being readable.
+    fn check(&self) -> Result<(), &'static str> {
+        Ok(())
     }
 
     /// Reads a whole account; every byte must be accounted for.
@@ -94,6 +114,7 @@ pub trait AccountData: BorshSerialize + BorshDeserialize {
         if !body.is_empty() {
             return Err(DecodeError::TrailingBytes { account: Self::TYPE, count: body.len() });
         }
+        value.check().map_err(|reason| DecodeError::Malformed { account: Self::TYPE, reason: reason.to_owned() })?;
         Ok(value)
     }
 }

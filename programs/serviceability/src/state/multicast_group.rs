@@ -31,7 +31,7 @@ pub struct GroupAddress {
 }
 
 /// A group. Address: [`crate::pda::multicast_group`] of its code.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct MulticastGroup {
     /// Unique name.
     pub code: String,
@@ -50,6 +50,17 @@ pub struct MulticastGroup {
     /// Entries of passes' allowlists that name it.
     pub allowlist_count: u32,
 }
+
+decode_fields!(MulticastGroup {
+    code,
+    owner,
+    status,
+    address,
+    max_bandwidth,
+    publisher_count,
+    subscriber_count,
+    allowlist_count
+});
 
 impl AccountData for MulticastGroup {
     const TYPE: AccountType = AccountType::MulticastGroup;

@@ -58,7 +58,7 @@ pub enum PoolKind {
 ///
 /// For addresses `base` is the first address as a number and `unit` a power of two; for ids `unit` is 1.
 /// Address: [`crate::pda::pool`] of (kind, owner, base).
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Pool {
     /// What the units are.
     pub kind: PoolKind,
@@ -76,8 +76,31 @@ pub struct Pool {
     pub bitmap: Vec<u8>,
 }
 
+decode_fields!(Pool { kind, owner, base, unit, count, reserved, bitmap });
+
 impl AccountData for Pool {
     const TYPE: AccountType = AccountType::Pool;
+
+    /// Holds the arithmetic of every method below: no value and no index of a checked pool overflows.
+    fn check(&self) -> Result<(), &'static str> {
+        if self.unit == 0 || self.count == 0 {
+            return Err("unit and count must not be zero");
+        }
+        let last = u64::from(self.base) + u64::from(self.unit) * u64::from(self.count) - 1;
+        if last > u64::from(u32::MAX) {
+            return Err("the last value exceeds 32 bits");
+        }
+        if self.reserved > self.count || self.bitmap.len() != self.count.div_ceil(8) as usize {
+            return Err("bitmap, count and reserved units do not fit together");
+        }
+        if (self.count..self.count.next_multiple_of(8)).any(|index| self.is_set(index)) {
+            return Err("bitmap: bits past the last unit are set");
+        }
+        if (0..self.reserved).any(|index| !self.is_set(index)) {
+            return Err("bitmap: a reserved unit is free");
+        }
+        Ok(())
+    }
 }
 
 /// Why a pool refused. Values, not unit indices, so that a person can read it.

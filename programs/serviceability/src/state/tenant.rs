@@ -20,7 +20,7 @@ pub enum TenantStatus {
 }
 
 /// A tenant. Address: [`crate::pda::tenant`] of its code.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Tenant {
     /// Unique name.
     pub code: String,
@@ -33,6 +33,8 @@ pub struct Tenant {
     /// Users and access passes that refer to it.
     pub reference_count: u32,
 }
+
+decode_fields!(Tenant { code, administrators, status, vrf_id, reference_count });
 
 impl AccountData for Tenant {
     const TYPE: AccountType = AccountType::Tenant;

@@ -93,7 +93,7 @@ pub struct UserAllocation {
 }
 
 /// A user. Address: [`crate::pda::user`] of (client_ip, endpoint_ip), so that two live tunnels cannot share the pair.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct User {
     /// The client's address: outer source of what it sends.
     pub client_ip: Ipv4Addr,
@@ -122,6 +122,22 @@ pub struct User {
     /// Why it, or its last change of roles, was refused; empty otherwise.
     pub reject_reason: String,
 }
+
+decode_fields!(User {
+    client_ip,
+    endpoint_ip,
+    owner,
+    access_pass,
+    device,
+    interface,
+    user_type,
+    tenant,
+    status,
+    allocation,
+    publishers,
+    subscribers,
+    reject_reason
+});
 
 impl AccountData for User {
     const TYPE: AccountType = AccountType::User;

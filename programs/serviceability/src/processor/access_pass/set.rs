@@ -1,0 +1,79 @@
+//! Creates a pass or changes its limits; the tenants that follow are allowed, too.
+
+use std::net::Ipv4Addr;
+
+use solana_pubkey::Pubkey;
+
+use super::{allow_tenant, load_epoch};
+use crate::{
+    accounts::Context,
+    error::{Result, ServiceabilityError, ensure},
+    network::is_global,
+    pda::Place,
+    state::{AccessPass, Tenant},
+};
+
+pub(in crate::processor) struct Args {
+    pub(in crate::processor) client_ip: Ipv4Addr,
+    pub(in crate::processor) payer: Pubkey,
+    pub(in crate::processor) last_access_epoch: u64,
+    pub(in crate::processor) max_unicast_users: u16,
+    pub(in crate::processor) max_multicast_users: u16,
+}
+
+#[inline(never)]
+pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
+    let Args { client_ip, payer, last_access_epoch, max_unicast_users, max_multicast_users } = args;
+    let epoch = load_epoch(ctx)?;
+    let info = ctx.take()?;
+    ensure!(client_ip.is_unspecified() || is_global(client_ip), AddressNotPublic);
+    ensure!(last_access_epoch == 0 || last_access_epoch >= epoch, EpochInPast);
+
+    let mut existing = None;
+    if ctx.exists(info)? {
+        let pass = ctx.read::<AccessPass>(info)?;
+        ensure!((pass.client_ip, pass.payer) == (client_ip, payer), WrongPass);
+        existing = Some(pass);
+    }
+    let mut value = AccessPass {
+        client_ip,
+        payer,
+        tenants: existing.as_ref().map_or(vec![], |pass| pass.tenants.clone()),
+        publish: vec![],
+        subscribe: vec![],
+        last_access_epoch,
+        max_unicast_users,
+        max_multicast_users,
+        unicast_users: 0,
+        multicast_users: 0,
+        banned_users: 0,
+    };
+    allow_tenants(ctx, &mut value)?;
+    match existing {
+        None => ctx.create(info, Place::AccessPass { client_ip, payer: &payer }, value),
+        Some(mut pass) => {
+            pass.tenants = value.tenants;
+            pass.last_access_epoch = last_access_epoch;
+            pass.max_unicast_users = max_unicast_users;
+            pass.max_multicast_users = max_multicast_users;
+            ctx.save(&pass)
+        }
+    }
+}
+
+/// A tenant's administrator may touch only passes all of whose tenants, and at least one, are its own: it names
+/// each of them. The foundation names those to add.
+fn allow_tenants(ctx: &mut Context, pass: &mut AccessPass) -> Result {
+    let mut named = Vec::with_capacity(ctx.left());
+    while ctx.left() > 0 {
+        let mut tenant = ctx.load::<Tenant>()?;
+        ctx.tenant_administrator(&tenant)?;
+        named.push(*tenant.key());
+        allow_tenant(ctx, pass, &mut tenant)?;
+    }
+    if ctx.signer_is_foundation() {
+        return Ok(());
+    }
+    let all = !named.is_empty() && pass.tenants.iter().all(|tenant| named.contains(tenant));
+    all.then_some(()).ok_or(ServiceabilityError::NotTenantAdministrator)
+}

@@ -1,0 +1,23 @@
+//! Carves a prefix for a device out of its contributor's /24.
+
+use super::push_prefix;
+use crate::{
+    accounts::Context,
+    error::{Result, ensure},
+    network::NetworkV4,
+    state::{Bootstrap, Device, DeviceStatus, PoolKind, PrefixSource},
+};
+
+#[inline(never)]
+pub(in crate::processor) fn process(ctx: &mut Context, net: NetworkV4) -> Result {
+    ctx.activator()?;
+    let mut device = ctx.load::<Device>()?;
+    let mut block = ctx.load_pool(PoolKind::ContributorBlock, &device.contributor)?;
+    let pool = ctx.take()?;
+    ensure!(device.status != DeviceStatus::Deleting, DeviceDeleting);
+    ensure!(device.bootstrap == Bootstrap::Carve { prefix_len: net.prefix_len() }, PrefixNotWanted);
+    block.claim_net(net)?;
+    let value = push_prefix(ctx, &mut device, net, PrefixSource::Carved { pool: *block.key() })?;
+    ctx.create_pool(pool, value)?;
+    ctx.save(&block)
+}

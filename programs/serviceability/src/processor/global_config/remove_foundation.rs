@@ -1,0 +1,17 @@
+//! Removes a foundation key; the last one stays, or nobody could ever act again.
+
+use solana_pubkey::Pubkey;
+
+use crate::{
+    accounts::Context,
+    error::{Result, ensure},
+};
+
+#[inline(never)]
+pub(in crate::processor) fn process(ctx: &mut Context, key: Pubkey) -> Result {
+    ctx.foundation()?;
+    ensure!(ctx.config.is_foundation(&key), NotInFoundation);
+    ensure!(ctx.config.foundation.len() > 1, LastFoundationKey);
+    ctx.config.foundation.retain(|other| *other != key);
+    ctx.save_config()
+}

@@ -1,0 +1,25 @@
+//! Gives a link its network.
+
+use crate::{
+    accounts::Context,
+    error::{Result, ensure},
+    network::NetworkV4,
+    state::{Interface, InterfaceStatus, Link, LinkNetwork, LinkStatus, PoolKind},
+};
+
+#[inline(never)]
+pub(in crate::processor) fn process(ctx: &mut Context, net: NetworkV4) -> Result {
+    ctx.activator()?;
+    let mut link = ctx.load::<Link>()?;
+    let ends = [ctx.load::<Interface>()?, ctx.load::<Interface>()?];
+    let mut pool = ctx.load_global_pool(PoolKind::DeviceTunnelBlock)?;
+    ensure!([link.side_a.interface, link.side_z.interface] == [*ends[0].key(), *ends[1].key()], WrongInterface);
+    ensure!(link.status == LinkStatus::Pending, LinkNotPending);
+    ensure!(ends.iter().all(|end| end.status == InterfaceStatus::Activated), InterfaceNotActivated);
+    ensure!(net.prefix_len() == 31, NotATunnelNet);
+    pool.claim_net(net)?;
+    link.network = Some(LinkNetwork { net, pool: *pool.key() });
+    link.status = LinkStatus::Activated;
+    ctx.save(&pool)?;
+    ctx.save(&link)
+}

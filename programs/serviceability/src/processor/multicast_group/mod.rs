@@ -1,0 +1,7 @@
+//! Multicast groups and their addresses.
+
+pub(super) mod activate;
+pub(super) mod close;
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod update;

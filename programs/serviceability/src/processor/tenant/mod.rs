@@ -1,0 +1,10 @@
+//! Tenants and their VRF ids.
+
+pub(super) mod activate;
+pub(super) mod close;
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod update;
+
+/// The most administrators of one tenant.
+const MAX_ADMINISTRATORS: usize = 16;

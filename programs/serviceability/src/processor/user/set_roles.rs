@@ -1,0 +1,71 @@
+//! Sets a multicast user's roles in the groups that follow. The payer may add and remove within the pass's
+//! allowlists; the activator may strip, before it refuses or takes back what the user holds.
+
+use super::{roles, seat};
+use crate::{
+    accounts::Context,
+    error::{Result, ServiceabilityError, ensure},
+    instruction::{MAX_ROLES_PER_INSTRUCTION, Roles},
+    state::{AccessPass, Device, MulticastGroup, User, UserStatus},
+};
+
+#[inline(never)]
+pub(in crate::processor) fn process(ctx: &mut Context, wanted: Vec<Roles>) -> Result {
+    let pass = ctx.load::<AccessPass>()?;
+    let mut device = ctx.load::<Device>()?;
+    let mut user = ctx.load::<User>()?;
+    ensure!(*pass.key() == user.access_pass, WrongPass);
+    ensure!(*device.key() == user.device, WrongDevice);
+    ensure!(user.user_type.is_multicast(), UserNotMulticast);
+    ensure!(wanted.len() <= MAX_ROLES_PER_INSTRUCTION, TooManyRoles);
+    ensure!(!wanted.is_empty() && ctx.left() == wanted.len(), RolesMismatch);
+    let mut changes = Vec::with_capacity(wanted.len());
+    for wanted in wanted {
+        changes.push((ctx.load::<MulticastGroup>()?, wanted));
+    }
+    let strips = changes.iter().all(|(group, wanted)| roles::only_strips(&user, group.key(), *wanted));
+    let right = right(ctx, &user, strips)?;
+
+    let was_publisher = user.is_publisher();
+    for (group, wanted) in &mut changes {
+        let key = *group.key();
+        roles::set(&mut user, &key, group, *wanted, &pass)?;
+        ctx.save(group)?;
+    }
+    if user.is_publisher() != was_publisher {
+        seat::change(&mut device, user.is_publisher(), right == Right::Payer)?;
+        ctx.save(&device)?;
+    }
+    if right == Right::Payer {
+        let holds_publisher_ip = user.allocation.is_some_and(|held| held.dz_ip_pool.is_some());
+        let fits = user.is_publisher() == holds_publisher_ip;
+        user.status = if fits { UserStatus::Activated } else { UserStatus::Updating };
+        user.reject_reason.clear();
+    }
+    ctx.save(&user)
+}
+
+/// As whom the signer acts. A key that is both acts as the activator where the activator may.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Activator,
+    Payer,
+}
+
+fn right(ctx: &Context, user: &User, strips: bool) -> Result<Right> {
+    use UserStatus::{Activated, Deleting, Pending, PendingBan, Updating};
+    if ctx.signer_is_activator() && matches!(user.status, Pending | Updating | Deleting | PendingBan) {
+        if strips {
+            return Ok(Right::Activator);
+        }
+        ensure!(user.status == Updating && ctx.user_owner(user).is_ok(), ActivatorMayOnlyStrip);
+    }
+    ctx.user_owner(user)?;
+    match user.status {
+        Activated | Updating => Ok(Right::Payer),
+        Pending => Err(ServiceabilityError::UserNotActivated),
+        Deleting => Err(ServiceabilityError::UserDeleting),
+        UserStatus::Rejected => Err(ServiceabilityError::UserRejected),
+        PendingBan | UserStatus::Banned => Err(ServiceabilityError::UserBanned),
+    }
+}

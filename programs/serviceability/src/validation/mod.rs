@@ -1,0 +1,33 @@
+//! Values that come from callers, checked: text here, interface names as a type of their own.
+
+mod interface_name;
+
+pub use interface_name::{InterfaceName, InvalidInterfaceName};
+
+use crate::{
+    error::{Result, ensure},
+    instruction::MAX_CODE_LEN,
+};
+
+/// The longest name for people, in bytes.
+pub const MAX_NAME_LEN: usize = 64;
+
+/// Whether a code is one: 1 to 32 letters, digits or `-_:.`.
+pub fn check_code(code: &str) -> Result {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:.".contains(&byte);
+    ensure!((1..=MAX_CODE_LEN).contains(&code.len()) && code.bytes().all(known), InvalidCode);
+    Ok(())
+}
+
+/// Whether a code of a device or a link is one: those are in lower case.
+pub fn check_lower_code(code: &str) -> Result {
+    check_code(code)?;
+    ensure!(!code.bytes().any(|byte| byte.is_ascii_uppercase()), InvalidCode);
+    Ok(())
+}
+
+/// Whether a name for people is one.
+pub fn check_name(name: &str) -> Result {
+    ensure!((1..=MAX_NAME_LEN).contains(&name.len()), InvalidName);
+    Ok(())
+}
