@@ -1,0 +1,165 @@
+//! What breaks and mends.
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use serde::Serialize;
+
+use super::{ClientName, Condition, DeviceCode, LinkCode, Node, PathEnd};
+
+/// Something breaks until it is healed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// A backbone link.
+    Link {
+        /// Which.
+        link: LinkCode,
+        /// How packets fare on it.
+        condition: Condition,
+    },
+    /// Public paths.
+    Path {
+        /// Which.
+        ends: PathEnds,
+        /// How packets fare on them.
+        condition: Condition,
+    },
+    /// A client or a device.
+    Node {
+        /// Which.
+        node: Node,
+        /// How.
+        fault: NodeFault,
+    },
+    /// A process.
+    Process {
+        /// Which.
+        process: Process,
+        /// How.
+        fault: ProcessFault,
+        /// Only once it has landed so many transactions from now on; 0 is at once.
+        after_transactions: u32,
+    },
+    /// The ledger.
+    Ledger {
+        /// How.
+        fault: LedgerFault,
+        /// Towards whom; empty is everyone.
+        towards: BTreeSet<Process>,
+    },
+}
+
+/// Both ends of public paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PathEnds {
+    /// Packets from here.
+    pub from: PathEnd,
+    /// Packets to here.
+    pub to: PathEnd,
+    /// True if packets from `to` to `from` are meant as well.
+    pub both_ways: bool,
+}
+
+/// What happens to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeFault {
+    /// Its uplink and links carry nothing.
+    Unplug,
+    /// It loses its processes, tunnels, routes and addresses, and starts anew at once.
+    Reboot,
+}
+
+/// A process of a product.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Process {
+    /// `activator` is number 1, `activator2` number 2, and so on.
+    Activator(u8),
+    /// `controller`
+    Controller,
+    /// `<client>.daemon`
+    Daemon(ClientName),
+    /// `<device>.agent`
+    Agent(DeviceCode),
+    /// `<node>.gre`: the helper that holds a node's tunnels.
+    Gre(Node),
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Activator(1) => f.write_str("activator"),
+            Self::Activator(number) => write!(f, "activator{number}"),
+            Self::Controller => f.write_str("controller"),
+            Self::Daemon(client) => write!(f, "{client}.daemon"),
+            Self::Agent(device) => write!(f, "{device}.agent"),
+            Self::Gre(node) => write!(f, "{node}.gre"),
+        }
+    }
+}
+
+/// What happens to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessFault {
+    /// SIGKILL; it stays away.
+    Kill,
+    /// SIGTERM; it stays away.
+    Terminate,
+    /// SIGSTOP.
+    Pause,
+    /// SIGKILL, and at once a new one: nothing to heal.
+    Restart,
+}
+
+/// How the ledger misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerFault {
+    /// Nothing is answered and subscriptions break.
+    Outage,
+    /// Answers and notifications come later.
+    Slow {
+        /// By so much.
+        delay: Duration,
+    },
+    /// Notifications do not come.
+    LostNotifications {
+        /// So many, in millionths.
+        share_ppm: u32,
+    },
+    /// Notifications come twice.
+    DuplicatedNotifications {
+        /// So many, in millionths.
+        share_ppm: u32,
+    },
+    /// Reads answer with an older state.
+    StaleReads {
+        /// So many slots old.
+        slots: u64,
+    },
+    /// Transactions are refused.
+    RefusedSends {
+        /// So many, in millionths.
+        share_ppm: u32,
+    },
+}
+
+/// Which fault ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Healing {
+    /// All that are there.
+    All,
+    /// Of a link.
+    Link(LinkCode),
+    /// Of public paths.
+    Path(PathEnds),
+    /// Of a node that was unplugged.
+    Node(Node),
+    /// The process is started, or goes on.
+    Process(Process),
+    /// Of this kind, whatever its numbers.
+    Ledger(LedgerFault),
+}

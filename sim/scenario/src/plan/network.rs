@@ -1,0 +1,238 @@
+//! What exists before the first step.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
+
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+use super::{ClientName, ContributorCode, DeviceCode, ExchangeCode, GroupCode, Ref, TenantCode};
+
+/// A place on Earth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LatLng {
+    /// Degrees north, -90 to 90.
+    pub lat: f64,
+    /// Degrees east, -180 to 180.
+    pub lng: f64,
+}
+
+/// A metro.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Exchange {
+    /// Name for people.
+    pub name: String,
+    /// Where it is.
+    pub location: LatLng,
+}
+
+/// Who runs devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Contributor {}
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Device {
+    /// Its metro.
+    pub exchange: ExchangeCode,
+    /// Who runs it.
+    pub contributor: ContributorCode,
+    /// What it is for.
+    pub device_type: DeviceType,
+    /// Its address on the internet.
+    pub public_ip: Ipv4Addr,
+    /// True if tunnels may end on `public_ip`: it needs an endpoint interface with that address.
+    pub public_ip_endpoint: bool,
+    /// With what it is registered.
+    pub bootstrap: Bootstrap,
+    /// The most users.
+    pub caps: DeviceCaps,
+    /// How many tunnel ids it has, from 500 on.
+    pub tunnel_slots: u16,
+}
+
+/// What a device is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceType {
+    /// Users and backbone.
+    Hybrid,
+    /// Backbone only.
+    Transit,
+    /// Users only.
+    Edge,
+}
+
+/// With what a device is registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bootstrap {
+    /// Nothing: a prefix is carved for it and endpoints are pulled off that.
+    Carve {
+        /// Length of the prefix.
+        prefix_len: u8,
+        /// How many endpoints are pulled.
+        pull: u8,
+    },
+    /// Own prefixes, off which endpoints are pulled.
+    OwnPrefix {
+        /// In allocation order; never empty.
+        prefixes: Vec<Ipv4Net>,
+        /// How many endpoints are pulled.
+        pull: u8,
+    },
+    /// Own termination addresses; nothing is carved or pulled.
+    OwnEndpoints {
+        /// Never empty.
+        endpoints: Vec<OwnEndpoint>,
+        /// Own prefixes that serve users' addresses only; may be empty.
+        prefixes: Vec<Ipv4Net>,
+    },
+}
+
+/// A termination address that a contributor brings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OwnEndpoint {
+    /// Name of the interface, such as `Loopback100` or `Ethernet2`.
+    pub interface: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+}
+
+/// The most users of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DeviceCaps {
+    /// Of all kinds; 0 closes the device.
+    pub max_users: u16,
+    /// Unicast; 0 means no limit of their own.
+    pub max_unicast: u16,
+    /// Multicast, subscribing only; 0 means no limit of their own.
+    pub max_subscribers: u16,
+    /// Multicast, publishing; 0 means no limit of their own.
+    pub max_publishers: u16,
+    /// Seats of `max_users` kept free.
+    pub reserved_seats: u16,
+}
+
+/// A user's host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Client {
+    /// The metro it stands in.
+    pub exchange: ExchangeCode,
+    /// Its public address.
+    pub client_ip: Ipv4Addr,
+    /// Its access pass; `None` means that it has none.
+    pub pass: Option<AccessPass>,
+}
+
+/// Who may connect, and to what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AccessPass {
+    /// True if the pass is for any address (0.0.0.0) instead of the client's own.
+    pub any_ip: bool,
+    /// The most unicast users at a time.
+    pub max_unicast: u16,
+    /// The most multicast users at a time.
+    pub max_multicast: u16,
+    /// The last epoch in which unicast users may be created; `u64::MAX` is for ever.
+    pub last_epoch: u64,
+    /// Tenants its unicast users may be in.
+    pub tenants: BTreeSet<TenantCode>,
+    /// Groups it may publish to.
+    pub publish: BTreeSet<GroupCode>,
+    /// Groups it may subscribe to.
+    pub subscribe: BTreeSet<GroupCode>,
+}
+
+/// A tenant. Who is in it, the passes say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tenant {}
+
+/// A multicast group. Who may do what, the passes say too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// Clients that may publish to it.
+    pub publishers: BTreeSet<ClientName>,
+    /// Clients that may subscribe to it.
+    pub subscribers: BTreeSet<ClientName>,
+}
+
+/// A backbone link between two devices.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Link {
+    /// Side A.
+    pub a: DeviceCode,
+    /// Side Z; never the same as `a`.
+    pub z: DeviceCode,
+    /// Name of side A's physical interface, unique on its device.
+    pub a_interface: String,
+    /// Name of side Z's physical interface, unique on its device.
+    pub z_interface: String,
+    /// One way.
+    pub delay: Delay,
+    /// How far single packets stray from the delay.
+    pub jitter: Duration,
+    /// Packets lost, in millionths.
+    pub loss_ppm: u32,
+    /// Bits per second.
+    pub rate_bps: u64,
+    /// Octets of the largest packet.
+    pub mtu: u16,
+}
+
+/// How long a packet takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delay {
+    /// As far apart as the metros are.
+    ByDistance,
+    /// So long, one way.
+    Fixed(Duration),
+}
+
+/// An exception to the geography of the simulated internet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PathRule {
+    /// Packets from here.
+    pub from: PathEnd,
+    /// Packets to here.
+    pub to: PathEnd,
+    /// True if it holds for packets from `to` to `from` as well.
+    pub both_ways: bool,
+    /// How they fare.
+    pub condition: Condition,
+}
+
+/// One end of public paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathEnd {
+    /// A client's address.
+    Client(ClientName),
+    /// All addresses of a device: `public_ip`, prefixes and endpoints.
+    Device(DeviceCode),
+    /// One address.
+    Address(Ipv4Addr),
+    /// An address that is known once the network is up.
+    Ref(Ref),
+}
+
+/// How packets fare; what is `None` stays as it is without the rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// True if nothing passes; the rest is then moot.
+    pub blocked: bool,
+    /// One way.
+    pub delay: Option<Duration>,
+    /// How far single packets stray from the delay.
+    pub jitter: Option<Duration>,
+    /// Packets lost, in millionths.
+    pub loss_ppm: Option<u32>,
+    /// Packets that overtake others, in millionths.
+    pub reorder_ppm: Option<u32>,
+    /// Packets that arrive twice, in millionths.
+    pub duplicate_ppm: Option<u32>,
+    /// Bits per second.
+    pub rate_bps: Option<u64>,
+    /// Octets of the largest packet.
+    pub mtu: Option<u16>,
+}

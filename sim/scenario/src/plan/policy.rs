@@ -1,0 +1,99 @@
+//! What an operator or an RFC author chose, and deadlines.
+
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+/// Everything about the components that may be chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Policy {
+    /// From which of a device's prefixes the activator takes an address.
+    pub prefixes: PrefixStrategy,
+    /// What becomes of a user for whom a pool has no unit left.
+    pub when_full: WhenFull,
+    /// Activators that run at the same time, at least 1.
+    pub activators: u8,
+    /// How much longer than the present device's a fallback device's round trip may be.
+    pub latency_tolerance: Duration,
+    /// How clients measure.
+    pub probes: Probes,
+    /// How many endpoints are pulled for a device, unless the device says.
+    pub endpoints_per_device: u8,
+    /// Loopback numbers reserved for tunnel termination.
+    pub loopbacks: LoopbackRange,
+    /// Length of the smallest prefix a contributor may bring or be given.
+    pub minimum_prefix: u8,
+    /// What everything is allocated from.
+    pub blocks: Blocks,
+}
+
+/// From which of a device's prefixes an address is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrefixStrategy {
+    /// The first that has room.
+    FirstFit,
+    /// The one with the most room.
+    Spread,
+}
+
+/// What becomes of a user for whom a pool has no unit left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// It is rejected.
+    Reject,
+    /// It stays pending until a unit is free.
+    Wait,
+}
+
+/// How clients measure the way to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Probes {
+    /// Probes for one measurement, at least 1.
+    pub count: u8,
+    /// Between two probes of one measurement.
+    pub interval: Duration,
+    /// After which a probe counts as lost.
+    pub timeout: Duration,
+    /// Endpoints measured at the same time, at least 1.
+    pub concurrency: u16,
+    /// From the start of one measurement to the next.
+    pub period: Duration,
+}
+
+/// Numbers, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LoopbackRange {
+    /// "n" of the RFC.
+    pub first: u16,
+    /// "y" of the RFC, at least `first`.
+    pub last: u16,
+}
+
+/// The global blocks, each list in allocation order and never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Blocks {
+    /// Contributors' /24s come from these.
+    pub doublezero: Vec<Ipv4Net>,
+    /// A /31 for each user tunnel.
+    pub user_tunnels: Vec<Ipv4Net>,
+    /// A /31 for each link.
+    pub device_tunnels: Vec<Ipv4Net>,
+    /// An address for each multicast group.
+    pub groups: Vec<Ipv4Net>,
+    /// A source address for each publisher.
+    pub publishers: Vec<Ipv4Net>,
+}
+
+/// Deadlines of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Timeouts {
+    /// For the network to come up before the first step.
+    pub bring_up: Duration,
+    /// For all components to be quiet at the current revision after a step.
+    pub settle: Duration,
+    /// For the whole scenario.
+    pub scenario: Duration,
+}

@@ -1,0 +1,141 @@
+//! Command lines of `run` steps: split into words, and checked as far as they can be before they run.
+
+use std::collections::BTreeSet;
+
+use super::{
+    context::{At, Context},
+    reference::{self, Word},
+};
+use crate::{
+    Plan,
+    diagnostic::nearest,
+    plan::{Arg, DeviceCode, GroupCode, TenantCode},
+};
+
+/// The only program a scenario runs: it is what operators and users have.
+const PROGRAM: &str = "doublezero";
+
+/// What earlier commands have brought into being, as far as their words tell.
+#[derive(Default)]
+pub(super) struct Created {
+    words: BTreeSet<String>,
+}
+
+/// The words of a command line. Names in it are checked if it is expected to succeed.
+pub(super) fn command<'t>(
+    context: &mut Context<'t, '_, '_>,
+    at: At<'t>,
+    line: &str,
+    succeeds: bool,
+    plan: &Plan,
+    created: &mut Created,
+) -> Vec<Arg> {
+    let words = match split(line) {
+        Ok(words) => words,
+        Err(why) => {
+            context.error(at, why, "");
+            return Vec::new();
+        }
+    };
+    match words.first() {
+        Some(program) if program == PROGRAM => {}
+        Some(program) => {
+            let message = format!("unknown program `{program}`: a step runs `{PROGRAM}`");
+            let near = nearest(program, [PROGRAM]);
+            context.error(at, message, if near.starts_with("did") { near } else { String::new() });
+        }
+        None => context.error(at, format!("the command is empty: expected `{PROGRAM}` and its arguments"), ""),
+    }
+    if succeeds {
+        names(context, at, &words, plan, created);
+    }
+    if words.iter().any(|word| word == "create") {
+        created.words.extend(words.iter().cloned());
+    }
+    words.iter().map(|word| arg(context, at, word, plan)).collect()
+}
+
+fn arg<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, word: &str, plan: &Plan) -> Arg {
+    match reference::word(word, plan) {
+        Ok(Some(Word::Address(address))) => Arg::Text(address.to_string()),
+        Ok(Some(Word::Ref(found))) => Arg::Ref(found),
+        Ok(None) => Arg::Text(word.to_owned()),
+        Err(stray) => {
+            reference::stray(context, at, &stray, plan);
+            Arg::Text(word.to_owned())
+        }
+    }
+}
+
+/// Values of options that name things of the network.
+fn names<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, words: &[String], plan: &Plan, created: &Created) {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let (option, value) = match word.split_once('=') {
+            Some((option, value)) => (option, Some(value)),
+            None => (word.as_str(), None),
+        };
+        if !["--device", "--subscribe", "--publish", "--tenant"].contains(&option) {
+            continue;
+        }
+        let Some(value) = value.or_else(|| words.next().map(String::as_str)) else { return };
+        for name in value.split(',').filter(|name| !created.words.contains(*name)) {
+            match option {
+                "--device" if !plan.devices.contains_key(name) => {
+                    let known = plan.devices.keys().map(DeviceCode::as_str);
+                    context.unknown(at, "device", name, &["devices"], known);
+                }
+                "--subscribe" | "--publish" if !plan.groups.contains_key(name) => {
+                    let known = plan.groups.keys().map(GroupCode::as_str);
+                    context.unknown(at, "group", name, &["groups"], known);
+                }
+                "--tenant" if !plan.tenants.contains_key(name) => {
+                    let known = plan.tenants.keys().map(TenantCode::as_str);
+                    context.unknown(at, "tenant", name, &["tenants"], known);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Words between blanks; quotes of either kind keep blanks, and nothing else is special.
+fn split(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote: Option<char> = None;
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    match quote {
+        Some(open) => Err(format!("the quote {open} is not closed")),
+        None => Ok(words),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn quotes_keep_blanks_and_empty_words() {
+        let words = split(r#"doublezero  device create --name "New York" --note '' --x='a "b"'"#);
+        let expected = ["doublezero", "device", "create", "--name", "New York", "--note", "", r#"--x=a "b""#];
+        assert_eq!(words, Ok(expected.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn an_open_quote_is_refused() {
+        assert_eq!(split("doublezero 'connect"), Err("the quote ' is not closed".to_owned()));
+    }
+}

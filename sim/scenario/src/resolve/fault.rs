@@ -1,0 +1,176 @@
+//! Faults and their ends.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{context::At, reference, step::Resolver};
+use crate::{
+    plan::{
+        Action, ClientName, Condition, DeviceCode, Fault, Healing, LedgerFault, Node, NodeFault, PathEnds, Process,
+        ProcessFault,
+    },
+    schema,
+};
+
+/// All messages, in millionths.
+const ALL_PPM: u32 = 1_000_000;
+
+pub(super) fn fault<'t>(
+    resolver: &mut Resolver<'_, 't, '_, '_, '_>,
+    at: At<'t>,
+    file: &schema::Fault,
+) -> Option<Action> {
+    let plan = resolver.plan;
+    let fault = match file {
+        schema::Fault::Link(file) => Fault::Link {
+            link: reference::link(resolver.context, at.key("link"), &file.link, plan)?,
+            condition: condition(&file.condition()),
+        },
+        schema::Fault::Path(file) => {
+            Fault::Path { ends: ends(resolver, at.key("path"), &file.path)?, condition: condition(&file.condition()) }
+        }
+        schema::Fault::Node(file) => Fault::Node {
+            node: reference::node(resolver.context, at.key("node"), &file.node, plan)?,
+            fault: match file.how {
+                schema::NodeFaultKind::Unplug => NodeFault::Unplug,
+                schema::NodeFaultKind::Reboot => NodeFault::Reboot,
+            },
+        },
+        schema::Fault::Process(file) => Fault::Process {
+            process: process(resolver, at.key("process"), &file.process)?,
+            fault: match file.how {
+                schema::ProcessFault::Kill => ProcessFault::Kill,
+                schema::ProcessFault::Terminate => ProcessFault::Terminate,
+                schema::ProcessFault::Pause => ProcessFault::Pause,
+                schema::ProcessFault::Restart => ProcessFault::Restart,
+            },
+            after_transactions: file.after_transactions,
+        },
+        schema::Fault::Ledger(file) => ledger(resolver, at, file)?,
+    };
+    Some(Action::Fault(fault))
+}
+
+/// How packets fare; a fault that does not say lets none pass.
+fn condition(file: &schema::Condition) -> Condition {
+    let condition = Condition {
+        blocked: false,
+        delay: file.delay.map(|delay| delay.0),
+        jitter: file.jitter.map(|jitter| jitter.0),
+        loss_ppm: file.loss.map(|loss| loss.0),
+        reorder_ppm: file.reorder.map(|share| share.0),
+        duplicate_ppm: file.duplicate.map(|share| share.0),
+        rate_bps: file.rate.map(|rate| rate.0),
+        mtu: file.mtu,
+    };
+    Condition { blocked: condition == Condition::default(), ..condition }
+}
+
+fn ends<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &schema::Ends) -> Option<PathEnds> {
+    let plan = resolver.plan;
+    let from = reference::path_end(resolver.context, at.key("from"), &file.from, plan);
+    let to = reference::path_end(resolver.context, at.key("to"), &file.to, plan);
+    Some(PathEnds { from: from?, to: to?, both_ways: !file.one_way })
+}
+
+fn process<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, name: &str) -> Option<Process> {
+    let known = processes(resolver);
+    let found = known.iter().find(|(text, _)| text == name).map(|(_, process)| process.clone());
+    if found.is_none() {
+        // Of a node that was written but does not fit, nothing more is said.
+        let owner = name.split('.').next().unwrap_or(name);
+        let names: Vec<&str> = known.iter().map(|(text, _)| text.as_str()).collect();
+        let written = name.contains('.') && !names.iter().any(|text| text.split('.').next() == Some(owner));
+        if written {
+            reference::node(resolver.context, at, owner, resolver.plan);
+        } else {
+            resolver.context.unknown(at, "process", name, &[], names);
+        }
+    }
+    found
+}
+
+/// All processes of the run and how they are written.
+fn processes(resolver: &Resolver<'_, '_, '_, '_, '_>) -> Vec<(String, Process)> {
+    let (plan, policy) = (resolver.plan, resolver.policy);
+    let clients = plan
+        .clients
+        .keys()
+        .flat_map(|name: &ClientName| [Process::Daemon(name.clone()), Process::Gre(Node::Client(name.clone()))]);
+    let devices = plan
+        .devices
+        .keys()
+        .flat_map(|code: &DeviceCode| [Process::Agent(code.clone()), Process::Gre(Node::Device(code.clone()))]);
+    (1..=policy.activators.max(1))
+        .map(Process::Activator)
+        .chain([Process::Controller])
+        .chain(clients)
+        .chain(devices)
+        .map(|process| (process.to_string(), process))
+        .collect()
+}
+
+fn ledger<'t>(
+    resolver: &mut Resolver<'_, 't, '_, '_, '_>,
+    at: At<'t>,
+    file: &schema::LedgerFaultTable,
+) -> Option<Fault> {
+    use schema::LedgerFault as Kind;
+    let slow = file.ledger == Kind::Slow;
+    let shared = !matches!(file.ledger, Kind::Outage | Kind::Slow | Kind::StaleReads);
+    for (key, given, fits) in [
+        ("delay", file.delay.is_some(), slow),
+        ("share", file.share.is_some(), shared),
+        ("slots", file.slots.is_some(), file.ledger == Kind::StaleReads),
+    ] {
+        if given && !fits {
+            resolver.context.error(at.key(key), format!("`{key}` does not go with this kind of fault"), "");
+        }
+    }
+    let mut towards = BTreeSet::new();
+    for (index, name) in file.on.0.iter().enumerate() {
+        let at = at.key("on").item(index);
+        let plan = resolver.plan;
+        let whom = match plan.clients.get_key_value(name.as_str()) {
+            Some((client, _)) => Some(Process::Daemon(client.clone())),
+            None => match plan.devices.get_key_value(name.as_str()) {
+                Some((device, _)) => Some(Process::Agent(device.clone())),
+                None => process(resolver, at, name),
+            },
+        };
+        towards.extend(whom);
+    }
+    Some(Fault::Ledger { fault: ledger_fault(file), towards })
+}
+
+fn ledger_fault(file: &schema::LedgerFaultTable) -> LedgerFault {
+    let share_ppm = file.share.map_or(ALL_PPM, |share| share.0);
+    match file.ledger {
+        schema::LedgerFault::Outage => LedgerFault::Outage,
+        schema::LedgerFault::Slow => {
+            LedgerFault::Slow { delay: file.delay.map_or(Duration::from_millis(200), |delay| delay.0) }
+        }
+        schema::LedgerFault::LostNotifications => LedgerFault::LostNotifications { share_ppm },
+        schema::LedgerFault::DuplicatedNotifications => LedgerFault::DuplicatedNotifications { share_ppm },
+        schema::LedgerFault::StaleReads => LedgerFault::StaleReads { slots: file.slots.unwrap_or(5) },
+        schema::LedgerFault::RefusedSends => LedgerFault::RefusedSends { share_ppm },
+    }
+}
+
+pub(super) fn heal<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &schema::Heal) -> Option<Action> {
+    let plan = resolver.plan;
+    let healing = match file {
+        schema::Heal::All => Healing::All,
+        schema::Heal::Link(file) => Healing::Link(reference::link(resolver.context, at.key("link"), &file.link, plan)?),
+        schema::Heal::Path(file) => Healing::Path(ends(resolver, at.key("path"), &file.path)?),
+        schema::Heal::Node(file) => Healing::Node(reference::node(resolver.context, at.key("node"), &file.node, plan)?),
+        schema::Heal::Process(file) => Healing::Process(process(resolver, at.key("process"), &file.process)?),
+        schema::Heal::Ledger(file) => Healing::Ledger(ledger_fault(&schema::LedgerFaultTable {
+            ledger: file.ledger,
+            on: schema::OneOrMany::default(),
+            delay: None,
+            share: None,
+            slots: None,
+        })),
+    };
+    Some(Action::Heal(healing))
+}

@@ -1,0 +1,87 @@
+//! From the file's types to the plan: defaults taken, names looked up, addresses given out and checked.
+
+mod addresses;
+mod command;
+mod context;
+mod fault;
+mod network;
+mod policy;
+mod reference;
+mod step;
+mod traffic;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::{
+    Diagnostics, Metros, Plan,
+    diagnostic::Sink,
+    expand::{Expanded, expand},
+    node::Node,
+    plan::Policy,
+    read::{Read, read},
+};
+
+use context::Context;
+
+/// One case of a scenario file. A file without `matrix` has one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Case {
+    /// Unique among the cases of a folder: the file's last folder and stem, and the values of the matrix, such as
+    /// `selection/fallback[tolerance=5ms]`.
+    pub name: String,
+    /// Seed of everything random; `None` leaves it to the run.
+    pub seed: Option<u64>,
+    /// What exists and what happens.
+    pub plan: Plan,
+    /// What was chosen about the components.
+    pub policy: Policy,
+}
+
+/// Reads the scenario file at `path` with this text.
+///
+/// `path` only names the file in messages and the cases. `metros` are the exchanges that need no coordinates.
+///
+/// # Errors
+/// Everything that is wrong with the file, not just the first thing.
+pub fn parse(path: &Path, text: &str, metros: &dyn Metros) -> Result<Vec<Case>, Diagnostics> {
+    let mut sink = Sink::new(path.to_owned(), text);
+    let mut cases = Vec::new();
+    match Node::parse(text) {
+        Ok((root, duplicates)) => {
+            for duplicate in duplicates {
+                sink.report(duplicate.place, &duplicate.path, "", duplicate.message, String::new());
+            }
+            for expanded in expand(&root, &mut sink) {
+                cases.extend(case(path, &expanded, metros, &mut sink));
+            }
+        }
+        Err(malformed) => sink.report(malformed.place, &malformed.path, "", malformed.message, String::new()),
+    }
+    sink.finish()?;
+    Ok(cases)
+}
+
+fn case(path: &Path, expanded: &Expanded, metros: &dyn Metros, sink: &mut Sink<'_>) -> Option<Case> {
+    let Read { file, tree, holed } = read(&expanded.root, sink)?;
+    let mut context = Context::new(&expanded.root, &tree, &holed, sink);
+    let top = context.top();
+    let policy = policy::policy(&mut context, top.key("policy"), &file.policy);
+    let timeouts = policy::timeouts(&mut context, top.key("timeouts"), &file.timeouts);
+    let (mut plan, known) = network::network(&mut context, top.key("network"), &file.network, &policy, metros);
+    plan.timeouts = timeouts.deadlines;
+    let surroundings = step::Surroundings { plan: &plan, known: &known, policy: &policy, deadline: timeouts.step };
+    plan.steps = step::steps(&mut context, top.key("steps"), &file.steps, surroundings);
+    Some(Case { name: name(path, &expanded.label), seed: file.seed, plan, policy })
+}
+
+fn name(path: &Path, label: &str) -> String {
+    let part = |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
+    let stem = part(path.file_stem()).unwrap_or_default();
+    let name = match part(path.parent().and_then(Path::file_name)) {
+        Some(folder) => format!("{folder}/{stem}"),
+        None => stem,
+    };
+    if label.is_empty() { name } else { format!("{name}[{label}]") }
+}

@@ -1,0 +1,337 @@
+//! Names and references in steps: looked up as far as they can be before anything runs.
+
+use std::net::Ipv4Addr;
+
+use super::context::{At, Context};
+use crate::{
+    Plan,
+    diagnostic::nearest,
+    plan::{
+        Bootstrap, ClientName, DeviceCode, GroupCode, LinkCode, Node, PathEnd, Ref, Segment, Target, TrafficEnd, View,
+        ViewPath,
+    },
+};
+
+pub(super) fn device<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &str, plan: &Plan) -> Option<DeviceCode> {
+    if let Some((code, _)) = plan.devices.get_key_value(name) {
+        return Some(code.clone());
+    }
+    context.unknown(at, "device", name, &["devices"], plan.devices.keys().map(DeviceCode::as_str));
+    None
+}
+
+pub(super) fn client<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &str, plan: &Plan) -> Option<ClientName> {
+    if let Some((name, _)) = plan.clients.get_key_value(name) {
+        return Some(name.clone());
+    }
+    context.unknown(at, "client", name, &["clients"], plan.clients.keys().map(ClientName::as_str));
+    None
+}
+
+pub(super) fn group<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &str, plan: &Plan) -> Option<GroupCode> {
+    if let Some((code, _)) = plan.groups.get_key_value(name) {
+        return Some(code.clone());
+    }
+    context.unknown(at, "group", name, &["groups"], plan.groups.keys().map(GroupCode::as_str));
+    None
+}
+
+pub(super) fn link<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &str, plan: &Plan) -> Option<LinkCode> {
+    if let Some((code, _)) = plan.links.get_key_value(name) {
+        return Some(code.clone());
+    }
+    context.unknown(at, "link", name, &["links"], plan.links.keys().map(LinkCode::as_str));
+    None
+}
+
+/// A client or a device.
+pub(super) fn node<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &str, plan: &Plan) -> Option<Node> {
+    let found = known_node(name, plan);
+    if found.is_none() {
+        context.unknown(at, "node", name, &["clients", "devices"], node_names(plan));
+    }
+    found
+}
+
+/// A client, a device or the operator.
+pub(super) fn place<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &str, plan: &Plan) -> Option<Node> {
+    if name == "operator" {
+        return Some(Node::Operator);
+    }
+    let found = known_node(name, plan);
+    if found.is_none() {
+        context.unknown(at, "node", name, &["clients", "devices"], node_names(plan).chain(["operator"]));
+    }
+    found
+}
+
+fn known_node(name: &str, plan: &Plan) -> Option<Node> {
+    let client = plan.clients.get_key_value(name).map(|(name, _)| Node::Client(name.clone()));
+    client.or_else(|| plan.devices.get_key_value(name).map(|(code, _)| Node::Device(code.clone())))
+}
+
+fn node_names(plan: &Plan) -> impl Iterator<Item = &str> {
+    plan.clients.keys().map(ClientName::as_str).chain(plan.devices.keys().map(DeviceCode::as_str))
+}
+
+/// The only client, for steps that do not say where.
+pub(super) fn only_client<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, plan: &Plan) -> Option<ClientName> {
+    let mut clients = plan.clients.keys();
+    if let (Some(only), None) = (clients.next(), clients.next()) {
+        return Some(only.clone());
+    }
+    context.error(at, "the key `on` is missing", "needed unless there is exactly one client");
+    None
+}
+
+/// What a word stands for: an address known now, or one that will be known.
+pub(super) enum Word {
+    Address(Ipv4Addr),
+    Ref(Ref),
+}
+
+/// Reads a word as a reference. `Ok(None)` is a word that is none; `Err` is one that was meant as one, as a sentence,
+/// with the name that is not known and its kind.
+pub(super) fn word(text: &str, plan: &Plan) -> Result<Option<Word>, Stray> {
+    let mut parts = text.split('.');
+    let (Some(name), Some(what)) = (parts.next(), parts.next()) else { return Ok(None) };
+    let rest: Vec<&str> = parts.collect();
+    let index = match rest.as_slice() {
+        [number] => number.parse::<usize>().ok(),
+        _ => None,
+    };
+    let tunnel = match rest.as_slice() {
+        [] => Some("doublezero0".to_owned()),
+        [name] => Some((*name).to_owned()),
+        _ => None,
+    };
+    let Some((_, kind, form)) = FORMS.iter().find(|(word, ..)| *word == what) else { return Ok(None) };
+    let device = || plan.devices.get_key_value(name);
+    let client = || plan.clients.get_key_value(name);
+    let found = match what {
+        "endpoints" => device().zip(index).map(|((code, _), index)| Ref::Endpoint { device: code.clone(), index }),
+        "prefixes" => device().zip(index).map(|((code, _), index)| Ref::Prefix { device: code.clone(), index }),
+        "public_ip" if rest.is_empty() => match device() {
+            Some((_, device)) => return Ok(Some(Word::Address(device.public_ip))),
+            None => None,
+        },
+        "client_ip" if rest.is_empty() => match client() {
+            Some((_, client)) => return Ok(Some(Word::Address(client.client_ip))),
+            None => None,
+        },
+        "dz_ip" => client().zip(tunnel).map(|((name, _), tunnel)| Ref::DzIp { client: name.clone(), tunnel }),
+        "endpoint" => {
+            client().zip(tunnel).map(|((name, _), tunnel)| Ref::TunnelEndpoint { client: name.clone(), tunnel })
+        }
+        "ip" if rest.is_empty() => plan.groups.get_key_value(name).map(|(code, _)| Ref::GroupIp(code.clone())),
+        _ => None,
+    };
+    if let Some(Ref::Endpoint { device, index }) = &found
+        && let Some(Bootstrap::OwnEndpoints { endpoints, .. }) =
+            plan.devices.get(device).map(|device| &device.bootstrap)
+    {
+        let public_ip = plan.devices.get(device).is_some_and(|device| device.public_ip_endpoint);
+        let count = endpoints.len() + usize::from(public_ip);
+        if *index >= count {
+            return Err(Stray::Form(format!("`{device}` has {count} endpoints, numbered from 0")));
+        }
+    }
+    match found {
+        Some(found) => Ok(Some(Word::Ref(found))),
+        None if name_is_known(kind, name, plan) => Err(Stray::Form(format!("expected {form}, got `{text}`"))),
+        None => Err(Stray::Name { kind, name: name.to_owned() }),
+    }
+}
+
+/// References by their second word: what the first names, and the form.
+const FORMS: [(&str, &str, &str); 7] = [
+    ("endpoints", "device", "a reference such as nyc1.endpoints.0"),
+    ("prefixes", "device", "a reference such as nyc1.prefixes.0"),
+    ("public_ip", "device", "a reference such as nyc1.public_ip"),
+    ("client_ip", "client", "a reference such as val1.client_ip"),
+    ("dz_ip", "client", "a reference such as val1.dz_ip or val1.dz_ip.doublezero1"),
+    ("endpoint", "client", "a reference such as val1.endpoint.doublezero1"),
+    ("ip", "group", "a reference such as mg01.ip"),
+];
+
+fn name_is_known(kind: &str, name: &str, plan: &Plan) -> bool {
+    match kind {
+        "device" => plan.devices.contains_key(name),
+        "client" => plan.clients.contains_key(name),
+        _ => plan.groups.contains_key(name),
+    }
+}
+
+/// A word that was meant as a reference.
+pub(super) enum Stray {
+    /// A sentence.
+    Form(String),
+    /// A name that nothing has.
+    Name { kind: &'static str, name: String },
+}
+
+/// Reports a word that was meant as a reference.
+pub(super) fn stray<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, stray: &Stray, plan: &Plan) {
+    match stray {
+        Stray::Form(message) => context.error(at, message.clone(), ""),
+        Stray::Name { kind, name } => match *kind {
+            "device" => context.unknown(at, kind, name, &["devices"], plan.devices.keys().map(DeviceCode::as_str)),
+            "client" => context.unknown(at, kind, name, &["clients"], plan.clients.keys().map(ClientName::as_str)),
+            _ => context.unknown(at, kind, name, &["groups"], plan.groups.keys().map(GroupCode::as_str)),
+        },
+    }
+}
+
+/// Whom packets are sent to.
+pub(super) fn target<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, text: &str, plan: &Plan) -> Option<Target> {
+    if let Some((code, _)) = plan.groups.get_key_value(text) {
+        return Some(Target::Group(code.clone()));
+    }
+    match end(context, at, text, plan, plan.groups.keys().map(GroupCode::as_str))? {
+        End::Node(Node::Client(name)) => Some(Target::Client(name)),
+        End::Node(Node::Device(code)) => Some(Target::Device(code)),
+        End::Node(Node::Operator) => None,
+        End::Address(address) => Some(Target::Address(address)),
+        End::Ref(found) => Some(Target::Ref(found)),
+    }
+}
+
+/// One end of public paths.
+pub(super) fn path_end<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, text: &str, plan: &Plan) -> Option<PathEnd> {
+    match end(context, at, text, plan, [])? {
+        End::Node(Node::Client(name)) => Some(PathEnd::Client(name)),
+        End::Node(Node::Device(code)) => Some(PathEnd::Device(code)),
+        End::Node(Node::Operator) => None,
+        End::Address(address) => Some(PathEnd::Address(address)),
+        End::Ref(found) => Some(PathEnd::Ref(found)),
+    }
+}
+
+/// Source or destination of packets.
+pub(super) fn traffic_end<'t>(
+    context: &mut Context<'t, '_, '_>,
+    at: At<'t>,
+    text: &str,
+    plan: &Plan,
+) -> Option<TrafficEnd> {
+    match end(context, at, text, plan, [])? {
+        End::Node(Node::Client(name)) => Some(TrafficEnd::Client(name)),
+        End::Node(Node::Device(code)) => Some(TrafficEnd::Device(code)),
+        End::Node(Node::Operator) => None,
+        End::Address(address) => Some(TrafficEnd::Address(address)),
+        End::Ref(found) => Some(TrafficEnd::Ref(found)),
+    }
+}
+
+enum End {
+    Node(Node),
+    Address(Ipv4Addr),
+    Ref(Ref),
+}
+
+fn end<'t, 'k>(
+    context: &mut Context<'t, '_, '_>,
+    at: At<'t>,
+    text: &str,
+    plan: &'k Plan,
+    others: impl IntoIterator<Item = &'k str>,
+) -> Option<End> {
+    if let Some(node) = known_node(text, plan) {
+        return Some(End::Node(node));
+    }
+    if let Ok(address) = text.parse() {
+        return Some(End::Address(address));
+    }
+    match word(text, plan) {
+        Ok(Some(Word::Address(address))) => Some(End::Address(address)),
+        Ok(Some(Word::Ref(found))) => Some(End::Ref(found)),
+        Ok(None) => {
+            let known = node_names(plan).chain(others);
+            context.unknown(at, "node or address", text, &["clients", "devices", "groups"], known);
+            None
+        }
+        Err(found) => {
+            stray(context, at, &found, plan);
+            None
+        }
+    }
+}
+
+/// A tunnel interface.
+pub(super) fn tunnel<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &str) -> String {
+    let number = name.strip_prefix("doublezero");
+    if !number.is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit())) {
+        context.error(at, format!("expected a tunnel such as doublezero0, got `{name}`"), "");
+    }
+    name.to_owned()
+}
+
+/// A place in a view.
+pub(super) fn view_path<'t>(
+    context: &mut Context<'t, '_, '_>,
+    at: At<'t>,
+    text: &str,
+    plan: &Plan,
+) -> Option<ViewPath> {
+    let Some(words) = split(text) else {
+        context.error(at, format!("`{text}` is no path: expected words with dots between, or keys in [ ]"), "");
+        return None;
+    };
+    let mut words = words.into_iter();
+    let (owner, word) = (words.next()?, words.next());
+    let known = match known_node(&owner, plan) {
+        Some(Node::Client(_)) => crate::plan::CLIENT_VIEWS.as_slice(),
+        Some(Node::Device(_)) => crate::plan::DEVICE_VIEWS.as_slice(),
+        _ if owner == "chain" => crate::plan::CHAIN_VIEWS.as_slice(),
+        _ => {
+            let names = node_names(plan).chain(["chain"]);
+            context.unknown(at, "node", &owner, &["clients", "devices"], names);
+            return None;
+        }
+    };
+    let Some(word) = word else {
+        let help = format!("known here: {}", known.join(", "));
+        context.error(at, format!("expected a view such as {owner}.{}, got `{owner}`", known[0]), help);
+        return None;
+    };
+    let view = match known_node(&owner, plan) {
+        Some(Node::Client(name)) => View::of_client(name, &word),
+        Some(Node::Device(code)) => View::of_device(code, &word),
+        _ => View::of_chain(&word),
+    };
+    let Some(view) = view else {
+        context.error(at, format!("`{owner}` has no view `{word}`"), nearest(&word, known.iter().copied()));
+        return None;
+    };
+    let rest = words.map(|word| match word.parse() {
+        Ok(index) => Segment::Index(index),
+        Err(_) if word == "count" => Segment::Count,
+        Err(_) => Segment::Key(word),
+    });
+    Some(ViewPath { text: text.to_owned(), view, rest: rest.collect() })
+}
+
+/// `a.b[c.d].e` is a, b, c.d and e.
+fn split(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    loop {
+        let end = rest.find(['.', '[']).unwrap_or(rest.len());
+        let bracketed = end == 0 && rest.starts_with('[');
+        if !bracketed {
+            words.push(rest[..end].to_owned());
+            rest = &rest[end..];
+        }
+        while let Some(inner) = rest.strip_prefix('[') {
+            let (key, after) = inner.split_once(']')?;
+            words.push(key.to_owned());
+            rest = after;
+        }
+        match rest.strip_prefix('.') {
+            Some(after) => rest = after,
+            None if rest.is_empty() => break,
+            None => return None,
+        }
+    }
+    words.iter().all(|word| !word.is_empty()).then_some(words)
+}

@@ -1,0 +1,159 @@
+//! Steps that send packets, and steps that look at them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{context::At, reference, step::Resolver};
+use crate::{
+    plan::{Action, Bound, ClientName, Comparison, Ping, Protocol, Send, Since, Target, Traffic, TrafficEnd, Via},
+    schema,
+};
+
+/// Octets that an IPv4 packet leaves for data behind an ICMP or UDP header.
+const MOST_DATA: u16 = 65_507;
+
+pub(super) fn ping<'t>(
+    resolver: &mut Resolver<'_, 't, '_, '_, '_>,
+    at: At<'t>,
+    step: &schema::PingStep,
+) -> Option<Action> {
+    let (inner, file) = (at.key("ping"), &step.ping);
+    let plan = resolver.plan;
+    let from = reference::node(resolver.context, inner.key("from"), &file.from, plan);
+    let to = reference::target(resolver.context, inner.key("to"), &file.to, plan);
+    let source = source(resolver, inner, file.source.as_ref());
+    let via = via(resolver, inner, file.via.as_ref());
+    let count = count(resolver, inner, file.count);
+    let size = size(resolver, inner, file.size, 56);
+    let meanwhile = resolver.steps(at.key("while"), &step.meanwhile);
+    Some(Action::Ping(Ping {
+        from: from?,
+        to: to?,
+        via,
+        source,
+        count,
+        interval: file.interval.map_or(Duration::from_millis(10), |interval| interval.0),
+        size,
+        dont_fragment: file.dont_fragment,
+        received: file.received.map(|bound| bound.0),
+        rtt: file.rtt.map(|bound| bound.0),
+        too_big: file.too_big,
+        meanwhile,
+    }))
+}
+
+pub(super) fn send<'t>(
+    resolver: &mut Resolver<'_, 't, '_, '_, '_>,
+    at: At<'t>,
+    step: &schema::SendStep,
+) -> Option<Action> {
+    let (inner, file) = (at.key("send"), &step.send);
+    let plan = resolver.plan;
+    let from = reference::client(resolver.context, inner.key("from"), &file.from, plan);
+    let to = reference::target(resolver.context, inner.key("to"), &file.to, plan);
+    let source = source(resolver, inner, file.source.as_ref());
+    let via = via(resolver, inner, file.via.as_ref());
+    let mut received_by = listeners(resolver, inner.key("received_by"), &file.received_by);
+    let not_received_by = listeners(resolver, inner.key("not_received_by"), &file.not_received_by);
+    if let Some(both) = received_by.intersection(&not_received_by).next() {
+        let message = format!("`{both}` cannot both get the datagrams and not get them");
+        resolver.context.error(inner.key("not_received_by"), message, "");
+    }
+    if let (Some(Target::Client(client)), true) = (&to, file.received_by.0.is_empty())
+        && !not_received_by.contains(client)
+    {
+        received_by.insert(client.clone());
+    }
+    let count = count(resolver, inner, file.count);
+    let size = size(resolver, inner, file.size, 64);
+    let meanwhile = resolver.steps(at.key("while"), &step.meanwhile);
+    Some(Action::Send(Send {
+        from: from?,
+        to: to?,
+        via,
+        source,
+        count,
+        interval: file.interval.map_or(Duration::from_millis(10), |interval| interval.0),
+        size,
+        received_by,
+        not_received_by,
+        meanwhile,
+    }))
+}
+
+fn listeners<'t>(
+    resolver: &mut Resolver<'_, 't, '_, '_, '_>,
+    at: At<'t>,
+    names: &schema::Names,
+) -> BTreeSet<ClientName> {
+    let names = resolver.context.clients(at, names, resolver.known);
+    names.iter().map(|name| ClientName::new(name)).collect()
+}
+
+fn source<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, text: Option<&String>) -> Option<Target> {
+    let plan = resolver.plan;
+    text.and_then(|text| reference::target(resolver.context, at.key("source"), text, plan))
+}
+
+fn via<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, name: Option<&String>) -> Via {
+    name.map_or(Via::Routes, |name| Via::Tunnel(reference::tunnel(resolver.context, at.key("via"), name)))
+}
+
+fn count<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, count: Option<u16>) -> u16 {
+    if count == Some(0) {
+        resolver.context.error(at.key("count"), "at least one packet must be sent", "");
+    }
+    count.unwrap_or(3)
+}
+
+fn size<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, size: Option<u16>, default: u16) -> u16 {
+    let size = size.unwrap_or(default);
+    if size > MOST_DATA {
+        resolver.context.error(at.key("size"), format!("a packet holds at most {MOST_DATA} octets, got {size}"), "");
+    }
+    size
+}
+
+pub(super) fn traffic<'t>(
+    resolver: &mut Resolver<'_, 't, '_, '_, '_>,
+    at: At<'t>,
+    step: &schema::TrafficStep,
+) -> Option<Action> {
+    let (at, file) = (at.key("expect_traffic"), &step.expect_traffic);
+    let plan = resolver.plan;
+    let gre = file.gre_to.is_some() || file.gre_from.is_some();
+    if gre && !matches!(file.protocol, schema::Protocol::Any | schema::Protocol::Gre) {
+        resolver.context.error(at.key("protocol"), "`gre_to` and `gre_from` mean protocol gre", "");
+    }
+    let mut end = |long: (&str, Option<&String>), short: (&str, Option<&String>)| {
+        if long.1.is_some() && short.1.is_some() {
+            let message = format!("`{}` and `{}` mean the same", long.0, short.0);
+            resolver.context.error(at.key(short.0), message, "");
+        }
+        match (long, short) {
+            ((key, Some(text)), _) | (_, (key, Some(text))) => {
+                reference::traffic_end(resolver.context, at.key(key), text, plan)
+            }
+            _ => Some(TrafficEnd::Any),
+        }
+    };
+    let from = end(("from", file.from.as_ref()), ("gre_from", file.gre_from.as_ref()));
+    let to = end(("to", file.to.as_ref()), ("gre_to", file.gre_to.as_ref()));
+    let link = match &file.link {
+        Some(code) => Some(reference::link(resolver.context, at.key("link"), code, plan)?),
+        None => None,
+    };
+    let protocol = match file.protocol {
+        _ if gre => Protocol::Gre,
+        schema::Protocol::Any => Protocol::Any,
+        schema::Protocol::Gre => Protocol::Gre,
+        schema::Protocol::Icmp => Protocol::Icmp,
+        schema::Protocol::Udp => Protocol::Udp,
+        schema::Protocol::Tcp => Protocol::Tcp,
+    };
+    let packets = file.packets.map_or(Bound { comparison: Comparison::AtLeast, value: 1 }, |bound| bound.0);
+    let since = match file.since {
+        schema::Since::Previous => Since::PreviousAction,
+        schema::Since::Start => Since::Start,
+    };
+    Some(Action::Traffic(Traffic { from: from?, to: to?, protocol, link, packets, since }))
+}

@@ -1,0 +1,280 @@
+//! Steps that break things and mend them.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Duration, OneOrMany, Percent, Rate};
+
+/// Breaks something, until it is healed.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FaultStep {
+    /// What breaks, and how.
+    pub(crate) fault: Fault,
+    /// Title in reports.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// A fault: the key `link`, `path`, `node`, `process` or `ledger` tells of what.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(untagged)]
+pub(crate) enum Fault {
+    Link(LinkFault),
+    Path(PathFault),
+    Node(NodeFault),
+    Process(ProcessFaultTable),
+    Ledger(LedgerFaultTable),
+}
+
+/// A table with keys of its own and those that say how packets fare.
+macro_rules! with_condition {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name {
+            $($(#[$field_meta])* pub(crate) $field: $type,)+
+            /// One way.
+            #[serde(default)]
+            pub(crate) delay: Option<Duration>,
+            /// How far single packets stray from the delay.
+            #[serde(default)]
+            pub(crate) jitter: Option<Duration>,
+            /// Share of packets lost.
+            #[serde(default)]
+            pub(crate) loss: Option<Percent>,
+            /// Share of packets that overtake others.
+            #[serde(default)]
+            pub(crate) reorder: Option<Percent>,
+            /// Share of packets that arrive twice.
+            #[serde(default)]
+            pub(crate) duplicate: Option<Percent>,
+            /// The most that passes.
+            #[serde(default)]
+            pub(crate) rate: Option<Rate>,
+            /// Octets of the largest packet.
+            #[serde(default)]
+            pub(crate) mtu: Option<u16>,
+        }
+
+        impl $name {
+            /// The part that says how packets fare.
+            pub(crate) fn condition(&self) -> Condition {
+                Condition {
+                    delay: self.delay,
+                    jitter: self.jitter,
+                    loss: self.loss,
+                    reorder: self.reorder,
+                    duplicate: self.duplicate,
+                    rate: self.rate,
+                    mtu: self.mtu,
+                }
+            }
+        }
+    };
+}
+
+/// How packets fare on a path or link; what is `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Condition {
+    pub(crate) delay: Option<Duration>,
+    pub(crate) jitter: Option<Duration>,
+    pub(crate) loss: Option<Percent>,
+    pub(crate) reorder: Option<Percent>,
+    pub(crate) duplicate: Option<Percent>,
+    pub(crate) rate: Option<Rate>,
+    pub(crate) mtu: Option<u16>,
+}
+
+with_condition! {
+    /// A backbone link carries nothing, or what the other keys say.
+    LinkFault {
+        /// Code of the link.
+        link: String,
+    }
+}
+
+with_condition! {
+    /// A public path carries nothing, or what the other keys say.
+    PathFault {
+        /// Both ends.
+        path: Ends,
+    }
+}
+
+/// Both ends of a public path.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ends {
+    /// A client or a device.
+    pub(crate) from: String,
+    /// A client, a device, an address, or one endpoint such as `nyc1.endpoints.1`.
+    pub(crate) to: String,
+    /// True if only packets from `from` to `to` are meant. Default: false.
+    #[serde(default)]
+    pub(crate) one_way: bool,
+}
+
+/// A node is cut off, or reboots.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeFault {
+    /// A client or a device.
+    pub(crate) node: String,
+    /// Default: unplug.
+    #[serde(default)]
+    pub(crate) how: NodeFaultKind,
+}
+
+/// What happens to a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NodeFaultKind {
+    /// Its uplink and links carry nothing.
+    #[default]
+    Unplug,
+    /// It loses its processes, tunnels, routes and addresses, and starts anew at once.
+    Reboot,
+}
+
+/// A process dies or halts.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProcessFaultTable {
+    /// `activator`, `activator2` and so on, `controller`, `<client>.daemon`, `<device>.agent`, or `<node>.gre`.
+    pub(crate) process: String,
+    /// Default: kill.
+    #[serde(default)]
+    pub(crate) how: ProcessFault,
+    /// Only once it has landed this many transactions from now on. Default: 0, at once.
+    #[serde(default)]
+    pub(crate) after_transactions: u32,
+}
+
+/// What happens to a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProcessFault {
+    /// SIGKILL; it stays away until it is healed.
+    #[default]
+    Kill,
+    /// SIGTERM; it stays away until it is healed.
+    Terminate,
+    /// SIGSTOP; it halts until it is healed.
+    Pause,
+    /// SIGKILL, and at once a new one.
+    Restart,
+}
+
+/// The ledger misbehaves.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LedgerFaultTable {
+    /// How.
+    pub(crate) ledger: LedgerFault,
+    /// Only towards these clients, devices, `activator` or `controller`. Default: all.
+    #[serde(default)]
+    pub(crate) on: OneOrMany<String>,
+    /// How much later answers and notifications come; only with `slow`. Default there: 200ms.
+    #[serde(default)]
+    pub(crate) delay: Option<Duration>,
+    /// Which share of notifications or sends is hit; not with `slow` and `outage`. Default: 100%.
+    #[serde(default)]
+    pub(crate) share: Option<Percent>,
+    /// How many slots old reads are; only with `stale_reads`. Default there: 5.
+    #[serde(default)]
+    pub(crate) slots: Option<u64>,
+}
+
+/// How the ledger misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LedgerFault {
+    /// Nothing is answered and subscriptions break.
+    Outage,
+    /// Answers and notifications come late.
+    Slow,
+    /// Notifications do not come.
+    LostNotifications,
+    /// Notifications come twice.
+    DuplicatedNotifications,
+    /// Reads answer with an older state.
+    StaleReads,
+    /// Transactions are refused.
+    RefusedSends,
+}
+
+/// Ends a fault.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealStep {
+    /// `all`, or a table that names what a fault named, such as `{ link: nyc1-pit1 }`.
+    pub(crate) heal: Heal,
+    /// Title in reports.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// What is healed.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(untagged)]
+pub(crate) enum Heal {
+    #[schemars(with = "AllWord")]
+    All,
+    Link(HealLink),
+    Path(HealPath),
+    Node(HealNode),
+    Process(HealProcess),
+    Ledger(HealLedger),
+}
+
+/// The word `all`.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase", inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum AllWord {
+    All,
+}
+
+/// Heals a link.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealLink {
+    /// Code of the link.
+    pub(crate) link: String,
+}
+
+/// Heals a path.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealPath {
+    /// Both ends, as the fault named them.
+    pub(crate) path: Ends,
+}
+
+/// Plugs a node in again.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealNode {
+    /// A client or a device.
+    pub(crate) node: String,
+}
+
+/// Starts or resumes a process.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealProcess {
+    /// As the fault named it.
+    pub(crate) process: String,
+}
+
+/// Ends one kind of ledger fault for everyone.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealLedger {
+    /// Which.
+    pub(crate) ledger: LedgerFault,
+}

@@ -1,0 +1,36 @@
+//! The whole file.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Any, Network, OneOrMany, Policy, Step, Timeouts};
+
+/// One scenario: a network, and what is done to it and seen.
+///
+/// Comments before the first key say which property the scenario proves and why it matters.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "dzsim scenario")]
+pub(crate) struct File {
+    /// Seed of everything random in the run: loss, jitter, probe order. Default: chosen from the case's name.
+    #[serde(default)]
+    pub(crate) seed: Option<u64>,
+    /// What exists before the first step.
+    pub(crate) network: Network,
+    /// What an operator or an RFC author may choose about the components.
+    #[serde(default)]
+    pub(crate) policy: Policy,
+    /// How long the run waits for facts.
+    #[serde(default)]
+    pub(crate) timeouts: Timeouts,
+    /// Variables and their values: the file is one case for each combination, and `$name` stands for the value anywhere
+    /// in `network`, `policy`, `timeouts` and `steps`.
+    #[serde(default)]
+    #[allow(dead_code, reason = "expanded before the file is read; here for the schema")]
+    pub(crate) matrix: BTreeMap<String, OneOrMany<Any>>,
+    /// What happens, in order. After each step the oracle checks all views of the network.
+    #[serde(default)]
+    pub(crate) steps: Vec<Step>,
+}

@@ -1,0 +1,23 @@
+//! The file as it is written: types that mirror it and touch nothing.
+//!
+//! Field comments here are what a user reads: they become the JSON Schema and the reference page.
+
+mod any;
+mod fault;
+mod file;
+mod network;
+mod policy;
+mod scalar;
+mod step;
+mod traffic;
+
+pub(crate) use any::Any;
+pub(crate) use fault::{
+    Condition, Ends, Fault, FaultStep, Heal, HealStep, LedgerFault, LedgerFaultTable, NodeFaultKind, ProcessFault,
+};
+pub(crate) use file::File;
+pub(crate) use network::{Client, Device, DeviceKind, Exchange, Group, Link, Names, Network, Pass, Path, Tenant};
+pub(crate) use policy::{Blocks, Policy, PrefixStrategy, Timeouts, WhenFull};
+pub(crate) use scalar::{Address, Bound, Duration, DurationBound, Net, OneOrMany, Percent, Range, Rate, comparison};
+pub(crate) use step::{Exit, ExpectStep, RunStep, Snapshot, SnapshotStep, Step, TextMatch};
+pub(crate) use traffic::{JoinStep, LeaveStep, PingStep, Protocol, SendStep, Since, TrafficStep};

@@ -1,0 +1,130 @@
+//! What may be chosen about the components, and how long the run waits.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Duration, Net, OneOrMany, Range};
+
+/// What an operator or an RFC author may choose. Everything has the value of the RFC as its default.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Policy {
+    /// The activator.
+    #[serde(default)]
+    pub(crate) activator: Activator,
+    /// How clients measure and choose.
+    #[serde(default)]
+    pub(crate) client: ClientPolicy,
+    /// How many endpoints are pulled for a device. Default: 2.
+    #[serde(default)]
+    pub(crate) endpoints_per_device: Option<u8>,
+    /// Loopback numbers reserved for tunnel termination (n-y of the RFC). Default: 100..199.
+    #[serde(default)]
+    pub(crate) loopbacks: Option<Range>,
+    /// Length of the smallest prefix a contributor may bring or be given. Default: 29.
+    #[serde(default)]
+    pub(crate) minimum_prefix: Option<u8>,
+    /// The blocks that everything is allocated from.
+    #[serde(default)]
+    pub(crate) blocks: Blocks,
+}
+
+/// The activator's choices.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Activator {
+    /// From which of a device's prefixes an address is taken. Default: first-fit.
+    #[serde(default)]
+    pub(crate) prefixes: PrefixStrategy,
+    /// What becomes of a user for whom a pool has no unit left. Default: reject.
+    #[serde(default)]
+    pub(crate) when_full: WhenFull,
+    /// How many activators run at the same time. Default: 1.
+    #[serde(default)]
+    pub(crate) instances: Option<u8>,
+}
+
+/// From which of a device's prefixes an address is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PrefixStrategy {
+    /// The first that has room.
+    #[default]
+    FirstFit,
+    /// The one with the most room.
+    Spread,
+}
+
+/// What becomes of a user for whom a pool has no unit left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum WhenFull {
+    /// It is rejected, with the pool's name as the reason.
+    #[default]
+    Reject,
+    /// It stays pending until a unit is free.
+    Wait,
+}
+
+/// How clients measure and choose.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClientPolicy {
+    /// How much longer than the present device's a fallback device's round trip may be. Default: 5ms.
+    #[serde(default)]
+    pub(crate) latency_tolerance: Option<Duration>,
+    /// Probes for one measurement of an endpoint. Default: 3.
+    #[serde(default)]
+    pub(crate) probes: Option<u8>,
+    /// Between two probes of one measurement. Default: 10ms.
+    #[serde(default)]
+    pub(crate) probe_interval: Option<Duration>,
+    /// After which a probe counts as lost. Default: 500ms.
+    #[serde(default)]
+    pub(crate) probe_timeout: Option<Duration>,
+    /// Endpoints measured at the same time. Default: 32.
+    #[serde(default)]
+    pub(crate) probe_concurrency: Option<u16>,
+    /// From the start of one measurement of an endpoint to the next. Default: 2s.
+    #[serde(default)]
+    pub(crate) probe_period: Option<Duration>,
+}
+
+/// The blocks that everything is allocated from, in allocation order.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Blocks {
+    /// Contributors' /24s. Default: 148.51.128.0/21.
+    #[serde(default)]
+    pub(crate) doublezero: OneOrMany<Net>,
+    /// A /31 for each user tunnel. Default: 169.254.0.0/16.
+    #[serde(default)]
+    pub(crate) user_tunnels: OneOrMany<Net>,
+    /// A /31 for each link. Default: 172.16.0.0/16.
+    #[serde(default)]
+    pub(crate) device_tunnels: OneOrMany<Net>,
+    /// An address for each multicast group. Default: 233.84.178.0/24.
+    #[serde(default)]
+    pub(crate) groups: OneOrMany<Net>,
+    /// A source address for each publisher. Default: 148.51.120.0/21.
+    #[serde(default)]
+    pub(crate) publishers: OneOrMany<Net>,
+}
+
+/// How long the run waits for facts. Nothing waits longer than it must: these are deadlines.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Timeouts {
+    /// For the network to come up before the first step. Default: 30s.
+    #[serde(default)]
+    pub(crate) bring_up: Option<Duration>,
+    /// For the fact a step waits for, unless the step says `within`. Default: 15s.
+    #[serde(default)]
+    pub(crate) step: Option<Duration>,
+    /// For all components to be quiet at the current revision after a step. Default: 15s.
+    #[serde(default)]
+    pub(crate) settle: Option<Duration>,
+    /// For the whole scenario. Default: 120s.
+    #[serde(default)]
+    pub(crate) scenario: Option<Duration>,
+}

@@ -1,0 +1,260 @@
+//! What is done and seen. A step is a table; the one key that names a kind tells which.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de};
+
+use super::{Any, Duration, FaultStep, HealStep, JoinStep, LeaveStep, OneOrMany, PingStep, SendStep, TrafficStep};
+
+/// One step.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(untagged)]
+pub(crate) enum Step {
+    Run(RunStep),
+    Expect(ExpectStep),
+    Ping(PingStep),
+    Send(SendStep),
+    Join(JoinStep),
+    Leave(LeaveStep),
+    ExpectTraffic(TrafficStep),
+    Fault(FaultStep),
+    Heal(HealStep),
+    Snapshot(SnapshotStep),
+    Parallel(ParallelStep),
+    #[allow(dead_code, reason = "unrolled before the file is read; here for the schema")]
+    ForEach(ForEachStep),
+}
+
+/// Runs a real command in a node's namespace and waits for its end.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunStep {
+    /// The command line, such as `doublezero connect ibrl`. Words in quotes stay together; a word such as
+    /// `nyc1.endpoints.1` is replaced by that address.
+    pub(crate) run: String,
+    /// A client, a device, or `operator`. Default: the only client.
+    #[serde(default)]
+    pub(crate) on: Option<String>,
+    /// Exit code: a number, or `failure` for any but 0. Default: 0.
+    #[serde(default)]
+    pub(crate) exit: Exit,
+    /// What standard output must contain, or a table of `contains`, `lacks`, `matches`.
+    #[serde(default)]
+    pub(crate) stdout: TextMatch,
+    /// The same for standard error.
+    #[serde(default)]
+    pub(crate) stderr: TextMatch,
+    /// What standard output, read as JSON, must hold; as in `expect`.
+    #[serde(default)]
+    pub(crate) json: Option<Any>,
+    /// Deadline for the command to end. Default: `timeouts.step`.
+    #[serde(default)]
+    pub(crate) within: Option<Duration>,
+    /// Title in reports. Default: the command.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// The exit code a command must end with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Code(u8),
+    Failure,
+}
+
+impl Default for Exit {
+    fn default() -> Self {
+        Self::Code(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Exit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Exit;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an exit code from 0 to 255, or `failure`")
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Exit, E> {
+                let code = u8::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))?;
+                Ok(Exit::Code(code))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Exit, E> {
+                match text {
+                    "failure" => Ok(Exit::Failure),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Exit {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Exit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 255 }, { "const": "failure" }] })
+    }
+}
+
+/// What a text must be like.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TextTable {
+    /// Texts that occur in it.
+    #[serde(default)]
+    contains: OneOrMany<String>,
+    /// Texts that do not occur in it.
+    #[serde(default)]
+    lacks: OneOrMany<String>,
+    /// Regular expressions that match somewhere in it.
+    #[serde(default)]
+    matches: OneOrMany<String>,
+}
+
+/// What a text must be like.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TextMatch {
+    pub(crate) contains: Vec<String>,
+    pub(crate) lacks: Vec<String>,
+    pub(crate) matches: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for TextMatch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = TextMatch;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, or a table of `contains`, `lacks` and `matches`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<TextMatch, E> {
+                Ok(TextMatch { contains: vec![text.to_owned()], ..TextMatch::default() })
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<TextMatch, A::Error> {
+                let table = TextTable::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(TextMatch { contains: table.contains.0, lacks: table.lacks.0, matches: table.matches.0 })
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for TextMatch {
+    fn schema_name() -> Cow<'static, str> {
+        "TextMatch".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<TextTable>();
+        json_schema!({ "anyOf": [{ "type": "string" }, table] })
+    }
+}
+
+/// Waits until every named view holds what is expected of it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectStep {
+    /// Views and what they must hold. Tables are subsets: keys that are not named are not compared. Lists have the same
+    /// length and order.
+    pub(crate) expect: BTreeMap<String, Any>,
+    /// Deadline. Default: `timeouts.step`.
+    #[serde(default)]
+    pub(crate) within: Option<Duration>,
+    /// How long it must stay so once it is. Default: not at all.
+    #[serde(default)]
+    pub(crate) stays: Option<Duration>,
+    /// Title in reports. Default: the views.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// Compares views with the files under `snapshots/`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SnapshotStep {
+    /// Which views.
+    pub(crate) snapshot: OneOrMany<Snapshot>,
+    /// Suffix of the snapshots' names. Default: their number in the scenario.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// A view that can be compared as a whole. Volatile fields are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Snapshot {
+    /// All accounts.
+    Chain,
+    /// The rendered configuration of every device.
+    Config,
+    /// `doublezero status` of every client.
+    Status,
+    /// Interfaces, addresses, rules and routes of every node.
+    Kernel,
+    /// Exit code and output of the last command.
+    Output,
+}
+
+/// Lets several steps happen at the same time and waits for all of them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ParallelStep {
+    /// Each a step, or a list of steps that happen one after the other. A `for_each` here is one such list for each of its
+    /// rounds.
+    pub(crate) parallel: Vec<Branch>,
+    /// Title in reports.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// A step, or a list of steps that happen one after the other; a single step is made a list before it is read.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Branch(pub(crate) Vec<Step>);
+
+impl JsonSchema for Branch {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Branch".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let step = generator.subschema_for::<Step>();
+        json_schema!({ "anyOf": [step, { "type": "array", "items": step }] })
+    }
+}
+
+/// Repeats steps with a variable set to each of several values.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "expanded before the file is read; here for the schema")]
+pub(crate) struct ForEachStep {
+    /// One variable and its values: a list, or a range such as `1..20`. `$name` stands for the value in the steps below.
+    pub(crate) for_each: BTreeMap<String, OneOrMany<Any>>,
+    /// The steps of one round.
+    #[serde(rename = "do")]
+    pub(crate) steps: Vec<Step>,
+}

@@ -1,0 +1,210 @@
+//! Steps that send packets, and steps that look at them.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Bound, Duration, DurationBound, OneOrMany, Step};
+
+/// Sends ICMP echo requests and waits for the answers.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PingStep {
+    /// Who, to whom, and what must come of it.
+    pub(crate) ping: Ping,
+    /// Steps that happen while the ping runs: it starts before them, ends after them, and `received` is by default every
+    /// request sent.
+    #[serde(default, rename = "while")]
+    pub(crate) meanwhile: Vec<Step>,
+    /// Deadline. Default: `timeouts.step`.
+    #[serde(default)]
+    pub(crate) within: Option<Duration>,
+    /// Title in reports.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// A ping.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ping {
+    /// A client or a device.
+    pub(crate) from: String,
+    /// A device (the far end of the tunnel `via`, else its `public_ip`), a client (its address in DoubleZero), an address,
+    /// or a reference such as `nyc1.endpoints.1`.
+    pub(crate) to: String,
+    /// Tunnel interface to send through. Default: what the routes say.
+    #[serde(default)]
+    pub(crate) via: Option<String>,
+    /// Source address or reference. Default: what the routes say.
+    #[serde(default)]
+    pub(crate) source: Option<String>,
+    /// Requests. Default: 3.
+    #[serde(default)]
+    pub(crate) count: Option<u16>,
+    /// Between two requests. Default: 10ms.
+    #[serde(default)]
+    pub(crate) interval: Option<Duration>,
+    /// Octets of data in a request. Default: 56.
+    #[serde(default)]
+    pub(crate) size: Option<u16>,
+    /// True to forbid fragments. Default: false.
+    #[serde(default)]
+    pub(crate) dont_fragment: bool,
+    /// How many answers must come. Default: one for each request.
+    #[serde(default)]
+    pub(crate) received: Option<Bound>,
+    /// What every round trip must be like.
+    #[serde(default)]
+    pub(crate) rtt: Option<DurationBound>,
+    /// The MTU that an ICMP "fragmentation needed" must tell.
+    #[serde(default)]
+    pub(crate) too_big: Option<u16>,
+}
+
+/// Sends UDP datagrams to a group, a client or an address.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SendStep {
+    /// Who, to whom, and who gets it.
+    pub(crate) send: Send,
+    /// Steps that happen while the datagrams are sent.
+    #[serde(default, rename = "while")]
+    pub(crate) meanwhile: Vec<Step>,
+    /// Deadline. Default: `timeouts.step`.
+    #[serde(default)]
+    pub(crate) within: Option<Duration>,
+    /// Title in reports.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// Datagrams.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Send {
+    /// A client.
+    pub(crate) from: String,
+    /// A group, a client (its address in DoubleZero), an address or a reference.
+    pub(crate) to: String,
+    /// Tunnel interface to send through. Default: what the routes say.
+    #[serde(default)]
+    pub(crate) via: Option<String>,
+    /// Source address or reference. Default: the client's address in DoubleZero.
+    #[serde(default)]
+    pub(crate) source: Option<String>,
+    /// Datagrams. Default: 3.
+    #[serde(default)]
+    pub(crate) count: Option<u16>,
+    /// Between two datagrams. Default: 10ms.
+    #[serde(default)]
+    pub(crate) interval: Option<Duration>,
+    /// Octets of data in a datagram. Default: 64.
+    #[serde(default)]
+    pub(crate) size: Option<u16>,
+    /// Clients that get every datagram, or `all`. Default: the client it is sent to; for a group none.
+    #[serde(default)]
+    pub(crate) received_by: OneOrMany<String>,
+    /// Clients that listen and get none, or `all`. Default: none.
+    #[serde(default)]
+    pub(crate) not_received_by: OneOrMany<String>,
+}
+
+/// Lets an application on a client join a group, until `leave` or the end of the scenario.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JoinStep {
+    /// The group.
+    pub(crate) join: String,
+    /// The client. Default: the only one.
+    #[serde(default)]
+    pub(crate) on: Option<String>,
+    /// Title in reports.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// Lets the application leave the group again.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LeaveStep {
+    /// The group.
+    pub(crate) leave: String,
+    /// The client. Default: the only one.
+    #[serde(default)]
+    pub(crate) on: Option<String>,
+    /// Title in reports.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// Waits until the simulated internet has carried such packets since the previous action began.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrafficStep {
+    /// Which packets, and how many.
+    pub(crate) expect_traffic: Traffic,
+    /// Deadline. Default: `timeouts.step`.
+    #[serde(default)]
+    pub(crate) within: Option<Duration>,
+    /// Title in reports.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// Packets on the simulated internet, by their outer header.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Traffic {
+    /// Short for `protocol: gre` and `to`.
+    #[serde(default)]
+    pub(crate) gre_to: Option<String>,
+    /// Short for `protocol: gre` and `from`.
+    #[serde(default)]
+    pub(crate) gre_from: Option<String>,
+    /// Source: a client, a device, an address or a reference. Default: any.
+    #[serde(default)]
+    pub(crate) from: Option<String>,
+    /// Destination: a client, a device, an address or a reference. Default: any.
+    #[serde(default)]
+    pub(crate) to: Option<String>,
+    /// Default: any.
+    #[serde(default)]
+    pub(crate) protocol: Protocol,
+    /// Count instead the packets on this backbone link.
+    #[serde(default)]
+    pub(crate) link: Option<String>,
+    /// How many. Default: ">= 1".
+    #[serde(default)]
+    pub(crate) packets: Option<Bound>,
+    /// From when on packets count. Default: previous.
+    #[serde(default)]
+    pub(crate) since: Since,
+}
+
+/// A protocol of the outer header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Protocol {
+    /// All of them.
+    #[default]
+    Any,
+    /// Generic routing encapsulation, 47.
+    Gre,
+    /// 1.
+    Icmp,
+    /// 17.
+    Udp,
+    /// 6.
+    Tcp,
+}
+
+/// From when on packets count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Since {
+    /// The start of the last step that was no expectation and no snapshot.
+    #[default]
+    Previous,
+    /// The start of the scenario.
+    Start,
+}

@@ -1,0 +1,29 @@
+//! Tests of the scenario language as its users meet it: text in, plan or diagnostics out.
+
+mod diagnostics;
+mod files;
+mod plans;
+
+use std::path::Path;
+
+use dzsim_scenario::{Case, Diagnostics, Metros, parse, plan::LatLng};
+
+/// A few metros, so that these tests do not depend on whose table is used.
+struct Few;
+
+const FEW: [(&str, f64, f64); 5] =
+    [("ams", 52.37, 4.90), ("fra", 50.11, 8.68), ("lon", 51.51, -0.13), ("nyc", 40.71, -74.01), ("pit", 40.44, -80.00)];
+
+impl Metros for Few {
+    fn get(&self, code: &str) -> Option<LatLng> {
+        FEW.iter().find(|(known, ..)| *known == code).map(|(_, lat, lng)| LatLng { lat: *lat, lng: *lng })
+    }
+
+    fn codes(&self) -> Vec<&str> {
+        FEW.iter().map(|(code, ..)| *code).collect()
+    }
+}
+
+fn read(text: &str) -> Result<Vec<Case>, Diagnostics> {
+    parse(Path::new("topic/case.yaml"), text, &Few)
+}
