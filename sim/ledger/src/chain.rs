@@ -1,0 +1,473 @@
+//! The chain: takes transactions one after the other, lets the bank execute them and turns each that lands into the
+//! next slot. One owner, on the bank's thread.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use solana_account::Account;
+use solana_clock::Slot;
+use solana_hash::Hash;
+use solana_message::{
+    Message, VersionedMessage,
+    inner_instruction::InnerInstructions,
+    v0::{LoadedAddresses, MessageAddressTableLookup},
+};
+use solana_pubkey::{Pubkey, pubkey};
+use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
+
+use crate::{
+    accounts::{AccountChange, AccountIndex, Lookup},
+    bank::{Bank, BankError, Execution, Simulation},
+    config::LedgerConfig,
+    history::{FIRST_SLOT, History, ReturnData, TransactionRecord},
+    logs::once_each,
+    replica::{Landed, Replica, clock_account},
+};
+
+const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
+
+/// Programs that ask the bank for its slot: what they do shows only in a later slot of the bank itself.
+const ASK_THE_BANK: [Pubkey; 4] = [
+    pubkey!("AddressLookupTab1e1111111111111111111111111"),
+    pubkey!("BPFLoader2111111111111111111111111111111111"),
+    pubkey!("BPFLoaderUpgradeab1e11111111111111111111111"),
+    pubkey!("LoaderV411111111111111111111111111111111111"),
+];
+
+/// Bytes before the addresses in a lookup table's account.
+const LOOKUP_TABLE_HEADER: usize = 56;
+
+/// A transaction that was not taken; nothing has changed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{error}")]
+pub struct Refusal {
+    /// Why.
+    pub error: TransactionError,
+    /// What its programs said in the simulation.
+    pub logs: Vec<String>,
+    /// Compute units the simulation used.
+    pub units: u64,
+    /// Bytes of the accounts that the simulation loaded.
+    pub loaded_bytes: u32,
+    /// What a program gave back before it failed.
+    pub return_data: Option<ReturnData>,
+    /// The instructions that were invoked by its instructions, by outer instruction.
+    pub inner: Option<Vec<InnerInstructions>>,
+}
+
+impl From<TransactionError> for Refusal {
+    fn from(error: TransactionError) -> Self {
+        Self { error, logs: Vec::new(), units: 0, loaded_bytes: 0, return_data: None, inner: None }
+    }
+}
+
+/// What a transaction would do.
+#[derive(Clone, Debug)]
+pub(crate) struct Preview {
+    pub(crate) slot: Slot,
+    pub(crate) outcome: Result<(), TransactionError>,
+    pub(crate) logs: Vec<String>,
+    pub(crate) units: u64,
+    pub(crate) loaded_bytes: u32,
+    pub(crate) return_data: Option<ReturnData>,
+    pub(crate) inner: Option<Vec<InnerInstructions>>,
+    pub(crate) addresses: LoadedAddresses,
+}
+
+pub(crate) struct Chain {
+    bank: Bank,
+    replica: Arc<RwLock<Replica>>,
+    /// Lamports of accounts that no transaction wrote, which therefore never change.
+    untouched: HashMap<Pubkey, u64>,
+    clock_like: Account,
+}
+
+impl Chain {
+    pub(crate) fn start(config: &LedgerConfig) -> Result<Self, BankError> {
+        let history =
+            History::new(config.seed, config.genesis_time, config.limits.history, config.blockhash_lifetime());
+        let mut bank = Bank::start(config)?;
+        bank.set_clock(FIRST_SLOT, history.time_of(FIRST_SLOT));
+        let mut accounts = AccountIndex::default();
+        for (address, _) in &config.accounts {
+            if let Some(account) = bank.account(address)? {
+                accounts.genesis(*address, account);
+            }
+        }
+        let clock_like = bank.account(&CLOCK)?.unwrap_or_default();
+        accounts.genesis(CLOCK, clock_account(bank.clock(), &clock_like));
+        let replica = Arc::new(RwLock::new(Replica { accounts, history, epochs: bank.epochs().clone() }));
+        Ok(Self { bank, replica, untouched: HashMap::new(), clock_like })
+    }
+
+    pub(crate) fn replica(&self) -> &Arc<RwLock<Replica>> {
+        &self.replica
+    }
+
+    /// Executes a transaction whose signatures were checked. With a preflight, one that would fail is refused; without,
+    /// it lands as a failed one. What landed is in the replica when this returns.
+    pub(crate) fn send(
+        &mut self,
+        transaction: VersionedTransaction,
+        preflight: bool,
+    ) -> Result<Result<Arc<Landed>, Refusal>, BankError> {
+        let message = transaction.message.hash();
+        if let Err(error) = self.admit(&transaction, &message) {
+            return Ok(Err(error.into()));
+        }
+        let slot = self.latest() + 1;
+        let loaded = match self.load(&transaction.message)? {
+            Ok(loaded) => loaded,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let asks_the_bank = ASK_THE_BANK.iter().any(|id| transaction.message.static_account_keys().contains(id));
+        if asks_the_bank {
+            self.show_slots()?;
+        }
+        self.tick(slot);
+        let mut inner = None;
+        if preflight {
+            let Simulation { result, details } = self.bank.simulate(&transaction)?;
+            let preview = preview(slot, result, details, loaded.clone());
+            if let Err(error) = preview.outcome {
+                return Ok(Err(Refusal {
+                    error,
+                    logs: preview.logs,
+                    units: preview.units,
+                    loaded_bytes: preview.loaded_bytes,
+                    return_data: preview.return_data,
+                    inner: preview.inner,
+                }));
+            }
+            inner = preview.inner;
+        }
+
+        let writable = writable(&transaction.message, &loaded);
+        let mut before = Vec::with_capacity(writable.len());
+        for address in &writable {
+            before.push(self.current(address)?);
+        }
+        let (result, metadata) = match self.bank.execute(&transaction)? {
+            Execution::Refused(error) => return Ok(Err(error.into())),
+            Execution::Landed { result, metadata } => (result, metadata),
+        };
+        let mut record = TransactionRecord {
+            signature: transaction.signatures.first().copied().unwrap_or_default(),
+            slot,
+            loaded,
+            error: result.err(),
+            logs: once_each(metadata.log_messages),
+            units: metadata.compute_units_consumed,
+            return_data: metadata.return_data.map(|data| ReturnData { program: data.program_id, data: data.data }),
+            inner,
+            balances_before: Vec::new(),
+            balances_after: Vec::new(),
+            fee: 0,
+            transaction,
+        };
+        let mut changes = Vec::with_capacity(writable.len() + 1);
+        for (address, before) in writable.into_iter().zip(before) {
+            let after = self.bank.account(&address)?.map(Arc::new);
+            if before != after {
+                changes.push(AccountChange { address, before, after });
+            }
+        }
+        self.balance(&mut record, &changes)?;
+        if let Some(message) = fee_message(&record.transaction.message) {
+            record.fee = self.bank.fee(message)?.unwrap_or_default();
+        }
+        if asks_the_bank {
+            self.bank.warp(slot + 1)?;
+        }
+        Ok(Ok(self.land(record, changes, message)))
+    }
+
+    /// What a transaction would do if it were sent now. Nothing of it is checked but what the bank checks; its
+    /// blockhash only if `fresh` is asked for.
+    pub(crate) fn simulate(&mut self, transaction: &VersionedTransaction, fresh: bool) -> Result<Preview, BankError> {
+        let slot = self.latest();
+        let refused = |error| preview(slot, Err(error), None, LoadedAddresses::default());
+        if fresh && let Err(error) = self.admit(transaction, &transaction.message.hash()) {
+            return Ok(refused(error));
+        }
+        let loaded = match self.load(&transaction.message)? {
+            Ok(loaded) => loaded,
+            Err(error) => return Ok(refused(error)),
+        };
+        self.tick(slot + 1);
+        let Simulation { result, details } = self.bank.simulate(transaction)?;
+        Ok(preview(slot, result, details, loaded))
+    }
+
+    /// Accounts that no transaction wrote, as the bank has them.
+    pub(crate) fn read(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Arc<Account>>>, BankError> {
+        addresses.iter().map(|address| Ok(self.bank.account(address)?.map(Arc::new))).collect()
+    }
+
+    /// The fee of a message in lamports.
+    pub(crate) fn fee(&mut self, message: &VersionedMessage) -> Result<Option<u64>, BankError> {
+        match fee_message(message) {
+            Some(message) => self.bank.fee(message),
+            None => Ok(None),
+        }
+    }
+
+    fn latest(&self) -> Slot {
+        read(&self.replica).history.latest()
+    }
+
+    /// What the chain checks itself and the bank does not.
+    fn admit(&self, transaction: &VersionedTransaction, message: &Hash) -> Result<(), TransactionError> {
+        let replica = read(&self.replica);
+        if replica.history.has_message(message) {
+            return Err(TransactionError::AlreadyProcessed);
+        }
+        let blockhash = transaction.message.recent_blockhash();
+        let latest = replica.history.latest();
+        if !transaction.uses_durable_nonce() && replica.history.valid_blockhash(blockhash, latest).is_none() {
+            return Err(TransactionError::BlockhashNotFound);
+        }
+        Ok(())
+    }
+
+    /// Sets the clock that the next slot's programs see.
+    fn tick(&mut self, slot: Slot) {
+        let time = read(&self.replica).history.time_of(slot);
+        self.bank.set_clock(slot, time);
+    }
+
+    /// Lets programs that look for a recent slot find those that clients know.
+    fn show_slots(&mut self) -> Result<(), BankError> {
+        let slots: Vec<(Slot, Hash)> = {
+            let replica = read(&self.replica);
+            let latest = replica.history.latest();
+            (replica.history.oldest().max(latest.saturating_sub(511))..=latest)
+                .map(|slot| (slot, replica.history.blockhash_of(slot)))
+                .collect()
+        };
+        self.bank.set_slot_hashes(&slots);
+        Ok(())
+    }
+
+    fn current(&self, address: &Pubkey) -> Result<Option<Arc<Account>>, BankError> {
+        let known = {
+            let replica = read(&self.replica);
+            replica.accounts.get(address, replica.history.latest())
+        };
+        match known {
+            Lookup::Known(account) => Ok(account),
+            Lookup::Unwritten => Ok(self.bank.account(address)?.map(Arc::new)),
+        }
+    }
+
+    /// The addresses that a message's lookup tables hold.
+    fn load(&self, message: &VersionedMessage) -> Result<Result<LoadedAddresses, TransactionError>, BankError> {
+        let mut loaded = LoadedAddresses::default();
+        for lookup in message.address_table_lookups().unwrap_or_default() {
+            let Some(table) = self.current(&lookup.account_key)? else {
+                return Ok(Err(TransactionError::AddressLookupTableNotFound));
+            };
+            if let Err(error) = look_up(lookup, &table.data, &mut loaded) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(loaded))
+    }
+
+    fn balance(&mut self, record: &mut TransactionRecord, changes: &[AccountChange]) -> Result<(), BankError> {
+        let lamports = |account: &Option<Arc<Account>>| account.as_ref().map_or(0, |account| account.lamports);
+        let addresses: Vec<Pubkey> = record.addresses().copied().collect();
+        for address in addresses {
+            let (before, after) = match changes.iter().find(|change| change.address == address) {
+                Some(change) => (lamports(&change.before), lamports(&change.after)),
+                None => {
+                    let unchanged = self.unchanged(&address)?;
+                    (unchanged, unchanged)
+                }
+            };
+            record.balances_before.push(before);
+            record.balances_after.push(after);
+        }
+        Ok(())
+    }
+
+    fn unchanged(&mut self, address: &Pubkey) -> Result<u64, BankError> {
+        let known = {
+            let replica = read(&self.replica);
+            replica.accounts.get(address, replica.history.latest())
+        };
+        if let Lookup::Known(account) = known {
+            return Ok(account.map_or(0, |account| account.lamports));
+        }
+        if let Some(lamports) = self.untouched.get(address) {
+            return Ok(*lamports);
+        }
+        let lamports = self.bank.account(address)?.map_or(0, |account| account.lamports);
+        // Only what exists from genesis on is worth keeping; the rest a client could make up without end.
+        if lamports > 0 {
+            self.untouched.insert(*address, lamports);
+        }
+        Ok(lamports)
+    }
+
+    fn land(&mut self, record: TransactionRecord, mut changes: Vec<AccountChange>, message: Hash) -> Arc<Landed> {
+        let clock = Arc::new(clock_account(self.bank.clock(), &self.clock_like));
+        let mut replica = write(&self.replica);
+        let slot = record.slot;
+        if let Lookup::Known(before) = replica.accounts.get(&CLOCK, slot) {
+            changes.push(AccountChange { address: CLOCK, before, after: Some(clock) });
+        }
+        let landed = Arc::new(Landed {
+            slot,
+            blockhash: replica.history.blockhash_of(slot),
+            time: replica.history.time_of(slot),
+            transaction: Arc::new(record),
+            changes,
+        });
+        replica.apply(&landed, message);
+        landed
+    }
+}
+
+/// A poisoned lock is one whose writer panicked between two of its assignments; the ledger is then gone with its
+/// thread, and readers may read what there is.
+pub(crate) fn read(replica: &RwLock<Replica>) -> RwLockReadGuard<'_, Replica> {
+    replica.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn write(replica: &RwLock<Replica>) -> RwLockWriteGuard<'_, Replica> {
+    replica.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn preview(
+    slot: Slot,
+    outcome: Result<(), TransactionError>,
+    details: Option<solana_banks_interface::TransactionSimulationDetails>,
+    addresses: LoadedAddresses,
+) -> Preview {
+    let mut preview = Preview {
+        slot,
+        outcome,
+        logs: Vec::new(),
+        units: 0,
+        loaded_bytes: 0,
+        return_data: None,
+        inner: None,
+        addresses,
+    };
+    if let Some(details) = details {
+        preview.logs = once_each(details.logs);
+        preview.units = details.units_consumed;
+        preview.loaded_bytes = details.loaded_accounts_data_size;
+        preview.return_data = details.return_data.map(|data| ReturnData { program: data.program_id, data: data.data });
+        preview.inner = details.inner_instructions;
+    }
+    preview
+}
+
+/// The accounts that a message may write.
+fn writable(message: &VersionedMessage, loaded: &LoadedAddresses) -> Vec<Pubkey> {
+    let header = message.header();
+    let keys = message.static_account_keys();
+    let signers = usize::from(header.num_required_signatures);
+    let writable_signers = signers.saturating_sub(usize::from(header.num_readonly_signed_accounts));
+    let writable_others = keys.len().saturating_sub(usize::from(header.num_readonly_unsigned_accounts));
+    let own = keys
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| if *index < signers { *index < writable_signers } else { *index < writable_others });
+    own.map(|(_, address)| *address).chain(loaded.writable.iter().copied()).collect()
+}
+
+fn look_up(
+    lookup: &MessageAddressTableLookup,
+    table: &[u8],
+    loaded: &mut LoadedAddresses,
+) -> Result<(), TransactionError> {
+    let (addresses, rest) =
+        table.get(LOOKUP_TABLE_HEADER..).ok_or(TransactionError::InvalidAddressLookupTableData)?.as_chunks::<32>();
+    if !rest.is_empty() {
+        return Err(TransactionError::InvalidAddressLookupTableData);
+    }
+    let find = |index: &u8| {
+        let address = addresses.get(usize::from(*index)).ok_or(TransactionError::InvalidAddressLookupTableIndex)?;
+        Ok(Pubkey::new_from_array(*address))
+    };
+    let writable: Vec<_> = lookup.writable_indexes.iter().map(find).collect::<Result<_, TransactionError>>()?;
+    let readonly: Vec<_> = lookup.readonly_indexes.iter().map(find).collect::<Result<_, TransactionError>>()?;
+    loaded.writable.extend(writable);
+    loaded.readonly.extend(readonly);
+    Ok(())
+}
+
+/// A message that costs the same and names no lookup table: the bank prices nothing else. The price is made by the
+/// signatures and by instructions that name no accounts of tables (compute budget, signature checks).
+fn fee_message(message: &VersionedMessage) -> Option<Message> {
+    if let VersionedMessage::Legacy(message) = message {
+        return Some(message.clone());
+    }
+    let keys = message.static_account_keys();
+    let instructions = message.instructions().iter().filter(|instruction| {
+        usize::from(instruction.program_id_index) < keys.len()
+            && instruction.accounts.iter().all(|index| usize::from(*index) < keys.len())
+    });
+    Some(Message {
+        header: *message.header(),
+        account_keys: keys.to_vec(),
+        recent_blockhash: *message.recent_blockhash(),
+        instructions: instructions.cloned().collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use solana_message::MessageHeader;
+
+    use super::*;
+
+    fn key(byte: u8) -> Pubkey {
+        Pubkey::new_from_array([byte; 32])
+    }
+
+    #[test]
+    fn writable_accounts_are_those_the_header_says() {
+        let message = VersionedMessage::Legacy(Message {
+            header: MessageHeader {
+                num_required_signatures: 2,
+                num_readonly_signed_accounts: 1,
+                num_readonly_unsigned_accounts: 2,
+            },
+            account_keys: (1..=6).map(key).collect(),
+            ..Message::default()
+        });
+        let loaded = LoadedAddresses { writable: vec![key(7)], readonly: vec![key(8)] };
+        assert_eq!(writable(&message, &loaded), [key(1), key(3), key(4), key(7)]);
+    }
+
+    #[test]
+    fn a_lookup_takes_addresses_from_its_table() {
+        let mut table = vec![0; LOOKUP_TABLE_HEADER];
+        table.extend([1; 32]);
+        table.extend([2; 32]);
+        let lookup = |writable: &[u8], readonly: &[u8]| MessageAddressTableLookup {
+            account_key: key(9),
+            writable_indexes: writable.to_vec(),
+            readonly_indexes: readonly.to_vec(),
+        };
+        let mut loaded = LoadedAddresses::default();
+        assert_eq!(look_up(&lookup(&[1], &[0]), &table, &mut loaded), Ok(()));
+        assert_eq!(loaded, LoadedAddresses { writable: vec![key(2)], readonly: vec![key(1)] });
+
+        let before = loaded.clone();
+        let outside = look_up(&lookup(&[0], &[2]), &table, &mut loaded);
+        assert_eq!(outside, Err(TransactionError::InvalidAddressLookupTableIndex));
+        let torn = look_up(&lookup(&[0], &[]), &table[..60], &mut loaded);
+        assert_eq!(torn, Err(TransactionError::InvalidAddressLookupTableData));
+        let short = look_up(&lookup(&[0], &[]), &table[..3], &mut loaded);
+        assert_eq!(short, Err(TransactionError::InvalidAddressLookupTableData));
+        assert_eq!(loaded, before);
+    }
+}

@@ -1,0 +1,239 @@
+//! What a client can subscribe to, and what it is told of a slot. Pure.
+
+use serde::Serialize;
+use serde_json::json;
+use solana_account::Account;
+use solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig};
+use solana_clock::Slot;
+use solana_pubkey::Pubkey;
+use solana_rpc_client_api::{
+    config::{RpcAccountInfoConfig, RpcProgramAccountsConfig, RpcSignatureSubscribeConfig, RpcTransactionLogsFilter},
+    filter::RpcFilterType,
+    response::{
+        ProcessedSignatureResult, ReceivedSignatureResult, RpcKeyedAccount, RpcLogsResponse, RpcSignatureResult,
+        SlotInfo, SlotTransactionStats, SlotUpdate,
+    },
+};
+use solana_signature::Signature;
+
+use crate::{
+    encode::account::{encode, passes},
+    history::TransactionRecord,
+    replica::{Landed, Replica},
+    rpc::{
+        accounts::verified,
+        error::RpcError,
+        params::{Params, address},
+    },
+};
+
+/// What a subscription is about.
+#[derive(Clone, Debug)]
+pub(crate) enum Topic {
+    Account {
+        address: Pubkey,
+        encoding: UiAccountEncoding,
+        slice: Option<UiDataSliceConfig>,
+    },
+    Program {
+        id: Pubkey,
+        filters: Vec<RpcFilterType>,
+        encoding: UiAccountEncoding,
+        slice: Option<UiDataSliceConfig>,
+    },
+    Signature {
+        signature: Signature,
+        received: bool,
+    },
+    /// Of all transactions, or of those that name an address.
+    Logs {
+        mentions: Option<Pubkey>,
+    },
+    Slot,
+    SlotsUpdates,
+    Root,
+}
+
+pub(crate) struct Subscription {
+    pub(crate) topic: Topic,
+    /// The latest slot when it was made; it is told of what lands later.
+    pub(crate) since: Slot,
+}
+
+impl Topic {
+    /// Reads what follows `<kind>Subscribe`.
+    pub(crate) fn read(kind: &str, mut params: Params) -> Result<Self, RpcError> {
+        match kind {
+            "account" => {
+                params.at_most(2)?;
+                let address = params.address(0)?;
+                let config: RpcAccountInfoConfig = params.optional(1, "config")?.unwrap_or_default();
+                let encoding = config.encoding.unwrap_or(UiAccountEncoding::Binary);
+                Ok(Self::Account { address, encoding, slice: config.data_slice })
+            }
+            "program" => {
+                params.at_most(2)?;
+                let id = params.address(0)?;
+                let config: RpcProgramAccountsConfig = params.optional(1, "config")?.unwrap_or_default();
+                let filters = verified(config.filters)?;
+                let encoding = config.account_config.encoding.unwrap_or(UiAccountEncoding::Binary);
+                Ok(Self::Program { id, filters, encoding, slice: config.account_config.data_slice })
+            }
+            "signature" => {
+                params.at_most(2)?;
+                let signature = params.signature(0)?;
+                let config: Option<RpcSignatureSubscribeConfig> = params.optional(1, "config")?;
+                let received = config.and_then(|config| config.enable_received_notification).unwrap_or_default();
+                Ok(Self::Signature { signature, received })
+            }
+            "logs" => {
+                params.at_most(2)?;
+                let mentions = match params.required(0, "filter")? {
+                    RpcTransactionLogsFilter::All | RpcTransactionLogsFilter::AllWithVotes => None,
+                    RpcTransactionLogsFilter::Mentions(addresses) => match addresses.as_slice() {
+                        [one] => Some(address(one)?),
+                        _ => return Err(RpcError::invalid_params("Invalid Request: Only 1 address supported")),
+                    },
+                };
+                Ok(Self::Logs { mentions })
+            }
+            "slot" => params.at_most(0).map(|()| Self::Slot),
+            "slotsUpdates" => params.at_most(0).map(|()| Self::SlotsUpdates),
+            "root" => params.at_most(0).map(|()| Self::Root),
+            // Blocks and votes are off on a validator unless its operator turns them on.
+            _ => Err(RpcError::method_not_found()),
+        }
+    }
+
+    /// What its methods and its notifications begin with.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Account { .. } => "account",
+            Self::Program { .. } => "program",
+            Self::Signature { .. } => "signature",
+            Self::Logs { .. } => "logs",
+            Self::Slot => "slot",
+            Self::SlotsUpdates => "slotsUpdates",
+            Self::Root => "root",
+        }
+    }
+
+    /// Whether it ends with what it first tells.
+    pub(crate) fn is_once(&self) -> bool {
+        matches!(self, Self::Signature { .. })
+    }
+}
+
+impl Subscription {
+    /// The text of a notification.
+    pub(crate) fn notification(&self, id: u64, result: &str) -> String {
+        let name = self.topic.name();
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"{name}Notification","params":{{"result":{result},"subscription":{id}}}}}"#
+        )
+    }
+
+    /// What it has to be told of what landed before it was made: a signature that is there already.
+    pub(crate) fn already(&self, replica: &Replica) -> Vec<String> {
+        match &self.topic {
+            Topic::Signature { signature, received } => match replica.history.transaction(signature) {
+                Some(record) => signature_results(self.since, record, *received),
+                None => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    /// What it is told of a slot.
+    pub(crate) fn results(&self, landed: &Landed, announce_closed: bool) -> Vec<String> {
+        if landed.slot <= self.since {
+            return Vec::new();
+        }
+        let slot = landed.slot;
+        match &self.topic {
+            Topic::Account { address, encoding, slice } => {
+                let change = landed.changes.iter().find(|change| change.address == *address);
+                let account = change.map(|change| change.after.as_deref().cloned().unwrap_or_default());
+                account.and_then(|account| encode(&account, *encoding, *slice).ok()).map(|account| with(slot, account))
+            }
+            .into_iter()
+            .collect(),
+            Topic::Program { id, filters, encoding, slice } => {
+                let closed = Account::default();
+                let mut results = Vec::new();
+                for change in &landed.changes {
+                    let account = match (&change.before, &change.after) {
+                        (_, Some(after)) if after.owner == *id => after.as_ref(),
+                        // Its filters speak of data that is gone; it is told if they let the account pass before.
+                        (Some(before), None) if announce_closed && before.owner == *id && passes(before, filters) => {
+                            &closed
+                        }
+                        _ => continue,
+                    };
+                    let is_closed = change.after.is_none();
+                    if !is_closed && !passes(account, filters) {
+                        continue;
+                    }
+                    if let Ok(account) = encode(account, *encoding, *slice) {
+                        results.push(with(slot, RpcKeyedAccount { pubkey: change.address.to_string(), account }));
+                    }
+                }
+                results
+            }
+            Topic::Signature { signature, received } if landed.transaction.signature == *signature => {
+                signature_results(slot, &landed.transaction, *received)
+            }
+            Topic::Signature { .. } => Vec::new(),
+            Topic::Logs { mentions } => {
+                let record = &landed.transaction;
+                if mentions.is_some_and(|address| !record.addresses().any(|named| *named == address)) {
+                    return Vec::new();
+                }
+                let value = RpcLogsResponse {
+                    signature: record.signature.to_string(),
+                    err: record.error.clone().map(Into::into),
+                    logs: record.logs.clone(),
+                };
+                vec![with(slot, value)]
+            }
+            Topic::Slot => vec![text(&SlotInfo { slot, parent: slot - 1, root: slot - 1 })],
+            Topic::SlotsUpdates => slot_updates(landed).iter().map(text).collect(),
+            Topic::Root => vec![slot.to_string()],
+        }
+    }
+}
+
+fn signature_results(slot: Slot, record: &TransactionRecord, received: bool) -> Vec<String> {
+    let first = RpcSignatureResult::ReceivedSignature(ReceivedSignatureResult::ReceivedSignature);
+    let second =
+        RpcSignatureResult::ProcessedSignature(ProcessedSignatureResult { err: record.error.clone().map(Into::into) });
+    let results = received.then_some(first).into_iter().chain([second]);
+    results.map(|result| with(slot, result)).collect()
+}
+
+fn slot_updates(landed: &Landed) -> [SlotUpdate; 4] {
+    let slot = landed.slot;
+    let timestamp = u64::try_from(landed.time).unwrap_or_default().saturating_mul(1000);
+    let failed = u64::from(landed.transaction.error.is_some());
+    let stats = SlotTransactionStats {
+        num_transaction_entries: 1,
+        num_successful_transactions: 1 - failed,
+        num_failed_transactions: failed,
+        max_transactions_per_entry: 1,
+    };
+    [
+        SlotUpdate::CreatedBank { slot, parent: slot - 1, timestamp },
+        SlotUpdate::Frozen { slot, timestamp, stats },
+        SlotUpdate::OptimisticConfirmation { slot, timestamp },
+        SlotUpdate::Root { slot, timestamp },
+    ]
+}
+
+fn with(slot: Slot, value: impl Serialize) -> String {
+    text(&json!({ "context": { "slot": slot }, "value": value }))
+}
+
+/// All these types have string keys and no errors of their own.
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

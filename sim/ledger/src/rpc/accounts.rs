@@ -1,0 +1,109 @@
+//! Methods about accounts.
+
+use solana_account_decoder_client_types::UiAccountEncoding;
+use solana_rent::Rent;
+use solana_rpc_client_api::{
+    config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
+    filter::RpcFilterType,
+    request::{MAX_GET_PROGRAM_ACCOUNT_FILTERS, MAX_MULTIPLE_ACCOUNTS},
+    response::{RpcKeyedAccount, UiAccount},
+};
+
+use super::{
+    Context, MethodResult,
+    error::RpcError,
+    json,
+    params::{Params, address},
+};
+use crate::{
+    chain::read,
+    encode::account::{EncodeError, encode, passes},
+};
+
+/// A program account read from outside, checked and ready to be matched.
+pub(crate) fn verified(filters: Option<Vec<RpcFilterType>>) -> Result<Vec<RpcFilterType>, RpcError> {
+    let mut filters = filters.unwrap_or_default();
+    if filters.len() > MAX_GET_PROGRAM_ACCOUNT_FILTERS {
+        let message = format!("Too many filters provided; max {MAX_GET_PROGRAM_ACCOUNT_FILTERS}");
+        return Err(RpcError::invalid_params(message));
+    }
+    for filter in &mut filters {
+        filter.verify().map_err(|error| RpcError::invalid_params(format!("Invalid param: {error}")))?;
+        if let RpcFilterType::Memcmp(compare) = filter {
+            compare
+                .convert_to_raw_bytes()
+                .map_err(|error| RpcError::invalid_params(format!("Invalid param: {error}")))?;
+        }
+    }
+    Ok(filters)
+}
+
+pub(super) async fn account_info(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(2)?;
+    let address = params.address(0)?;
+    let config: RpcAccountInfoConfig = params.optional(1, "config")?.unwrap_or_default();
+    context.at_least(config.min_context_slot)?;
+    let encoding = config.encoding.unwrap_or(UiAccountEncoding::Binary);
+    let account = context.core.accounts(&[address], context.slot).await?.into_iter().flatten().next();
+    let account = account.map(|account| encode(&account, encoding, config.data_slice)).transpose()?;
+    context.respond(account)
+}
+
+pub(super) async fn multiple_accounts(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(2)?;
+    let addresses: Vec<String> = params.required(0, "pubkeys")?;
+    if addresses.len() > MAX_MULTIPLE_ACCOUNTS {
+        let message = format!("Too many inputs provided; max {MAX_MULTIPLE_ACCOUNTS}");
+        return Err(RpcError::invalid_params(message).into());
+    }
+    let config: RpcAccountInfoConfig = params.optional(1, "config")?.unwrap_or_default();
+    context.at_least(config.min_context_slot)?;
+    let encoding = config.encoding.unwrap_or(UiAccountEncoding::Base64);
+    let addresses: Vec<_> = addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
+    let accounts = context.core.accounts(&addresses, context.slot).await?;
+    let encoded: Vec<Option<UiAccount>> = accounts
+        .into_iter()
+        .map(|account| account.map(|account| encode(&account, encoding, config.data_slice)).transpose())
+        .collect::<Result<_, EncodeError>>()?;
+    context.respond(encoded)
+}
+
+pub(super) async fn program_accounts(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(2)?;
+    let program = params.address(0)?;
+    let config: Option<RpcProgramAccountsConfig> = params.optional(1, "config")?;
+    let config = config.unwrap_or_default();
+    context.at_least(config.account_config.min_context_slot)?;
+    let filters = verified(config.filters)?;
+    let encoding = config.account_config.encoding.unwrap_or(UiAccountEncoding::Binary);
+    let slice = config.account_config.data_slice;
+    let accounts = read(&context.core.replica).accounts.owned_by(&program, context.slot);
+    // Thousands of accounts take a while to write; the other requests go on meanwhile.
+    let encode_all = move || -> Result<Vec<RpcKeyedAccount>, EncodeError> {
+        let passing = accounts.into_iter().filter(|(_, account)| passes(account, &filters));
+        passing
+            .map(|(address, account)| {
+                Ok(RpcKeyedAccount { pubkey: address.to_string(), account: encode(&account, encoding, slice)? })
+            })
+            .collect()
+    };
+    let encoded = tokio::task::spawn_blocking(encode_all).await.map_err(|_| RpcError::internal("Internal error"))??;
+    match config.with_context.unwrap_or_default() {
+        true => context.respond(encoded),
+        false => json(&encoded),
+    }
+}
+
+pub(super) async fn balance(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(2)?;
+    let address = params.address(0)?;
+    context.context_config(&mut params, 1)?;
+    let accounts = context.core.accounts(&[address], context.slot).await?;
+    context.respond(accounts.into_iter().flatten().next().map_or(0, |account| account.lamports))
+}
+
+pub(super) fn rent_exemption(mut params: Params) -> MethodResult {
+    params.at_most(2)?;
+    let bytes: u32 = params.required(0, "dataLength")?;
+    json(&Rent::default().minimum_balance(bytes as usize))
+}

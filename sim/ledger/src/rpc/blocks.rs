@@ -1,0 +1,151 @@
+//! Methods about slots and blocks. A block holds the one transaction of its slot; no slot is ever skipped.
+
+use serde_json::json as value;
+use solana_clock::Slot;
+use solana_rpc_client_api::{
+    config::{RpcBlockConfig, RpcBlocksConfigWrapper, RpcEncodingConfigWrapper},
+    request::MAX_GET_CONFIRMED_BLOCKS_RANGE,
+    response::{RpcPerfSample, RpcPrioritizationFee},
+};
+use solana_transaction_status_client_types::{TransactionDetails, UiConfirmedBlock, UiTransactionEncoding};
+
+use super::{Context, MethodResult, error::RpcError, json, params::Params};
+use crate::{
+    chain::read,
+    encode::transaction::{encode, encode_accounts},
+    history::{Block, SLOT_MS},
+};
+
+pub(super) fn slot(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(1)?;
+    context.context_config(&mut params, 0)?;
+    json(&context.slot)
+}
+
+pub(super) fn first_block(context: &Context<'_>) -> MethodResult {
+    json(&read(&context.core.replica).history.oldest())
+}
+
+pub(super) fn transaction_count(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(1)?;
+    context.context_config(&mut params, 0)?;
+    let replica = read(&context.core.replica);
+    // One transaction lands in each slot.
+    json(&(replica.history.landed() - (replica.history.latest() - context.slot)))
+}
+
+pub(super) fn block_time(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(1)?;
+    let slot: Slot = params.required(0, "slot")?;
+    json(&seen(context, slot)?.time)
+}
+
+pub(super) fn block_commitment(mut params: Params) -> MethodResult {
+    params.at_most(1)?;
+    let _slot: Slot = params.required(0, "slot")?;
+    // What a validator says of a slot that is final.
+    json(&value!({ "commitment": null, "totalStake": 0 }))
+}
+
+pub(super) fn block(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(2)?;
+    let slot: Slot = params.required(0, "slot")?;
+    let config: Option<RpcEncodingConfigWrapper<RpcBlockConfig>> = params.optional(1, "config")?;
+    let config = config.map(|config| config.convert_to_current()).unwrap_or_default();
+    let block = seen(context, slot)?;
+    let encoding = config.encoding.unwrap_or(UiTransactionEncoding::Json);
+    let max_version = config.max_supported_transaction_version;
+    let records = block.transaction.iter();
+    let (transactions, signatures) = match config.transaction_details.unwrap_or_default() {
+        TransactionDetails::Full => {
+            (Some(records.map(|record| encode(record, encoding, max_version)).collect::<Result<_, _>>()?), None)
+        }
+        TransactionDetails::Accounts => {
+            (Some(records.map(|record| encode_accounts(record, max_version)).collect::<Result<_, _>>()?), None)
+        }
+        TransactionDetails::Signatures => (None, Some(records.map(|record| record.signature.to_string()).collect())),
+        TransactionDetails::None => (None, None),
+    };
+    let parent_slot = slot.saturating_sub(1);
+    json(&UiConfirmedBlock {
+        previous_blockhash: read(&context.core.replica).history.blockhash_of(parent_slot).to_string(),
+        blockhash: block.blockhash.to_string(),
+        parent_slot,
+        transactions,
+        signatures,
+        rewards: config.rewards.unwrap_or(true).then(Vec::new),
+        num_reward_partitions: None,
+        block_time: Some(block.time),
+        block_height: Some(slot),
+    })
+}
+
+pub(super) fn blocks(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(3)?;
+    let start: Slot = params.required(0, "startSlot")?;
+    let end: Option<RpcBlocksConfigWrapper> = params.optional(1, "endSlot")?;
+    let (end, config) = end.map(|end| end.unzip()).unwrap_or_default();
+    context.at_least(config.and_then(|config| config.min_context_slot))?;
+    context.context_config(&mut params, 2)?;
+    let end = end.unwrap_or(context.slot);
+    if end.saturating_sub(start) > MAX_GET_CONFIRMED_BLOCKS_RANGE {
+        let message = format!("Slot range too large; max {MAX_GET_CONFIRMED_BLOCKS_RANGE}");
+        return Err(RpcError::invalid_params(message).into());
+    }
+    range(context, start, end)
+}
+
+pub(super) fn blocks_with_limit(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(3)?;
+    let start: Slot = params.required(0, "startSlot")?;
+    let limit: u64 = params.required(1, "limit")?;
+    context.context_config(&mut params, 2)?;
+    if limit > MAX_GET_CONFIRMED_BLOCKS_RANGE {
+        let message = format!("Limit too large; max {MAX_GET_CONFIRMED_BLOCKS_RANGE}");
+        return Err(RpcError::invalid_params(message).into());
+    }
+    let first = read(&context.core.replica).history.oldest();
+    match start.max(first).saturating_add(limit).checked_sub(1) {
+        Some(end) => range(context, start, end),
+        None => json::<[Slot; 0]>(&[]),
+    }
+}
+
+pub(super) fn performance_samples(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(1)?;
+    let limit: usize = params.optional(0, "limit")?.unwrap_or(1);
+    let slots = context.slot;
+    let sample = RpcPerfSample {
+        slot: slots,
+        num_transactions: slots.saturating_sub(1),
+        num_non_vote_transactions: Some(slots.saturating_sub(1)),
+        num_slots: slots,
+        sample_period_secs: u16::try_from(slots.saturating_mul(SLOT_MS as u64) / 1000).unwrap_or(u16::MAX),
+    };
+    json(&[sample].into_iter().take(limit).collect::<Vec<_>>())
+}
+
+/// Nobody competes for a place in a block here, so nobody pays for one.
+pub(super) fn prioritization_fees(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(1)?;
+    let _addresses: Option<Vec<String>> = params.optional(0, "addresses")?;
+    let first = context.slot.saturating_sub(149).max(read(&context.core.replica).history.oldest());
+    let fees = (first..=context.slot).map(|slot| RpcPrioritizationFee { slot, prioritization_fee: 0 });
+    json(&fees.collect::<Vec<_>>())
+}
+
+fn range(context: &Context<'_>, start: Slot, end: Slot) -> MethodResult {
+    let first = read(&context.core.replica).history.oldest();
+    json(&(start.max(first)..=end.min(context.slot)).collect::<Vec<_>>())
+}
+
+/// The block of a slot that this client sees.
+fn seen(context: &Context<'_>, slot: Slot) -> Result<Block, RpcError> {
+    let replica = read(&context.core.replica);
+    let first = replica.history.oldest();
+    if slot < first {
+        return Err(RpcError::block_cleaned_up(slot, first));
+    }
+    let block = replica.history.block(slot).filter(|_| slot <= context.slot);
+    block.cloned().ok_or_else(|| RpcError::block_not_available(slot))
+}

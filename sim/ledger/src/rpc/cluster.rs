@@ -1,0 +1,106 @@
+//! Methods about the cluster: here one validator that leads every slot.
+
+use std::collections::BTreeMap;
+
+use serde_json::json as value;
+use solana_clock::Slot;
+use solana_rpc_client_api::{
+    config::{RpcContextConfig, RpcLeaderScheduleConfigWrapper},
+    request::MAX_GET_SLOT_LEADERS,
+    response::{RpcApiVersion, RpcVoteAccountStatus},
+};
+use solana_signer::Signer;
+
+use super::{Context, MethodResult, error::RpcError, json, params::Params};
+use crate::{chain::read, ledger::keypair};
+
+pub(super) fn version() -> MethodResult {
+    json(&value!({ "solana-core": RpcApiVersion::default().to_string(), "feature-set": null }))
+}
+
+/// Healthy is who does not lag.
+pub(super) fn health(context: &Context<'_>) -> MethodResult {
+    let behind = read(&context.core.replica).slot(0) - context.slot;
+    match behind {
+        0 => json(&"ok"),
+        behind => Err(RpcError::unhealthy(Some(behind)).into()),
+    }
+}
+
+fn validator(context: &Context<'_>) -> String {
+    keypair(context.core.seed(), "validator").pubkey().to_string()
+}
+
+pub(super) fn identity(context: &Context<'_>) -> MethodResult {
+    json(&value!({ "identity": validator(context) }))
+}
+
+/// It has no address of its own: each client reaches it by a listener of its own.
+pub(super) fn nodes(context: &Context<'_>) -> MethodResult {
+    json(&[value!({
+        "pubkey": validator(context), "gossip": null, "tvu": null, "tpu": null, "tpuQuic": null, "tpuForwards": null,
+        "tpuForwardsQuic": null, "tpuVote": null, "serveRepair": null, "rpc": null, "pubsub": null,
+        "version": RpcApiVersion::default().to_string(), "clientId": null, "featureSet": null, "shredVersion": null
+    })])
+}
+
+/// The vote account is the bank's own affair.
+pub(super) fn vote_accounts() -> MethodResult {
+    json(&RpcVoteAccountStatus { current: Vec::new(), delinquent: Vec::new() })
+}
+
+pub(super) fn epoch_info(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(1)?;
+    context.context_config(&mut params, 0)?;
+    let (epoch, slot_index, slots_in_epoch) = {
+        let epochs = &read(&context.core.replica).epochs;
+        let (epoch, index) = epochs.get_epoch_and_slot_index(context.slot);
+        (epoch, index, epochs.get_slots_in_epoch(epoch))
+    };
+    json(&value!({
+        "epoch": epoch, "slotIndex": slot_index, "slotsInEpoch": slots_in_epoch, "absoluteSlot": context.slot,
+        "blockHeight": context.slot, "transactionCount": context.slot.saturating_sub(1)
+    }))
+}
+
+pub(super) fn epoch_schedule(context: &Context<'_>) -> MethodResult {
+    let epochs = &read(&context.core.replica).epochs;
+    json(&value!({
+        "slotsPerEpoch": epochs.slots_per_epoch, "leaderScheduleSlotOffset": epochs.leader_schedule_slot_offset,
+        "warmup": epochs.warmup, "firstNormalEpoch": epochs.first_normal_epoch,
+        "firstNormalSlot": epochs.first_normal_slot
+    }))
+}
+
+pub(super) fn leader_schedule(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(2)?;
+    let wrapper: Option<RpcLeaderScheduleConfigWrapper> = params.optional(0, "slot")?;
+    let (slot, first) = wrapper.map(|wrapper| wrapper.unzip()).unwrap_or_default();
+    let second = params.optional(1, "config")?;
+    let identity: Option<String> = first.or(second).and_then(|config| config.identity);
+    let slots = {
+        let epochs = &read(&context.core.replica).epochs;
+        epochs.get_slots_in_epoch(epochs.get_epoch(slot.unwrap_or(context.slot)))
+    };
+    let leader = validator(context);
+    let asked = identity.is_none_or(|identity| identity == leader);
+    let schedule: BTreeMap<String, Vec<u64>> = [(leader, (0..slots).collect())].into_iter().filter(|_| asked).collect();
+    json(&schedule)
+}
+
+pub(super) fn slot_leader(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(1)?;
+    let config: Option<RpcContextConfig> = params.optional(0, "config")?;
+    context.at_least(config.and_then(|config| config.min_context_slot))?;
+    json(&validator(context))
+}
+
+pub(super) fn slot_leaders(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(2)?;
+    let _start: Slot = params.required(0, "startSlot")?;
+    let limit: usize = params.required(1, "limit")?;
+    if limit > MAX_GET_SLOT_LEADERS {
+        return Err(RpcError::invalid_params(format!("Invalid limit; max {MAX_GET_SLOT_LEADERS}")).into());
+    }
+    json(&vec![validator(context); limit])
+}

@@ -1,0 +1,250 @@
+//! JSON-RPC 2.0: from the bytes of a request to the text of its answer. The methods are in the submodules, by what
+//! they are about.
+
+pub(crate) mod accounts;
+mod blocks;
+mod cluster;
+pub(crate) mod error;
+pub(crate) mod params;
+mod transactions;
+
+use serde::Serialize;
+use serde_json::Value;
+use solana_clock::Slot;
+use solana_rpc_client_api::{
+    config::RpcContextConfig,
+    response::{Response, RpcResponseContext},
+};
+
+use self::{error::RpcError, params::Params};
+use crate::{
+    chain::read,
+    faults::{Client, Faults},
+    ledger::Core,
+};
+
+/// Calls in one batch; a further one is refused with all of them.
+const MAX_BATCH: usize = 100;
+
+/// What a request comes to.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// An answer; none for notifications.
+    Answer(Option<String>),
+    /// A fault: the connection is reset instead.
+    Reset,
+}
+
+/// A method's result: JSON, an error, or a fault that breaks the connection.
+pub(crate) type MethodResult = Result<String, Failure>;
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Failure {
+    Error(RpcError),
+    Reset,
+}
+
+impl<E: Into<RpcError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// One call as it was read.
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) params: Params,
+    /// None is a notification, which is not answered.
+    pub(crate) id: Option<Value>,
+}
+
+/// One call, or what is answered to something that is none.
+pub(crate) type Read = Result<Call, (RpcError, Value)>;
+
+/// What one call is answered from.
+pub(crate) struct Context<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) client: &'a Client,
+    pub(crate) faults: Faults,
+    /// The slot that this client sees.
+    pub(crate) slot: Slot,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(core: &'a Core, client: &'a Client) -> Self {
+        let faults = client.faults();
+        let slot = read(&core.replica).slot(faults.read_lag);
+        Self { core, client, faults, slot }
+    }
+
+    /// Refuses to answer from before the slot that the client asks for.
+    pub(crate) fn at_least(&self, min: Option<Slot>) -> Result<(), RpcError> {
+        match min.is_some_and(|min| min > self.slot) {
+            true => Err(RpcError::min_context_slot(self.slot)),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads a parameter that says from which state to answer; every commitment is the same here, as all that landed
+    /// is final.
+    pub(crate) fn context_config(&self, params: &mut Params, index: usize) -> Result<(), RpcError> {
+        let config: Option<RpcContextConfig> = params.optional(index, "config")?;
+        self.at_least(config.and_then(|config| config.min_context_slot))
+    }
+
+    pub(crate) fn respond<T: Serialize>(&self, value: T) -> MethodResult {
+        json(&Response { context: RpcResponseContext::new(self.slot), value })
+    }
+}
+
+/// A result as JSON.
+pub(crate) fn json<T: Serialize>(value: &T) -> MethodResult {
+    serde_json::to_string(value).map_err(|error| RpcError::internal(error.to_string()).into())
+}
+
+/// Answers the body of an HTTP request: a call or a batch of them.
+pub(crate) async fn answer(core: &Core, client: &Client, body: &[u8]) -> Outcome {
+    // serde_json refuses to nest deeper than 128.
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return Outcome::Answer(Some(error_text(&RpcError::parse(), &Value::Null)));
+    };
+    let Value::Array(calls) = body else {
+        return answer_one(core, client, body).await;
+    };
+    if calls.is_empty() || calls.len() > MAX_BATCH {
+        let error = RpcError::invalid_request(format!("a batch holds 1 to {MAX_BATCH} calls, got {}", calls.len()));
+        return Outcome::Answer(Some(error_text(&error, &Value::Null)));
+    }
+    let mut answers = Vec::with_capacity(calls.len());
+    for call in calls {
+        match answer_one(core, client, call).await {
+            Outcome::Answer(answer) => answers.extend(answer),
+            Outcome::Reset => return Outcome::Reset,
+        }
+    }
+    Outcome::Answer((!answers.is_empty()).then(|| format!("[{}]", answers.join(","))))
+}
+
+async fn answer_one(core: &Core, client: &Client, call: Value) -> Outcome {
+    let call = match read_call(call) {
+        Ok(call) => call,
+        Err((error, id)) => return Outcome::Answer(Some(error_text(&error, &id))),
+    };
+    let context = Context::new(core, client);
+    if client.draw(context.faults.reset_requests) {
+        return Outcome::Reset;
+    }
+    match (call_method(&context, &call.method, call.params).await, call.id) {
+        (Err(Failure::Reset), _) => Outcome::Reset,
+        (_, None) => Outcome::Answer(None),
+        (Ok(result), Some(id)) => Outcome::Answer(Some(result_text(&result, &id))),
+        (Err(Failure::Error(error)), Some(id)) => Outcome::Answer(Some(error_text(&error, &id))),
+    }
+}
+
+/// Reads a call; what is none is answered with an error under the id it has.
+pub(crate) fn read_call(call: Value) -> Read {
+    let Value::Object(mut call) = call else {
+        return Err((RpcError::invalid_request("Invalid request"), Value::Null));
+    };
+    let id = call.remove("id");
+    let answer_to = match &id {
+        Some(id @ (Value::String(_) | Value::Number(_))) => id.clone(),
+        None | Some(Value::Null) => Value::Null,
+        Some(_) => return Err((RpcError::invalid_request("Invalid request"), Value::Null)),
+    };
+    let version = call.remove("jsonrpc");
+    let Some(Value::String(method)) = call.remove("method") else {
+        return Err((RpcError::invalid_request("Invalid request"), answer_to));
+    };
+    if !matches!(version.as_ref().map(Value::as_str), None | Some(Some("2.0"))) {
+        return Err((RpcError::invalid_request("Unsupported JSON-RPC protocol version"), answer_to));
+    }
+    match Params::new(call.remove("params")) {
+        Ok(params) => Ok(Call { method, params, id }),
+        Err(error) => Err((error, answer_to)),
+    }
+}
+
+pub(crate) fn result_text(result: &str, id: &Value) -> String {
+    format!(r#"{{"jsonrpc":"2.0","result":{result},"id":{id}}}"#)
+}
+
+pub(crate) fn error_text(error: &RpcError, id: &Value) -> String {
+    serde_json::json!({ "jsonrpc": "2.0", "error": error, "id": id }).to_string()
+}
+
+async fn call_method(context: &Context<'_>, method: &str, params: Params) -> MethodResult {
+    match method {
+        "getAccountInfo" => accounts::account_info(context, params).await,
+        "getBalance" => accounts::balance(context, params).await,
+        "getMinimumBalanceForRentExemption" => accounts::rent_exemption(params),
+        "getMultipleAccounts" => accounts::multiple_accounts(context, params).await,
+        "getProgramAccounts" => accounts::program_accounts(context, params).await,
+
+        "getFeeForMessage" => transactions::fee_for_message(context, params).await,
+        "getLatestBlockhash" => transactions::latest_blockhash(context, params),
+        "getSignatureStatuses" => transactions::signature_statuses(context, params),
+        "getSignaturesForAddress" => transactions::signatures_for_address(context, params),
+        "getTransaction" => transactions::transaction(context, params),
+        "isBlockhashValid" => transactions::is_blockhash_valid(context, params),
+        "requestAirdrop" => transactions::request_airdrop(context, params).await,
+        "sendTransaction" => transactions::send_transaction(context, params).await,
+        "simulateTransaction" => transactions::simulate_transaction(context, params).await,
+
+        "getBlock" => blocks::block(context, params),
+        "getBlockCommitment" => blocks::block_commitment(params),
+        "getBlockHeight" | "getSlot" => blocks::slot(context, params),
+        "getBlockTime" => blocks::block_time(context, params),
+        "getBlocks" => blocks::blocks(context, params),
+        "getBlocksWithLimit" => blocks::blocks_with_limit(context, params),
+        "getFirstAvailableBlock" | "minimumLedgerSlot" => blocks::first_block(context),
+        "getMaxRetransmitSlot" | "getMaxShredInsertSlot" => json(&context.slot),
+        "getRecentPerformanceSamples" => blocks::performance_samples(context, params),
+        "getRecentPrioritizationFees" => blocks::prioritization_fees(context, params),
+        "getTransactionCount" => blocks::transaction_count(context, params),
+
+        "getClusterNodes" => cluster::nodes(context),
+        "getEpochInfo" => cluster::epoch_info(context, params),
+        "getEpochSchedule" => cluster::epoch_schedule(context),
+        "getGenesisHash" => json(&read(&context.core.replica).history.genesis_hash().to_string()),
+        "getHealth" => cluster::health(context),
+        "getHighestSnapshotSlot" => Err(RpcError::no_snapshot().into()),
+        "getIdentity" => cluster::identity(context),
+        "getLeaderSchedule" => cluster::leader_schedule(context, params),
+        "getSlotLeader" => cluster::slot_leader(context, params),
+        "getSlotLeaders" => cluster::slot_leaders(context, params),
+        "getVersion" => cluster::version(),
+        "getVoteAccounts" => cluster::vote_accounts(),
+        _ => Err(RpcError::method_not_found().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(call: Value) -> (i64, Value) {
+        let (error, id) = read_call(call).err().expect("a refusal");
+        (error.code, id)
+    }
+
+    #[test]
+    fn what_is_no_call_is_refused_under_its_id() {
+        assert_eq!(refused(json!(5)), (-32600, Value::Null));
+        assert_eq!(refused(json!({"jsonrpc": "2.0", "id": 5})), (-32600, json!(5)));
+        assert_eq!(refused(json!({"jsonrpc": "2.0", "id": {}, "method": "a"})), (-32600, Value::Null));
+        assert_eq!(refused(json!({"jsonrpc": "1.5", "id": "x", "method": "a"})), (-32600, json!("x")));
+        assert_eq!(refused(json!({"jsonrpc": "2.0", "id": 1, "method": "a", "params": 1})), (-32602, json!(1)));
+    }
+
+    #[test]
+    fn answers_are_json_rpc() {
+        assert_eq!(result_text("[1]", &json!("x")), r#"{"jsonrpc":"2.0","result":[1],"id":"x"}"#);
+        let error = error_text(&RpcError::method_not_found(), &json!(1));
+        let expected = json!({"jsonrpc": "2.0", "error": {"code": -32601, "message": "Method not found"}, "id": 1});
+        assert_eq!(serde_json::from_str::<Value>(&error).unwrap(), expected);
+    }
+}
