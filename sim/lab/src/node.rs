@@ -41,7 +41,8 @@ pub struct NodeSpec {
 pub struct NewNode {
     /// Its name.
     pub name: NodeName,
-    /// The other ends of its ports, in the order of the description. A port goes when its other end is closed.
+    /// The other ends of its ports, in the order of the description. A port whose other end
+    /// is closed stays, without a carrier.
     pub ports: Vec<(PortName, OwnedFd)>,
     /// Its listening sockets, non-blocking, in the order of the description.
     pub listeners: Vec<TcpListener>,

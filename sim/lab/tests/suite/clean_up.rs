@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 
-use dz_net::sandbox;
-use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Held, eventually, netns_of, processes};
+use crate::support::{Held, alone, eventually, netns_of, processes};
 
 fn kill_9(pid: i32) {
     kill(Pid::from_raw(pid), Signal::SIGKILL).expect("the process is there");
@@ -28,14 +26,6 @@ fn killing(victim: impl FnOnce(&Held) -> i32) {
         let used: BTreeSet<u64> = processes().into_iter().filter_map(netns_of).collect();
         let left: BTreeSet<u64> = used.intersection(&held.netns).copied().collect();
         if left.is_empty() { Ok(()) } else { Err(left) }
-    });
-}
-
-/// Pids are looked at from a pid namespace of the test's own, so no other process can take one.
-fn alone(body: impl FnOnce()) {
-    sandbox::run(|| {
-        mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>).expect("/proc of the sandbox");
-        body();
     });
 }
 

@@ -1,10 +1,8 @@
 //! The doctor tells the truth about the machine it runs on.
 
-use dz_net::sandbox;
 use dzsim_lab::doctor::{self, State};
-use nix::mount::{MsFlags, mount};
 
-use crate::support::{netns_of, processes};
+use crate::support::{alone, netns_of, processes};
 
 #[test]
 fn a_machine_that_runs_these_tests_lacks_nothing() {
@@ -16,8 +14,7 @@ fn a_machine_that_runs_these_tests_lacks_nothing() {
 
 #[test]
 fn the_caller_stays_what_it_was() {
-    sandbox::run(|| {
-        mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>).expect("/proc of the sandbox");
+    alone(|| {
         let me = std::process::id() as i32;
         let state = || (netns_of(me), std::fs::read_to_string("/proc/self/mounts").unwrap(), processes());
         let before = state();

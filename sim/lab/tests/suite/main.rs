@@ -1,5 +1,6 @@
 //! The lab as its users see it.
 
+mod attaching;
 mod clean_up;
 mod doctor;
 mod entering;

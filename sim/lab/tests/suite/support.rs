@@ -27,13 +27,26 @@ pub(crate) fn eventually<T: std::fmt::Debug>(what: &str, mut probe: impl FnMut()
     }
 }
 
-/// The example, which cargo builds along with the tests.
-pub(crate) fn hold() -> PathBuf {
+/// An example, which cargo builds along with the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of the test binary");
     let folder = test.parent().and_then(Path::parent).expect("the test binary is in target/<profile>/deps");
-    let hold = folder.join("examples/hold");
-    assert!(hold.exists(), "{} is not built: run cargo test without --test", hold.display());
-    hold
+    let example = folder.join("examples").join(name);
+    assert!(example.exists(), "{} is not built: run cargo test without --test", example.display());
+    example
+}
+
+/// The example that holds a lab.
+pub(crate) fn hold() -> PathBuf {
+    example("hold")
+}
+
+/// Runs `body` in a sandbox with a `/proc` of its own, so that no other process can take a pid that it looks at.
+pub(crate) fn alone(body: impl FnOnce()) {
+    sandbox::run(|| {
+        mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>).expect("/proc of the sandbox");
+        body();
+    });
 }
 
 /// A `hold` that runs, as a child of a shell whose end it must not outlive.
