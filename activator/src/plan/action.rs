@@ -1,0 +1,218 @@
+//! What a plan consists of: actions to take and conditions that only somebody else can change.
+
+use std::{fmt, net::Ipv4Addr};
+
+use dz_sdk::program::{instruction::Roles, network::NetworkV4, state::AccountType};
+use solana_pubkey::Pubkey;
+
+/// The thing an action or a condition is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// What it is.
+    pub kind: AccountType,
+    /// Its account.
+    pub key: Pubkey,
+    /// What people call it, such as `device nyc1`.
+    pub label: String,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label)
+    }
+}
+
+/// One decision: what is done to what, with which values, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// What it is done to.
+    pub subject: Subject,
+    /// What is done.
+    pub decision: Decision,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What can be done to a subject. Every value the program needs is in it, and every pool it is taken from.
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Decision {
+    /// Carve a /24 out of a DoubleZero block for the contributor.
+    AllocateContributorBlock {
+        /// The /24.
+        block: NetworkV4,
+        /// The `DoubleZeroBlock` pool it is a unit of.
+        pool: Pubkey,
+    },
+    /// Give a /24 back.
+    ReleaseContributorBlock {
+        /// The /24.
+        block: NetworkV4,
+        /// The `DoubleZeroBlock` pool it is a unit of.
+        pool: Pubkey,
+    },
+    /// Close the contributor's account.
+    CloseContributor,
+    /// Carve a prefix for the device out of its contributor's /24.
+    CarveDevicePrefix {
+        /// The prefix.
+        net: NetworkV4,
+        /// The `ContributorBlock` pool it is a run of.
+        pool: Pubkey,
+    },
+    /// Pull an address off a prefix of the device onto a loopback.
+    PullEndpoint {
+        /// The address.
+        ip: Ipv4Addr,
+        /// The loopback's number.
+        loopback_number: u16,
+        /// The `DevicePrefix` pool the address is taken from.
+        pool: Pubkey,
+        /// The `EndpointLoopbacks` pool the number is taken from.
+        numbers: Pubkey,
+    },
+    /// The device has what it needs.
+    ActivateDevice,
+    /// Release a prefix of a device that goes away.
+    RemoveDevicePrefix {
+        /// The prefix.
+        net: NetworkV4,
+    },
+    /// Release the pools of the device and close its account.
+    CloseDevice,
+    /// The interface is in order.
+    ActivateInterface,
+    /// Start the end of an interface of a device that goes away.
+    DeleteInterface,
+    /// Release what the interface holds and close its account.
+    CloseInterface,
+    /// Give the link its network.
+    ActivateLink {
+        /// The /31.
+        net: NetworkV4,
+        /// The `DeviceTunnelBlock` pool it is taken from.
+        pool: Pubkey,
+    },
+    /// Release the link's network and close its account.
+    CloseLink,
+    /// Give the tenant its VRF id.
+    ActivateTenant {
+        /// The id.
+        vrf_id: u16,
+        /// The `VrfIds` pool it is taken from.
+        pool: Pubkey,
+    },
+    /// Release the tenant's VRF id and close its account.
+    CloseTenant,
+    /// Give the group its address.
+    ActivateMulticastGroup {
+        /// The address.
+        ip: Ipv4Addr,
+        /// The `MulticastGroupBlock` pool it is taken from.
+        pool: Pubkey,
+    },
+    /// Release the group's address and close its account.
+    CloseMulticastGroup,
+    /// Give the user its tunnel, or the dz_ip of its new roles.
+    ActivateUser {
+        /// The overlay /31.
+        tunnel_net: NetworkV4,
+        /// The `UserTunnelBlock` pool it is taken from.
+        tunnel_pool: Pubkey,
+        /// The number of the tunnel interface on the device.
+        tunnel_id: u16,
+        /// The address the user is known by.
+        dz_ip: Ipv4Addr,
+        /// The pool the address is taken from; none when it is the client's own.
+        dz_ip_pool: Option<Pubkey>,
+    },
+    /// Take roles away from the user, at most as many as one instruction can name.
+    StripRoles {
+        /// Group, and what the user keeps in it.
+        roles: Vec<(Pubkey, Roles)>,
+    },
+    /// Refuse the user; the action's subject hears this reason.
+    RejectUser {
+        /// What the client is told.
+        reason: String,
+    },
+    /// Release what the user holds and close its account.
+    CloseUser,
+    /// Release what the user holds and let it count as banned.
+    FinishBan,
+}
+
+impl Decision {
+    /// Its name, such as `activate-user`: the word in logs, events and metrics.
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+}
+
+/// The values without the pools they are from, as a log line shows them.
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AllocateContributorBlock { block, .. } | Self::ReleaseContributorBlock { block, .. } => {
+                write!(f, "block {block}")
+            }
+            Self::CarveDevicePrefix { net, .. } | Self::RemoveDevicePrefix { net } => write!(f, "prefix {net}"),
+            Self::PullEndpoint { ip, loopback_number, .. } => write!(f, "{ip} on Loopback{loopback_number}"),
+            Self::ActivateLink { net, .. } => write!(f, "network {net}"),
+            Self::ActivateTenant { vrf_id, .. } => write!(f, "vrf {vrf_id}"),
+            Self::ActivateMulticastGroup { ip, .. } => write!(f, "address {ip}"),
+            Self::ActivateUser { tunnel_net, tunnel_id, dz_ip, .. } => {
+                write!(f, "tunnel {tunnel_net}, id {tunnel_id}, dz_ip {dz_ip}")
+            }
+            Self::StripRoles { roles } => write!(f, "roles in {} groups", roles.len()),
+            Self::RejectUser { .. }
+            | Self::CloseContributor
+            | Self::ActivateDevice
+            | Self::CloseDevice
+            | Self::ActivateInterface
+            | Self::DeleteInterface
+            | Self::CloseInterface
+            | Self::CloseLink
+            | Self::CloseTenant
+            | Self::CloseMulticastGroup
+            | Self::CloseUser
+            | Self::FinishBan => Ok(()),
+        }
+    }
+}
+
+/// Why a thing stays as it is until somebody else acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ConditionKind {
+    /// A pool has no unit left that would do; an operator can add a block or a prefix.
+    PoolFull,
+    /// The device waits for a prefix that its contributor brings.
+    WaitsForPrefix,
+    /// The device waits for an endpoint interface.
+    WaitsForEndpoint,
+    /// Somebody has put it out of use, or what it rests on.
+    OutOfUse,
+    /// The chain is not initialised, or an account refers to one that is not there.
+    Incomplete,
+}
+
+/// Something that the activator would do and cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// What it is about.
+    pub subject: Subject,
+    /// What is the matter.
+    pub kind: ConditionKind,
+    /// The same in words.
+    pub reason: String,
+}
+
+/// What to do about a view, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What to do. A later action may rest on the effect of an earlier one, never the other way round.
+    pub actions: Vec<Action>,
+    /// What cannot be done.
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,75 @@
+//! Out of which pool a user's dz_ip is taken.
+
+use serde::{Deserialize, Serialize};
+
+use super::{PoolUse, Strategy};
+
+/// Picks the device prefix (users with an allocated address) or publisher block (publishers) of the next dz_ip.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+    strum::Display,
+    strum::EnumString,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum DzIp {
+    /// The first pool, in order, that has an address left: it rolls over to the next when one is full. Later pools
+    /// stay empty for as long as possible, so that an operator can still remove them.
+    #[default]
+    FirstFit,
+    /// The pool with the smallest share of its addresses in use, the first of them if several are equal. Clients then
+    /// spread over all announced prefixes, and no prefix fills up while another is idle.
+    Spread,
+}
+
+impl Strategy for DzIp {
+    type From<'a> = &'a [PoolUse];
+    type Choice = usize;
+
+    fn choose(self, pools: &[PoolUse]) -> Option<usize> {
+        let mut with_room = pools.iter().enumerate().filter(|(_, pool)| pool.has_room());
+        match self {
+            Self::FirstFit => with_room.next(),
+            // a/b < c/d without division: both capacities are positive where there is room.
+            Self::Spread => with_room.reduce(|best, next| {
+                let share = |used: u32, of: u32| u64::from(used) * u64::from(of);
+                if share(next.1.used, best.1.capacity) < share(best.1.used, next.1.capacity) { next } else { best }
+            }),
+        }
+        .map(|(index, _)| index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Each pool as (used, capacity).
+    #[rstest]
+    #[case::no_pool(&[], None, None)]
+    #[case::equal_pools(&[(0, 7), (0, 7)], Some(0), Some(0))]
+    #[case::fewer_used(&[(3, 7), (2, 7)], Some(0), Some(1))]
+    #[case::share_counts_not_number(&[(3, 7), (5, 15)], Some(0), Some(1))]
+    #[case::equal_shares_of_different_sizes(&[(2, 6), (4, 12)], Some(0), Some(0))]
+    #[case::roll_over(&[(7, 7), (6, 7)], Some(1), Some(1))]
+    #[case::all_full(&[(7, 7), (15, 15)], None, None)]
+    fn pool_of_the_next_address(
+        #[case] pools: &[(u32, u32)],
+        #[case] first_fit: Option<usize>,
+        #[case] spread: Option<usize>,
+    ) {
+        let pools: Vec<_> = pools.iter().map(|&(used, capacity)| PoolUse { capacity, used, endpoints: 0 }).collect();
+        assert_eq!(DzIp::FirstFit.choose(&pools), first_fit);
+        assert_eq!(DzIp::Spread.choose(&pools), spread);
+    }
+}

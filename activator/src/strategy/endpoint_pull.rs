@@ -1,0 +1,71 @@
+//! Off which of a device's prefixes an endpoint is pulled.
+
+use serde::{Deserialize, Serialize};
+
+use super::{PoolUse, Strategy};
+
+/// Picks the prefix that the next endpoint of a device is pulled off.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+    strum::Display,
+    strum::EnumString,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum EndpointPull {
+    /// The first prefix, in the device's order, that has an address left. Endpoints then sit side by side at the
+    /// start of the first prefix, where people look for them, and later prefixes stay whole for clients' addresses.
+    #[default]
+    FirstFit,
+    /// The prefix with the fewest endpoints, the first of them if several are equal. A client's tunnels to one device
+    /// then end in different prefixes, so that a prefix that is withdrawn or filtered takes down one of them only.
+    Spread,
+}
+
+impl Strategy for EndpointPull {
+    type From<'a> = &'a [PoolUse];
+    type Choice = usize;
+
+    fn choose(self, prefixes: &[PoolUse]) -> Option<usize> {
+        let mut with_room = prefixes.iter().enumerate().filter(|(_, prefix)| prefix.has_room());
+        match self {
+            Self::FirstFit => with_room.next(),
+            Self::Spread => with_room.min_by_key(|(_, prefix)| prefix.endpoints),
+        }
+        .map(|(index, _)| index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Each prefix as (used, endpoints) out of seven addresses.
+    #[rstest]
+    #[case::nothing_to_pull_from(&[], None, None)]
+    #[case::one_prefix(&[(2, 2)], Some(0), Some(0))]
+    #[case::equal_prefixes(&[(0, 0), (0, 0)], Some(0), Some(0))]
+    #[case::fewest_endpoints_not_fewest_addresses(&[(1, 1), (6, 0)], Some(0), Some(1))]
+    #[case::full_prefix_is_passed_over(&[(7, 0), (1, 1), (1, 1)], Some(1), Some(1))]
+    #[case::all_full(&[(7, 2), (7, 0)], None, None)]
+    fn prefix_of_the_next_endpoint(
+        #[case] prefixes: &[(u32, u32)],
+        #[case] first_fit: Option<usize>,
+        #[case] spread: Option<usize>,
+    ) {
+        let prefixes: Vec<_> =
+            prefixes.iter().map(|&(used, endpoints)| PoolUse { capacity: 7, used, endpoints }).collect();
+        assert_eq!(EndpointPull::FirstFit.choose(&prefixes), first_fit);
+        assert_eq!(EndpointPull::Spread.choose(&prefixes), spread);
+    }
+}
