@@ -1,0 +1,176 @@
+//! From a config to kernel state: how the network's terms are made of Linux's. Pure.
+//!
+//! A table of the chain is a routing table, and rules choose it by where a packet came in:
+//!
+//! | priority | what came in by | goes to |
+//! |---|---|---|
+//! | 1000 | the device itself, for a unicast user | the user's table |
+//! | 2000 | a unicast tunnel, from the user's dz_ip | the user's table |
+//! | 2001 | any tunnel | nowhere |
+//! | 3000 | a backbone port | the transit table |
+//! | 3001 | a backbone port | nowhere |
+//!
+//! The local table comes before all of these (priority 0), the main table, which knows the internet, after. As each
+//! interface's last rule refuses what its table does not know, nothing from a tunnel or the backbone ever reaches the
+//! internet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+
+use super::state::{Address, Link, Outer, Route, RouteKey, Rule, State};
+use crate::config::{DeviceConfig, IfName, NextHop, Service, Tunnel};
+
+/// The table of what comes over the backbone.
+const TRANSIT_TABLE: u32 = 1000;
+/// The table of a VRF is this plus its id; ids start at 1.
+const VRF_TABLES: u32 = 1000;
+/// The table of everything else, in which multicast tunnels are.
+const MAIN_TABLE: u32 = 254;
+
+const LOCAL_RULE: u32 = 1000;
+const TUNNEL_RULE: u32 = 2000;
+const TUNNEL_REFUSE: u32 = 2001;
+const BACKBONE_RULE: u32 = 3000;
+const BACKBONE_REFUSE: u32 = 3001;
+
+/// Parameters of the whole device.
+const SYSCTLS: [(&str, &str); 5] = [
+    ("net/ipv4/ip_forward", "1"),
+    // What a user may send from is checked by rules. The kernel's own check looks a source up the way back, which for
+    // a client's own address is the internet and not the tunnel it came by.
+    ("net/ipv4/conf/all/rp_filter", "0"),
+    ("net/ipv4/conf/default/rp_filter", "0"),
+    ("net/ipv4/conf/default/send_redirects", "0"),
+    // An ICMP error about what came out of a tunnel has the tunnel's overlay address as source and so goes back there.
+    ("net/ipv4/icmp_errors_use_inbound_ifaddr", "1"),
+];
+
+/// What the machine has that the agent does not make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// All interfaces by name; true when they are up and have a carrier.
+    pub interfaces: BTreeMap<IfName, bool>,
+    /// Addresses that others have put on interfaces.
+    pub addresses: BTreeSet<std::net::Ipv4Addr>,
+}
+
+/// What a kernel is to be, and what of the config this machine cannot have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// What is to be.
+    pub state: State,
+    /// Why something of the config is not in `state`.
+    pub lacking: Vec<String>,
+    /// Codes of the links whose port is not there or has no carrier.
+    pub failed_links: BTreeSet<String>,
+}
+
+/// What this config is on this machine.
+pub fn desired(config: &DeviceConfig, host: &Host) -> Desired {
+    let mut all = Desired::default();
+    for (path, value) in SYSCTLS {
+        all.state.sysctls.insert(path.to_owned(), value.to_owned());
+    }
+    loopbacks(config, &mut all.state);
+    ports(config, host, &mut all);
+    for (id, tunnel) in &config.tunnels {
+        add_tunnel(*id, tunnel, &mut all.state);
+    }
+    for (vrf, table) in &config.tables {
+        for (dz_ip, next) in &table.routes {
+            add_route(VRF_TABLES + u32::from(*vrf), Ipv4Net::from(*dz_ip), next, host, &mut all.state);
+        }
+    }
+    for (dz_ip, next) in &config.transit {
+        add_route(TRANSIT_TABLE, Ipv4Net::from(*dz_ip), next, host, &mut all.state);
+    }
+    // A route into a tunnel that is down cannot be.
+    let links = &all.state.links;
+    all.state.routes.retain(|_, route| links.get(&route.interface).is_none_or(Link::is_up));
+    all
+}
+
+fn loopbacks(config: &DeviceConfig, state: &mut State) {
+    for (name, loopback) in &config.loopbacks {
+        state.links.insert(name.clone(), Link::Loopback { up: true });
+        if let Some(address) = loopback.address {
+            state.addresses.insert(Address { interface: name.clone(), net: Ipv4Net::from(address) });
+        }
+    }
+}
+
+fn ports(config: &DeviceConfig, host: &Host, all: &mut Desired) {
+    for (name, port) in &config.ports {
+        let present = host.interfaces.get(name);
+        if let Some(link) = &port.link
+            && present != Some(&true)
+        {
+            all.failed_links.insert(link.code.clone());
+        }
+        // The address of a port that leads to the internet is usually there before any config.
+        let foreign = port.address.is_some_and(|net| host.addresses.contains(&net.addr()));
+        if present.is_none() {
+            if port.address.is_some() && !foreign {
+                all.lacking.push(format!("port {name} of interface {} is not there", port.name));
+            }
+            continue;
+        }
+        let state = &mut all.state;
+        if let Some(net) = port.address.filter(|_| !foreign) {
+            state.addresses.insert(Address { interface: name.clone(), net });
+        }
+        if port.link.is_some() {
+            state.sysctls.insert(format!("net/ipv4/conf/{name}/rp_filter"), "0".to_owned());
+            let rule = |priority, table| Rule { priority, interface: name.to_string(), from: None, to: None, table };
+            state.rules.insert(rule(BACKBONE_RULE, Some(TRANSIT_TABLE)));
+            state.rules.insert(rule(BACKBONE_REFUSE, None));
+        }
+    }
+}
+
+fn add_tunnel(id: u16, tunnel: &Tunnel, state: &mut State) {
+    let name = IfName::of_tunnel(id);
+    let outer = Outer { local: tunnel.source, remote: tunnel.destination, ttl: tunnel.ttl, mtu: tunnel.mtu };
+    state.links.insert(name.clone(), Link::Tunnel { outer, up: !tunnel.shut });
+    state.addresses.insert(Address { interface: name.clone(), net: tunnel.overlay });
+    let interface = name.to_string();
+    state.rules.insert(Rule {
+        priority: TUNNEL_REFUSE,
+        interface: interface.clone(),
+        from: None,
+        to: None,
+        table: None,
+    });
+    match &tunnel.service {
+        Service::Unicast { vrf, dz_ip, allocated } => {
+            let table = Some(VRF_TABLES + u32::from(*vrf));
+            state.rules.insert(Rule { priority: TUNNEL_RULE, interface, from: Some(*dz_ip), to: None, table });
+            // To the client's own address the device answers into the tunnel only as the tunnel's end: from its
+            // endpoint's address go the outer packets, to the same destination over the internet.
+            let from = (!allocated).then_some(tunnel.overlay.addr());
+            let lo = "lo".to_owned();
+            state.rules.insert(Rule { priority: LOCAL_RULE, interface: lo, from, to: Some(*dz_ip), table });
+        }
+        Service::Multicast { source: Some(source), .. } => {
+            // A publisher's address is the network's own, so the way to it is the tunnel for everyone.
+            let key = RouteKey { table: MAIN_TABLE, destination: Ipv4Net::from(*source) };
+            state.routes.insert(key, Route { interface: name, gateway: None, own: true });
+        }
+        Service::Multicast { source: None, .. } => {}
+    }
+}
+
+fn add_route(table: u32, destination: Ipv4Net, next: &NextHop, host: &Host, state: &mut State) {
+    let route = match next {
+        NextHop::Tunnel(id) => Route { interface: IfName::of_tunnel(*id), gateway: None, own: true },
+        NextHop::Link { port, gateway } => {
+            // Where the port is not there or down the kernel refuses the route, and `lacking` says why.
+            if host.interfaces.get(port) != Some(&true) {
+                return;
+            }
+            Route { interface: port.clone(), gateway: Some(*gateway), own: true }
+        }
+    };
+    state.routes.insert(RouteKey { table, destination }, route);
+}

@@ -1,0 +1,150 @@
+//! The changes that lead from one kernel state to another, in an order that breaks nothing which stays. Pure.
+//!
+//! What is alike on both sides is not touched. Rules stand before the tunnels they watch and go after them, so at no
+//! moment does a tunnel carry what it must not. A route that only leads elsewhere is replaced in one step.
+
+use std::{collections::BTreeSet, fmt};
+
+use super::state::{Address, Link, Outer, Route, RouteKey, Rule, State};
+use crate::config::IfName;
+
+/// One change, one request to the kernel or to the tunnels' maker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Sets a kernel parameter.
+    SetSysctl {
+        /// Its path below `/proc/sys`.
+        path: String,
+        /// Its value.
+        value: String,
+    },
+    /// Removes a tunnel, and with it its addresses and routes.
+    DeleteTunnel(IfName),
+    /// Removes an address.
+    DeleteAddress(Address),
+    /// Removes a loopback, and with it its addresses.
+    DeleteLoopback(IfName),
+    /// Removes a route.
+    DeleteRoute(RouteKey, Route),
+    /// Removes a rule.
+    DeleteRule(Rule),
+    /// Adds a rule.
+    AddRule(Rule),
+    /// Makes a loopback, down.
+    AddLoopback(IfName),
+    /// Makes a tunnel, up.
+    CreateTunnel(IfName, Outer),
+    /// Puts an address on an interface.
+    AddAddress(Address),
+    /// Sets an interface up, or down, which takes its routes.
+    SetUp(IfName, bool),
+    /// Puts a route in the place of whatever has its key, or where there is none.
+    PutRoute(RouteKey, Route),
+}
+
+/// The changes from `actual` to `desired`.
+pub fn diff(desired: &State, actual: &State) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (path, value) in &desired.sysctls {
+        if actual.sysctls.get(path) != Some(value) {
+            changes.push(Change::SetSysctl { path: path.clone(), value: value.clone() });
+        }
+    }
+
+    let doomed = doomed(desired, actual);
+    let shut: BTreeSet<&IfName> = desired
+        .links
+        .iter()
+        .filter(|(name, link)| !link.is_up() && actual.links.get(*name).is_some_and(Link::is_up))
+        .map(|(name, _)| name)
+        .filter(|name| !doomed.contains(name))
+        .collect();
+    let of_kind = |tunnel: bool| {
+        let actual = &actual.links;
+        let is_tunnel = move |name: &&&IfName| matches!(actual.get(**name), Some(Link::Tunnel { .. })) == tunnel;
+        doomed.iter().filter(is_tunnel).map(|name| (*name).clone())
+    };
+    changes.extend(of_kind(true).map(Change::DeleteTunnel));
+    changes.extend(shut.iter().map(|name| Change::SetUp((*name).clone(), false)));
+    let kept_address = |address: &&Address| !doomed.contains(&address.interface);
+    changes.extend(
+        actual.addresses.difference(&desired.addresses).filter(kept_address).cloned().map(Change::DeleteAddress),
+    );
+    changes.extend(of_kind(false).map(Change::DeleteLoopback));
+    // What goes with its interface need not be removed, and has to be put again if it is still wanted.
+    let gone = |route: &Route| doomed.contains(&route.interface) || shut.contains(&route.interface);
+    for (key, route) in actual.routes.iter().filter(|(_, route)| !gone(route)) {
+        if !desired.routes.contains_key(key) {
+            changes.push(Change::DeleteRoute(key.clone(), route.clone()));
+        }
+    }
+    changes.extend(actual.rules.difference(&desired.rules).cloned().map(Change::DeleteRule));
+
+    changes.extend(desired.rules.difference(&actual.rules).cloned().map(Change::AddRule));
+    // Endpoints' addresses come before the tunnels that use them.
+    for loopbacks in [true, false] {
+        for (name, link) in &desired.links {
+            let new = doomed.contains(name) || !actual.links.contains_key(name);
+            let wanted = match link {
+                Link::Loopback { .. } if loopbacks => Change::AddLoopback(name.clone()),
+                Link::Tunnel { outer, .. } if !loopbacks => Change::CreateTunnel(name.clone(), *outer),
+                _ => continue,
+            };
+            let mut up = actual.links.get(name).is_some_and(Link::is_up);
+            if new {
+                up = matches!(wanted, Change::CreateTunnel(..));
+                changes.push(wanted);
+            }
+            let missing = |address: &&Address| new || !actual.addresses.contains(address);
+            let addresses = desired.addresses.iter().filter(|address| address.interface == *name);
+            changes.extend(addresses.filter(missing).cloned().map(Change::AddAddress));
+            if up != link.is_up() && !shut.contains(name) {
+                changes.push(Change::SetUp(name.clone(), link.is_up()));
+            }
+        }
+    }
+    let on_port = |address: &&Address| !desired.links.contains_key(&address.interface);
+    changes.extend(desired.addresses.difference(&actual.addresses).filter(on_port).cloned().map(Change::AddAddress));
+    for (key, route) in &desired.routes {
+        if actual.routes.get(key).is_none_or(|known| known != route || gone(known)) {
+            changes.push(Change::PutRoute(key.clone(), route.clone()));
+        }
+    }
+    changes
+}
+
+/// Interfaces that cannot stay: not wanted any more, or wanted as something they cannot be changed into.
+fn doomed<'a>(desired: &State, actual: &'a State) -> BTreeSet<&'a IfName> {
+    let stays = |name: &IfName, link: &Link| match (link, desired.links.get(name)) {
+        (Link::Loopback { .. }, Some(Link::Loopback { .. })) => true,
+        (Link::Tunnel { outer, .. }, Some(Link::Tunnel { outer: wanted, .. })) => {
+            (outer.local, outer.remote, outer.ttl) == (wanted.local, wanted.remote, wanted.ttl)
+        }
+        _ => false,
+    };
+    actual.links.iter().filter(|(name, link)| !stays(name, link)).map(|(name, _)| name).collect()
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetSysctl { path, value } => write!(f, "set {path} to {value}"),
+            Self::DeleteTunnel(name) => write!(f, "delete tunnel {name}"),
+            Self::DeleteAddress(address) => write!(f, "delete address {} of {}", address.net, address.interface),
+            Self::DeleteLoopback(name) => write!(f, "delete loopback {name}"),
+            Self::DeleteRoute(key, _) => write!(f, "delete route to {} of table {}", key.destination, key.table),
+            Self::DeleteRule(rule) => write!(f, "delete {rule}"),
+            Self::AddRule(rule) => write!(f, "add {rule}"),
+            Self::AddLoopback(name) => write!(f, "add loopback {name}"),
+            Self::CreateTunnel(name, outer) => {
+                write!(f, "create tunnel {name} from {} to {}", outer.local, outer.remote)
+            }
+            Self::AddAddress(address) => write!(f, "add address {} to {}", address.net, address.interface),
+            Self::SetUp(name, true) => write!(f, "set {name} up"),
+            Self::SetUp(name, false) => write!(f, "set {name} down"),
+            Self::PutRoute(key, route) => {
+                write!(f, "put route to {} of table {} by {}", key.destination, key.table, route.interface)
+            }
+        }
+    }
+}

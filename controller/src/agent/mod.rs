@@ -1,0 +1,262 @@
+//! The device's side: fetches the device's config and keeps the kernel like it.
+//!
+//! Two things make it act, a new config and a change of the kernel by someone else, and both do the same: read what is
+//! there, work out the difference, apply it, report. It keeps nothing that matters: what is its own carries marks in
+//! the kernel, so it finds it again after a restart. While the controller is away the kernel forwards on, and the last
+//! config is still kept up. What it did not make it does not touch.
+//!
+//! It says that it is ready when it watches the kernel and has a way to make tunnels. It does not wait for a config: a
+//! device that is not on chain yet has none, and one whose controller is away serves its users without.
+
+mod backoff;
+mod desired;
+mod diff;
+mod fetch;
+mod kernel;
+mod reconcile;
+mod state;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use dz_net::{
+    gre::{self, Dataplane, HelperCommand},
+    kernel::Netlink,
+};
+use rand::{SeedableRng, rngs::SmallRng};
+use solana_pubkey::Pubkey;
+use tokio::sync::{Notify, watch as cell};
+
+use self::{backoff::Backoff, fetch::Controller, kernel::Kernel, reconcile::reconcile, watch::Watch};
+pub use self::{
+    desired::{Desired, Host, desired},
+    diff::{Change, diff},
+    fetch::FetchError,
+    kernel::KernelError,
+    state::{Address, Link, Outer, Route, RouteKey, Rule, State},
+};
+use crate::{
+    log::{self, LogFormat},
+    notify,
+    serve::api::{ConfigAnswer, Report, Revision},
+    signal,
+};
+
+/// Options of `dz-agent`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The controller's address
+    #[arg(long, env = "DZ_CONTROLLER_URL", default_value = "http://127.0.0.1:7000", value_name = "URL")]
+    pub controller: String,
+    /// The device this machine is: the address of its account
+    #[arg(long, env = "DZ_DEVICE", value_name = "PUBKEY")]
+    pub device: Pubkey,
+    /// Who makes tunnels: auto, kernel or userspace
+    #[arg(long, env = "DZ_DATAPLANE", default_value_t)]
+    pub dataplane: Dataplane,
+    /// How the helper of userspace tunnels is started: a program and its arguments, separated by spaces [default: this
+    /// program with the argument gre-helper]
+    #[arg(long, env = "DZ_GRE_HELPER", value_name = "COMMAND")]
+    pub gre_helper: Option<String>,
+    /// The form of log lines
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// Runs `dz-agent` until SIGTERM or SIGINT. What it has configured stays.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    log::init(args.log_format);
+    let controller = Controller::new(&args.controller, args.device)?;
+    let tunnels = gre::open(args.dataplane, helper(args.gre_helper.as_deref())?).await?;
+    let watch = Watch::open().context("watch the kernel's network configuration")?;
+    tracing::info!(device = %args.device, dataplane = %tunnels.dataplane(), "agent started");
+    let agent = Agent {
+        controller: Arc::new(controller),
+        kernel: Kernel::new(Netlink::open()?, tunnels),
+        watch,
+        rng: SmallRng::from_os_rng(),
+    };
+    notify::ready();
+    tokio::select! {
+        result = agent.keep_up() => result,
+        signal = signal::terminate() => signal,
+    }
+}
+
+fn helper(command: Option<&str>) -> anyhow::Result<HelperCommand> {
+    let Some(command) = command else {
+        return HelperCommand::this_program(["gre-helper"]).context("path of this program");
+    };
+    let mut words = command.split_whitespace();
+    let program = words.next().context("the command of --gre-helper is empty")?;
+    Ok(HelperCommand::new(program, words))
+}
+
+struct Agent {
+    controller: Arc<Controller>,
+    kernel: Kernel,
+    watch: Watch,
+    rng: SmallRng,
+}
+
+/// Why the kernel is looked at.
+enum Cause {
+    Config,
+    Kernel,
+    Retry,
+}
+
+impl Agent {
+    async fn keep_up(mut self) -> anyhow::Result<()> {
+        let (configs, mut config) = cell::channel(None);
+        let (reports, report) = cell::channel(None);
+        let back = Arc::new(Notify::new());
+        let _fetching = AbortOnDrop(tokio::spawn(keep_fetching(
+            self.controller.clone(),
+            configs,
+            back.clone(),
+            SmallRng::from_rng(&mut self.rng),
+        )));
+        let _reporting = AbortOnDrop(tokio::spawn(keep_reporting(
+            self.controller.clone(),
+            report,
+            back,
+            SmallRng::from_rng(&mut self.rng),
+        )));
+        // Something that keeps undoing what is applied is answered ever more slowly.
+        let mut calm = Backoff::new(Duration::from_millis(20), Duration::from_secs(5));
+        let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
+        let mut retry_in = None;
+        loop {
+            let cause = tokio::select! {
+                changed = config.changed() => changed.map(|()| Cause::Config).context("fetching ended")?,
+                changed = self.watch.changed() => changed.map(|()| Cause::Kernel).context("watch the kernel")?,
+                () = after(retry_in) => Cause::Retry,
+            };
+            let Some(answer) = config.borrow_and_update().clone() else { continue };
+            let outcome = self.reconcile(&cause, &answer).await;
+            let clean = matches!(&outcome, Ok(outcome) if outcome.report.failures.is_empty());
+            if clean {
+                retry.reset();
+                retry_in = None;
+            } else {
+                retry_in = Some(retry.wait(&mut self.rng));
+            }
+            match outcome {
+                Ok(outcome) => {
+                    reports.send_if_modified(|known| {
+                        let new = known.as_ref() != Some(&outcome.report);
+                        if new {
+                            *known = Some(outcome.report);
+                        }
+                        new
+                    });
+                    match cause {
+                        Cause::Kernel if outcome.changes > 0 => {
+                            tokio::time::sleep(calm.wait(&mut self.rng)).await;
+                        }
+                        _ => calm.reset(),
+                    }
+                }
+                Err(error) => tracing::error!(%error, "cannot read the kernel"),
+            }
+        }
+    }
+
+    async fn reconcile(&self, cause: &Cause, answer: &ConfigAnswer) -> Result<reconcile::Outcome, KernelError> {
+        let revision = Revision { revision: answer.revision, hash: answer.hash };
+        let outcome = reconcile(&self.kernel, &answer.config, revision).await?;
+        let (hash, changes) = (revision.hash, outcome.changes);
+        match cause {
+            _ if !outcome.report.failures.is_empty() => {
+                tracing::warn!(%hash, changes, failures = ?outcome.report.failures, "config applied in part");
+            }
+            Cause::Config => tracing::info!(revision = revision.revision, %hash, changes, "config applied"),
+            Cause::Kernel if changes > 0 => tracing::warn!(%hash, changes, "repaired what another had changed"),
+            Cause::Retry => tracing::info!(%hash, changes, "config applied at last"),
+            Cause::Kernel => tracing::trace!(%hash, "nothing to repair"),
+        }
+        Ok(outcome)
+    }
+}
+
+/// Never, if no time is given.
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Fetches config after config, each when it is there.
+async fn keep_fetching(
+    controller: Arc<Controller>,
+    configs: cell::Sender<Option<Arc<ConfigAnswer>>>,
+    back: Arc<Notify>,
+    mut rng: SmallRng,
+) {
+    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
+    let mut away = false;
+    let mut known = None;
+    loop {
+        match controller.fetch(known).await {
+            Ok(answer) => {
+                backoff.reset();
+                if std::mem::take(&mut away) {
+                    tracing::info!("controller is back");
+                    back.notify_one();
+                }
+                if let Some(answer) = answer {
+                    known = Some(answer.hash);
+                    tracing::info!(revision = answer.revision, hash = %answer.hash, "config received");
+                    configs.send_replace(Some(Arc::new(answer)));
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(%error, "no config from the controller, keeping what there is");
+                }
+                tokio::time::sleep(backoff.wait(&mut rng)).await;
+            }
+        }
+    }
+}
+
+/// Delivers each report, and the last one again to a controller that was away: it may have forgotten.
+async fn keep_reporting(
+    controller: Arc<Controller>,
+    mut reports: cell::Receiver<Option<Report>>,
+    back: Arc<Notify>,
+    mut rng: SmallRng,
+) {
+    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
+    loop {
+        tokio::select! {
+            changed = reports.changed() => if changed.is_err() { return },
+            () = back.notified() => {}
+        }
+        loop {
+            let Some(report) = reports.borrow_and_update().clone() else { break };
+            match controller.report(&report).await {
+                Ok(()) => {
+                    backoff.reset();
+                    break;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "report not delivered");
+                    tokio::time::sleep(backoff.wait(&mut rng)).await;
+                }
+            }
+        }
+    }
+}
+
+/// A task that ends with its owner.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

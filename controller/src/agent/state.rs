@@ -1,0 +1,130 @@
+//! What the agent answers for in a kernel, by names instead of kernel numbers.
+//!
+//! The same type says what shall be (worked out in [`super::desired`]) and what is (read in [`super::kernel`]), so that
+//! [`super::diff`] compares like with like. Things of others are not in it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+};
+
+use ipnet::Ipv4Net;
+
+use crate::config::IfName;
+
+/// All that the agent answers for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Kernel parameters by their path below `/proc/sys`.
+    pub sysctls: BTreeMap<String, String>,
+    /// Loopbacks and tunnels.
+    pub links: BTreeMap<IfName, Link>,
+    /// Addresses of interfaces, of ports too.
+    pub addresses: BTreeSet<Address>,
+    /// Routes by what makes them one to the kernel.
+    pub routes: BTreeMap<RouteKey, Route>,
+    /// Rules that choose tables.
+    pub rules: BTreeSet<Rule>,
+}
+
+/// An interface that the agent makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Holds an address.
+    Loopback {
+        /// Set up.
+        up: bool,
+    },
+    /// A GRE tunnel.
+    Tunnel {
+        /// What cannot be changed once it exists.
+        outer: Outer,
+        /// Set up; a tunnel that is down carries nothing.
+        up: bool,
+    },
+}
+
+impl Link {
+    /// True when the interface is up.
+    pub fn is_up(&self) -> bool {
+        match self {
+            Self::Loopback { up } | Self::Tunnel { up, .. } => *up,
+        }
+    }
+}
+
+/// The outside of a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outer {
+    /// Outer source.
+    pub local: Ipv4Addr,
+    /// Outer destination.
+    pub remote: Ipv4Addr,
+    /// Outer TTL.
+    pub ttl: u8,
+    /// Bytes of an inner packet at creation. A path may lower what the interface takes at the moment, so it is not
+    /// compared afterwards.
+    pub mtu: u16,
+}
+
+/// An address of an interface.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// The interface.
+    pub interface: IfName,
+    /// The address with the length of its prefix.
+    pub net: Ipv4Net,
+}
+
+/// What makes a route one to the kernel (the metric is always 0).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteKey {
+    /// The table.
+    pub table: u32,
+    /// To where.
+    pub destination: Ipv4Net,
+}
+
+/// How a route leads there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// By which interface.
+    pub interface: IfName,
+    /// Over which neighbour; none into a tunnel.
+    pub gateway: Option<Ipv4Addr>,
+    /// True when the agent's mark is on it. A route in the place of one of the agent's that has another's mark was put
+    /// there by hand, and is replaced.
+    pub own: bool,
+}
+
+/// A rule that chooses a table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// Rules are tried from the lowest up.
+    pub priority: u32,
+    /// What came in here; `lo` for what the device itself sends.
+    pub interface: String,
+    /// From this source only.
+    pub from: Option<Ipv4Addr>,
+    /// To this destination only.
+    pub to: Option<Ipv4Addr>,
+    /// The table; none refuses the packet.
+    pub table: Option<u32>,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule {}: in {}", self.priority, self.interface)?;
+        if let Some(from) = self.from {
+            write!(f, " from {from}")?;
+        }
+        if let Some(to) = self.to {
+            write!(f, " to {to}")?;
+        }
+        match self.table {
+            Some(table) => write!(f, " table {table}"),
+            None => write!(f, " unreachable"),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What every device is to run right now, and what it was last known to run: the controller's whole state.
+//!
+//! Pure: a catalog is made of the one before and a view. A device whose config cannot be rendered keeps its last one,
+//! and a view that has lost the network's config is refused, so that no hiccup of the ledger ever blanks a device.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use dz_sdk::{NetworkView, program::state::AccountType};
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+
+use crate::{
+    config::{ConfigHash, DeviceConfig},
+    render::Network,
+};
+
+/// A config, ready to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The slot of the view that first gave this content.
+    pub revision: u64,
+    /// Names the content.
+    pub hash: ConfigHash,
+    /// The content.
+    pub config: DeviceConfig,
+}
+
+/// One device of the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its code.
+    pub code: String,
+    /// What it is to run; none if its config could never be rendered.
+    pub rendered: Option<Arc<Rendered>>,
+    /// Why the current view gives no config for it.
+    pub error: Option<String>,
+}
+
+/// All devices at one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// The view's slot.
+    pub slot: u64,
+    /// By address.
+    pub devices: BTreeMap<Pubkey, Entry>,
+}
+
+/// A view that cannot be what the network is now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Implausible {
+    /// The account that holds the whole configuration is gone, or was never there.
+    #[error("the view of slot {slot} has no global config")]
+    NoConfig {
+        /// The view's slot.
+        slot: u64,
+    },
+}
+
+impl Catalog {
+    /// The catalog that follows on this one with a new view, in which the links with these codes are broken.
+    pub fn next(&self, view: &NetworkView, failed: &BTreeSet<String>) -> Result<Self, Implausible> {
+        let slot = view.slot();
+        if view.config().is_none() {
+            return Err(Implausible::NoConfig { slot });
+        }
+        let failed = failed.iter().filter_map(|code| view.by_code(AccountType::Link, code)).collect();
+        let network = Network::new(view, &failed);
+        let devices = view.devices().iter().map(|(key, device)| {
+            let known = self.devices.get(key).and_then(|entry| entry.rendered.clone());
+            let (rendered, error) = match network.render(key) {
+                Ok(config) => (Some(keep_if_same(known, slot, config)), None),
+                Err(error) => (known, Some(error.to_string())),
+            };
+            (*key, Entry { code: device.code.clone(), rendered, error })
+        });
+        Ok(Self { slot, devices: devices.collect() })
+    }
+}
+
+/// The known config if it has the same content, so that its revision says since when it is so.
+fn keep_if_same(known: Option<Arc<Rendered>>, revision: u64, config: DeviceConfig) -> Arc<Rendered> {
+    match known {
+        Some(known) if known.config == config => known,
+        _ => Arc::new(Rendered { revision, hash: config.hash(), config }),
+    }
+}
+
+/// How a config is named in answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Revision {
+    /// The slot of the view that first gave this content.
+    pub revision: u64,
+    /// Names the content.
+    pub hash: ConfigHash,
+}
+
+impl Rendered {
+    /// Its name.
+    pub fn revision(&self) -> Revision {
+        Revision { revision: self.revision, hash: self.hash }
+    }
+}

@@ -1,0 +1,197 @@
+//! The HTTP interface: devices fetch their config, wait for the next and report; people and the oracle look.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, ETAG, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use solana_pubkey::Pubkey;
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    api::{ConfigAnswer, DeviceAnswer, DevicesAnswer, ErrorAnswer, Report},
+    catalog::{Catalog, Rendered},
+    metrics::{Metrics, Outcome},
+};
+use crate::config::ConfigHash;
+
+/// The longest a fetch is held, so that a dead connection is noticed some time.
+const MAX_HOLD: Duration = Duration::from_secs(60);
+
+/// What all requests share.
+pub(super) struct Shared {
+    pub(super) catalog: watch::Receiver<Option<Arc<Catalog>>>,
+    pub(super) reports: Mutex<BTreeMap<Pubkey, Report>>,
+    /// Codes of links that any of their ends reports as broken.
+    pub(super) failed_links: watch::Sender<BTreeSet<String>>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+        .route("/v1/devices", get(devices))
+        .route("/v1/devices/{pubkey}/config", get(config))
+        .route("/v1/devices/{pubkey}/report", post(report))
+        .with_state(shared)
+}
+
+/// A refusal with its status.
+#[derive(Debug)]
+enum Refusal {
+    BadRequest(String),
+    Unknown(Pubkey),
+    NoView,
+    NotRendered { device: String, error: String },
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error),
+            Self::Unknown(key) => (StatusCode::NOT_FOUND, format!("there is no device {key}")),
+            Self::NoView => (StatusCode::SERVICE_UNAVAILABLE, "the ledger has not been read yet".to_owned()),
+            Self::NotRendered { device, error } => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("device {device} has no config: {error}"))
+            }
+        };
+        let answer = (status, Json(ErrorAnswer { error }));
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => ([(RETRY_AFTER, "1")], answer).into_response(),
+            _ => answer.into_response(),
+        }
+    }
+}
+
+async fn healthz(State(shared): State<Arc<Shared>>) -> Result<&'static str, Refusal> {
+    shared.catalog.borrow().as_ref().map(|_| "ok\n").ok_or(Refusal::NoView)
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match shared.metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn devices(State(shared): State<Arc<Shared>>) -> Result<Json<DevicesAnswer>, Refusal> {
+    let catalog = shared.catalog.borrow().clone().ok_or(Refusal::NoView)?;
+    let reports = shared.reports.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut devices: Vec<_> = catalog
+        .devices
+        .iter()
+        .map(|(key, entry)| DeviceAnswer {
+            pubkey: key.to_string(),
+            code: entry.code.clone(),
+            rendered: entry.rendered.as_ref().map(|rendered| rendered.revision()),
+            error: entry.error.clone(),
+            report: reports.get(key).cloned(),
+        })
+        .collect();
+    devices.sort_by(|a, b| a.code.cmp(&b.code));
+    Ok(Json(DevicesAnswer { slot: catalog.slot, devices }))
+}
+
+/// What a fetch may ask for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fetch {
+    /// The config the caller has: it wants another.
+    after: Option<ConfigHash>,
+    /// Seconds it will wait for one.
+    wait: Option<u64>,
+}
+
+async fn config(
+    State(shared): State<Arc<Shared>>,
+    Path(pubkey): Path<String>,
+    Query(fetch): Query<Fetch>,
+) -> Result<Response, Refusal> {
+    let key = parse(&pubkey)?;
+    let deadline = Instant::now() + Duration::from_secs(fetch.wait.unwrap_or(0)).min(MAX_HOLD);
+    let mut catalogs = shared.catalog.clone();
+    let result = loop {
+        let found = find(catalogs.borrow_and_update().as_deref(), &key);
+        match found {
+            Ok(rendered) if Some(rendered.hash) != fetch.after => break Ok(rendered),
+            other => {
+                // Whatever stands in the way (no view, no such device, no change), the next catalog may end it.
+                let changed = tokio::time::timeout_at(deadline, catalogs.changed()).await;
+                if !matches!(changed, Ok(Ok(()))) {
+                    break other;
+                }
+            }
+        }
+    };
+    shared.metrics.fetched(match &result {
+        Ok(rendered) if Some(rendered.hash) == fetch.after => Outcome::Unchanged,
+        Ok(_) => Outcome::Config,
+        Err(Refusal::Unknown(_) | Refusal::BadRequest(_)) => Outcome::Unknown,
+        Err(Refusal::NoView | Refusal::NotRendered { .. }) => Outcome::Unavailable,
+    });
+    let rendered = result?;
+    let etag = [(ETAG, format!("\"{}\"", rendered.hash))];
+    if Some(rendered.hash) == fetch.after {
+        return Ok((StatusCode::NOT_MODIFIED, etag).into_response());
+    }
+    tracing::info!(device = %rendered.config.device, revision = rendered.revision, hash = %rendered.hash, "config fetched");
+    let answer = ConfigAnswer { revision: rendered.revision, hash: rendered.hash, config: rendered.config.clone() };
+    Ok((etag, Json(answer)).into_response())
+}
+
+fn find(catalog: Option<&Catalog>, key: &Pubkey) -> Result<Arc<Rendered>, Refusal> {
+    let entry = catalog.ok_or(Refusal::NoView)?.devices.get(key).ok_or(Refusal::Unknown(*key))?;
+    entry.rendered.clone().ok_or_else(|| Refusal::NotRendered {
+        device: entry.code.clone(),
+        error: entry.error.clone().unwrap_or_default(),
+    })
+}
+
+async fn report(
+    State(shared): State<Arc<Shared>>,
+    Path(pubkey): Path<String>,
+    Json(report): Json<Report>,
+) -> Result<StatusCode, Refusal> {
+    let key = parse(&pubkey)?;
+    let code = {
+        let catalog = shared.catalog.borrow();
+        let catalog = catalog.as_ref().ok_or(Refusal::NoView)?;
+        catalog.devices.get(&key).ok_or(Refusal::Unknown(key))?.code.clone()
+    };
+    shared.metrics.reported();
+    let running = report.running.map(|running| running.hash.to_string());
+    if report.failures.is_empty() {
+        tracing::info!(device = code, ?running, failed_links = ?report.failed_links, "device reports");
+    } else {
+        tracing::warn!(device = code, ?running, failures = ?report.failures, "device reports failures");
+    }
+    let failed: BTreeSet<String> = {
+        let mut reports = shared.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.insert(key, report);
+        reports.values().flat_map(|report| report.failed_links.iter().cloned()).collect()
+    };
+    shared.failed_links.send_if_modified(|known| {
+        let changed = *known != failed;
+        *known = failed;
+        changed
+    });
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn parse(pubkey: &str) -> Result<Pubkey, Refusal> {
+    pubkey.parse().map_err(|error| Refusal::BadRequest(format!("`{pubkey}` is no public key: {error}")))
+}

@@ -1,0 +1,73 @@
+//! Sockets to serve on: own ones, and those a service manager hands over (`LISTEN_FDS`, sd_listen_fds(3)).
+
+use std::{
+    env, io,
+    net::{SocketAddr, TcpListener},
+    os::fd::{FromRawFd, OwnedFd, RawFd},
+};
+
+/// The first descriptor handed over.
+const FIRST: RawFd = 3;
+
+/// Why there is no socket to serve on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// An address to listen on cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// `LISTEN_FDS` is no number.
+    #[error("LISTEN_FDS is `{0}`, which is no number of sockets")]
+    Count(String),
+    /// A descriptor that was handed over is no listening TCP socket.
+    #[error("descriptor {fd} of LISTEN_FDS is no TCP listener: {source}")]
+    Descriptor {
+        /// Its number.
+        fd: RawFd,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+}
+
+/// The sockets of these addresses and all that were handed over to this process.
+pub(super) fn listeners(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+    let bind = |address: &SocketAddr| {
+        TcpListener::bind(address).map_err(|source| ListenError::Bind { address: *address, source })
+    };
+    let own = addresses.iter().map(bind);
+    let inherited = (FIRST..).take(handed_over()?).map(inherit);
+    let listeners = own.chain(inherited).collect::<Result<Vec<_>, _>>()?;
+    for listener in &listeners {
+        listener.set_nonblocking(true).map_err(|source| ListenError::Descriptor { fd: -1, source })?;
+    }
+    Ok(listeners)
+}
+
+/// How many sockets are handed over; those of another process's environment are not for this one.
+fn handed_over() -> Result<usize, ListenError> {
+    let for_us = env::var("LISTEN_PID").is_ok_and(|pid| pid.parse() == Ok(std::process::id()));
+    match env::var("LISTEN_FDS") {
+        Ok(count) if for_us => count.parse().map_err(|_| ListenError::Count(count)),
+        _ => Ok(0),
+    }
+}
+
+fn inherit(fd: RawFd) -> Result<TcpListener, ListenError> {
+    let refuse = |source| ListenError::Descriptor { fd, source };
+    nix::sys::stat::fstat(borrow(fd)).map_err(|errno| refuse(errno.into()))?;
+    // SAFETY: the descriptor is open, the protocol gives it to this process, and each is taken once at start.
+    let listener = TcpListener::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    match listener.local_addr() {
+        Ok(_) => Ok(listener),
+        Err(source) => Err(refuse(source)),
+    }
+}
+
+fn borrow<'a>(fd: RawFd) -> std::os::fd::BorrowedFd<'a> {
+    // SAFETY: used for one call that only asks whether the descriptor is open.
+    unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
+}

@@ -1,0 +1,162 @@
+//! The controller: renders every device on each change of the network and answers devices.
+//!
+//! It holds no state that matters: what devices run is known again as soon as they report, and everything else comes
+//! from the ledger. While the ledger is away the last catalog is served.
+
+pub mod api;
+mod catalog;
+mod http;
+mod listen;
+mod metrics;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex},
+};
+
+use anyhow::Context;
+use dz_sdk::NetworkView;
+use solana_pubkey::Pubkey;
+use tokio::sync::watch;
+
+pub use self::{
+    catalog::{Catalog, Entry, Implausible, Rendered},
+    listen::ListenError,
+};
+use self::{http::Shared, metrics::Metrics};
+use crate::{log, notify};
+
+pub use crate::log::LogFormat;
+
+/// The live view of the chain, as a ledger gives it.
+pub type Views = watch::Receiver<Option<Arc<NetworkView>>>;
+
+/// Options of `dz-controller`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The ledger's JSON-RPC address
+    #[arg(long, env = "DZ_RPC_URL", default_value = "http://127.0.0.1:8899", value_name = "URL")]
+    pub rpc_url: String,
+    /// The ledger's WebSocket address
+    #[arg(long, env = "DZ_WS_URL", default_value = "ws://127.0.0.1:8900", value_name = "URL")]
+    pub ws_url: String,
+    /// The program, if it is not the usual one
+    #[arg(long, value_name = "PUBKEY")]
+    pub program_id: Option<Pubkey>,
+    /// An address to serve on, besides the sockets that the service manager hands over; may be repeated
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<SocketAddr>,
+    /// The form of log lines
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// Serves these views on these sockets until the views end, which they do only when the process ends.
+pub async fn serve(views: Views, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::new());
+    let (failed_links, failures) = watch::channel(BTreeSet::new());
+    let (catalogs, catalog) = watch::channel(None);
+    let shared =
+        Arc::new(Shared { catalog, reports: Mutex::new(BTreeMap::new()), failed_links, metrics: metrics.clone() });
+    let mut servers = tokio::task::JoinSet::new();
+    for listener in listeners {
+        let address = listener.local_addr().context("address of a listener")?;
+        let listener = tokio::net::TcpListener::from_std(listener).context("register a listener")?;
+        let app = http::router(shared.clone());
+        tracing::info!(%address, "serving");
+        servers.spawn(async move { axum::serve(listener, app).await });
+    }
+    notify::ready();
+    tokio::select! {
+        () = render_all(views, failures, catalogs, &metrics) => Ok(()),
+        Some(ended) = servers.join_next() => ended.context("server task")?.context("serve"),
+    }
+}
+
+/// Makes a new catalog of each new view and of each change of the broken links.
+async fn render_all(
+    mut views: Views,
+    mut failures: watch::Receiver<BTreeSet<String>>,
+    catalogs: watch::Sender<Option<Arc<Catalog>>>,
+    metrics: &Metrics,
+) {
+    loop {
+        let view = views.borrow_and_update().clone();
+        let failed = failures.borrow_and_update().clone();
+        if let Some(view) = view {
+            let before = catalogs.borrow().clone();
+            match next(before.clone(), view, failed).await {
+                Some(Ok(catalog)) => {
+                    let changed = announce(before.as_deref(), &catalog);
+                    metrics.rendered(&catalog, changed);
+                    catalogs.send_replace(Some(Arc::new(catalog)));
+                }
+                Some(Err(error)) => {
+                    metrics.implausible();
+                    tracing::warn!(%error, "view refused, serving the last one");
+                }
+                None => return,
+            }
+        }
+        let changed = tokio::select! {
+            changed = views.changed() => changed,
+            changed = failures.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+/// Renders off the runtime's threads, which have connections to serve; none if the runtime is shutting down.
+async fn next(
+    before: Option<Arc<Catalog>>,
+    view: Arc<NetworkView>,
+    failed: BTreeSet<String>,
+) -> Option<Result<Catalog, Implausible>> {
+    let render = move || before.unwrap_or_default().next(&view, &failed);
+    tokio::task::spawn_blocking(render).await.ok()
+}
+
+/// Logs what is new in a catalog and returns how many configs are.
+fn announce(before: Option<&Catalog>, catalog: &Catalog) -> usize {
+    let mut changed = 0;
+    for (key, entry) in &catalog.devices {
+        let known = before.and_then(|before| before.devices.get(key));
+        if let Some(error) = &entry.error
+            && known.is_none_or(|known| known.error.as_ref() != Some(error))
+        {
+            tracing::error!(device = entry.code, slot = catalog.slot, error, "config refused, keeping the last one");
+        }
+        if let Some(rendered) = &entry.rendered
+            && known.and_then(|known| known.rendered.as_ref()) != Some(rendered)
+        {
+            changed += 1;
+            tracing::info!(
+                device = entry.code,
+                slot = catalog.slot,
+                hash = %rendered.hash,
+                tunnels = rendered.config.tunnels.len(),
+                "config rendered"
+            );
+        }
+    }
+    changed
+}
+
+/// Runs `dz-controller` until SIGTERM or SIGINT.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    log::init(args.log_format);
+    let listeners = listen::listeners(&args.listen)?;
+    anyhow::ensure!(!listeners.is_empty(), "nothing to serve on: give --listen or hand sockets over (LISTEN_FDS)");
+    let views = connect(&args)?;
+    tokio::select! {
+        result = serve(views, listeners) => result,
+        signal = crate::signal::terminate() => signal,
+    }
+}
+
+fn connect(_args: &Args) -> anyhow::Result<Views> {
+    anyhow::bail!("no ledger yet")
+}
