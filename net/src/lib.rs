@@ -4,6 +4,7 @@
 //! - [`kernel`]: rtnetlink, one verb per method (links, addresses, routes, rules), sysctls;
 //! - [`tun`]: TUN devices;
 //! - [`gre`]: GRE tunnels behind one trait, made by the kernel or by a helper process;
+//! - [`probe`]: ICMP echo probing of many targets;
 //! - [`wire`]: pure packet codecs;
 //! - [`sandbox`]: test support, a process of its own in namespaces of its own for a test body.
 //!
@@ -13,6 +14,7 @@
 pub mod gre;
 pub mod kernel;
 pub mod netns;
+pub mod probe;
 pub mod sandbox;
 pub mod tun;
 pub mod wire;

@@ -4,6 +4,9 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::AsRawFd;
 
+use socket2::Socket;
+use tokio::io::unix::AsyncFd;
+
 /// Writes a whole file in one call; allocates nothing, so it may be used between fork and exec.
 pub(crate) fn write_file(path: &CStr, bytes: &[u8]) -> io::Result<()> {
     // SAFETY: the path is terminated, the buffer outlives the call, and the descriptor is closed once.
@@ -44,7 +47,7 @@ pub(crate) fn ifreq_name(request: &libc::ifreq) -> String {
 
 /// An interface ioctl of netdevice(7) on a throw-away socket.
 pub(crate) fn interface_ioctl(number: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    let socket = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
     // SAFETY: these requests read and write one ifreq, which outlives the call.
     match unsafe { libc::ioctl(socket.as_raw_fd(), number, request as *mut libc::ifreq) } {
         0 => Ok(()),
@@ -73,4 +76,26 @@ pub(crate) fn set_mtu(name: &str, mtu: u32) -> io::Result<()> {
     let mut request = ifreq(name)?;
     request.ifr_ifru.ifru_mtu = mtu as libc::c_int;
     interface_ioctl(libc::SIOCSIFMTU, &mut request)
+}
+
+/// Sets a socket option that is an int.
+pub(crate) fn set_option(
+    socket: &Socket,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the value outlives the call and has the length given.
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Registers a socket with the runtime, for reading and writing. Must be called on a tokio runtime.
+pub(crate) fn asynchronous(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    socket.set_nonblocking(true)?;
+    // SAFETY: the socket owns its descriptor, always reports the same one, and moves into the registration.
+    Ok(unsafe { AsyncFd::register(socket) }?)
 }

@@ -2,6 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use pnet::packet::Packet;
+use pnet::packet::icmp::IcmpTypes;
+use pnet::packet::icmp::echo_request::MutableEchoRequestPacket;
+
 use super::checksum::{Sum, checksum};
 use super::ipv4::{self, Header};
 
@@ -126,10 +130,17 @@ pub fn quoted(bytes: &[u8]) -> Option<(Header, &[u8])> {
 
 /// An echo message, the payload of an IPv4 packet.
 pub fn echo(reply: bool, identifier: u16, sequence: u16, payload: &[u8]) -> Vec<u8> {
-    let [i0, i1] = identifier.to_be_bytes();
-    let [s0, s1] = sequence.to_be_bytes();
-    let kind = if reply { ECHO_REPLY } else { ECHO_REQUEST };
-    message([kind, 0, 0, 0, i0, i1, s0, s1], payload)
+    let mut bytes = vec![0; HEADER_LEN + payload.len()];
+    bytes[HEADER_LEN..].copy_from_slice(payload);
+    // Requests and replies differ in their type alone.
+    if let Some(mut echo) = MutableEchoRequestPacket::new(&mut bytes) {
+        echo.set_icmp_type(if reply { IcmpTypes::EchoReply } else { IcmpTypes::EchoRequest });
+        echo.set_identifier(identifier);
+        echo.set_sequence_number(sequence);
+        let sum = checksum(echo.packet());
+        echo.set_checksum(sum);
+    }
+    bytes
 }
 
 /// The whole IPv4 packet by which the router at `from` reports `error` about `packet` to its sender, or none if no

@@ -63,6 +63,14 @@ impl Hosts {
             host.netlink.set_link_up(index, true).await.unwrap();
             host.add_address("eth0", &format!("{address}/24")).await;
         }
+        // The kernel notices the carrier in its own time, and drops what is sent before.
+        for host in [&a, &b] {
+            eventually("carrier", async || match host.netlink.link("eth0").await.unwrap() {
+                Some(link) if link.running => Ok(()),
+                other => Err(other),
+            })
+            .await;
+        }
         Self { a, b }
     }
 }

@@ -4,4 +4,5 @@ mod gre;
 mod hosts;
 mod kernel;
 mod netns;
+mod probe;
 mod tun;

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Pair;
 use crate::gre::TunnelSpec;
+use crate::sys::set_option;
 use crate::wire::gre::{IP_PROTOCOL, OVERHEAD};
 use crate::wire::icmp;
 
@@ -274,13 +275,4 @@ fn error_of(header: &libc::msghdr) -> Option<libc::sock_extended_err> {
 
 fn in_addr(address: Ipv4Addr) -> libc::in_addr {
     libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) }
-}
-
-fn set_option(socket: &Socket, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
-    let length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the value outlives the call and has the length given.
-    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }

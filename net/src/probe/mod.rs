@@ -1,0 +1,191 @@
+//! ICMP echo probing: many targets at a time over one raw socket.
+//!
+//! A [`Prober`] sends each target a few echo requests, one after the other, and reports what came back. A reply counts
+//! only with our identifier, cookie and sequence number and from the address that was asked; one that comes after its
+//! time counts as lost. Round-trip times end at the kernel's receive timestamp, so a busy process does not lengthen
+//! them. A lost probe is a count of its own and never a time.
+//!
+//! What happens when is decided in `round`, which knows neither sockets nor clocks.
+
+mod round;
+mod socket;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use self::round::Round;
+use self::socket::{Arrival, EchoSocket};
+use crate::wire::icmp;
+
+/// How targets are probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeConfig {
+    /// Echo requests per target.
+    pub probes: u16,
+    /// How long a reply is waited for.
+    pub timeout: Duration,
+    /// Least time between two requests to one target.
+    pub interval: Duration,
+    /// How many targets are probed at a time, from 1.
+    pub concurrency: usize,
+    /// Source address; the kernel's choice if none.
+    pub source: Option<Ipv4Addr>,
+    /// Interface to send by and to hear from, whatever the routes say (`SO_BINDTODEVICE`).
+    pub device: Option<String>,
+}
+
+impl Default for ProbeConfig {
+    /// 3 probes, 1 s for each, 10 ms apart, 256 targets at a time.
+    fn default() -> Self {
+        Self {
+            probes: 3,
+            timeout: Duration::from_secs(1),
+            interval: Duration::from_millis(10),
+            concurrency: 256,
+            source: None,
+            device: None,
+        }
+    }
+}
+
+/// Why probing cannot go on. What befalls a single target is in its [`ProbeResult`].
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// No raw socket.
+    #[error("cannot open a raw icmp socket: {0} (needs CAP_NET_RAW)")]
+    Open(#[source] io::Error),
+    /// The interface to bind to is not there.
+    #[error("cannot bind to interface {device}: {source}")]
+    Device {
+        /// Its name.
+        device: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The source address is not ours.
+    #[error("cannot bind to source {address}: {source}")]
+    Source {
+        /// The address.
+        address: Ipv4Addr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The socket failed.
+    #[error("cannot receive icmp: {0}")]
+    Receive(#[source] io::Error),
+}
+
+/// What came of the probes to one target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeResult {
+    /// Requests sent, those that the kernel refused included.
+    pub sent: u32,
+    /// Replies that came in time.
+    pub received: u32,
+    /// Their round-trip times, ascending; as many as `received`.
+    pub rtts: Vec<Duration>,
+    /// Why the last request that has no reply has none, where someone said so.
+    pub last_error: Option<String>,
+}
+
+impl ProbeResult {
+    /// Whether any reply came.
+    pub fn reachable(&self) -> bool {
+        self.received > 0
+    }
+
+    /// Requests without a reply.
+    pub fn lost(&self) -> u32 {
+        self.sent - self.received
+    }
+
+    /// Share of the requests without a reply, from 0 to 1; 1 if none was sent.
+    pub fn loss(&self) -> f64 {
+        if self.sent == 0 { 1.0 } else { f64::from(self.lost()) / f64::from(self.sent) }
+    }
+
+    /// The shortest round trip.
+    pub fn min(&self) -> Option<Duration> {
+        self.rtts.first().copied()
+    }
+
+    /// The middle round trip; the lower of two.
+    pub fn median(&self) -> Option<Duration> {
+        self.rtts.get(self.rtts.len().checked_sub(1)? / 2).copied()
+    }
+
+    /// The longest round trip.
+    pub fn max(&self) -> Option<Duration> {
+        self.rtts.last().copied()
+    }
+
+    /// The mean round trip.
+    pub fn mean(&self) -> Option<Duration> {
+        let count = u32::try_from(self.rtts.len()).ok().filter(|count| *count > 0)?;
+        Some(self.rtts.iter().sum::<Duration>() / count)
+    }
+}
+
+/// Probes targets from the network namespace it was opened in.
+#[derive(Debug)]
+pub struct Prober {
+    socket: EchoSocket,
+    config: ProbeConfig,
+}
+
+impl Prober {
+    /// Opens the socket in the namespace of the calling thread. Must be called on a tokio runtime.
+    pub fn open(config: ProbeConfig) -> Result<Self, ProbeError> {
+        Ok(Self { socket: EchoSocket::open(config.source, config.device.as_deref())?, config })
+    }
+
+    /// Probes each target once around and returns the results by target; a target given twice is probed once.
+    pub async fn round(
+        &mut self,
+        targets: impl IntoIterator<Item = Ipv4Addr>,
+    ) -> Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError> {
+        let mut round = Round::new(&self.config, targets);
+        tracing::trace!(targets = round.len(), "probe round");
+        loop {
+            while let Some(probe) = round.next_probe(Instant::now()) {
+                match self.socket.send(probe.target, probe.sequence) {
+                    Ok(sent) => round.sent(probe, sent),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        round.put_back(probe, Instant::now());
+                        self.socket.writable().await.map_err(ProbeError::Receive)?;
+                    }
+                    Err(error) => round.refused(probe, &error, Instant::now()),
+                }
+                self.take_arrivals(&mut round)?;
+            }
+            let Some(wake) = round.wake() else { return Ok(round.finish()) };
+            tokio::select! {
+                readable = self.socket.readable() => readable.map_err(ProbeError::Receive)?,
+                () = tokio::time::sleep_until(wake.into()) => {}
+            }
+            // What has arrived counts, even if its time is over by now.
+            self.take_arrivals(&mut round)?;
+            round.expire(Instant::now());
+        }
+    }
+
+    fn take_arrivals(&mut self, round: &mut Round) -> Result<(), ProbeError> {
+        while let Some(arrival) = self.socket.receive().map_err(ProbeError::Receive)? {
+            match arrival {
+                Arrival::Reply { from, sequence, received } => round.replied(from, sequence, received),
+                Arrival::Error { target, sequence, from, error } => {
+                    round.failed(target, sequence, &reported(from, error));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn reported(from: Ipv4Addr, error: icmp::Error) -> String {
+    format!("{error}, says {from}")
+}

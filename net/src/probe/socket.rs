@@ -1,0 +1,159 @@
+//! The raw ICMP socket of a prober.
+
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::socket::sockopt::ReceiveTimestampns;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt};
+use nix::sys::time::TimeSpec;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::unix::AsyncFd;
+
+use super::ProbeError;
+use super::round::Stamp;
+use crate::sys::{self, set_option};
+use crate::wire::icmp::{self, Message};
+use crate::wire::ipv4;
+
+/// Room for some thousand replies, in bytes as the kernel accounts them.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Length of what is sent along, in bytes: that of ping(8).
+const PAYLOAD: usize = 56;
+
+/// What came in for us.
+pub(super) enum Arrival {
+    Reply { from: Ipv4Addr, sequence: u16, received: Stamp },
+    Error { target: Ipv4Addr, sequence: u16, from: Ipv4Addr, error: icmp::Error },
+}
+
+#[derive(Debug)]
+pub(super) struct EchoSocket {
+    socket: AsyncFd<Socket>,
+    identifier: u16,
+    /// The start of each payload: the identifier alone is easily hit by another prober.
+    cookie: [u8; 8],
+}
+
+impl EchoSocket {
+    pub(super) fn open(source: Option<Ipv4Addr>, device: Option<&str>) -> Result<Self, ProbeError> {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).map_err(ProbeError::Open)?;
+        if let Some(device) = device {
+            let failed = |source| ProbeError::Device { device: device.to_owned(), source };
+            socket.bind_device(Some(device.as_bytes())).map_err(failed)?;
+        }
+        if let Some(address) = source {
+            let failed = |source| ProbeError::Source { address, source };
+            socket.bind(&SocketAddr::from((address, 0)).into()).map_err(failed)?;
+        }
+        prepare(&socket).map_err(ProbeError::Open)?;
+        let mut random = [0; 10];
+        fill_random(&mut random).map_err(ProbeError::Open)?;
+        let [i0, i1, cookie @ ..] = random;
+        let socket = sys::asynchronous(socket).map_err(ProbeError::Open)?;
+        Ok(Self { socket, identifier: u16::from_be_bytes([i0, i1]), cookie })
+    }
+
+    /// Sends one request and returns when.
+    pub(super) fn send(&self, target: Ipv4Addr, sequence: u16) -> io::Result<Stamp> {
+        let mut payload = [0; PAYLOAD];
+        payload[..self.cookie.len()].copy_from_slice(&self.cookie);
+        let message = icmp::echo(false, self.identifier, sequence, &payload);
+        let to = SocketAddr::from((target, 0)).into();
+        let stamp = Stamp { steady: Instant::now(), wall: Some(SystemTime::now()) };
+        let result = self.socket.get_ref().send_to(&message, &to);
+        match result {
+            // A full queue of the interface is as good as a full socket.
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => Err(io::ErrorKind::WouldBlock.into()),
+            result => result.map(|_| stamp),
+        }
+    }
+
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        let mut guard = self.socket.writable().await?;
+        guard.clear_ready();
+        Ok(())
+    }
+
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        // Cleared before the caller reads until nothing is left, so nothing that comes later is missed.
+        let mut guard = self.socket.readable().await?;
+        guard.clear_ready();
+        Ok(())
+    }
+
+    /// The next message that is for us; none if no more are waiting.
+    pub(super) fn receive(&self) -> io::Result<Option<Arrival>> {
+        let mut buffer = [0; 2048];
+        loop {
+            let mut control = nix::cmsg_space!(TimeSpec);
+            let mut vectors = [IoSliceMut::new(&mut buffer)];
+            let fd = self.socket.get_ref().as_raw_fd();
+            let flags = MsgFlags::MSG_DONTWAIT;
+            let (length, wall) = match recvmsg::<SockaddrIn>(fd, &mut vectors, Some(&mut control), flags) {
+                Ok(message) => (message.bytes, message.cmsgs()?.find_map(timestamp)),
+                Err(nix::errno::Errno::EAGAIN) => return Ok(None),
+                Err(nix::errno::Errno::EINTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let received = Stamp { steady: Instant::now(), wall };
+            if let Some(arrival) = self.read(&buffer[..length], received) {
+                return Ok(Some(arrival));
+            }
+        }
+    }
+
+    /// Reads a packet; none if it is not about a request of ours.
+    fn read(&self, packet: &[u8], received: Stamp) -> Option<Arrival> {
+        let header = ipv4::Header::decode(packet).ok()?;
+        let from = header.source;
+        match icmp::decode(packet.get(header.header_length..usize::from(header.total_length))?).ok()? {
+            Message::Echo { reply: true, identifier, sequence, payload } => {
+                let ours = identifier == self.identifier && payload.starts_with(&self.cookie);
+                ours.then_some(Arrival::Reply { from, sequence, received })
+            }
+            Message::Error { error, header, payload } => {
+                // What is quoted: type, code, checksum, identifier, sequence number.
+                let quote = payload.first_chunk::<8>()?;
+                let ours = header.protocol == icmp::IP_PROTOCOL
+                    && quote[0] == icmp::ECHO_REQUEST
+                    && quote[4..6] == self.identifier.to_be_bytes();
+                let sequence = u16::from_be_bytes([quote[6], quote[7]]);
+                ours.then_some(Arrival::Error { target: header.destination, sequence, from, error })
+            }
+            Message::Echo { .. } | Message::Other(..) => None,
+        }
+    }
+}
+
+fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    setsockopt(socket, ReceiveTimestampns, &true)?;
+    // Bigger than the system's limit where we may, else as big as it lets us.
+    let size = RECEIVE_BUFFER as libc::c_int;
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, size)
+        .or_else(|_| socket.set_recv_buffer_size(RECEIVE_BUFFER))?;
+    // Only what we read, raw(7): a set bit blocks a type.
+    const ICMP_FILTER: libc::c_int = 1;
+    let wanted = 1 << icmp::ECHO_REPLY | 1 << icmp::UNREACHABLE | 1 << icmp::TIME_EXCEEDED;
+    set_option(socket, libc::SOL_RAW, ICMP_FILTER, !wanted)
+}
+
+fn timestamp(message: ControlMessageOwned) -> Option<SystemTime> {
+    match message {
+        ControlMessageOwned::ScmTimestampns(time) => {
+            let (seconds, nanos) = (u64::try_from(time.tv_sec()).ok()?, u32::try_from(time.tv_nsec()).ok()?);
+            SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
+        }
+        _ => None,
+    }
+}
+
+fn fill_random(bytes: &mut [u8]) -> io::Result<()> {
+    // SAFETY: the buffer has the length given; so few bytes are never cut short, getrandom(2).
+    match unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) } {
+        length if length == bytes.len() as isize => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
