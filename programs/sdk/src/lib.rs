@@ -1,5 +1,7 @@
 //! What every client of the chain links: instruction builders, the network view, the ledger.
 
+pub mod build;
+pub mod instruction;
 pub mod ledger;
 pub mod view;
 

@@ -46,6 +46,8 @@ pub struct NetworkView {
     users_by_client: BTreeMap<Ipv4Addr, BTreeSet<Pubkey>>,
     users_by_device: BTreeMap<Pubkey, BTreeSet<Pubkey>>,
     interfaces_by_device: BTreeMap<Pubkey, BTreeSet<Pubkey>>,
+    /// No two interfaces have the same address: the address registry sees to it.
+    interfaces_by_address: BTreeMap<Ipv4Addr, Pubkey>,
 }
 
 macro_rules! entities {
@@ -201,6 +203,12 @@ impl NetworkView {
         self.interfaces_by_device.get(device).into_iter().flatten().filter_map(|key| self.interfaces.get_key_value(key))
     }
 
+    /// The interface that has this address, whatever its status.
+    pub fn interface_by_address(&self, address: Ipv4Addr) -> Option<(Pubkey, &Interface)> {
+        let key = self.interfaces_by_address.get(&address)?;
+        Some((*key, self.interfaces.get(key)?))
+    }
+
     /// A device's endpoint table: its activated endpoint interfaces in the order of their addresses.
     pub fn endpoints(&self, device: &Pubkey) -> Vec<(Ipv4Addr, Pubkey)> {
         let mut endpoints: Vec<_> = self
@@ -246,20 +254,19 @@ impl NetworkView {
                 self.access_passes.remove(key);
             }
             Some(AccountType::Interface) => {
-                if let Some(interface) = self.interfaces.remove(key)
-                    && let Some(keys) = self.interfaces_by_device.get_mut(&interface.device)
-                {
-                    keys.remove(key);
+                if let Some(interface) = self.interfaces.remove(key) {
+                    drop_from(&mut self.interfaces_by_device, &interface.device, key);
+                    if let Some(address) = interface.address
+                        && self.interfaces_by_address.get(&address.ip) == Some(key)
+                    {
+                        self.interfaces_by_address.remove(&address.ip);
+                    }
                 }
             }
             Some(AccountType::User) => {
                 if let Some(user) = self.users.remove(key) {
-                    if let Some(keys) = self.users_by_client.get_mut(&user.client_ip) {
-                        keys.remove(key);
-                    }
-                    if let Some(keys) = self.users_by_device.get_mut(&user.device) {
-                        keys.remove(key);
-                    }
+                    drop_from(&mut self.users_by_client, &user.client_ip, key);
+                    drop_from(&mut self.users_by_device, &user.device, key);
                 }
             }
             Some(named) => {
@@ -285,8 +292,11 @@ impl NetworkView {
             Index::Code(account_type, code) => {
                 self.by_code.insert((account_type, code.to_owned()), key);
             }
-            Index::OfDevice(device) => {
+            Index::OfDevice(device, address) => {
                 self.interfaces_by_device.entry(device).or_default().insert(key);
+                if let Some(address) = address {
+                    self.interfaces_by_address.insert(address, key);
+                }
             }
             Index::OfClient(client_ip, device) => {
                 self.users_by_client.entry(client_ip).or_default().insert(key);
@@ -296,11 +306,21 @@ impl NetworkView {
     }
 }
 
+/// Takes a key out of an index, and the entry with its last key: two views of the same accounts are equal.
+fn drop_from<K: Ord>(index: &mut BTreeMap<K, BTreeSet<Pubkey>>, entry: &K, key: &Pubkey) {
+    if let Some(keys) = index.get_mut(entry) {
+        keys.remove(key);
+        if keys.is_empty() {
+            index.remove(entry);
+        }
+    }
+}
+
 /// Under what an account can be found besides its address.
 enum Index<'a> {
     None,
     Code(AccountType, &'a str),
-    OfDevice(Pubkey),
+    OfDevice(Pubkey, Option<Ipv4Addr>),
     OfClient(Ipv4Addr, Pubkey),
 }
 
@@ -334,7 +354,7 @@ impl Indexed for AccessPass {
 
 impl Indexed for Interface {
     fn index(&self) -> Index<'_> {
-        Index::OfDevice(self.device)
+        Index::OfDevice(self.device, self.address.map(|address| address.ip))
     }
 }
 
