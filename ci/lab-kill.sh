@@ -12,15 +12,19 @@ if [ -z "${DZSIM_HOLD:-}" ]; then
     # In a place that every user may read, under a name that no other process has.
     install -m 755 "${CARGO_TARGET_DIR:-target}/debug/examples/hold" "$folder/hold-$$"
     chmod 755 "$folder"
-    export DZSIM_HOLD=$folder/hold-$$
-    bash "$0" "$rounds" "$RANDOM"
+    export DZSIM_HOLD=$folder/hold-$$ TMPDIR=$folder
+    # In a pid namespace, where nobody else's processes are looked at.
+    alone=(unshare --mount --pid --fork --mount-proc)
     if [ "$(id -u)" = 0 ]; then
+        "${alone[@]}" bash "$0" "$rounds" "$RANDOM"
         # The device is opened to everybody in a mount namespace that only this part has.
         mknod "$folder/tun" c 10 200
         chmod 666 "$folder/tun"
         unshare --mount bash -c 'mount --bind "$0" /dev/net/tun
-            exec setpriv --reuid 65534 --regid 65534 --clear-groups bash "$@"' \
-            "$folder/tun" "$PWD/ci/lab-kill.sh" "$rounds" "$RANDOM"
+            exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"' "$folder/tun" \
+            "${alone[@]}" --user --map-current-user bash "$PWD/ci/lab-kill.sh" "$rounds" "$RANDOM"
+    else
+        "${alone[@]}" --user --map-current-user bash "$0" "$rounds" "$RANDOM"
     fi
     exit
 fi
@@ -31,8 +35,8 @@ ours() { ps -eo pid=,stat=,args= | awk -v path="$DZSIM_HOLD" '$2 !~ /^Z/ && $3 =
 traces() {
     readlink /proc/*/ns/{net,pid,mnt,user} 2>/dev/null | sort -u || true
     tail -n +3 /proc/net/dev | cut -d: -f1
-    cut -d' ' -f3- /proc/self/mountinfo
-    ls -A /run /tmp
+    cat /proc/self/mountinfo
+    ls -A /run "$TMPDIR"
 }
 
 # The only child of a process, or the process itself if it has none yet.
@@ -47,8 +51,9 @@ for ((round = 1; round <= rounds; round++)); do
     before=$(traces)
     kind=${kinds[RANDOM % 4]}
     if [ $kind = caller ]; then
-        # A shell that waits, and that the lab must not outlive.
-        sh -c '"$0" >/dev/null 2>&1; exit $?' "$DZSIM_HOLD" &
+        # A shell that waits, and that the lab must not outlive. It names itself, as `bind_to_me` does for `dzsim run`:
+        # whoever is killed before its child looks at its parent has a child with another parent.
+        sh -c 'DZSIM_PARENT=$$ "$0" >/dev/null 2>&1; exit $?' "$DZSIM_HOLD" &
     else
         "$DZSIM_HOLD" >/dev/null 2>&1 &
     fi
