@@ -3,6 +3,7 @@
 pub mod build;
 pub mod instruction;
 pub mod ledger;
+pub mod local;
 pub mod view;
 
 pub use dz_serviceability as program;

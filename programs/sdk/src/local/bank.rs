@@ -1,0 +1,198 @@
+//! Accounts in a map, and transactions over them: all of one or none of it.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use dz_serviceability::{entrypoint, error::ServiceabilityError};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+
+use super::{host::LocalHost, input::Input};
+use crate::{
+    instruction::CLOCK,
+    view::{NetworkView, ViewError},
+};
+
+/// One account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// What it owns.
+    pub lamports: u64,
+    /// What it holds.
+    pub data: Vec<u8>,
+    /// The program that may change it.
+    pub owner: Pubkey,
+}
+
+/// Why a transaction did not land. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LocalError {
+    /// The program refused.
+    #[error("instruction {instruction}: {error}")]
+    Refused {
+        /// Which instruction of the transaction.
+        instruction: usize,
+        /// The program's reason.
+        error: ServiceabilityError,
+    },
+    /// The program broke a rule that a bank would have held it to: a fault of the program.
+    #[error("instruction {instruction}: {rule}")]
+    Broken {
+        /// Which instruction of the transaction.
+        instruction: usize,
+        /// The rule.
+        rule: String,
+    },
+    /// A signer did not sign, or the instruction is for another program.
+    #[error("instruction {instruction}: {reason}")]
+    Malformed {
+        /// Which instruction of the transaction.
+        instruction: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+/// All accounts.
+#[derive(Clone, Debug)]
+pub struct LocalBank {
+    program: Pubkey,
+    slot: u64,
+    accounts: BTreeMap<Pubkey, Record>,
+    changed: BTreeSet<Pubkey>,
+    log: Vec<String>,
+}
+
+impl LocalBank {
+    /// An empty chain in epoch 0 with this program.
+    pub fn new(program: Pubkey) -> Self {
+        let mut bank = Self { program, slot: 1, accounts: BTreeMap::new(), changed: BTreeSet::new(), log: Vec::new() };
+        bank.set_epoch(0);
+        bank
+    }
+
+    /// Lets it be this epoch.
+    pub fn set_epoch(&mut self, epoch: u64) {
+        // slot, epoch_start_timestamp, epoch, leader_schedule_epoch, unix_timestamp
+        let data = [self.slot, 0, epoch, epoch, 0].iter().flat_map(|field| field.to_le_bytes()).collect();
+        self.accounts.insert(CLOCK, Record { lamports: 1, data, ..Record::default() });
+    }
+
+    /// Gives a key something to pay with.
+    pub fn airdrop(&mut self, key: Pubkey, lamports: u64) {
+        self.accounts.entry(key).or_default().lamports += lamports;
+    }
+
+    /// The program.
+    pub fn program(&self) -> Pubkey {
+        self.program
+    }
+
+    /// The slot of the last transaction.
+    pub fn slot(&self) -> u64 {
+        self.slot
+    }
+
+    /// All accounts, the program's and others.
+    pub fn accounts(&self) -> &BTreeMap<Pubkey, Record> {
+        &self.accounts
+    }
+
+    /// Puts an account in, as a test that needs a strange one does.
+    pub fn set_account(&mut self, key: Pubkey, record: Record) {
+        self.changed.insert(key);
+        self.accounts.insert(key, record);
+    }
+
+    /// What the last transaction logged.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    /// The view of the program's accounts.
+    pub fn view(&self) -> Result<NetworkView, ViewError> {
+        let own = self.accounts.iter().filter(|(_, record)| record.owner == self.program);
+        NetworkView::from_accounts(self.program, self.slot, own.map(|(key, record)| (*key, record.data.as_slice())))
+    }
+
+    /// Brings a view of an earlier slot up to date; costs what has changed since the last call.
+    pub(super) fn refresh(&mut self, view: &mut NetworkView) -> Result<(), ViewError> {
+        for key in std::mem::take(&mut self.changed) {
+            let record = self.accounts.get(&key).filter(|record| record.owner == self.program);
+            view.set_account(key, record.map_or(&[], |record| record.data.as_slice()))?;
+        }
+        view.set_slot(self.slot);
+        Ok(())
+    }
+
+    /// Carries out one transaction signed by these keys; returns its slot.
+    pub fn execute(&mut self, signers: &[Pubkey], instructions: &[Instruction]) -> Result<u64, LocalError> {
+        self.log.clear();
+        let mut touched = BTreeMap::new();
+        for (index, instruction) in instructions.iter().enumerate() {
+            self.step(index, signers, instruction, &mut touched)?;
+        }
+        self.slot += 1;
+        for (key, record) in touched {
+            self.changed.insert(key);
+            if record == Record::default() {
+                self.accounts.remove(&key);
+            } else {
+                self.accounts.insert(key, record);
+            }
+        }
+        Ok(self.slot)
+    }
+
+    fn step(
+        &mut self,
+        index: usize,
+        signers: &[Pubkey],
+        instruction: &Instruction,
+        touched: &mut BTreeMap<Pubkey, Record>,
+    ) -> Result<(), LocalError> {
+        let malformed = |reason| Err(LocalError::Malformed { instruction: index, reason });
+        if instruction.program_id != self.program {
+            return malformed("the instruction is for another program");
+        }
+        if instruction.accounts.iter().any(|meta| meta.is_signer && !signers.contains(&meta.pubkey)) {
+            return malformed("a signature is missing");
+        }
+        let record = |key: &Pubkey| touched.get(key).or_else(|| self.accounts.get(key)).cloned().unwrap_or_default();
+        let host = LocalHost { program: self.program, log: RefCell::default() };
+        let input = Input::new(instruction, signers, record);
+        let outcome = input.run(|program, infos, data| {
+            entrypoint::process(&host, program, infos, data)
+                .map_err(|error| LocalError::Refused { instruction: index, error })?;
+            let broken = |rule| LocalError::Broken { instruction: index, rule };
+            let (mut before, mut after) = (0u128, 0u128);
+            let mut changes: BTreeMap<Pubkey, Record> = BTreeMap::new();
+            for info in infos {
+                let now = Record { lamports: info.lamports(), data: info.data.borrow().to_vec(), owner: *info.owner };
+                let old = record(info.key);
+                if changes.insert(*info.key, now.clone()).is_some() {
+                    continue;
+                }
+                before += u128::from(old.lamports);
+                after += u128::from(now.lamports);
+                if !info.is_writable && now != old {
+                    return Err(broken(format!("{} changed and is not writable", info.key)));
+                }
+                let poor = now.owner == *program
+                    && now.lamports < dz_serviceability::host::Host::minimum_balance(&host, now.data.len());
+                if poor {
+                    return Err(broken(format!("{} does not pay its rent", info.key)));
+                }
+            }
+            if before != after {
+                return Err(broken("lamports appeared or vanished".to_owned()));
+            }
+            Ok(changes)
+        });
+        self.log.extend(host.log.into_inner());
+        touched.extend(outcome?);
+        Ok(())
+    }
+}

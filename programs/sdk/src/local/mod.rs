@@ -1,0 +1,13 @@
+//! The chain in memory: the program itself runs, natively and without a bank, over accounts in a map.
+//!
+//! For models, property tests and plans that want thousands of transactions a second. It holds what a bank holds a
+//! program to: a refused transaction changes nothing, an account that is not writable does not change, no lamports
+//! appear or vanish. It knows no fees, no signatures, no blocks.
+
+mod bank;
+mod host;
+mod input;
+mod ledger;
+
+pub use bank::{LocalBank, LocalError, Record};
+pub use ledger::LocalLedger;
