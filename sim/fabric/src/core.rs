@@ -151,7 +151,7 @@ struct Entering {
 
 impl Core {
     /// Takes a packet that came in at `port` at `now`.
-    pub(crate) fn receive(&mut self, now: u64, port: PortId, packet: Packet) {
+    pub(crate) fn receive(&mut self, now: u64, port: PortId, mut packet: Packet) {
         self.version += 1;
         let owner = self.ports[port.0 as usize];
         let from = match owner {
@@ -162,6 +162,7 @@ impl Core {
             Ok(ip) => ip,
             Err(why) => return self.count_unreadable(owner, from, packet.bytes.len(), why),
         };
+        packet.bytes.truncate(usize::from(ip.total_len));
         let wire = packet.on_wire(&ip);
         let link = match owner {
             PortOwner::Uplink(_) => None,

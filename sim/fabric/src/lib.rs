@@ -14,6 +14,7 @@ mod core;
 mod counters;
 mod error;
 mod fabric;
+mod lead;
 mod packet;
 mod profile;
 mod pump;

@@ -15,6 +15,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use crate::capture::{Capture, InterfaceId, Way};
 use crate::core::{Core, PortId};
 use crate::error::{FabricError, Result};
+use crate::lead::{Lead, Wait};
 use crate::tun::{Buffers, Read, Tun};
 
 /// Packets read from one device before others get their turn.
@@ -192,8 +193,11 @@ impl Shared {
         let mut events = [EpollEvent::empty(); EVENTS];
         let mut armed = None;
         let mut next_tick = CAPTURE_TICK_NS;
+        let mut lead = Lead::default();
+        // Whether there is something to do, or to wait for awake, without sleeping.
         let mut more = false;
         while !self.is_stopped() {
+            let sleeps = !more;
             let timeout = if more { EpollTimeout::ZERO } else { EpollTimeout::NONE };
             let count = match self.epoll.wait(&mut events, timeout) {
                 Ok(count) => count,
@@ -203,11 +207,16 @@ impl Shared {
                     return;
                 }
             };
+            let woken = self.clock.now();
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             more = false;
             for event in &events[..count] {
                 match event.data() {
-                    TIMER => armed = None,
+                    TIMER => {
+                        if let Some(at) = armed.take().filter(|_| sleeps) {
+                            lead.rang_late(woken.saturating_sub(at));
+                        }
+                    }
                     WAKE => {}
                     port => {
                         self.read_batch(&mut state, PortId(port as u32), &mut buffers);
@@ -216,13 +225,18 @@ impl Shared {
                 }
             }
             more |= self.deliver(&mut state, &mut buffers);
-            let due = state.core.next_due();
-            if !more && armed != due {
-                self.arm(due);
-                armed = due;
-            }
             self.news.publish(state.core.version());
             let now = self.clock.now();
+            let wait = state.core.next_due().map(|due| lead.plan(now, due));
+            more |= wait == Some(Wait::Awake);
+            let ring = match wait {
+                Some(Wait::Until(ring)) => Some(ring),
+                Some(Wait::Awake) | None => None,
+            };
+            if !more && armed != ring {
+                self.arm(ring);
+                armed = ring;
+            }
             if now >= next_tick {
                 next_tick = now + CAPTURE_TICK_NS;
                 if let Some(capture) = &mut state.capture {

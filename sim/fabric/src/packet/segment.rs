@@ -22,7 +22,6 @@ pub(crate) fn headers_len(bytes: &[u8], ip: &Ipv4, transport: Transport) -> Opti
 /// their checksums.
 pub(crate) fn segment(mut packet: Packet, ip: &Ipv4) -> Vec<Packet> {
     let headers = packet.offload.segments.and_then(|s| Some((s, headers_len(&packet.bytes, ip, s.transport)?)));
-    packet.bytes.truncate(usize::from(ip.total_len));
     let Some((segments, headers_len)) = headers else {
         packet.offload.segments = None;
         packet.complete_checksum();

@@ -43,7 +43,7 @@ fn a_ping_takes_the_delay_of_both_directions() {
             let (a, _b) = two_hosts(&fabric, Offload::Off)?;
             fabric.set_path("a", "b", one_way(30))?;
             fabric.set_path("b", "a", one_way(12))?;
-            let Answer::Reply { rtt, ttl } = a.ping(B)? else { panic!("an error came back") };
+            let Answer::Reply { rtt, ttl } = a.pinger()?.ping(B, 56)? else { panic!("an error came back") };
             assert!((Duration::from_millis(42)..DEADLINE).contains(&rtt), "{rtt:?}");
             assert_eq!(ttl, 63);
             let counters = fabric.counters();
@@ -71,7 +71,7 @@ fn tcp_passes_with_and_without_offloads() {
                 let sent: Vec<u8> = (0..3_000_000u32).map(|i| (i % 251) as u8).collect();
                 let mut stream = a.connect(B, 80)?;
                 let (mut accepted, peer) = listener.accept()?;
-                assert_eq!(peer.ip(), A);
+                assert_eq!(peer.ip(), a.address);
                 let received = std::thread::scope(|scope| {
                     let reader = scope.spawn(move || {
                         let mut received = Vec::new();
@@ -94,7 +94,7 @@ fn nobody_at_the_destination_is_told() {
         test(|| {
             let fabric = start()?;
             let (a, _b) = two_hosts(&fabric, Offload::Off)?;
-            let answer = a.ping(Ipv4Addr::new(203, 0, 113, 1))?;
+            let answer = a.pinger()?.ping(Ipv4Addr::new(203, 0, 113, 1), 56)?;
             assert_eq!(answer, Answer::Error { kind: 3, code: 0, rest: 0, from: ROUTER });
             assert_eq!(fabric.counters().dropped(DropReason::NoRoute), Tally { packets: 1, bytes: 84 });
             Ok(())
@@ -182,7 +182,7 @@ fn whoever_waits_for_traffic_hears_of_it() {
                 waiting.traffic_since(&mark, &filter).delivered
             });
             for _ in 0..3 {
-                a.ping(B)?;
+                a.pinger()?.ping(B, 56)?;
             }
             assert_eq!(waiter.join().expect("the waiter does not panic"), Tally { packets: 3, bytes: 252 });
             Ok(())

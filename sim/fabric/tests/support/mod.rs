@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use dz_net::kernel::{AddrInfo, Netlink, RouteInfo};
+use dz_net::kernel::{AddrInfo, Netlink, RouteInfo, sysctl};
 use dz_net::netns::NetNs;
 use dz_net::tun::{Tun, TunSpec};
 use dzsim_fabric::{Fabric, NodeSpec};
@@ -26,7 +26,6 @@ pub(crate) enum Offload {
 
 /// A namespace with addresses.
 pub(crate) struct Host {
-    pub(crate) name: &'static str,
     pub(crate) ns: NetNs,
     pub(crate) address: Ipv4Addr,
     runtime: tokio::runtime::Runtime,
@@ -34,14 +33,18 @@ pub(crate) struct Host {
 
 impl Host {
     /// A namespace with nothing but its loopback.
-    pub(crate) fn new(name: &'static str, address: Ipv4Addr) -> Result<Self> {
+    pub(crate) fn new(address: Ipv4Addr) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { name, ns: NetNs::new()?, address, runtime })
+        let ns = NetNs::new()?;
+        // A kernel with IPv6 would look for routers on every interface, between the packets of a test.
+        let no_ipv6 = "net/ipv6/conf/default/disable_ipv6";
+        ns.run(|| if sysctl::read(no_ipv6).is_ok() { sysctl::write(no_ipv6, "1") } else { Ok(()) })??;
+        Ok(Self { ns, address, runtime })
     }
 
     /// A namespace with an uplink that is attached to `fabric`, a default route, and the whole prefix as its own.
-    pub(crate) fn attached(fabric: &Fabric, name: &'static str, net: Ipv4Net, offload: Offload) -> Result<Self> {
-        let host = Self::new(name, net.addr())?;
+    pub(crate) fn attached(fabric: &Fabric, name: &str, net: Ipv4Net, offload: Offload) -> Result<Self> {
+        let host = Self::new(net.addr())?;
         let vnet_hdr = offload == Offload::On;
         let tun = host.device("eth0", Some(Ipv4Net::new(net.addr(), 32)?), vnet_hdr)?;
         host.route("0.0.0.0/0".parse()?, "eth0")?;
@@ -63,7 +66,7 @@ impl Host {
             let netlink = Netlink::open_in(&self.ns)?;
             let index = netlink.link_index(name).await?;
             if let Some(address) = address {
-                netlink.add_addr(&AddrInfo::new(index, address)).await?;
+                let _ = netlink.add_addr(&AddrInfo::new(index, address)).await?;
             }
             netlink.set_link_up(index, true).await?;
             Ok(())
@@ -75,7 +78,7 @@ impl Host {
         self.runtime.block_on(async {
             let netlink = Netlink::open_in(&self.ns)?;
             let dev = Some(netlink.link_index(dev).await?);
-            netlink.add_route(&RouteInfo { dev, ..RouteInfo::unicast(destination) }).await?;
+            let _ = netlink.add_route(&RouteInfo { dev, ..RouteInfo::unicast(destination) }).await?;
             Ok(())
         })
     }
@@ -113,11 +116,6 @@ impl Host {
     /// Something to ping with.
     pub(crate) fn pinger(&self) -> Result<Pinger> {
         Ok(Pinger { socket: self.socket(Type::RAW, Some(Protocol::ICMPV4))?, sequence: 0 })
-    }
-
-    /// Pings once with the usual 56 bytes.
-    pub(crate) fn ping(&self, to: Ipv4Addr) -> Result<Answer> {
-        self.pinger()?.ping(to, 56)
     }
 }
 

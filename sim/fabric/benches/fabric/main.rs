@@ -1,0 +1,43 @@
+//! How true the fabric's delays are, how much it carries beside plain veth in the same run, and what a node costs.
+//!
+//! `cargo bench -p dzsim-fabric -- [rtt] [tcp] [pps] [nodes]` runs all or the named parts, as any user, on an
+//! otherwise idle machine. Numbers are for reading: nothing here fails for being slow.
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod nodes;
+mod rtt;
+mod throughput;
+
+use anyhow::{Context, Result};
+use nix::sched::{CloneFlags, unshare};
+
+fn main() -> Result<()> {
+    let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|name| name == part);
+    enter_namespaces().context("this machine gives no user and network namespace")?;
+    if wanted("rtt") {
+        rtt::bench()?;
+    }
+    if wanted("tcp") {
+        throughput::tcp()?;
+    }
+    if wanted("pps") {
+        throughput::packets()?;
+    }
+    if wanted("nodes") {
+        nodes::bench()?;
+    }
+    Ok(())
+}
+
+/// Before any thread runs: root in namespaces of its own.
+fn enter_namespaces() -> Result<()> {
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
+    std::fs::write("/proc/self/setgroups", "deny")?;
+    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
+    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))?;
+    Ok(())
+}

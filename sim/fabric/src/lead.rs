@@ -1,0 +1,106 @@
+//! How early to wake. A thread that sleeps until a deadline runs some 20 to 100 µs after it, most on idle virtual
+//! machines whose processors halt. So the timer is set that much early, and the rest is waited out awake, which costs
+//! processor time: no more than a fixed share of it. Pure; see docs/decisions/0022.
+
+/// The most that is ever waited awake at once, in nanoseconds.
+const LONGEST_NS: u64 = 100_000;
+/// Of all time, the share that may be spent so: one part in this many.
+const SHARE: u64 = 10;
+/// Time saved up for a burst, at most.
+const SAVED_NS: u64 = 2_000_000;
+/// Steps up and down by which the estimate follows the lateness: balanced where one wake-up in five is later.
+const UP_NS: u64 = 2_000;
+const DOWN_NS: u64 = 500;
+
+/// How to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Look again at once.
+    Awake,
+    /// Sleep until this time.
+    Until(u64),
+}
+
+/// The estimate and the account.
+#[derive(Debug, Default)]
+pub(crate) struct Lead {
+    lead_ns: u64,
+    saved_ns: u64,
+    /// When the account was last brought up to date.
+    seen: u64,
+    /// Whether the thread has been waiting awake since then.
+    awake: bool,
+}
+
+impl Lead {
+    /// The timer rang this much after it was to.
+    pub(crate) fn rang_late(&mut self, lateness_ns: u64) {
+        self.lead_ns = if lateness_ns > self.lead_ns {
+            (self.lead_ns + UP_NS).min(LONGEST_NS)
+        } else {
+            self.lead_ns.saturating_sub(DOWN_NS)
+        };
+    }
+
+    /// How to wait for `due`, when it is `now`.
+    pub(crate) fn plan(&mut self, now: u64, due: u64) -> Wait {
+        let passed = now.saturating_sub(self.seen);
+        self.seen = now;
+        let spent = if self.awake { passed } else { 0 };
+        self.saved_ns = (self.saved_ns + passed / SHARE).min(SAVED_NS).saturating_sub(spent);
+        let near = due.saturating_sub(now) <= self.lead_ns;
+        self.awake = near && self.saved_ns > self.lead_ns;
+        match (near, self.awake) {
+            (_, true) => Wait::Awake,
+            (true, false) => Wait::Until(due),
+            (false, false) => Wait::Until(due - self.lead_ns),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trained(lateness_ns: u64) -> Lead {
+        let mut lead = Lead::default();
+        for _ in 0..1000 {
+            lead.rang_late(lateness_ns);
+        }
+        lead
+    }
+
+    #[test]
+    fn follows_the_lateness_up_to_a_limit() {
+        assert!(trained(40_000).lead_ns.abs_diff(40_000) <= UP_NS);
+        assert_eq!(trained(5_000_000).lead_ns, LONGEST_NS);
+        let mut lead = trained(5_000_000);
+        for _ in 0..1000 {
+            lead.rang_late(0);
+        }
+        assert_eq!(lead.lead_ns, 0);
+    }
+
+    #[test]
+    fn sleeps_until_shortly_before_a_deadline_and_waits_out_the_rest() {
+        let mut lead = trained(5_000_000);
+        assert_eq!(lead.plan(0, 50_000_000), Wait::Until(50_000_000 - LONGEST_NS));
+        assert_eq!(lead.plan(50_000_000 - LONGEST_NS, 50_000_000), Wait::Awake);
+    }
+
+    #[test]
+    fn is_awake_no_more_than_its_share() {
+        let mut lead = trained(50_000);
+        // Without time saved up it sleeps to the end, and rings no earlier than that.
+        assert_eq!(lead.plan(0, 20_000), Wait::Until(20_000));
+        let (mut now, mut awake) = (0, 0);
+        while now < 1_000_000_000 {
+            // There is always a deadline in reach.
+            if lead.plan(now, now + 20_000) == Wait::Awake {
+                awake += 1_000;
+            }
+            now += 1_000;
+        }
+        assert!((50_000_000..=100_000_000 + SAVED_NS).contains(&awake), "{awake}");
+    }
+}

@@ -1,0 +1,61 @@
+//! The capture of a running fabric.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use dz_net::sandbox;
+use dzsim_fabric::{CaptureConfig, Fabric, FabricConfig};
+use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
+use pcap_file::pcapng::{Block, PcapNgReader};
+
+use crate::support::{Host, Offload};
+
+const B: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+
+/// Interface, direction and comments of each packet.
+fn read(path: &std::path::Path) -> Result<Vec<(u32, u32, Vec<String>)>> {
+    let mut reader = PcapNgReader::new(File::open(path)?)?;
+    let mut packets = Vec::new();
+    while let Some(block) = reader.next_block() {
+        if let Block::EnhancedPacket(packet) = block? {
+            let mut seen = (packet.interface_id, 0, Vec::new());
+            for option in packet.options {
+                match option {
+                    EnhancedPacketOption::Flags(flags) => seen.1 = flags,
+                    EnhancedPacketOption::Comment(text) => seen.2.push(text.into_owned()),
+                    _ => {}
+                }
+            }
+            packets.push(seen);
+        }
+    }
+    Ok(packets)
+}
+
+#[test]
+fn a_ping_is_seen_four_times_in_order() {
+    sandbox::run(|| {
+        let body = || -> Result<()> {
+            let folder = tempfile::tempdir()?;
+            let path = folder.path().join("capture.pcapng");
+            let capture = Some(CaptureConfig { path: path.clone(), snaplen: None, ring: None });
+            let fabric = Fabric::start(FabricConfig { capture, ..FabricConfig::default() })?;
+            let a = Host::attached(&fabric, "a", "192.0.2.1/32".parse()?, Offload::Off)?;
+            let _b = Host::attached(&fabric, "b", "198.51.100.1/29".parse()?, Offload::Off)?;
+            fabric.annotate("step 1: ping b");
+            a.pinger()?.ping(B, 56)?;
+            fabric.flush_capture()?;
+            let step = vec!["step 1: ping b".to_owned()];
+            let (sent, received) = (0b10, 0b01);
+            let expected = [(0, sent, step), (1, received, vec![]), (1, sent, vec![]), (0, received, vec![])];
+            assert_eq!(read(&path)?, expected);
+            // What comes after is in the file once the fabric stops.
+            a.pinger()?.ping(B, 56)?;
+            fabric.stop()?;
+            assert_eq!(read(&path)?.len(), 8);
+            Ok(())
+        };
+        body().unwrap();
+    });
+}
