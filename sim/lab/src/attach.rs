@@ -126,11 +126,12 @@ pub fn exec(init: Pid, host: &Host, argv: &[OsString], env: &[(OsString, OsStrin
 }
 
 fn join(init: Pid) -> Result<(), AttachError> {
-    let failed = |e: io::Error| AttachError::Join(init.as_raw(), e);
-    let pidfd = pidfd_open(init).map_err(|e| match e {
-        Errno::ESRCH => AttachError::Gone(init.as_raw()),
-        e => failed(e.into()),
-    })?;
+    // One that has ended has no namespaces: ENOENT in its `/proc` folder until it is reaped, ESRCH from then on.
+    let failed = |e: io::Error| match e.raw_os_error() {
+        Some(libc::ESRCH | libc::ENOENT) => AttachError::Gone(init.as_raw()),
+        _ => AttachError::Join(init.as_raw(), e),
+    };
+    let pidfd = pidfd_open(init).map_err(|e| failed(e.into()))?;
     let user = |pid: &str| fs::metadata(format!("/proc/{pid}/ns/user")).map(|meta| meta.ino()).map_err(failed);
     let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNET;
     // To join the namespace that one is in is an error.

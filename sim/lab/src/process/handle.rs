@@ -1,6 +1,5 @@
 //! A process that runs or has ended.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,66 +17,13 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
+use super::environment::environment;
+use super::error::{RunError, tail};
 use super::launch::LaunchError;
 use super::notify::Notify;
 use super::output::Capture;
 use super::{Exit, Exited, Finished, Host, Launch, Ready, Spawn, Stdio};
 use crate::name::RoleName;
-
-/// Variables of the lab itself that its processes get too.
-const PASSED_ON: [&str; 5] = ["RUST_LOG", "RUST_BACKTRACE", "TZ", "LANG", "LLVM_PROFILE_FILE"];
-/// How much of the end of a log an error quotes, in bytes.
-const TAIL: usize = 2000;
-
-/// Why a process did not start, or did not do what it was started for.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The program could not be started.
-    #[error("{process}: {reason}")]
-    Start {
-        /// `<host>.<role>`.
-        process: String,
-        /// What was refused.
-        reason: String,
-    },
-    /// It ended before it was ready.
-    #[error("{process} ended before it was ready, with {exit}{}", quoted(log))]
-    Ended {
-        /// `<host>.<role>`.
-        process: String,
-        /// How it ended.
-        exit: Exit,
-        /// The end of what it logged.
-        log: String,
-    },
-    /// It was not ready in time, and was killed.
-    #[error("{process} was not ready after {after:?}{}", quoted(log))]
-    NotReady {
-        /// `<host>.<role>`.
-        process: String,
-        /// How long it had.
-        after: Duration,
-        /// The end of what it logged.
-        log: String,
-    },
-    /// It did not end in time, and was killed.
-    #[error("{process} did not end within {after:?} and was killed{}{}", quoted(stdout), quoted(stderr))]
-    TimedOut {
-        /// `<host>.<role>`.
-        process: String,
-        /// How long it had.
-        after: Duration,
-        /// What it had written to its standard output.
-        stdout: String,
-        /// What it had written to its standard error.
-        stderr: String,
-    },
-}
-
-fn quoted(text: &str) -> String {
-    let lines = text.trim_end().lines();
-    lines.map(|line| format!("\n    {line}")).collect()
-}
 
 /// What the lab adds to a description to start a process.
 #[derive(Debug)]
@@ -185,7 +131,7 @@ impl Process {
         let name = full_name(&spawn);
         let failed = |reason: String| RunError::Start { process: name.clone(), reason };
         let null = File::open("/dev/null").map_err(|e| failed(format!("cannot open /dev/null: {e}")))?;
-        let env = environment(&spawn, place, notify);
+        let env = environment(&spawn, &place.folder, notify);
         let listeners: Vec<_> = spawn.listeners.iter().map(|(name, fd)| (name.as_str(), fd.as_fd())).collect();
         let launch = Launch {
             argv: &spawn.argv,
@@ -322,35 +268,4 @@ async fn reap(process: &Inner, pidfd: OwnedFd) -> Exit {
 
 fn full_name(spawn: &Spawn) -> String {
     format!("{}.{}", spawn.host.as_str(), spawn.role)
-}
-
-pub(crate) fn environment(spawn: &Spawn, place: &Place, notify: Option<&Path>) -> Vec<(OsString, OsString)> {
-    let mut env = spawn.env.clone();
-    let mut default = |name: &str, value: OsString| {
-        env.entry(name.into()).or_insert(value);
-    };
-    default("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
-    default("HOME", place.folder.clone().into());
-    default("TMPDIR", place.folder.clone().into());
-    for name in PASSED_ON {
-        if let Some(value) = std::env::var_os(name) {
-            default(name, value);
-        }
-    }
-    if let Some(path) = notify {
-        env.insert("NOTIFY_SOCKET".into(), path.into());
-    }
-    env.into_iter().collect()
-}
-
-/// The end of a log, from where the process began to write.
-fn tail(path: &Path, start: u64) -> String {
-    let bytes = std::fs::read(path).unwrap_or_default();
-    let own = bytes.get(usize::try_from(start).unwrap_or(usize::MAX)..).unwrap_or_default();
-    let text = String::from_utf8_lossy(&own[own.len().saturating_sub(TAIL)..]).into_owned();
-    match text.split_once('\n') {
-        // The first line is cut unless all is quoted.
-        Some((_, rest)) if own.len() > TAIL => rest.to_owned(),
-        _ => text,
-    }
 }

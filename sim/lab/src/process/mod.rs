@@ -4,6 +4,8 @@
 //! description names. Its end is a fact that any number of tasks may wait for; nothing here depends on `SIGCHLD`, so
 //! the program may use other ways of starting processes beside this one.
 
+mod environment;
+mod error;
 mod exit;
 mod handle;
 mod launch;
@@ -11,8 +13,9 @@ mod notify;
 mod output;
 mod spawn;
 
+pub use error::RunError;
 pub use exit::{Exit, Exited};
-pub use handle::{Process, RunError};
+pub use handle::Process;
 pub use output::Finished;
 pub use spawn::{Host, Ready, Spawn};
 
