@@ -1,0 +1,204 @@
+//! The loop: look at the chain, plan, send, look again.
+//!
+//! It is level-triggered: what it does follows from the view alone, so a lost, repeated or reordered notification, a
+//! crash at any point, or a second activator cost at most a refused transaction. What it remembers (refusals, waits)
+//! only keeps it from being a nuisance.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use dz_sdk::{Ledger, NetworkView};
+use solana_pubkey::Pubkey;
+use tokio::{sync::watch, time};
+use tracing::warn;
+
+pub use crate::sender::Pass;
+use crate::{
+    backoff::Backoff,
+    metrics::Metrics,
+    plan::{Plan, plan},
+    policy::Policy,
+    sender::Sender,
+    status::Status,
+};
+
+/// A transaction that is under way when the activator is asked to stop gets so long to land.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+type Views = watch::Receiver<Option<Arc<NetworkView>>>;
+
+/// How long the reconciler waits for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Without news for so long the chain is read again, in case news got lost.
+    pub resync: Duration,
+    /// The live view is given so long to show what has landed before the chain is read instead.
+    pub settle: Duration,
+    /// The first wait while the ledger does not answer.
+    pub retry_first: Duration,
+    /// The longest such wait.
+    pub retry_longest: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            resync: Duration::from_secs(10),
+            settle: Duration::from_secs(2),
+            retry_first: Duration::from_millis(50),
+            retry_longest: Duration::from_secs(2),
+        }
+    }
+}
+
+/// One activator.
+pub struct Reconciler {
+    ledger: Arc<dyn Ledger>,
+    policy: Policy,
+    timing: Timing,
+    metrics: Arc<Metrics>,
+    status: Arc<Status>,
+    sender: Sender,
+    /// Waits after refusals: another activator may be at work.
+    after_conflict: Backoff,
+    /// Waits while the ledger is away.
+    after_outage: Backoff,
+    /// What was said about what cannot be done, so that it is said once.
+    said: BTreeMap<Pubkey, String>,
+}
+
+impl Reconciler {
+    /// An activator on this ledger. The seed makes its waits its own.
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        policy: Policy,
+        timing: Timing,
+        metrics: Arc<Metrics>,
+        status: Arc<Status>,
+        seed: u64,
+    ) -> Self {
+        let after_conflict = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
+        let after_outage = Backoff::new(timing.retry_first, timing.retry_longest, seed.wrapping_add(1));
+        let sender = Sender::new(ledger.clone(), metrics.clone(), status.clone());
+        Self { ledger, policy, timing, metrics, status, sender, after_conflict, after_outage, said: BTreeMap::new() }
+    }
+
+    /// Reconciles until it is asked to stop; calls `ready` when the first plan is done.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>, ready: impl FnOnce()) {
+        let mut views = self.ledger.watch();
+        let mut ready = Some(ready);
+        let asked = stop.clone();
+        let work = async {
+            let mut view = self.read().await;
+            loop {
+                let pass = self.pass(&view, &asked).await;
+                if matches!(pass, Pass::Quiet | Pass::Landed { .. })
+                    && let Some(ready) = ready.take()
+                {
+                    ready();
+                }
+                if pass == Pass::Stopped {
+                    return;
+                }
+                view = self.next_view(pass, &view, &mut views).await;
+            }
+        };
+        // A transaction under way may take so long to land.
+        let grace = async {
+            // An error says that whoever could ask has gone.
+            let _ = stop.wait_for(|stop| *stop).await;
+            time::sleep(STOP_GRACE).await;
+        };
+        tokio::select! {
+            () = work => {}
+            () = grace => {}
+        }
+    }
+
+    /// Plans from this view and sends what is planned.
+    pub async fn pass(&mut self, view: &NetworkView, stop: &watch::Receiver<bool>) -> Pass {
+        let started = Instant::now();
+        let plan = plan(view, &self.policy);
+        self.metrics.planned(view, &plan, started.elapsed());
+        self.status.planned(view.slot());
+        self.say_conditions(&plan);
+        let pass = self.sender.apply(view, &plan, stop).await;
+        if pass != Pass::Unavailable {
+            self.after_outage.reset();
+        }
+        if pass == Pass::Quiet {
+            self.status.idle();
+        }
+        pass
+    }
+
+    fn say_conditions(&mut self, plan: &Plan) {
+        for condition in &plan.conditions {
+            if self.said.get(&condition.subject.key) != Some(&condition.reason) {
+                let kind: &'static str = condition.kind.into();
+                warn!(condition = kind, subject = %condition.subject, account = %condition.subject.key,
+                    reason = condition.reason, "waiting");
+            }
+        }
+        self.said = plan.conditions.iter().map(|condition| (condition.subject.key, condition.reason.clone())).collect();
+    }
+
+    /// The view to plan from after this pass; waits until there is a reason to plan.
+    async fn next_view(&mut self, pass: Pass, planned: &Arc<NetworkView>, views: &mut Views) -> Arc<NetworkView> {
+        let seen = match pass {
+            Pass::Quiet | Pass::Stopped => {
+                self.after_conflict.reset();
+                let news = |view: &Arc<NetworkView>| view.slot() >= planned.slot() && !Arc::ptr_eq(view, planned);
+                time::timeout(self.timing.resync, view_that(views, news)).await.ok()
+            }
+            Pass::Landed { slot } => {
+                self.after_conflict.reset();
+                let landed = |view: &Arc<NetworkView>| view.slot() >= slot;
+                time::timeout(self.timing.settle, view_that(views, landed)).await.ok()
+            }
+            Pass::Stale => {
+                time::sleep(self.after_conflict.next_wait()).await;
+                None
+            }
+            Pass::Unavailable => {
+                time::sleep(self.after_outage.next_wait()).await;
+                None
+            }
+        };
+        match seen {
+            Some(view) => view,
+            None => self.read().await,
+        }
+    }
+
+    /// Reads the chain, however long it takes until that works.
+    async fn read(&mut self) -> Arc<NetworkView> {
+        loop {
+            match self.ledger.snapshot().await {
+                Ok(view) => {
+                    self.status.ledger_works();
+                    self.after_outage.reset();
+                    return view;
+                }
+                Err(error) => {
+                    self.metrics.ledger_failed();
+                    self.status.ledger_failed(&error.to_string());
+                    warn!(%error, "the chain cannot be read");
+                    time::sleep(self.after_outage.next_wait()).await;
+                }
+            }
+        }
+    }
+}
+
+/// The first live view of which this is true.
+async fn view_that(views: &mut Views, is: impl Fn(&Arc<NetworkView>) -> bool) -> Arc<NetworkView> {
+    match views.wait_for(|view| view.as_ref().is_some_and(&is)).await.map(|view| view.clone()) {
+        Ok(Some(view)) => view,
+        // The subscription has ended: whoever waits has a deadline and reads for itself.
+        Ok(None) | Err(_) => std::future::pending().await,
+    }
+}
