@@ -186,6 +186,12 @@ impl Ledger {
         (slot, replica.accounts.owned_by(program, slot))
     }
 
+    /// An account as the bank itself has it, past the index; the two never differ.
+    pub async fn bank_account(&self, address: &Pubkey) -> Result<Option<Account>, SendError> {
+        let found = self.inner.core.ask(|reply| Request::Read { addresses: vec![*address], reply }).await?;
+        Ok(found.into_iter().flatten().next().map(|account| account.as_ref().clone()))
+    }
+
     /// Sends a transaction and returns when it has landed. One that fails in the preflight is refused and does not
     /// land.
     pub async fn send(&self, transaction: VersionedTransaction) -> Result<Arc<Landed>, SendError> {

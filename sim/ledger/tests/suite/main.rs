@@ -1,4 +1,8 @@
 //! The ledger as its clients meet it: over sockets, with the clients that Solana ships.
 
+mod faults;
+mod hostile;
+mod index;
+mod pubsub_client;
 mod rpc_client;
 mod support;

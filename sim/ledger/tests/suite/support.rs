@@ -1,8 +1,10 @@
 //! A ledger with a small program of its own, and clients of it.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use dzsim_ledger::{ClientName, FaultHandle, Ledger, LedgerConfig, processor};
+use futures_util::{Stream, StreamExt};
+use serde_json::{Value, json};
 use solana_account_info::{AccountInfo, next_account_info};
 use solana_clock::Clock;
 use solana_commitment_config::CommitmentConfig;
@@ -13,8 +15,12 @@ use solana_pubkey::Pubkey;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_signer::Signer;
 use solana_system_interface::instruction::create_account;
-use solana_sysvar::{Sysvar, program_stubs};
+use solana_sysvar::program_stubs;
 use solana_transaction::Transaction;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 pub(crate) const SOL: u64 = 1_000_000_000;
 
@@ -83,7 +89,8 @@ fn process(program: &Pubkey, accounts: &[AccountInfo<'_>], data: &[u8]) -> Progr
             return Err(ProgramError::Custom(code));
         }
         (4, _) => {
-            let slot = Clock::get()?.slot.to_le_bytes();
+            let clock = bincode::deserialize::<Clock>(&next_account_info(accounts)?.try_borrow_data()?);
+            let slot = clock.map_err(|_| ProgramError::InvalidAccountData)?.slot.to_le_bytes();
             the_box.try_borrow_mut_data()?[..8].copy_from_slice(&slot);
             program_stubs::sol_set_return_data(&slot);
         }
@@ -101,6 +108,7 @@ pub(crate) fn instruction(payer: &Pubkey, the_box: Pubkey, what: &Do) -> Instruc
     let accounts = vec![
         AccountMeta::new(the_box, false),
         AccountMeta::new(*payer, true),
+        AccountMeta::new_readonly(solana_sysvar::clock::ID, false),
         AccountMeta::new_readonly(Pubkey::default(), false),
     ];
     Instruction { program_id: BOXES, accounts, data: what.pack() }
@@ -159,4 +167,42 @@ pub(crate) fn serve(ledger: &Ledger, client: &str) -> (String, String) {
     let urls = (format!("http://{}", http.local_addr().unwrap()), format!("ws://{}", ws.local_addr().unwrap()));
     ledger.serve(http, ws, ClientName::new(client)).unwrap();
     urls
+}
+
+/// Waits for an answer, and says what was waited for if none comes.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_secs(20), future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not happen within 20 s"),
+    }
+}
+
+/// The next item of a stream that has one.
+pub(crate) async fn next<T>(what: &str, stream: &mut (impl Stream<Item = T> + Unpin)) -> T {
+    soon(what, stream.next()).await.unwrap_or_else(|| panic!("the stream ended, expected {what}"))
+}
+
+/// Asks a method that no client has, or in a way that no client would.
+pub(crate) async fn raw_http(url: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A server that has not read all of the request resets the connection after its answer.
+    let _ = soon("an answer", stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Posts a body and returns the body of the answer.
+pub(crate) async fn post(url: &str, body: &str) -> String {
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let answer = raw_http(url, &request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// Calls a method; returns the whole answer.
+pub(crate) async fn call(url: &str, method: &str, params: Value) -> Value {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    serde_json::from_str(&post(url, &body.to_string()).await).unwrap()
 }
