@@ -33,7 +33,7 @@ pub struct Action {
     pub reason: String,
 }
 
-/// What can be done to a subject. Every value the program needs is in it, and every pool it is taken from.
+/// What can be done to a subject, with every value that had to be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Decision {
@@ -41,15 +41,11 @@ pub enum Decision {
     AllocateContributorBlock {
         /// The /24.
         block: NetworkV4,
-        /// The `DoubleZeroBlock` pool it is a unit of.
-        pool: Pubkey,
     },
     /// Give a /24 back.
     ReleaseContributorBlock {
         /// The /24.
         block: NetworkV4,
-        /// The `DoubleZeroBlock` pool it is a unit of.
-        pool: Pubkey,
     },
     /// Close the contributor's account.
     CloseContributor,
@@ -57,19 +53,15 @@ pub enum Decision {
     CarveDevicePrefix {
         /// The prefix.
         net: NetworkV4,
-        /// The `ContributorBlock` pool it is a run of.
-        pool: Pubkey,
     },
     /// Pull an address off a prefix of the device onto a loopback.
     PullEndpoint {
+        /// The prefix.
+        prefix: NetworkV4,
         /// The address.
         ip: Ipv4Addr,
         /// The loopback's number.
         loopback_number: u16,
-        /// The `DevicePrefix` pool the address is taken from.
-        pool: Pubkey,
-        /// The `EndpointLoopbacks` pool the number is taken from.
-        numbers: Pubkey,
     },
     /// The device has what it needs.
     ActivateDevice,
@@ -90,8 +82,6 @@ pub enum Decision {
     ActivateLink {
         /// The /31.
         net: NetworkV4,
-        /// The `DeviceTunnelBlock` pool it is taken from.
-        pool: Pubkey,
     },
     /// Release the link's network and close its account.
     CloseLink,
@@ -99,8 +89,6 @@ pub enum Decision {
     ActivateTenant {
         /// The id.
         vrf_id: u16,
-        /// The `VrfIds` pool it is taken from.
-        pool: Pubkey,
     },
     /// Release the tenant's VRF id and close its account.
     CloseTenant,
@@ -108,8 +96,6 @@ pub enum Decision {
     ActivateMulticastGroup {
         /// The address.
         ip: Ipv4Addr,
-        /// The `MulticastGroupBlock` pool it is taken from.
-        pool: Pubkey,
     },
     /// Release the group's address and close its account.
     CloseMulticastGroup,
@@ -117,14 +103,10 @@ pub enum Decision {
     ActivateUser {
         /// The overlay /31.
         tunnel_net: NetworkV4,
-        /// The `UserTunnelBlock` pool it is taken from.
-        tunnel_pool: Pubkey,
         /// The number of the tunnel interface on the device.
         tunnel_id: u16,
         /// The address the user is known by.
         dz_ip: Ipv4Addr,
-        /// The pool the address is taken from; none when it is the client's own.
-        dz_ip_pool: Option<Pubkey>,
     },
     /// Take roles away from the user, at most as many as one instruction can name.
     StripRoles {
@@ -153,15 +135,15 @@ impl Decision {
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AllocateContributorBlock { block, .. } | Self::ReleaseContributorBlock { block, .. } => {
+            Self::AllocateContributorBlock { block } | Self::ReleaseContributorBlock { block } => {
                 write!(f, "block {block}")
             }
-            Self::CarveDevicePrefix { net, .. } | Self::RemoveDevicePrefix { net } => write!(f, "prefix {net}"),
+            Self::CarveDevicePrefix { net } | Self::RemoveDevicePrefix { net } => write!(f, "prefix {net}"),
             Self::PullEndpoint { ip, loopback_number, .. } => write!(f, "{ip} on Loopback{loopback_number}"),
-            Self::ActivateLink { net, .. } => write!(f, "network {net}"),
-            Self::ActivateTenant { vrf_id, .. } => write!(f, "vrf {vrf_id}"),
-            Self::ActivateMulticastGroup { ip, .. } => write!(f, "address {ip}"),
-            Self::ActivateUser { tunnel_net, tunnel_id, dz_ip, .. } => {
+            Self::ActivateLink { net } => write!(f, "network {net}"),
+            Self::ActivateTenant { vrf_id } => write!(f, "vrf {vrf_id}"),
+            Self::ActivateMulticastGroup { ip } => write!(f, "address {ip}"),
+            Self::ActivateUser { tunnel_net, tunnel_id, dz_ip } => {
                 write!(f, "tunnel {tunnel_net}, id {tunnel_id}, dz_ip {dz_ip}")
             }
             Self::StripRoles { roles } => write!(f, "roles in {} groups", roles.len()),

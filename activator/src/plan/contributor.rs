@@ -26,7 +26,7 @@ impl Planner<'_> {
             for block in &contributor.blocks {
                 let Some(pool) = self.double_zero_pool_of(block) else { continue };
                 self.pools.release(&pool, u32::from(block.network()), 1);
-                let decision = Decision::ReleaseContributorBlock { block: *block, pool };
+                let decision = Decision::ReleaseContributorBlock { block: *block };
                 self.act(&subject, decision, "the contributor is being deleted");
             }
             self.act(&subject, Decision::CloseContributor, "it is being deleted");
@@ -83,7 +83,7 @@ impl Planner<'_> {
             0 => "its first device needs a prefix".to_owned(),
             count => format!("its {count} blocks have no room for another prefix"),
         };
-        let decision = Decision::AllocateContributorBlock { block, pool };
+        let decision = Decision::AllocateContributorBlock { block };
         self.act(&contributor_subject(*key, contributor), decision, reason);
         Ok(created)
     }

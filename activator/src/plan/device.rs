@@ -151,7 +151,7 @@ impl Planner<'_> {
         let _ = self.pools.claim(&pool, base, addresses / unit);
         let prefix = Pool::new(PoolKind::DevicePrefix, subject.key, base, 1, addresses, RESERVED_ADDRESSES);
         let prefix = self.pools.create(prefix);
-        let decision = Decision::CarveDevicePrefix { net, pool };
+        let decision = Decision::CarveDevicePrefix { net };
         self.act(subject, decision, format!("it is registered to be given a /{prefix_len}"));
         Ok((net, prefix))
     }
@@ -218,7 +218,7 @@ impl Planner<'_> {
         source.endpoints += 1;
         names_taken.insert(number);
         let reason = format!("endpoint {nth} of {wanted}, off {}", source.net);
-        let decision = Decision::PullEndpoint { ip, loopback_number: number, pool: source.pool, numbers };
+        let decision = Decision::PullEndpoint { prefix: source.net, ip, loopback_number: number };
         self.act(subject, decision, reason);
         Ok(())
     }

@@ -25,7 +25,7 @@ impl Planner<'_> {
             match self.lowest_free_of_blocks(PoolKind::MulticastGroupBlock, "group address") {
                 Ok((value, pool)) => {
                     let _ = self.pools.claim(&pool, value, 1);
-                    let decision = Decision::ActivateMulticastGroup { ip: Ipv4Addr::from(value), pool };
+                    let decision = Decision::ActivateMulticastGroup { ip: Ipv4Addr::from(value) };
                     self.act(&subject, decision, "new group");
                 }
                 Err(shortage) => self.cannot(subject, ConditionKind::PoolFull, shortage.into_reason()),

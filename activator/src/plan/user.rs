@@ -53,11 +53,15 @@ impl Planner<'_> {
     }
 
     pub(super) fn serve_users(&mut self) {
+        // Those who stop publishing make room for those who start.
+        let leaves = |user: &User| user.status == UserStatus::Updating && !user.is_publisher();
+        self.serve_users_who(leaves);
+        self.serve_users_who(|user| matches!(user.status, UserStatus::Pending | UserStatus::Updating) && !leaves(user));
+    }
+
+    fn serve_users_who(&mut self, matches: impl Fn(&User) -> bool) {
         let view = self.view;
-        for (key, user) in view.users() {
-            if !matches!(user.status, UserStatus::Pending | UserStatus::Updating) {
-                continue;
-            }
+        for (key, user) in view.users().iter().filter(|(_, user)| matches(user)) {
             let subject = user_subject(*key, user);
             let Some(device) = view.device(&user.device) else {
                 let reason = format!("its device {} is not on the chain", user.device);
@@ -179,13 +183,8 @@ impl Planner<'_> {
             UserStatus::Updating => "its roles changed: it does not publish".to_owned(),
             _ => format!("new {} user on device {}", user.user_type, device.code),
         };
-        let decision = Decision::ActivateUser {
-            tunnel_net: to.tunnel_net,
-            tunnel_pool: to.tunnel_pool,
-            tunnel_id: to.tunnel_id,
-            dz_ip: to.dz_ip,
-            dz_ip_pool: to.dz_ip_pool,
-        };
+        let UserAllocation { tunnel_net, tunnel_id, dz_ip, .. } = to;
+        let decision = Decision::ActivateUser { tunnel_net, tunnel_id, dz_ip };
         self.act(subject, decision, reason);
     }
 

@@ -1,0 +1,102 @@
+//! From an action to the instruction that carries it out.
+//!
+//! The values are in the decision; the accounts they touch are found in the view the plan was made from, or follow
+//! from the values when the plan itself creates them.
+
+use dz_sdk::{
+    NetworkView,
+    build::{self, BuildError},
+    instruction::{
+        contributor::{close_contributor, release_contributor_block},
+        device::{CloseDevice, activate_device, close_device, pull_endpoint},
+        tenant::{activate_tenant, close_tenant},
+        user::{Grant, close_user, finish_ban, reject_user, set_user_roles},
+    },
+    program::{
+        network::NetworkV4,
+        state::{AccountType, Contributor, Device, GlobalConfig, PoolKind, User},
+    },
+};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+
+use crate::plan::{Action, Decision};
+
+/// The instruction of an action that was planned from this view. It fails when the view lacks an account that the
+/// action touches.
+pub fn instruction(view: &NetworkView, signer: &Pubkey, action: &Action) -> Result<Instruction, BuildError> {
+    let program = view.program();
+    let key = action.subject.key;
+    match &action.decision {
+        Decision::AllocateContributorBlock { block } => build::allocate_contributor_block(view, signer, key, *block),
+        Decision::ReleaseContributorBlock { block } => {
+            let double_zero = double_zero_block(view, block)?;
+            Ok(release_contributor_block(program, signer, key, double_zero, *block))
+        }
+        Decision::CloseContributor => Ok(close_contributor(program, signer, key, contributor(view, &key)?.owner)),
+        Decision::CarveDevicePrefix { net } => build::carve_device_prefix(view, signer, key, *net),
+        // The prefix may be carved by an action before this one, so that the view's device does not have it yet.
+        Decision::PullEndpoint { prefix, ip, loopback_number } => {
+            let first = config(view)?.endpoint_loopback_first;
+            Ok(pull_endpoint(program, signer, key, *prefix, first, *ip, *loopback_number))
+        }
+        Decision::ActivateDevice => Ok(activate_device(program, signer, key)),
+        Decision::RemoveDevicePrefix { net } => build::remove_device_prefix(view, signer, key, *net),
+        Decision::CloseDevice => {
+            let device = device(view, &key)?;
+            let ids = CloseDevice {
+                contributor: device.contributor,
+                contributor_owner: contributor(view, &device.contributor)?.owner,
+                exchange: device.exchange,
+                device: key,
+                public_ip: device.public_ip,
+                first_loopback: config(view)?.endpoint_loopback_first,
+            };
+            Ok(close_device(program, signer, ids))
+        }
+        Decision::ActivateInterface => build::activate_interface(view, signer, key),
+        Decision::DeleteInterface => build::delete_interface(view, signer, key),
+        Decision::CloseInterface => build::close_interface(view, signer, key),
+        Decision::ActivateLink { net } => build::activate_link(view, signer, key, *net),
+        Decision::CloseLink => build::close_link(view, signer, key),
+        Decision::ActivateTenant { vrf_id } => Ok(activate_tenant(program, signer, key, *vrf_id)),
+        Decision::CloseTenant => Ok(close_tenant(program, signer, key)),
+        Decision::ActivateMulticastGroup { ip } => build::activate_multicast_group(view, signer, key, *ip),
+        Decision::CloseMulticastGroup => build::close_multicast_group(view, signer, key),
+        Decision::ActivateUser { tunnel_net, tunnel_id, dz_ip } => {
+            let grant = Grant { tunnel_net: *tunnel_net, tunnel_id: *tunnel_id, dz_ip: *dz_ip };
+            build::activate_user(view, signer, key, grant)
+        }
+        Decision::StripRoles { roles } => {
+            let user = user(view, &key)?;
+            Ok(set_user_roles(program, signer, user.access_pass, user.device, key, roles))
+        }
+        Decision::RejectUser { reason } => Ok(reject_user(program, signer, (key, user(view, &key)?), reason)),
+        Decision::CloseUser => Ok(close_user(program, signer, (key, user(view, &key)?))),
+        Decision::FinishBan => Ok(finish_ban(program, signer, (key, user(view, &key)?))),
+    }
+}
+
+fn config(view: &NetworkView) -> Result<&GlobalConfig, BuildError> {
+    view.config().ok_or(BuildError::NoConfig)
+}
+
+fn contributor<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a Contributor, BuildError> {
+    view.contributor(key).ok_or(BuildError::Missing { what: AccountType::Contributor, key: *key })
+}
+
+fn device<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a Device, BuildError> {
+    view.device(key).ok_or(BuildError::Missing { what: AccountType::Device, key: *key })
+}
+
+fn user<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a User, BuildError> {
+    view.user(key).ok_or(BuildError::Missing { what: AccountType::User, key: *key })
+}
+
+/// The DoubleZero block that this /24 is a part of.
+fn double_zero_block(view: &NetworkView, part: &NetworkV4) -> Result<NetworkV4, BuildError> {
+    let kind = PoolKind::DoubleZeroBlock;
+    let blocks = config(view)?.blocks(kind);
+    let found = blocks.into_iter().flatten().find(|block| block.overlaps(part));
+    found.copied().ok_or_else(|| BuildError::NoPool { kind, value: part.to_string() })
+}

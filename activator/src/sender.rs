@@ -1,0 +1,202 @@
+//! Sends what is planned: packs it into transactions, and makes sense of what the ledger answers.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
+
+use dz_sdk::{Ledger, LedgerError, NetworkView, ledger::Landed, program::error::ServiceabilityError};
+use solana_instruction::Instruction;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use crate::{
+    batch::{Batch, MAX_INSTRUCTIONS},
+    instruction::instruction,
+    metrics::{Metrics, Outcome},
+    plan::{Action, Plan},
+    refusal::{Refusals, Verdict},
+    status::Status,
+};
+
+/// An action the program refuses this many times in a row, planned anew from a fresh read each time, is given up.
+const REFUSALS: u32 = 2;
+/// An action that fails outside the program, such as for a block hash that is too old, may do so more often.
+const FAILURES: u32 = 5;
+
+/// What one pass came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// There was nothing to do, or nothing that is not given up.
+    Quiet,
+    /// Everything landed, the last of it in this slot.
+    Landed {
+        /// The slot; a view of it or later shows the effect.
+        slot: u64,
+    },
+    /// Something was refused: the view is older than the chain.
+    Stale,
+    /// The ledger did not answer; what was sent last may have landed.
+    Unavailable,
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// Sends plans to a ledger.
+pub(crate) struct Sender {
+    ledger: Arc<dyn Ledger>,
+    metrics: Arc<Metrics>,
+    status: Arc<Status>,
+    refusals: Refusals,
+}
+
+impl Sender {
+    pub(crate) fn new(ledger: Arc<dyn Ledger>, metrics: Arc<Metrics>, status: Arc<Status>) -> Self {
+        Self { ledger, metrics, status, refusals: Refusals::default() }
+    }
+
+    /// Sends what is planned from this view, in order.
+    pub(crate) async fn apply(&mut self, view: &NetworkView, plan: &Plan, stop: &watch::Receiver<bool>) -> Pass {
+        self.refusals.retain_existing(view);
+        let payer = self.ledger.payer();
+        let mut queue: VecDeque<Batch<'_>> = Batch::pack(&payer, self.parts(view, plan), MAX_INSTRUCTIONS).into();
+        let (mut slot, mut stale) = (None, false);
+        while let Some(batch) = queue.pop_front() {
+            if *stop.borrow() {
+                return Pass::Stopped;
+            }
+            let sent = self.ledger.send(&batch.instructions()).await;
+            if !matches!(sent, Err(LedgerError::Unavailable { .. })) {
+                self.status.ledger_works();
+            }
+            match sent {
+                Ok(landed) => {
+                    self.landed(&batch, &landed);
+                    slot = slot.max(Some(landed.slot));
+                }
+                Err(LedgerError::Refused { instruction, error }) => {
+                    stale |= self.refused(view, batch, usize::from(instruction), error, &mut queue);
+                }
+                Err(LedgerError::Failed(reason)) if batch.parts.len() > 1 => {
+                    warn!(reason, actions = batch.parts.len(), "a transaction failed; its actions are sent one by one");
+                    let singles = Batch::pack(&payer, batch.parts, 1);
+                    singles.into_iter().rev().for_each(|single| queue.push_front(single));
+                }
+                Err(LedgerError::Failed(reason)) => {
+                    for (action, _) in &batch.parts {
+                        stale |= self.note(view, action, FAILURES, &reason);
+                    }
+                }
+                Err(error @ (LedgerError::Unavailable { .. } | LedgerError::View(_))) => {
+                    self.ledger_failed(&error);
+                    return Pass::Unavailable;
+                }
+            }
+        }
+        self.metrics.set_given_up(self.refusals.given_up());
+        match (stale, slot) {
+            (true, _) => Pass::Stale,
+            (false, Some(slot)) => Pass::Landed { slot },
+            (false, None) => Pass::Quiet,
+        }
+    }
+
+    /// The actions to send, with their instructions. Once one of a subject is left out, so is what follows it.
+    fn parts<'p>(&self, view: &NetworkView, plan: &'p Plan) -> Vec<(&'p Action, Instruction)> {
+        let (payer, now) = (self.ledger.payer(), Instant::now());
+        let mut left_out = BTreeSet::new();
+        let mut parts = Vec::with_capacity(plan.actions.len());
+        for action in &plan.actions {
+            if left_out.contains(&action.subject.key) {
+                continue;
+            }
+            if self.refusals.is_given_up(action, view, now) {
+                left_out.insert(action.subject.key);
+                continue;
+            }
+            match instruction(view, &payer, action) {
+                Ok(instruction) => parts.push((action, instruction)),
+                Err(error) => {
+                    left_out.insert(action.subject.key);
+                    error!(subject = %action.subject, decision = action.decision.name(), %error, "no instruction");
+                }
+            }
+        }
+        parts
+    }
+
+    fn landed(&mut self, batch: &Batch<'_>, landed: &Landed) {
+        self.metrics.landed();
+        for (action, _) in &batch.parts {
+            self.refusals.forget(&action.subject.key);
+            self.metrics.acted(action.decision.name(), Outcome::Landed);
+            info!(
+                decision = action.decision.name(),
+                subject = %action.subject,
+                account = %action.subject.key,
+                values = %action.decision,
+                reason = action.reason,
+                slot = landed.slot,
+                signature = %landed.signature,
+                outcome = "landed",
+                "decided"
+            );
+        }
+    }
+
+    /// One instruction of a batch was refused, so none of it landed: what stood before it goes again as it is, what
+    /// follows goes without the refused subject. Says whether the chain should be read again.
+    fn refused<'p>(
+        &mut self,
+        view: &NetworkView,
+        batch: Batch<'p>,
+        index: usize,
+        error: ServiceabilityError,
+        queue: &mut VecDeque<Batch<'p>>,
+    ) -> bool {
+        let mut before = batch.parts;
+        let after = before.split_off((index + 1).min(before.len()));
+        let Some((culprit, _)) = before.pop() else { return true };
+        let after: Vec<_> = after.into_iter().filter(|(action, _)| action.subject.key != culprit.subject.key).collect();
+        for parts in [after, before].into_iter().filter(|parts| !parts.is_empty()) {
+            queue.push_front(Batch { parts });
+        }
+        for batch in queue.iter_mut() {
+            batch.parts.retain(|(action, _)| action.subject.key != culprit.subject.key);
+        }
+        queue.retain(|batch| !batch.parts.is_empty());
+        // Its sentence, not the name of its variant.
+        let reason = error.to_string();
+        self.note(view, culprit, REFUSALS, &reason)
+    }
+
+    /// Says whether the chain should be read again because of this failure.
+    fn note(&mut self, view: &NetworkView, action: &Action, limit: u32, reason: &str) -> bool {
+        let verdict = self.refusals.note(action, view, limit, Instant::now());
+        let outcome = match verdict {
+            Verdict::Replan => Outcome::Conflict,
+            Verdict::GiveUp => Outcome::GivenUp,
+        };
+        self.metrics.acted(action.decision.name(), outcome);
+        let (name, values) = (action.decision.name(), action.decision.to_string());
+        let (subject, account) = (&action.subject, action.subject.key);
+        match verdict {
+            Verdict::Replan => info!(
+                decision = name, %subject, %account, values, reason, slot = view.slot(), outcome = "conflict",
+                "refused; planning again"
+            ),
+            Verdict::GiveUp => warn!(
+                decision = name, %subject, %account, values, reason, slot = view.slot(), outcome = "given-up",
+                "refused again; leaving it until it changes"
+            ),
+        }
+        verdict == Verdict::Replan
+    }
+
+    fn ledger_failed(&self, error: &LedgerError) {
+        self.metrics.ledger_failed();
+        self.status.ledger_failed(&error.to_string());
+        warn!(%error, "the ledger does not take a transaction");
+    }
+}

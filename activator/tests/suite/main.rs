@@ -1,0 +1,6 @@
+//! The activator's tests: plans by table, and the whole of it against the program.
+
+mod plan_devices;
+mod plan_rest;
+mod plan_users;
+mod world;

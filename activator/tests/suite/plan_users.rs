@@ -1,0 +1,276 @@
+//! Plans for users: what each kind is given, what happens when nothing is left, role changes, the way back.
+
+use std::collections::BTreeSet;
+
+use dz_activator::{
+    WhenFull,
+    plan::{Action, Decision, Subject},
+    strategy::DzIp,
+};
+use dz_sdk::program::{
+    instruction::Roles,
+    state::{AccountType, DeviceStatus, MulticastGroupStatus, PoolKind, PrefixSource, UserStatus, UserType},
+};
+use rstest::rstest;
+use solana_pubkey::Pubkey;
+
+use crate::world::{World, ip, net};
+
+const NOTHING: [&str; 0] = [];
+
+fn world() -> (World, Pubkey) {
+    let mut world = World::new();
+    let device = world.ready_device("nyc1", "45.33.100.0/29");
+    (world, device)
+}
+
+fn publisher_block(world: &World) -> Pubkey {
+    world.global_pool(PoolKind::MulticastPublisherBlock, net("148.51.120.0/31"))
+}
+
+#[rstest]
+#[case::ibrl(UserType::Ibrl, false, "7.0.0.1")]
+#[case::allocated(UserType::IbrlWithAllocatedIp, false, "45.33.100.3")]
+#[case::subscriber(UserType::Multicast, false, "7.0.0.1")]
+#[case::publisher(UserType::Multicast, true, "148.51.120.0")]
+fn each_kind_of_user_is_known_by_its_own_address(
+    #[case] user_type: UserType,
+    #[case] publishes: bool,
+    #[case] dz_ip: &str,
+) {
+    let (mut world, device) = world();
+    let group = world.group("mg01", MulticastGroupStatus::Activated);
+    world.exhaust_block(PoolKind::MulticastGroupBlock, "233.84.178.0/31");
+    let key = world.user(device, "7.0.0.1", user_type);
+    world.edit_user(key, |user| match (user_type.is_multicast(), publishes) {
+        (true, true) => user.publishers = vec![group],
+        (true, false) => user.subscribers = vec![group],
+        (false, _) => {}
+    });
+    let expected = Action {
+        subject: Subject { kind: AccountType::User, key, label: "user 7.0.0.1 -> 45.33.100.1".to_owned() },
+        decision: Decision::ActivateUser { tunnel_net: net("169.254.0.0/31"), tunnel_id: 500, dz_ip: ip(dz_ip) },
+        reason: format!("new {user_type} user on device nyc1"),
+    };
+    assert_eq!(world.plan().actions, [expected]);
+    assert_eq!(world.conditions(), NOTHING);
+}
+
+#[test]
+fn no_two_users_of_one_plan_get_the_same_unit() {
+    let (mut world, device) = world();
+    world.block(PoolKind::UserTunnelBlock, "169.254.1.0/24");
+    for client in 1..=4 {
+        world.user(device, &format!("7.0.0.{client}"), UserType::IbrlWithAllocatedIp);
+    }
+    let (mut nets, mut ids, mut addresses) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for action in world.plan().actions {
+        let Decision::ActivateUser { tunnel_net, tunnel_id, dz_ip } = action.decision else {
+            panic!("{action:?}");
+        };
+        nets.insert(tunnel_net.to_string());
+        ids.insert(tunnel_id);
+        addresses.insert(dz_ip);
+    }
+    assert_eq!(
+        nets,
+        BTreeSet::from(["169.254.0.0/31", "169.254.0.2/31", "169.254.0.4/31", "169.254.0.6/31"].map(str::to_owned))
+    );
+    assert_eq!(ids, BTreeSet::from([500, 501, 502, 503]));
+    assert_eq!(addresses, BTreeSet::from(["45.33.100.3", "45.33.100.4", "45.33.100.5", "45.33.100.6"].map(ip)));
+}
+
+#[test]
+fn allocation_rolls_over_to_the_next_block_and_the_next_prefix() {
+    let (mut world, device) = world();
+    world.user(device, "7.0.0.1", UserType::IbrlWithAllocatedIp);
+    world.exhaust_block(PoolKind::UserTunnelBlock, "169.254.0.0/29");
+    world.exhaust(world.pool_key(PoolKind::DevicePrefix, device, ip("45.33.100.0").into()));
+    world.block(PoolKind::UserTunnelBlock, "169.254.9.0/24");
+    world.prefix(device, "45.33.200.0/29", PrefixSource::Own);
+    assert_eq!(
+        world.actions(),
+        ["user 7.0.0.1 -> 45.33.100.1: activate-user tunnel 169.254.9.0/31, id 500, dz_ip 45.33.200.1"]
+    );
+}
+
+#[test]
+fn spreading_takes_the_prefix_with_the_smaller_share_in_use() {
+    let (mut world, device) = world();
+    world.policy.dz_ip_strategy = DzIp::Spread;
+    world.prefix(device, "45.33.200.0/29", PrefixSource::Own);
+    world.user(device, "7.0.0.1", UserType::IbrlWithAllocatedIp);
+    assert_eq!(
+        world.actions(),
+        ["user 7.0.0.1 -> 45.33.100.1: activate-user tunnel 169.254.0.0/31, id 500, dz_ip 45.33.200.1"]
+    );
+}
+
+/// What is used up, and what its user is told.
+#[rstest]
+#[case::addresses("prefix", "device nyc1: no free address in 45.33.100.0/29 (7 of 7 in use)")]
+#[case::tunnels("tunnels", "no free tunnel network in 169.254.0.0/29 (4 of 4 in use)")]
+#[case::ids("ids", "device nyc1: no free tunnel id in 500 to 503 (4 of 4 in use)")]
+fn when_nothing_is_left_the_user_hears_what_and_waits_or_goes(#[case] used_up: &str, #[case] reason: &str) {
+    let (mut world, device) = world();
+    let user = world.user(device, "7.0.0.1", UserType::IbrlWithAllocatedIp);
+    match used_up {
+        "prefix" => world.exhaust(world.pool_key(PoolKind::DevicePrefix, device, ip("45.33.100.0").into())),
+        "tunnels" => world.exhaust_block(PoolKind::UserTunnelBlock, "169.254.0.0/29"),
+        _ => world.exhaust(world.pool_key(PoolKind::TunnelIds, device, 500)),
+    }
+    let plan = world.plan();
+    assert_eq!(plan.actions.len(), 1);
+    assert_eq!(plan.actions[0].subject.key, user);
+    assert_eq!(plan.actions[0].decision, Decision::RejectUser { reason: reason.to_owned() });
+    assert_eq!(plan.actions[0].reason, reason);
+
+    world.policy.when_full = WhenFull::Wait;
+    assert_eq!(world.actions(), NOTHING);
+    assert_eq!(world.conditions(), [format!("user 7.0.0.1 -> 45.33.100.1: pool-full: {reason}")]);
+}
+
+#[test]
+fn a_publisher_without_room_is_stripped_before_it_is_rejected() {
+    let (mut world, device) = world();
+    world.exhaust_block(PoolKind::MulticastPublisherBlock, "148.51.120.0/31");
+    let groups: Vec<_> =
+        (0..13).map(|index| world.group(&format!("mg{index}"), MulticastGroupStatus::Deleting)).collect();
+    let user = world.user(device, "7.0.0.1", UserType::Multicast);
+    world.edit_user(user, |user| {
+        user.publishers = groups.clone();
+        user.subscribers = groups[..5].to_vec();
+    });
+    let actions: Vec<_> = world.plan().actions.into_iter().filter(|action| action.subject.key == user).collect();
+    let mut sorted = groups;
+    sorted.sort();
+    let none = |groups: &[Pubkey]| Decision::StripRoles {
+        roles: groups.iter().map(|group| (*group, Roles::default())).collect(),
+    };
+    let reason = "publishers: no free address in 148.51.120.0/31 (2 of 2 in use)".to_owned();
+    let decisions: Vec<_> = actions.into_iter().map(|action| action.decision).collect();
+    assert_eq!(decisions, [none(&sorted[..12]), none(&sorted[12..]), Decision::RejectUser { reason }]);
+}
+
+#[test]
+fn a_user_on_a_drained_device_is_rejected_whatever_the_policy() {
+    let (mut world, device) = world();
+    world.policy.when_full = WhenFull::Wait;
+    world.edit_device(device, |device| device.status = DeviceStatus::Drained);
+    world.user(device, "7.0.0.1", UserType::Ibrl);
+    let reason = "device nyc1 is drained: it takes no new users".to_owned();
+    let decisions: Vec<_> = world.plan().actions.into_iter().map(|action| action.decision).collect();
+    assert_eq!(decisions, [Decision::RejectUser { reason }]);
+}
+
+#[test]
+fn a_user_whose_device_is_not_there_is_left_alone() {
+    let (mut world, device) = world();
+    world.user(device, "7.0.0.1", UserType::Ibrl);
+    world.view.set_account(device, &[]).unwrap();
+    assert_eq!(world.actions(), NOTHING);
+    assert_eq!(
+        world.conditions(),
+        [format!("user 7.0.0.1 -> 45.33.100.1: incomplete: its device {device} is not on the chain")]
+    );
+}
+
+#[test]
+fn a_new_publisher_gets_an_address_and_keeps_its_tunnel() {
+    let (mut world, device) = world();
+    let group = Pubkey::new_from_array([9; 32]);
+    let user = world.user(device, "7.0.0.1", UserType::Multicast);
+    world.allocate(user, "169.254.0.6/31", 503, ("7.0.0.1", None), UserStatus::Updating);
+    world.edit_user(user, |user| user.publishers = vec![group]);
+    assert_eq!(
+        world.actions(),
+        ["user 7.0.0.1 -> 45.33.100.1: activate-user tunnel 169.254.0.6/31, id 503, dz_ip 148.51.120.0"]
+    );
+}
+
+#[test]
+fn a_publisher_no_more_gives_its_address_to_the_next_in_the_same_plan() {
+    let (mut world, device) = world();
+    let block = publisher_block(&world);
+    let leaving = world.user(device, "7.0.0.1", UserType::Multicast);
+    world.allocate(leaving, "169.254.0.0/31", 500, ("148.51.120.0", Some(block)), UserStatus::Updating);
+    world.exhaust(block);
+    let entering = world.user(device, "7.0.0.2", UserType::Multicast);
+    world.edit_user(entering, |user| user.publishers = vec![Pubkey::new_from_array([9; 32])]);
+
+    assert_eq!(
+        world.actions(),
+        [
+            "user 7.0.0.1 -> 45.33.100.1: activate-user tunnel 169.254.0.0/31, id 500, dz_ip 7.0.0.1",
+            "user 7.0.0.2 -> 45.33.100.1: activate-user tunnel 169.254.0.2/31, id 501, dz_ip 148.51.120.0",
+        ]
+    );
+}
+
+#[test]
+fn a_publisher_that_changed_its_mind_keeps_what_it_has() {
+    let (mut world, device) = world();
+    let block = publisher_block(&world);
+    let user = world.user(device, "7.0.0.1", UserType::Multicast);
+    world.allocate(user, "169.254.0.0/31", 500, ("148.51.120.1", Some(block)), UserStatus::Updating);
+    world.edit_user(user, |user| user.publishers = vec![Pubkey::new_from_array([9; 32])]);
+    assert_eq!(
+        world.actions(),
+        ["user 7.0.0.1 -> 45.33.100.1: activate-user tunnel 169.254.0.0/31, id 500, dz_ip 148.51.120.1"]
+    );
+}
+
+#[test]
+fn a_subscriber_that_cannot_publish_stays_a_subscriber() {
+    let (mut world, device) = world();
+    world.exhaust_block(PoolKind::MulticastPublisherBlock, "148.51.120.0/31");
+    let (both, only) = (Pubkey::new_from_array([8; 32]), Pubkey::new_from_array([9; 32]));
+    let user = world.user(device, "7.0.0.1", UserType::Multicast);
+    world.allocate(user, "169.254.0.0/31", 500, ("7.0.0.1", None), UserStatus::Updating);
+    world.edit_user(user, |user| {
+        user.publishers = vec![both, only];
+        user.subscribers = vec![both];
+    });
+    let decisions: Vec<_> = world.plan().actions.into_iter().map(|action| action.decision).collect();
+    let keeps = Roles { publish: false, subscribe: true };
+    let reason = "publishers: no free address in 148.51.120.0/31 (2 of 2 in use)".to_owned();
+    assert_eq!(
+        decisions,
+        [
+            Decision::StripRoles { roles: vec![(both, keeps), (only, Roles::default())] },
+            Decision::RejectUser { reason },
+        ]
+    );
+}
+
+#[rstest]
+#[case(UserStatus::Deleting, Decision::CloseUser)]
+#[case(UserStatus::PendingBan, Decision::FinishBan)]
+fn a_user_that_goes_is_stripped_and_makes_room_for_the_next(#[case] status: UserStatus, #[case] end: Decision) {
+    let (mut world, device) = world();
+    let group = Pubkey::new_from_array([9; 32]);
+    let leaving = world.user(device, "7.0.0.1", UserType::Multicast);
+    world.allocate(leaving, "169.254.0.0/31", 500, ("7.0.0.1", None), status);
+    world.edit_user(leaving, |user| user.subscribers = vec![group]);
+    world.exhaust_block(PoolKind::UserTunnelBlock, "169.254.0.0/29");
+    world.exhaust(world.pool_key(PoolKind::TunnelIds, device, 500));
+    let next = world.user(device, "7.0.0.2", UserType::Ibrl);
+
+    let plan = world.plan();
+    let decisions: Vec<_> = plan.actions.iter().map(|action| (action.subject.key, action.decision.clone())).collect();
+    let activate = Decision::ActivateUser { tunnel_net: net("169.254.0.0/31"), tunnel_id: 500, dz_ip: ip("7.0.0.2") };
+    let strip = Decision::StripRoles { roles: vec![(group, Roles::default())] };
+    assert_eq!(decisions, [(leaving, strip), (leaving, end), (next, activate)]);
+}
+
+#[rstest]
+#[case(UserStatus::Activated)]
+#[case(UserStatus::Rejected)]
+#[case(UserStatus::Banned)]
+fn a_user_that_waits_for_nothing_is_left_alone(#[case] status: UserStatus) {
+    let (mut world, device) = world();
+    let user = world.user(device, "7.0.0.1", UserType::Ibrl);
+    world.edit_user(user, |user| user.status = status);
+    assert_eq!(world.actions(), NOTHING);
+    assert_eq!(world.conditions(), NOTHING);
+}
