@@ -99,3 +99,24 @@ pub(crate) fn asynchronous(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     // SAFETY: the socket owns its descriptor, always reports the same one, and moves into the registration.
     Ok(unsafe { AsyncFd::register(socket) }?)
 }
+
+/// Reads an option that is one integer.
+pub(crate) fn get_option(socket: &Socket, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: value and length outlive the call and describe one integer.
+    let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length) };
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets a connected datagram or raw socket go again, connect(2).
+pub(crate) fn disconnect(socket: &Socket) -> io::Result<()> {
+    // SAFETY: sockaddr is plain data for which all zeroes but the family is a value.
+    let mut nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
+    nowhere.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    // SAFETY: the address outlives the call and has the length given.
+    let result = unsafe {
+        libc::connect(socket.as_raw_fd(), &raw const nowhere, size_of::<libc::sockaddr>() as libc::socklen_t)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::round::Round;
 use self::socket::{Arrival, EchoSocket};
+use crate::netns::NetNs;
 use crate::wire::icmp;
 
 /// How targets are probed.
@@ -36,10 +37,14 @@ pub struct ProbeConfig {
     pub source: Option<Ipv4Addr>,
     /// Interface to send by and to hear from, whatever the routes say (`SO_BINDTODEVICE`).
     pub device: Option<String>,
+    /// Bytes sent along in each request, from 8.
+    pub payload: u16,
+    /// True if requests must not be fragmented on their way (DF).
+    pub dont_fragment: bool,
 }
 
 impl Default for ProbeConfig {
-    /// 3 probes, 1 s for each, 10 ms apart, 256 targets at a time.
+    /// 3 probes of 56 bytes, 1 s for each, 10 ms apart, 256 targets at a time.
     fn default() -> Self {
         Self {
             probes: 3,
@@ -48,6 +53,8 @@ impl Default for ProbeConfig {
             concurrency: 256,
             source: None,
             device: None,
+            payload: 56,
+            dont_fragment: false,
         }
     }
 }
@@ -90,6 +97,8 @@ pub struct ProbeResult {
     pub rtts: Vec<Duration>,
     /// Why the last request that has no reply has none, where someone said so.
     pub last_error: Option<String>,
+    /// The MTU that a router, or the own kernel, last said the requests are too big for.
+    pub too_big: Option<u16>,
 }
 
 impl ProbeResult {
@@ -140,7 +149,14 @@ pub struct Prober {
 impl Prober {
     /// Opens the socket in the namespace of the calling thread. Must be called on a tokio runtime.
     pub fn open(config: ProbeConfig) -> Result<Self, ProbeError> {
-        Ok(Self { socket: EchoSocket::open(config.source, config.device.as_deref())?, config })
+        Ok(Self { socket: EchoSocket::open(&config)?, config })
+    }
+
+    /// Opens the socket in `ns` from wherever the caller is. Must be called on a tokio runtime.
+    pub fn open_in(ns: &NetNs, config: ProbeConfig) -> Result<Self, ProbeError> {
+        // The socket belongs to the namespace it is made in; it is registered with the caller's runtime.
+        let raw = ns.run(|| EchoSocket::raw(&config)).map_err(|error| ProbeError::Open(io::Error::other(error)))??;
+        Ok(Self { socket: EchoSocket::from_raw(raw, &config)?, config })
     }
 
     /// Probes each target once around and returns the results by target; a target given twice is probed once.
@@ -158,7 +174,12 @@ impl Prober {
                         round.put_back(probe, Instant::now());
                         self.socket.writable().await.map_err(ProbeError::Receive)?;
                     }
-                    Err(error) => round.refused(probe, &error, Instant::now()),
+                    Err(error) => {
+                        let too_big = error.raw_os_error() == Some(libc::EMSGSIZE);
+                        let mtu = if too_big { self.socket.path_mtu(probe.target) } else { None };
+                        round.too_big(probe.target, mtu);
+                        round.refused(probe, &error, Instant::now());
+                    }
                 }
                 self.take_arrivals(&mut round)?;
             }
@@ -178,6 +199,9 @@ impl Prober {
             match arrival {
                 Arrival::Reply { from, sequence, received } => round.replied(from, sequence, received),
                 Arrival::Error { target, sequence, from, error } => {
+                    if let icmp::Error::FragmentationNeeded(mtu) = error {
+                        round.too_big(target, Some(mtu));
+                    }
                     round.failed(target, sequence, &reported(from, error));
                 }
             }

@@ -151,6 +151,13 @@ impl Round {
         self.go_on(from, waiting.sent.steady + self.config.interval);
     }
 
+    /// Someone said that the requests to this target are bigger than a link takes.
+    pub(super) fn too_big(&mut self, target: Ipv4Addr, mtu: Option<u16>) {
+        if let Some(target) = self.targets.get_mut(&target) {
+            target.result.too_big = mtu.or(target.result.too_big);
+        }
+    }
+
     /// Someone on the way reported that the request cannot arrive.
     pub(super) fn failed(&mut self, target: Ipv4Addr, sequence: u16, error: &str) {
         let Some(waiting) = self.take(target, sequence) else { return };
@@ -221,7 +228,7 @@ mod tests {
     const TWO: Ipv4Addr = Ipv4Addr::new(9, 0, 0, 2);
 
     fn config() -> ProbeConfig {
-        ProbeConfig { probes: 2, timeout: ms(100), interval: ms(10), concurrency: 1, source: None, device: None }
+        ProbeConfig { probes: 2, timeout: ms(100), interval: ms(10), concurrency: 1, ..ProbeConfig::default() }
     }
 
     fn ms(count: u64) -> Duration {
@@ -267,8 +274,17 @@ mod tests {
         round.expire(clock.at(212));
         assert_eq!((round.next_probe(clock.at(212)), round.wake()), (None, None));
         let expected = BTreeMap::from([
-            (ONE, ProbeResult { sent: 2, received: 2, rtts: vec![ms(2), ms(4)], last_error: None }),
-            (TWO, ProbeResult { sent: 2, received: 0, rtts: vec![], last_error: None }),
+            (
+                ONE,
+                ProbeResult {
+                    sent: 2,
+                    received: 2,
+                    rtts: vec![ms(2), ms(4)],
+                    last_error: None,
+                    ..ProbeResult::default()
+                },
+            ),
+            (TWO, ProbeResult { sent: 2, received: 0, rtts: vec![], last_error: None, ..ProbeResult::default() }),
         ]);
         assert_eq!(round.finish(), expected);
     }
@@ -290,8 +306,14 @@ mod tests {
         // In time by its stamp is in time, and after its time it is lost however late we look.
         round.replied(TWO, 1, clock.stamp(101));
         let results = round.finish();
-        assert_eq!(results[&ONE], ProbeResult { sent: 1, received: 1, rtts: vec![ms(3)], last_error: None });
-        assert_eq!(results[&TWO], ProbeResult { sent: 1, received: 0, rtts: vec![], last_error: None });
+        assert_eq!(
+            results[&ONE],
+            ProbeResult { sent: 1, received: 1, rtts: vec![ms(3)], last_error: None, ..ProbeResult::default() }
+        );
+        assert_eq!(
+            results[&TWO],
+            ProbeResult { sent: 1, received: 0, rtts: vec![], last_error: None, ..ProbeResult::default() }
+        );
     }
 
     #[test]
@@ -306,7 +328,10 @@ mod tests {
         round.failed(ONE, probe.sequence, "host unreachable, says 9.9.9.9");
         assert_eq!(round.wake(), None);
         let last_error = Some("host unreachable, says 9.9.9.9".to_owned());
-        assert_eq!(round.finish()[&ONE], ProbeResult { sent: 2, received: 0, rtts: vec![], last_error });
+        assert_eq!(
+            round.finish()[&ONE],
+            ProbeResult { sent: 2, received: 0, rtts: vec![], last_error, ..ProbeResult::default() }
+        );
     }
 
     #[test]
@@ -346,7 +371,7 @@ mod tests {
     #[test]
     fn the_summary_of_a_result() {
         let rtts = vec![ms(1), ms(2), ms(3), ms(10)];
-        let result = ProbeResult { sent: 5, received: 4, rtts, last_error: None };
+        let result = ProbeResult { sent: 5, received: 4, rtts, last_error: None, ..ProbeResult::default() };
         assert_eq!((result.min(), result.median(), result.max()), (Some(ms(1)), Some(ms(2)), Some(ms(10))));
         assert_eq!((result.mean(), result.lost(), result.loss()), (Some(ms(4)), 1, 0.2));
         let none = ProbeResult { sent: 3, ..ProbeResult::default() };

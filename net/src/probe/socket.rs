@@ -11,16 +11,16 @@ use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
-use super::ProbeError;
 use super::round::Stamp;
+use super::{ProbeConfig, ProbeError};
 use crate::sys::{self, set_option};
 use crate::wire::icmp::{self, Message};
 use crate::wire::ipv4;
 
 /// Room for some thousand replies, in bytes as the kernel accounts them.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// Length of what is sent along, in bytes: that of ping(8).
-const PAYLOAD: usize = 56;
+/// The largest packet IPv4 has.
+const MAX_PACKET: usize = 65_535;
 
 /// What came in for us.
 pub(super) enum Arrival {
@@ -34,30 +34,53 @@ pub(super) struct EchoSocket {
     identifier: u16,
     /// The start of each payload: the identifier alone is easily hit by another prober.
     cookie: [u8; 8],
+    /// Length of what is sent along, in bytes.
+    payload: usize,
 }
 
 impl EchoSocket {
-    pub(super) fn open(source: Option<Ipv4Addr>, device: Option<&str>) -> Result<Self, ProbeError> {
+    pub(super) fn open(config: &ProbeConfig) -> Result<Self, ProbeError> {
+        Self::from_raw(Self::raw(config)?, config)
+    }
+
+    /// The socket, in the namespace of the calling thread.
+    pub(super) fn raw(config: &ProbeConfig) -> Result<Socket, ProbeError> {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).map_err(ProbeError::Open)?;
-        if let Some(device) = device {
-            let failed = |source| ProbeError::Device { device: device.to_owned(), source };
+        if let Some(device) = &config.device {
+            let failed = |source| ProbeError::Device { device: device.clone(), source };
             socket.bind_device(Some(device.as_bytes())).map_err(failed)?;
         }
-        if let Some(address) = source {
+        if let Some(address) = config.source {
             let failed = |source| ProbeError::Source { address, source };
             socket.bind(&SocketAddr::from((address, 0)).into()).map_err(failed)?;
         }
-        prepare(&socket).map_err(ProbeError::Open)?;
+        prepare(&socket, config.dont_fragment).map_err(ProbeError::Open)?;
+        Ok(socket)
+    }
+
+    /// Registers it with the calling runtime.
+    pub(super) fn from_raw(socket: Socket, config: &ProbeConfig) -> Result<Self, ProbeError> {
         let mut random = [0; 10];
         fill_random(&mut random).map_err(ProbeError::Open)?;
         let [i0, i1, cookie @ ..] = random;
         let socket = sys::asynchronous(socket).map_err(ProbeError::Open)?;
-        Ok(Self { socket, identifier: u16::from_be_bytes([i0, i1]), cookie })
+        let payload = usize::from(config.payload).max(cookie.len());
+        Ok(Self { socket, identifier: u16::from_be_bytes([i0, i1]), cookie, payload })
+    }
+
+    /// The MTU of the path to a target as far as the kernel knows it: what a refused send was too big for.
+    pub(super) fn path_mtu(&self, target: Ipv4Addr) -> Option<u16> {
+        let socket = self.socket.get_ref();
+        // The option, ip(7), is for connected sockets only; a raw one may be connected and let go again.
+        socket.connect(&SocketAddr::from((target, 0)).into()).ok()?;
+        let mtu = sys::get_option(socket, libc::IPPROTO_IP, libc::IP_MTU).ok();
+        sys::disconnect(socket).ok()?;
+        u16::try_from(mtu?).ok()
     }
 
     /// Sends one request and returns when.
     pub(super) fn send(&self, target: Ipv4Addr, sequence: u16) -> io::Result<Stamp> {
-        let mut payload = [0; PAYLOAD];
+        let mut payload = vec![0; self.payload];
         payload[..self.cookie.len()].copy_from_slice(&self.cookie);
         let message = icmp::echo(false, self.identifier, sequence, &payload);
         let to = SocketAddr::from((target, 0)).into();
@@ -85,7 +108,7 @@ impl EchoSocket {
 
     /// The next message that is for us; none if no more are waiting.
     pub(super) fn receive(&self) -> io::Result<Option<Arrival>> {
-        let mut buffer = [0; 2048];
+        let mut buffer = [0; MAX_PACKET];
         loop {
             let mut control = nix::cmsg_space!(TimeSpec);
             let mut vectors = [IoSliceMut::new(&mut buffer)];
@@ -127,8 +150,10 @@ impl EchoSocket {
     }
 }
 
-fn prepare(socket: &Socket) -> io::Result<()> {
+fn prepare(socket: &Socket, dont_fragment: bool) -> io::Result<()> {
     socket.set_nonblocking(true)?;
+    let discovery = if dont_fragment { libc::IP_PMTUDISC_DO } else { libc::IP_PMTUDISC_DONT };
+    set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discovery)?;
     setsockopt(socket, ReceiveTimestampns, &true)?;
     // Bigger than the system's limit where we may, else as big as it lets us.
     let size = RECEIVE_BUFFER as libc::c_int;

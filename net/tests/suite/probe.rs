@@ -38,7 +38,7 @@ fn a_host_that_answers_has_times_and_one_that_does_not_has_none() {
         assert_eq!((silent.sent, silent.received, silent.min(), silent.loss()), (3, 0, None, 1.0));
 
         let last_error = Some("Network is unreachable (os error 101)".to_owned());
-        assert_eq!(*no_route, ProbeResult { sent: 3, received: 0, rtts: vec![], last_error });
+        assert_eq!(*no_route, ProbeResult { sent: 3, received: 0, rtts: vec![], last_error, ..ProbeResult::default() });
     });
 }
 
@@ -53,7 +53,10 @@ fn a_router_that_reports_is_named() {
         hosts.b.ns.run(|| dz_net::kernel::sysctl::write("net/ipv4/ip_forward", "1").unwrap()).unwrap();
         let results = probe(&hosts.a, ProbeConfig { probes: 1, ..config() }, vec![far]).await;
         let last_error = Some("network unreachable, says 9.0.0.2".to_owned());
-        assert_eq!(results, [(far, ProbeResult { sent: 1, received: 0, rtts: vec![], last_error })]);
+        assert_eq!(
+            results,
+            [(far, ProbeResult { sent: 1, received: 0, rtts: vec![], last_error, ..ProbeResult::default() })]
+        );
     });
 }
 
