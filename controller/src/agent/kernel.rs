@@ -9,7 +9,7 @@ use dz_net::{
     gre::{TunnelError, TunnelSpec, Tunnels},
     kernel::{
         Added, AddrInfo, LinkInfo, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RouteInfo, RouteKind,
-        RuleAction, RuleInfo,
+        RuleAction, RuleInfo, Scope,
         sysctl::{self, SysctlError},
     },
 };
@@ -143,7 +143,9 @@ impl Kernel {
     }
 
     async fn address(&self, address: &Address) -> Result<AddrInfo, KernelError> {
-        Ok(AddrInfo::new(self.index(&address.interface).await?, address.net))
+        // A tunnel's address is never to be picked as the source of what goes elsewhere.
+        let scope = if address.interface.is_tunnel() { Scope::Link } else { Scope::Global };
+        Ok(AddrInfo::new(self.index(&address.interface).await?, address.net).scoped(scope))
     }
 
     async fn route(&self, key: &RouteKey, route: &Route) -> Result<RouteInfo, KernelError> {

@@ -18,10 +18,13 @@ pub struct IfName(String);
 pub struct InvalidIfName(pub String);
 
 impl IfName {
-    /// The kernel's name for an interface of the chain: the same, with `-` for the `/` that the kernel does not take.
-    /// `Loopback100` stays as it is, `Ethernet1/1` becomes `Ethernet1-1`.
+    /// The kernel's name for an interface of the chain: the same, with `-` for the `/` that the kernel does not take, and
+    /// the word cut to two letters if it is too long. `Loopback100` stays as it is, `Ethernet1/1` becomes `Ethernet1-1`
+    /// and `Port-channel1000.10` becomes `po1000.10`.
     pub fn of_interface(name: &str) -> Result<Self, InvalidIfName> {
-        name.replace('/', "-").parse().map_err(|_| InvalidIfName(name.to_owned()))
+        let full = name.replace('/', "-");
+        let fits = if full.len() <= MAX_LEN { full } else { short(&full) };
+        fits.parse().map_err(|_| InvalidIfName(name.to_owned()))
     }
 
     /// The kernel's name for the tunnel with this id: `tun500`.
@@ -43,6 +46,13 @@ impl IfName {
     pub fn is_loopback(&self) -> bool {
         is_numbered(&self.0, "Loopback")
     }
+}
+
+/// The form the live network's devices abbreviate to.
+fn short(full: &str) -> String {
+    let numbers = full.find(|c: char| c.is_ascii_digit()).unwrap_or(full.len());
+    let (word, numbers) = full.split_at(numbers);
+    word.chars().take(2).map(|c| c.to_ascii_lowercase()).chain(numbers.chars()).collect()
 }
 
 fn is_numbered(name: &str, prefix: &str) -> bool {
@@ -86,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slash_becomes_a_dash_and_nothing_else_changes() {
+    fn a_slash_becomes_a_dash() {
         for (chain, kernel) in
             [("Loopback100", "Loopback100"), ("Ethernet1/1", "Ethernet1-1"), ("Switch1/1/1.10", "Switch1-1-1.10")]
         {
@@ -95,11 +105,21 @@ mod tests {
     }
 
     #[test]
+    fn a_name_too_long_is_cut_to_its_short_form() {
+        for (chain, kernel) in [
+            ("Port-channel1000.10", "po1000.10"),
+            ("Ethernet12/34.4094", "et12-34.4094"),
+            ("Switch10/10/10.4094", "sw10-10-10.4094"),
+        ] {
+            assert_eq!(IfName::of_interface(chain).map(String::from), Ok(kernel.to_owned()));
+        }
+    }
+
+    #[test]
     fn what_the_kernel_refuses_is_refused_under_its_own_name() {
-        for bad in ["", "Port-Channel1000", "eth 0", "a:b", "."] {
+        for bad in ["", "eth 0", "a:b", ".", "Switch100/100/100.4094"] {
             assert_eq!(IfName::of_interface(bad), Err(InvalidIfName(bad.to_owned())));
         }
-        assert_eq!(IfName::of_interface("Ethernet12/34/56"), Err(InvalidIfName("Ethernet12/34/56".to_owned())));
     }
 
     #[test]

@@ -1,0 +1,76 @@
+//! What the controller serves when the network changes under it, and when the ledger gives nonsense.
+
+use std::collections::BTreeSet;
+
+use dz_controller::serve::{Catalog, Implausible};
+use dz_sdk::NetworkView;
+
+use crate::chain::{Chain, Kind, NewUser, PROGRAM};
+
+fn user(client: &str, id: u16) -> NewUser<'_> {
+    NewUser { client, device: "nyc1", endpoint: 0, id, kind: Kind::Own { tenant: None } }
+}
+
+fn network() -> Chain {
+    let mut chain = Chain::new();
+    chain.device("nyc1", "9.0.0.1", &["45.33.100.1", "45.33.100.2"]);
+    chain.device("pit1", "9.0.0.2", &["45.33.100.9", "45.33.100.10"]);
+    chain
+}
+
+#[test]
+fn a_config_keeps_the_revision_it_first_had() {
+    let mut chain = network();
+    let none = BTreeSet::new();
+    let first = Catalog::default().next(&chain.view(), &none).unwrap();
+    let before = first.slot;
+    chain.user(user("9.1.0.1", 500));
+    let second = first.next(&chain.view(), &none).unwrap();
+
+    let revision = |catalog: &Catalog, device| {
+        let entry = &catalog.devices[&chain.key(device)];
+        entry.rendered.as_ref().unwrap().revision
+    };
+    assert_eq!(revision(&second, "nyc1"), second.slot);
+    assert_eq!(revision(&second, "pit1"), before);
+    assert_eq!(second.devices[&chain.key("pit1")], first.devices[&chain.key("pit1")]);
+}
+
+#[test]
+fn a_device_that_cannot_be_rendered_keeps_its_config() {
+    let mut chain = network();
+    let none = BTreeSet::new();
+    let key = chain.user(user("9.1.0.1", 500));
+    let good = Catalog::default().next(&chain.view(), &none).unwrap();
+    chain.set_user(key, |user| user.allocation = None);
+    let bad = good.next(&chain.view(), &none).unwrap();
+
+    let (nyc1, pit1) = (chain.key("nyc1"), chain.key("pit1"));
+    assert_eq!(bad.devices[&nyc1].rendered, good.devices[&nyc1].rendered);
+    assert_eq!(bad.devices[&nyc1].error, Some(format!("user {key} has a tunnel and no allocation")));
+    assert_eq!(bad.devices[&pit1], good.devices[&pit1]);
+}
+
+#[test]
+fn a_view_without_the_network_is_refused() {
+    let chain = network();
+    let good = Catalog::default().next(&chain.view(), &BTreeSet::new()).unwrap();
+    let mut empty = NetworkView::new(PROGRAM);
+    empty.set_slot(99);
+    assert_eq!(good.next(&empty, &BTreeSet::new()), Err(Implausible::NoConfig { slot: 99 }));
+}
+
+#[test]
+fn a_link_that_an_end_reports_as_broken_is_known_by_its_code() {
+    let mut chain = network();
+    chain.link("nyc1-pit1", ("nyc1", "Ethernet1"), ("pit1", "Ethernet1"), 5);
+    chain.user(user("9.1.0.1", 500));
+    let whole = Catalog::default().next(&chain.view(), &BTreeSet::new()).unwrap();
+    let broken = BTreeSet::from(["nyc1-pit1".to_owned(), "no such link".to_owned()]);
+    let broken = whole.next(&chain.view(), &broken).unwrap();
+    let transit = |catalog: &Catalog| {
+        let rendered = catalog.devices[&chain.key("pit1")].rendered.clone().unwrap();
+        rendered.config.transit.len()
+    };
+    assert_eq!((transit(&whole), transit(&broken)), (1, 0));
+}

@@ -1,0 +1,225 @@
+//! The agent on a machine that others change too, and through restarts of everything around it.
+
+use dz_net::{
+    kernel::{AddrInfo, LinkKind, LinkSpec, RTPROT_STATIC, RouteInfo, RouteKind, RuleAction, RuleInfo, Scope},
+    sandbox,
+};
+use dz_sdk::program::{pda, state::InterfaceKind};
+
+use crate::{
+    chain::{Chain, Kind, NewUser, PROGRAM, ip},
+    wire::{Controller, Host, Internet, agent, eventually},
+};
+
+/// Everything in a kernel that a config can have to do with, without what changes by itself.
+async fn everything(host: &Host) -> Vec<String> {
+    let links = host.netlink.links().await.unwrap();
+    let mut all: Vec<String> = links
+        .iter()
+        .map(|link| format!("{} {} {:?} {:?} {}", link.index, link.name, link.kind, link.alias, link.up))
+        .collect();
+    all.extend(host.netlink.addrs().await.unwrap().iter().map(|address| format!("{address:?}")));
+    all.extend(host.netlink.routes().await.unwrap().iter().map(|route| format!("{route:?}")));
+    all.extend(host.netlink.rules().await.unwrap().iter().map(|rule| format!("{rule:?}")));
+    all
+}
+
+/// nyc1 with an own and an allocated user, its machine, and what that is connected to.
+async fn device() -> (Chain, Host, Internet) {
+    let mut chain = Chain::new();
+    chain.device("nyc1", "9.0.0.1", &["45.33.100.1", "45.33.100.2"]);
+    let kind = Kind::Own { tenant: None };
+    chain.user(NewUser { client: "9.1.0.1", device: "nyc1", endpoint: 0, id: 500, kind });
+    let kind = Kind::Allocated { tenant: None, dz_ip: "45.33.100.3" };
+    chain.user(NewUser { client: "9.1.0.2", device: "nyc1", endpoint: 1, id: 501, kind });
+    let mut internet = Internet::new().await;
+    let host = internet.host(&["9.0.0.1", "45.33.100.1", "45.33.100.2"]).await;
+    (chain, host, internet)
+}
+
+#[test]
+fn what_someone_changes_by_hand_is_repaired_and_what_is_theirs_stays() {
+    sandbox::run_async(async || {
+        let (chain, host, _internet) = device().await;
+        let netlink = host.netlink.clone();
+        // What another has made before: each in the neighbourhood of something of the agent's.
+        let bridge = LinkSpec { name: "Loopback150".to_owned(), kind: LinkKind::Bridge, mtu: None };
+        let _ = netlink.add_link(&bridge).await.unwrap();
+        host.address("Loopback150", "10.9.9.9/32", Scope::Global).await;
+        host.address("eth0", "10.9.9.8/32", Scope::Global).await;
+        host.route("10.1.0.0/16", "eth0", None).await;
+        let foreign_route = RouteInfo {
+            table: 1001,
+            protocol: RTPROT_STATIC,
+            dev: Some(host.index("eth0").await),
+            ..RouteInfo::unicast("10.2.0.0/16".parse().unwrap())
+        };
+        let _ = netlink.add_route(&foreign_route).await.unwrap();
+        let foreign_rule = RuleInfo { protocol: RTPROT_STATIC, ..RuleInfo::lookup(2000, 1001) };
+        let _ = netlink.add_rule(&foreign_rule).await.unwrap();
+        let before = everything(&host).await;
+
+        let controller = Controller::start(chain.view(), &[&host]);
+        let _agent = agent(&host, chain.key("nyc1"));
+        controller.settled(chain.view().slot()).await;
+        let good = everything(&host).await;
+        for theirs in &before {
+            assert!(good.contains(theirs), "the agent took {theirs}");
+        }
+
+        let repaired = async |what: &str| {
+            eventually(what, async || {
+                let now = everything(&host).await;
+                if now == good { Ok(()) } else { Err(now) }
+            })
+            .await;
+        };
+        let index = host.index("tun500").await;
+        netlink.set_link_up(index, false).await.unwrap();
+        repaired("a tunnel that was set down").await;
+        let overlay = AddrInfo::new(index, "169.254.0.0/31".parse().unwrap());
+        netlink.delete_addr(&overlay).await.unwrap();
+        repaired("an overlay address that was removed").await;
+        let endpoint = AddrInfo::new(host.index("Loopback101").await, "45.33.100.2/32".parse().unwrap());
+        netlink.delete_addr(&endpoint).await.unwrap();
+        repaired("an endpoint address that was removed").await;
+        let refuse =
+            RuleInfo { iif: Some("tun500".to_owned()), action: RuleAction::Unreachable, ..RuleInfo::lookup(2001, 0) };
+        netlink.delete_rule(&refuse).await.unwrap();
+        repaired("a rule that was removed").await;
+        let elsewhere = RouteInfo {
+            table: 1001,
+            dev: Some(host.index("eth0").await),
+            protocol: RTPROT_STATIC,
+            ..RouteInfo::unicast("9.1.0.1/32".parse().unwrap())
+        };
+        netlink.replace_route(&elsewhere).await.unwrap();
+        repaired("a route that was led elsewhere").await;
+        let blackhole = RouteInfo { kind: RouteKind::Blackhole, dev: None, ..elsewhere };
+        netlink.replace_route(&blackhole).await.unwrap();
+        repaired("a route that was led nowhere").await;
+
+        // What is gone comes back under another number.
+        let names = |all: Vec<String>| -> Vec<String> {
+            let without_number =
+                |line: String| line.split(' ').skip(1).map(str::to_owned).collect::<Vec<_>>().join(" ");
+            all.into_iter().filter(|line| line.starts_with(char::is_numeric)).map(without_number).collect()
+        };
+        for name in ["tun501", "Loopback100"] {
+            netlink.delete_link(host.index(name).await).await.unwrap();
+            eventually("an interface that was removed", async || {
+                let mut now = names(everything(&host).await);
+                let mut good = names(good.clone());
+                now.sort();
+                good.sort();
+                if now == good { Ok(()) } else { Err(now) }
+            })
+            .await;
+        }
+        controller.settled(chain.view().slot()).await;
+    });
+}
+
+#[test]
+fn a_restarted_agent_adopts_what_there_is() {
+    sandbox::run_async(async || {
+        let (mut chain, host, _internet) = device().await;
+        let controller = Controller::start(chain.view(), &[&host]);
+        let first = agent(&host, chain.key("nyc1"));
+        controller.settled(chain.view().slot()).await;
+        let good = everything(&host).await;
+        first.kill();
+        assert_eq!(everything(&host).await, good);
+
+        // A device whose controller knows of a report does not show that it came again, so the controller restarts too.
+        controller.stop().await;
+        let controller = Controller::start(chain.view(), &[&host]);
+        let second = agent(&host, chain.key("nyc1"));
+        controller.settled(chain.view().slot()).await;
+        assert_eq!(everything(&host).await, good);
+
+        // What changed while nobody looked is made up for.
+        second.kill();
+        chain.remove(pda::user(&PROGRAM, ip("9.1.0.1"), ip("45.33.100.1")).0);
+        chain.interface("nyc1", "Loopback102", InterfaceKind::Loopback, Some("45.33.100.4"), true);
+        controller.show(chain.view());
+        let _third = agent(&host, chain.key("nyc1"));
+        controller.settled(chain.view().slot()).await;
+        assert_eq!(host.netlink.link("tun500").await.unwrap(), None);
+        assert!(host.netlink.link("Loopback102").await.unwrap().is_some());
+        let still = good.iter().filter(|line| line.contains("tun501") || line.contains("Loopback10"));
+        let now = everything(&host).await;
+        still.for_each(|line| assert!(now.contains(line), "{line} is gone"));
+    });
+}
+
+#[test]
+fn an_endpoint_that_leaves_the_chain_leaves_the_device() {
+    sandbox::run_async(async || {
+        let mut chain = Chain::new();
+        let key = chain.device("nyc1", "9.0.0.1", &["45.33.100.1", "45.33.100.2"]);
+        let mut internet = Internet::new().await;
+        let host = internet.host(&["9.0.0.1", "45.33.100.1", "45.33.100.2"]).await;
+        let controller = Controller::start(chain.view(), &[&host]);
+        let _agent = agent(&host, key);
+        controller.settled(chain.view().slot()).await;
+        let kept = host.index("Loopback100").await;
+
+        chain.remove(pda::interface(&PROGRAM, &key, "Loopback101").0);
+        controller.show(chain.view());
+        controller.settled(chain.view().slot()).await;
+        assert_eq!(host.netlink.link("Loopback101").await.unwrap(), None);
+        assert_eq!(host.index("Loopback100").await, kept);
+    });
+}
+
+#[test]
+fn without_a_controller_the_device_is_kept_up() {
+    sandbox::run_async(async || {
+        let (mut chain, host, _internet) = device().await;
+        let controller = Controller::start(chain.view(), &[&host]);
+        let _agent = agent(&host, chain.key("nyc1"));
+        controller.settled(chain.view().slot()).await;
+        controller.stop().await;
+
+        host.netlink.set_link_up(host.index("tun500").await, false).await.unwrap();
+        eventually("repaired without a controller", async || {
+            let link = host.netlink.link("tun500").await.unwrap();
+            if link.as_ref().is_some_and(|link| link.up) { Ok(()) } else { Err(link) }
+        })
+        .await;
+
+        // One that comes back has forgotten all and hears it again, and what changed meanwhile is fetched.
+        let kind = Kind::Own { tenant: None };
+        chain.user(NewUser { client: "9.1.0.3", device: "nyc1", endpoint: 0, id: 502, kind });
+        let controller = Controller::start(chain.view(), &[&host]);
+        controller.settled(chain.view().slot()).await;
+        assert!(host.netlink.link("tun502").await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn a_port_that_is_not_there_is_reported_and_everything_else_works() {
+    sandbox::run_async(async || {
+        let (mut chain, host, _internet) = device().await;
+        chain.interface("nyc1", "Ethernet7", InterfaceKind::Physical, Some("9.0.0.7"), true);
+        let controller = Controller::start(chain.view(), &[&host]);
+        let _agent = agent(&host, chain.key("nyc1"));
+        let report = eventually("a report with the failure", async || {
+            let answer = controller.devices().await?;
+            answer.devices[0].report.clone().filter(|report| !report.failures.is_empty()).ok_or("no failure".to_owned())
+        })
+        .await;
+        assert_eq!(report.failures, ["port Ethernet7 of interface Ethernet7 is not there"]);
+        assert!(host.netlink.link("tun501").await.unwrap().is_some());
+
+        // The port is made, and nobody has to say so.
+        let port =
+            LinkSpec { name: "Ethernet7".to_owned(), kind: LinkKind::Veth { peer: "far7".to_owned() }, mtu: None };
+        let _ = host.netlink.add_link(&port).await.unwrap();
+        controller.settled(chain.view().slot()).await;
+        let index = host.index("Ethernet7").await;
+        let addresses = host.netlink.addrs().await.unwrap();
+        assert!(addresses.contains(&AddrInfo::new(index, "9.0.0.7/32".parse().unwrap())), "{addresses:?}");
+    });
+}

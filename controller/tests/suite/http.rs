@@ -1,0 +1,150 @@
+//! The controller's HTTP interface: what each request gets, and how long it waits.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use dz_controller::serve::{self, api::ConfigAnswer};
+use dz_sdk::NetworkView;
+use tokio::sync::watch;
+
+use crate::{
+    chain::{Chain, Kind, NewUser},
+    wire::get,
+};
+
+struct Server {
+    views: watch::Sender<Option<Arc<NetworkView>>>,
+    port: u16,
+}
+
+impl Server {
+    fn start(view: Option<Arc<NetworkView>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (views, receiver) = watch::channel(view);
+        tokio::spawn(serve::serve(receiver, vec![listener]));
+        Self { views, port }
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        get(self.port, path).await.unwrap()
+    }
+}
+
+fn network() -> Chain {
+    let mut chain = Chain::new();
+    chain.device("nyc1", "9.0.0.1", &["45.33.100.1", "45.33.100.2"]);
+    chain
+}
+
+fn error(text: &str) -> String {
+    format!("{{\"error\":\"{text}\"}}")
+}
+
+#[tokio::test]
+async fn before_the_first_view_there_is_nothing_to_serve() {
+    let server = Server::start(None);
+    let key = network().key("nyc1");
+    for path in ["/healthz".to_owned(), "/v1/devices".to_owned(), format!("/v1/devices/{key}/config")] {
+        assert_eq!(server.get(&path).await, (503, error("the ledger has not been read yet")), "{path}");
+    }
+    // A device that waits is answered as soon as there is something.
+    let path = format!("/v1/devices/{key}/config?wait=30");
+    let (answer, ()) = tokio::join!(server.get(&path), async {
+        server.views.send_replace(Some(network().view()));
+    });
+    assert_eq!(answer.0, 200, "{}", answer.1);
+    assert_eq!(server.get("/healthz").await, (200, "ok\n".to_owned()));
+}
+
+#[tokio::test]
+async fn unknown_devices_and_broken_requests_are_refused() {
+    let chain = network();
+    let server = Server::start(Some(chain.view()));
+    let key = chain.key("nyc1");
+    let path = format!("/v1/devices/{key}/config?wait=30");
+    assert_eq!(server.get(&path).await.0, 200);
+
+    let nobody = chain.key("nobody");
+    let path = format!("/v1/devices/{nobody}/config");
+    assert_eq!(server.get(&path).await, (404, error(&format!("there is no device {nobody}"))));
+    let (status, body) = server.get("/v1/devices/nyc1/config").await;
+    assert_eq!((status, &body[..35]), (400, "{\"error\":\"`nyc1` is no public key: "));
+    let (status, body) = server.get(&format!("/v1/devices/{key}/config?after=x")).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("`x` is no config hash: expected 16 hexadecimal digits"), "{body}");
+}
+
+#[tokio::test]
+async fn a_fetch_waits_for_another_config() {
+    let mut chain = network();
+    let server = Server::start(Some(chain.view()));
+    let path = format!("/v1/devices/{}/config", chain.key("nyc1"));
+    let (_, body) = server.get(&format!("{path}?wait=30")).await;
+    let first: ConfigAnswer = serde_json::from_str(&body).unwrap();
+    assert_eq!((first.revision, first.hash), (chain.view().slot(), first.config.hash()));
+    let after = format!("{path}?after={}", first.hash);
+    assert_eq!(server.get(&after).await, (304, String::new()));
+
+    let waiting = format!("{after}&wait=30");
+    let (answer, ()) = tokio::join!(server.get(&waiting), async {
+        // A change that is none to the device goes by.
+        chain.device("pit1", "9.0.0.2", &[]);
+        server.views.send_replace(Some(chain.view()));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let kind = Kind::Own { tenant: None };
+        chain.user(NewUser { client: "9.1.0.1", device: "nyc1", endpoint: 0, id: 500, kind });
+        server.views.send_replace(Some(chain.view()));
+    });
+    let second: ConfigAnswer = serde_json::from_str(&answer.1).unwrap();
+    assert_eq!((answer.0, second.revision), (200, chain.view().slot()));
+    assert_eq!(second.config.tunnels.keys().copied().collect::<Vec<_>>(), [500]);
+}
+
+#[tokio::test]
+async fn a_ledger_that_has_lost_everything_blanks_nobody() {
+    let chain = network();
+    let server = Server::start(Some(chain.view()));
+    let path = format!("/v1/devices/{}/config?wait=30", chain.key("nyc1"));
+    let good = server.get(&path).await;
+    let mut empty = NetworkView::new(*chain.view().program());
+    empty.set_slot(99);
+    server.views.send_replace(Some(Arc::new(empty)));
+    let refused = |text: String| text.contains("dz_controller_views_implausible_total 1");
+    while !refused(server.get("/metrics").await.1) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.get(&path).await, good);
+}
+
+#[tokio::test]
+async fn metrics_are_open_metrics() {
+    let mut chain = network();
+    let user = chain.user(NewUser {
+        client: "9.1.0.1",
+        device: "nyc1",
+        endpoint: 0,
+        id: 500,
+        kind: Kind::Own { tenant: None },
+    });
+    let server = Server::start(Some(chain.view()));
+    let path = format!("/v1/devices/{}/config?wait=30", chain.key("nyc1"));
+    assert_eq!(server.get(&path).await.0, 200);
+    chain.set_user(user, |user| user.allocation = None);
+    server.views.send_replace(Some(chain.view()));
+    let text = loop {
+        let (status, text) = server.get("/metrics").await;
+        assert_eq!(status, 200);
+        if text.contains("dz_controller_devices_refused 1\n") {
+            break text;
+        }
+    };
+    for line in [
+        "dz_controller_devices 1\n",
+        "dz_controller_configs_changed_total 1\n",
+        "dz_controller_fetches_total{outcome=\"Config\"} 1\n",
+        "# EOF\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}

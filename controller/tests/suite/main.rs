@@ -1,0 +1,12 @@
+//! The controller and the agent from outside: rendered configs of a gallery of networks, the HTTP interface, and
+//! agents in real namespaces with packets through them.
+
+mod catalog;
+mod chain;
+mod device;
+mod gallery;
+mod http;
+mod refusals;
+mod skeleton;
+mod unicast;
+mod wire;

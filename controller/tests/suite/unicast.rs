@@ -1,0 +1,274 @@
+//! Packets between unicast users: one device and two, one tenant and two, right sources and wrong ones.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+};
+
+use dz_net::{kernel::Scope, sandbox};
+use dz_sdk::program::state::LinkStatus;
+use solana_pubkey::Pubkey;
+
+use crate::{
+    chain::{Chain, Kind, NewUser, ip},
+    wire::{Controller, Host, Internet, Process, agent, cable, client_tunnel, eventually},
+};
+
+/// A client with a unicast tunnel.
+pub(crate) struct Client {
+    pub(crate) host: Host,
+    pub(crate) user: Pubkey,
+    pub(crate) dz_ip: Ipv4Addr,
+    inbox: UdpSocket,
+}
+
+const PORT: u16 = 7777;
+
+impl Client {
+    /// A client whose user is on chain; the far side is there when the agent has made it.
+    pub(crate) async fn new(
+        internet: &mut Internet,
+        chain: &mut Chain,
+        device: &str,
+        endpoint: &str,
+        client: &str,
+        id: u16,
+        kind: Kind<'_>,
+    ) -> Self {
+        let dz_ip = match &kind {
+            Kind::Allocated { dz_ip, .. } => ip(dz_ip),
+            _ => ip(client),
+        };
+        let user = chain.user(NewUser { client, device, endpoint: 0, id, kind });
+        let host = internet.host(&[client]).await;
+        client_tunnel(&host, "doublezero0", ip(endpoint), ip(client), chain.overlay(&user)).await;
+        if dz_ip != ip(client) {
+            host.address("doublezero0", &format!("{dz_ip}/32"), Scope::Global).await;
+        }
+        let inbox = host.udp(dz_ip, PORT);
+        Self { host, user, dz_ip, inbox }
+    }
+
+    /// Leads to another client through the tunnel.
+    pub(crate) async fn route_to(&self, other: Ipv4Addr) {
+        self.host.route(&format!("{other}/32"), "doublezero0", Some(self.dz_ip)).await;
+    }
+
+    /// Sends a word from this address.
+    pub(crate) fn send(&self, source: Ipv4Addr, other: &Client, word: u32) {
+        let outbox = self.host.udp(source, 0);
+        outbox.send_to(&word.to_be_bytes(), (other.dz_ip, PORT)).unwrap();
+    }
+
+    /// What comes in, with its source, until this word came; an error if it does not.
+    pub(crate) fn receive_until(&self, last: u32) -> Result<Vec<(Ipv4Addr, u32)>, String> {
+        let mut all = Vec::new();
+        loop {
+            let mut bytes = [0; 4];
+            match self.inbox.recv_from(&mut bytes) {
+                Ok((4, SocketAddr::V4(from))) => all.push((*from.ip(), u32::from_be_bytes(bytes))),
+                other => return Err(format!("{other:?} after {all:?}")),
+            }
+            if all.last().is_some_and(|(_, word)| *word == last) {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Whether the other gets what is sent from the right source.
+    pub(crate) fn reaches(&self, other: &Client) -> Result<(), String> {
+        self.send(self.dz_ip, other, MARK);
+        let got = other.receive_until(MARK)?;
+        assert_eq!(got.last(), Some(&(self.dz_ip, MARK)), "the source is kept");
+        Ok(())
+    }
+}
+
+/// A word that says nothing but that it came.
+const MARK: u32 = 0;
+
+/// Three devices in a row and one direct link, with what runs on them.
+struct Backbone {
+    chain: Chain,
+    internet: Internet,
+    controller: Controller,
+    devices: Vec<(&'static str, Host)>,
+    agents: Vec<Process>,
+}
+
+const DEVICES: [(&str, &str, &str); 3] =
+    [("nyc1", "9.0.0.1", "45.33.100.1"), ("pit1", "9.0.0.2", "45.33.100.9"), ("chi1", "9.0.0.3", "45.33.100.17")];
+
+impl Backbone {
+    /// nyc1 to pit1 to chi1 in 20 ms, nyc1 to chi1 in 15 ms.
+    async fn new() -> Self {
+        let mut chain = Chain::new();
+        let mut internet = Internet::new().await;
+        let mut devices = Vec::new();
+        for (code, public_ip, endpoint) in DEVICES {
+            chain.device(code, public_ip, &[endpoint]);
+            devices.push((code, internet.host(&[public_ip, endpoint]).await));
+        }
+        chain.link("nyc1-pit1", ("nyc1", "Ethernet1"), ("pit1", "Ethernet1"), 10);
+        chain.link("pit1-chi1", ("pit1", "Ethernet2"), ("chi1", "Ethernet2"), 10);
+        chain.link("nyc1-chi1", ("nyc1", "Ethernet3"), ("chi1", "Ethernet3"), 15);
+        let [nyc1, pit1, chi1] = [0, 1, 2].map(|index: usize| &devices[index].1);
+        cable((nyc1, "Ethernet1"), (pit1, "Ethernet1")).await;
+        cable((pit1, "Ethernet2"), (chi1, "Ethernet2")).await;
+        cable((nyc1, "Ethernet3"), (chi1, "Ethernet3")).await;
+        let controller = Controller::start(chain.view(), &[nyc1, pit1, chi1]);
+        let agents = devices.iter().map(|(code, host)| agent(host, chain.key(code))).collect();
+        Self { chain, internet, controller, devices, agents }
+    }
+
+    async fn client(&mut self, device: &str, number: u8, tenant: Option<&str>) -> Client {
+        let (_, _, endpoint) = DEVICES.iter().find(|(code, ..)| *code == device).unwrap();
+        let client = format!("9.1.0.{number}");
+        let id = 500 + u16::from(number);
+        Client::new(&mut self.internet, &mut self.chain, device, endpoint, &client, id, Kind::Own { tenant }).await
+    }
+
+    async fn settle(&self) {
+        self.controller.show(self.chain.view());
+        self.controller.settled(self.chain.view().slot()).await;
+    }
+
+    fn host(&self, device: &str) -> &Host {
+        &self.devices.iter().find(|(code, _)| *code == device).unwrap().1
+    }
+}
+
+#[test]
+fn users_reach_their_tenant_and_nobody_else() {
+    sandbox::run_async(async || {
+        let mut net = Backbone::new().await;
+        net.chain.tenant("acme", Some(2));
+        let users = [
+            ("nyc1", None),
+            ("nyc1", None),
+            ("pit1", None),
+            ("chi1", None),
+            ("nyc1", Some("acme")),
+            ("nyc1", Some("acme")),
+            ("chi1", Some("acme")),
+        ];
+        let mut clients = Vec::new();
+        for (number, (device, tenant)) in (1..).zip(users) {
+            clients.push(net.client(device, number, tenant).await);
+        }
+        for client in &clients {
+            for other in clients.iter().filter(|other| other.dz_ip != client.dz_ip) {
+                client.route_to(other.dz_ip).await;
+            }
+        }
+        net.settle().await;
+
+        // Everybody writes to everybody, and at last each hears from a user of its own tenant, over the longest way there
+        // is; so what will come has come.
+        let word = |from: usize, to: usize| u32::try_from(100 * from + to + 1).unwrap();
+        let pairs = |same: bool| {
+            let all = (0..users.len()).flat_map(|from| (0..users.len()).map(move |to| (from, to)));
+            all.filter(move |(from, to)| from != to && (users[*from].1 == users[*to].1) == same)
+        };
+        for (from, to) in pairs(false).chain(pairs(true)) {
+            clients[from].send(clients[from].dz_ip, &clients[to], word(from, to));
+        }
+        for (to, client) in clients.iter().enumerate() {
+            let mut expected: BTreeSet<_> = pairs(true)
+                .filter(|pair| pair.1 == to)
+                .map(|(from, to)| (clients[from].dz_ip, word(from, to)))
+                .collect();
+            while let Some((_, last)) = expected.last().copied() {
+                for got in client.receive_until(last).unwrap() {
+                    assert!(expected.remove(&got), "user {to} got {got:?}, expected {expected:?}");
+                }
+            }
+        }
+        // Had anything come over a tenant's border, it would be there by now.
+        for (to, client) in clients.iter().enumerate() {
+            let peer = (0..users.len()).find(|from| *from != to && users[*from].1 == users[to].1).unwrap();
+            clients[peer].send(clients[peer].dz_ip, client, MARK);
+            assert_eq!(client.receive_until(MARK), Ok(vec![(clients[peer].dz_ip, MARK)]));
+        }
+    });
+}
+
+#[test]
+fn what_drains_or_breaks_is_gone_around() {
+    sandbox::run_async(async || {
+        let mut net = Backbone::new().await;
+        let (a, b) = (net.client("nyc1", 1, None).await, net.client("chi1", 2, None).await);
+        a.route_to(b.dz_ip).await;
+        b.route_to(a.dz_ip).await;
+        net.settle().await;
+        let sent = async |net: &Backbone, port: &str| {
+            net.host("nyc1").netlink.link(port).await.unwrap().unwrap().counters.tx_packets
+        };
+        let (direct, around) = (sent(&net, "Ethernet3").await, sent(&net, "Ethernet1").await);
+        a.reaches(&b).expect("over the direct link");
+        assert!(sent(&net, "Ethernet3").await > direct && sent(&net, "Ethernet1").await == around);
+
+        net.chain.set_link("nyc1-chi1", LinkStatus::SoftDrained);
+        net.settle().await;
+        let direct = sent(&net, "Ethernet3").await;
+        a.reaches(&b).expect("around the drained link");
+        assert!(sent(&net, "Ethernet3").await == direct && sent(&net, "Ethernet1").await > around);
+
+        // With the other way cut, the drained link is better than none; the devices notice by themselves.
+        let pit1 = net.host("pit1").clone();
+        pit1.netlink.set_link_up(pit1.index("Ethernet2").await, false).await.unwrap();
+        eventually("the drained link takes over", async || a.reaches(&b)).await;
+        pit1.netlink.set_link_up(pit1.index("Ethernet2").await, true).await.unwrap();
+        let around = sent(&net, "Ethernet1").await;
+        eventually("the way around is back", async || {
+            a.reaches(&b)?;
+            if sent(&net, "Ethernet1").await > around { Ok(()) } else { Err("still over the drained link".to_owned()) }
+        })
+        .await;
+        assert_eq!(net.agents.len(), 3);
+    });
+}
+
+#[test]
+fn the_devices_own_address_is_reached_both_ways() {
+    sandbox::run_async(async || {
+        let mut net = Backbone::new().await;
+        let own = net.client("nyc1", 1, None).await;
+        let kind = Kind::Allocated { tenant: None, dz_ip: "45.33.100.3" };
+        let allocated =
+            Client::new(&mut net.internet, &mut net.chain, "nyc1", "45.33.100.1", "9.1.0.2", 600, kind).await;
+        own.route_to(allocated.dz_ip).await;
+        allocated.route_to(own.dz_ip).await;
+        net.settle().await;
+        own.reaches(&allocated).expect("a client's own address reaches an allocated one");
+        allocated.reaches(&own).expect("and the other way");
+        for client in [&own, &allocated] {
+            let device = net.chain.overlay(&client.user).addr();
+            client.host.answers(client.dz_ip, device).expect("the tunnel's far end answers the dz_ip");
+        }
+    });
+}
+
+#[test]
+fn a_wrong_source_gets_nowhere() {
+    sandbox::run_async(async || {
+        let mut net = Backbone::new().await;
+        let (a, b) = (net.client("nyc1", 1, None).await, net.client("nyc1", 2, None).await);
+        let c = net.client("chi1", 3, None).await;
+        for other in [&b, &c] {
+            a.route_to(other.dz_ip).await;
+        }
+        let d = net.client("pit1", 4, None).await;
+        // A forged address, and that of another user.
+        a.host.address("lo", "9.9.9.9/32", Scope::Global).await;
+        a.host.address("lo", &format!("{}/32", d.dz_ip), Scope::Global).await;
+        net.settle().await;
+        for other in [&b, &c] {
+            for source in [ip("9.9.9.9"), d.dz_ip, ip("169.254.0.1")] {
+                a.send(source, other, 1);
+            }
+            a.send(a.dz_ip, other, MARK);
+            assert_eq!(other.receive_until(MARK), Ok(vec![(a.dz_ip, MARK)]));
+        }
+    });
+}
