@@ -1,5 +1,7 @@
 //! The chain as its clients see it: a live view to read, a way to send. JSON-RPC is one implementation.
 
+pub mod rpc;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

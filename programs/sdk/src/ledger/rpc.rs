@@ -1,1 +1,0 @@
-//! The ledger over Solana's JSON-RPC and its subscriptions.
