@@ -2,7 +2,8 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use dz_sdk::LedgerError;
+use dz_sdk::{LedgerError, build::BuildError};
+use solana_pubkey::Pubkey;
 
 use super::{daemon::DaemonError, exit::Exit};
 use crate::select::NoEndpoint;
@@ -16,6 +17,9 @@ pub enum CommandError {
     /// The ledger, or the program behind it.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// What an instruction would refer to is not there.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// No endpoint is left.
     #[error(transparent)]
     NoEndpoint(#[from] NoEndpoint),
@@ -51,7 +55,7 @@ pub enum CommandError {
         /// The client.
         client_ip: Ipv4Addr,
         /// The key that would pay.
-        payer: String,
+        payer: Pubkey,
     },
     /// The pass says no.
     #[error("the access pass does not allow {what}")]
@@ -86,6 +90,8 @@ impl CommandError {
             Self::Ledger(LedgerError::Unavailable { .. }) => Exit::LedgerUnavailable,
             Self::Ledger(LedgerError::Refused { .. }) => Exit::Refused,
             Self::Ledger(LedgerError::Failed(_) | LedgerError::View(_)) | Self::Other(_) => Exit::Other,
+            Self::Build(BuildError::NoAccessPass { .. }) => Exit::NoAccessPass,
+            Self::Build(_) => Exit::Unknown,
             Self::NoEndpoint(_) => Exit::NoEndpoint,
             Self::Rejected { .. } => Exit::Rejected,
             Self::TimedOut { .. } => Exit::TimedOut,

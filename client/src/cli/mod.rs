@@ -1,10 +1,17 @@
 //! doublezero, the command line.
 
+pub mod args;
+pub mod connect;
 pub mod daemon;
+pub mod disconnect;
 pub mod error;
 pub mod exit;
 pub mod latency;
+pub mod names;
 pub mod output;
 pub mod progress;
+mod run;
 pub mod status;
 pub mod wait;
+
+pub use run::run;

@@ -1,12 +1,15 @@
 //! Waiting for facts: on the chain or at the daemon, with one deadline for the whole command.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use dz_sdk::{Ledger, NetworkView};
 use tokio::time::{Instant, timeout_at};
 
 use super::{daemon::Daemon, error::CommandError, progress::Progress};
-use crate::api::{Latency, Status};
+use crate::{
+    api::{Latency, Status},
+    daemon::targets::targets,
+};
 
 /// The deadline of a command, and where it tells what it waits for.
 pub struct Waiting<'a> {
@@ -21,10 +24,11 @@ impl<'a> Waiting<'a> {
         Self { started: Instant::now(), limit, progress }
     }
 
-    /// Waits until `find` finds something in the chain's view.
+    /// Waits until `find` finds something in a view of the chain that is no older than the slot `since`.
     pub async fn for_chain<T>(
         &self,
         ledger: &dyn Ledger,
+        since: u64,
         step: &str,
         hint: &str,
         mut find: impl FnMut(&NetworkView) -> Option<T>,
@@ -34,6 +38,7 @@ impl<'a> Waiting<'a> {
         self.bounded(step, hint, async {
             loop {
                 let view: Option<Arc<NetworkView>> = views.borrow_and_update().clone();
+                let view = view.filter(|view| view.slot() >= since);
                 if let Some(found) = view.as_deref().and_then(&mut find) {
                     return Ok(found);
                 }
@@ -65,15 +70,19 @@ impl<'a> Waiting<'a> {
         .await
     }
 
-    /// Waits until the daemon has probed every endpoint that the chain shows at this slot.
-    pub async fn for_latency(&self, daemon: &Daemon, slot: u64) -> Result<Latency, CommandError> {
+    /// Waits until the daemon has probed every endpoint that a view shows.
+    pub async fn for_latency(&self, daemon: &Daemon, view: &NetworkView) -> Result<Latency, CommandError> {
         let step = "the latency of every endpoint";
         self.progress.waiting(step);
+        let wanted: BTreeSet<(String, Ipv4Addr)> =
+            targets(view).into_keys().map(|(device, address)| (device.to_string(), address)).collect();
         self.bounded(step, "see `doublezero latency` and the log of doublezerod", async {
             let mut after = None;
             loop {
                 let latency = daemon.latency(after).await?;
-                if latency.ready && latency.slot.is_some_and(|seen| seen >= slot) {
+                let measured = latency.results.iter().map(|result| (result.device_pk.clone(), result.device_ip));
+                // Not by slot: the two ask different sources, and one may lag behind in all but the endpoints.
+                if wanted.is_subset(&measured.collect()) {
                     return Ok(latency);
                 }
                 after = Some(latency.version);

@@ -1,28 +1,35 @@
 //! From what there is to what should be: an ordered list of changes, pure.
 //!
-//! Everything is keyed by interface, so that one service's change never touches another's. What goes, goes before
-//! what comes, because a name or an address pair may move; a tunnel whose outer pair is right is never remade.
+//! Everything is keyed by interface, so that one service's change never touches another's, and a tunnel whose outer
+//! pair is right is never remade. Whole tunnels go first, because a name or an outer pair may move; on a tunnel that
+//! stays, what comes comes before what goes, so that a change of address or role leaves no gap.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::Ipv4Addr,
 };
 
 use ipnet::Ipv4Net;
 
-use super::desired::DesiredTunnel;
+use super::{desired::DesiredTunnel, names};
+use crate::api::Session;
 
 /// One tunnel interface as the kernel has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActualTunnel {
     /// Outer (source, destination).
     pub pair: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// The kernel's number for it.
+    pub ifindex: u32,
     /// True when it is up.
     pub up: bool,
+    /// True when it drops what comes from a source that is routed elsewhere.
+    pub strict: bool,
     /// Its addresses.
-    pub addresses: BTreeSet<Ipv4Net>,
-    /// Routes of ours out of it: destination and source.
-    pub routes: BTreeMap<Ipv4Net, Option<Ipv4Addr>>,
+    pub addresses: BTreeSet<Address>,
+    /// Routes of ours out of it, with the source of what takes them.
+    pub routes: BTreeMap<RouteKey, Option<Ipv4Addr>>,
     /// Groups joined on it.
     pub memberships: BTreeSet<Ipv4Addr>,
 }
@@ -30,146 +37,188 @@ pub struct ActualTunnel {
 /// Everything the daemon looks after, by interface name.
 pub type Actual = BTreeMap<String, ActualTunnel>;
 
-/// One change to the kernel.
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// The address with its prefix length.
+    pub net: Ipv4Net,
+    /// True for an overlay address, which must never become the source of other traffic by itself.
+    pub link_scope: bool,
+}
+
+/// What makes a route of a table one of its own. The metric is the tunnel's number: two tunnels to the same peers or
+/// groups each have their routes, and the lowest number carries the traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteKey {
+    /// Where it leads.
+    pub destination: Ipv4Net,
+    /// Preference: lowest wins.
+    pub metric: u32,
+}
+
+/// One change to the host, of one tunnel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
-    /// Removes a tunnel with all it has.
-    Delete {
-        /// The interface.
-        name: String,
-    },
-    /// Makes a tunnel.
+pub struct Change {
+    /// The interface.
+    pub name: String,
+    /// What changes.
+    pub action: Action,
+}
+
+/// What is done to a tunnel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Removes it with all it has.
+    Delete,
+    /// Makes it.
     Create {
-        /// The interface.
-        name: String,
         /// Outer source.
         local: Ipv4Addr,
         /// Outer destination.
         remote: Ipv4Addr,
     },
     /// Sets it up.
-    Up {
-        /// The interface.
-        name: String,
-    },
-    /// Removes an address.
-    RemoveAddress {
-        /// The interface.
-        name: String,
-        /// The address.
-        address: Ipv4Net,
-    },
+    Up,
+    /// Lets it take what comes from a source that is routed elsewhere.
+    AcceptAnySource,
     /// Adds an address.
-    AddAddress {
-        /// The interface.
-        name: String,
-        /// The address.
-        address: Ipv4Net,
-        /// True for the overlay address, which must never become the source of other traffic.
-        link_scope: bool,
-    },
-    /// Removes a route.
-    RemoveRoute {
-        /// The interface.
-        name: String,
-        /// Its destination.
-        destination: Ipv4Net,
-    },
+    AddAddress(Address),
     /// Adds or replaces a route.
     SetRoute {
-        /// The interface.
-        name: String,
-        /// Its destination.
-        destination: Ipv4Net,
+        /// Which.
+        key: RouteKey,
         /// The source of what takes it.
         source: Ipv4Addr,
     },
-    /// Leaves a group.
-    Leave {
-        /// The interface.
-        name: String,
-        /// The group.
-        group: Ipv4Addr,
-    },
     /// Joins a group.
-    Join {
-        /// The interface.
-        name: String,
-        /// The group.
-        group: Ipv4Addr,
-    },
+    Join(Ipv4Addr),
+    /// Leaves a group.
+    Leave(Ipv4Addr),
+    /// Removes a route.
+    RemoveRoute(RouteKey),
+    /// Removes an address.
+    RemoveAddress(Address),
 }
 
-/// The addresses a tunnel should have, and whether each is of link scope.
-fn addresses(tunnel: &DesiredTunnel) -> BTreeMap<Ipv4Net, bool> {
-    let mut addresses = BTreeMap::from([(tunnel.overlay, true)]);
-    if tunnel.holds_dz_ip() {
-        addresses.insert(Ipv4Net::from(tunnel.dz_ip), false);
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match &self.action {
+            Action::Delete => write!(f, "delete {name}"),
+            Action::Create { local, remote } => write!(f, "create {name} from {local} to {remote}"),
+            Action::Up => write!(f, "set {name} up"),
+            Action::AcceptAnySource => write!(f, "accept any source on {name}"),
+            Action::AddAddress(address) => write!(f, "add {} to {name}", address.net),
+            Action::SetRoute { key, source } => write!(f, "route {} by {name} from {source}", key.destination),
+            Action::Join(group) => write!(f, "join {group} on {name}"),
+            Action::Leave(group) => write!(f, "leave {group} on {name}"),
+            Action::RemoveRoute(key) => write!(f, "remove the route to {} by {name}", key.destination),
+            Action::RemoveAddress(address) => write!(f, "remove {} from {name}", address.net),
+        }
     }
-    addresses
 }
 
-/// The routes a tunnel should have, with their sources.
-fn routes(tunnel: &DesiredTunnel) -> BTreeMap<Ipv4Net, Ipv4Addr> {
-    let groups = tunnel.publish.keys().chain(tunnel.subscribe.keys());
-    tunnel.peers.iter().chain(groups).map(|address| (Ipv4Net::from(*address), tunnel.dz_ip)).collect()
+/// A tunnel as it should be, under its name, and whether it is known to carry traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The tunnel.
+    pub tunnel: DesiredTunnel,
+    /// What its far end says.
+    pub session: Session,
 }
 
-/// What to do, in order, so that the kernel has what is desired. Empty when it has.
-pub fn changes(desired: &BTreeMap<String, DesiredTunnel>, actual: &Actual) -> Vec<Change> {
-    let mut removals = Vec::new();
-    let mut additions = Vec::new();
+impl Wanted {
+    fn addresses(&self) -> BTreeSet<Address> {
+        let tunnel = &self.tunnel;
+        let dz_ip = Address { net: Ipv4Net::from(tunnel.dz_ip), link_scope: false };
+        let overlay = Address { net: tunnel.overlay, link_scope: true };
+        [overlay].into_iter().chain(tunnel.holds_dz_ip().then_some(dz_ip)).collect()
+    }
+
+    /// The routes it should have, given those it has.
+    ///
+    /// Peers are reached through a tunnel that answers; when it stops, they are reached over the internet again. As
+    /// long as nothing is known, what is there stays: a daemon that starts anew must not disturb what works. Groups
+    /// have no other way, and what is sent to them must not leak.
+    fn routes(&self, metric: u32, have: &ActualTunnel) -> BTreeMap<RouteKey, Ipv4Addr> {
+        let tunnel = &self.tunnel;
+        let key = |address: &Ipv4Addr| RouteKey { destination: Ipv4Net::from(*address), metric };
+        let peers = tunnel.peers.iter().map(key).filter(|key| match self.session {
+            Session::Up => true,
+            Session::Pending => have.routes.contains_key(key),
+            Session::Down => false,
+        });
+        let groups = tunnel.publish.keys().chain(tunnel.subscribe.keys()).map(key);
+        peers.chain(groups).map(|key| (key, tunnel.dz_ip)).collect()
+    }
+}
+
+/// What to do, in order, so that the host has what is wanted. Empty when it has.
+pub fn changes(wanted: &BTreeMap<String, Wanted>, actual: &Actual) -> Vec<Change> {
+    let mut changes = Changes::default();
     for (name, have) in actual {
-        let right = desired.get(name).is_some_and(|want| have.pair == Some((want.local, want.remote)));
-        if !right {
-            removals.push(Change::Delete { name: name.clone() });
+        if wanted.get(name).is_none_or(|want| have.pair != Some((want.tunnel.local, want.tunnel.remote))) {
+            changes.push(name, Action::Delete);
         }
     }
-    for (name, want) in desired {
-        let name = name.clone();
-        let kept = actual.get(&name).filter(|have| have.pair == Some((want.local, want.remote)));
-        if kept.is_none() {
-            additions.push(Change::Create { name: name.clone(), local: want.local, remote: want.remote });
+    for (name, want) in wanted {
+        let (local, remote) = (want.tunnel.local, want.tunnel.remote);
+        match actual.get(name).filter(|have| have.pair == Some((local, remote))) {
+            Some(have) => changes.tunnel(name, want, have),
+            None => {
+                changes.push(name, Action::Create { local, remote });
+                changes.tunnel(name, want, &ActualTunnel { strict: true, ..ActualTunnel::default() });
+            }
         }
-        let have = kept.cloned().unwrap_or_default();
-        tunnel_changes(&name, want, &have, &mut removals, &mut additions);
     }
-    removals.append(&mut additions);
-    removals
+    changes.0
 }
 
-fn tunnel_changes(
-    name: &str,
-    want: &DesiredTunnel,
-    have: &ActualTunnel,
-    removals: &mut Vec<Change>,
-    additions: &mut Vec<Change>,
-) {
-    let name = name.to_owned();
-    let (want_addresses, want_routes) = (addresses(want), routes(want));
-    for group in have.memberships.iter().filter(|group| !want.subscribe.contains_key(group)) {
-        removals.push(Change::Leave { name: name.clone(), group: *group });
+#[derive(Default)]
+struct Changes(Vec<Change>);
+
+impl Changes {
+    fn push(&mut self, name: &str, action: Action) {
+        self.0.push(Change { name: name.to_owned(), action });
     }
-    for destination in have.routes.keys().filter(|destination| !want_routes.contains_key(destination)) {
-        removals.push(Change::RemoveRoute { name: name.clone(), destination: *destination });
-    }
-    for address in have.addresses.iter().filter(|address| !want_addresses.contains_key(address)) {
-        removals.push(Change::RemoveAddress { name: name.clone(), address: *address });
-    }
-    for (address, link_scope) in want_addresses {
-        if !have.addresses.contains(&address) {
-            additions.push(Change::AddAddress { name: name.clone(), address, link_scope });
+
+    fn tunnel(&mut self, name: &str, want: &Wanted, have: &ActualTunnel) {
+        let (addresses, routes) = (want.addresses(), want.routes(names::number(name).unwrap_or_default(), have));
+        let subscribe = &want.tunnel.subscribe;
+        if !have.up {
+            self.push(name, Action::Up);
         }
-    }
-    if !have.up {
-        additions.push(Change::Up { name: name.clone() });
-    }
-    for (destination, source) in want_routes {
-        if have.routes.get(&destination) != Some(&Some(source)) {
-            additions.push(Change::SetRoute { name: name.clone(), destination, source });
+        if have.strict {
+            self.push(name, Action::AcceptAnySource);
         }
-    }
-    for group in want.subscribe.keys().filter(|group| !have.memberships.contains(group)) {
-        additions.push(Change::Join { name: name.clone(), group: *group });
+        // An address is there once, so one in the wrong scope goes before it comes in the right one.
+        let wrong =
+            have.addresses.iter().filter(|had| addresses.iter().any(|want| want.net == had.net && want != *had));
+        for address in wrong {
+            self.push(name, Action::RemoveAddress(*address));
+        }
+        for address in addresses.difference(&have.addresses) {
+            self.push(name, Action::AddAddress(*address));
+        }
+        // The kernel drops routes with the address that is their source, so these are set in any case.
+        for (key, source) in &routes {
+            if have.routes.get(key) != Some(&Some(*source)) {
+                self.push(name, Action::SetRoute { key: *key, source: *source });
+            }
+        }
+        for group in subscribe.keys().filter(|group| !have.memberships.contains(group)) {
+            self.push(name, Action::Join(*group));
+        }
+        for group in have.memberships.iter().filter(|group| !subscribe.contains_key(group)) {
+            self.push(name, Action::Leave(*group));
+        }
+        for key in have.routes.keys().filter(|key| !routes.contains_key(key)) {
+            self.push(name, Action::RemoveRoute(*key));
+        }
+        for address in &have.addresses {
+            if addresses.iter().all(|want| want.net != address.net) {
+                self.push(name, Action::RemoveAddress(*address));
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use tokio::{sync::watch, time::timeout};
 use crate::api::{HOLD, Latency, Status};
 
 /// A value with a version that grows with each change.
-pub trait Versioned: Clone + PartialEq {
+pub(super) trait Versioned: Clone + PartialEq {
     /// The version.
     fn version(&self) -> u64;
     /// Sets it.
@@ -36,21 +36,21 @@ impl Versioned for Latency {
 
 /// One value that is told; clones tell the same.
 #[derive(Clone, Debug)]
-pub struct Told<T>(watch::Sender<T>);
+pub(super) struct Told<T>(watch::Sender<T>);
 
 impl<T: Versioned> Told<T> {
     /// Tells this first.
-    pub fn new(first: T) -> Self {
+    pub(super) fn new(first: T) -> Self {
         Self(watch::Sender::new(first))
     }
 
     /// The value now.
-    pub fn now(&self) -> T {
+    pub(super) fn now(&self) -> T {
         self.0.borrow().clone()
     }
 
     /// Tells another value. One that differs in nothing but the version keeps the version.
-    pub fn tell(&self, mut value: T) {
+    pub(super) fn tell(&self, mut value: T) {
         self.0.send_if_modified(|old| {
             value.set_version(old.version());
             let changed = value != *old;
@@ -63,14 +63,19 @@ impl<T: Versioned> Told<T> {
     }
 
     /// The value once its version is higher than `after`, or as it is when it does not change for [`HOLD`].
-    pub async fn after(&self, after: u64) -> T {
-        self.after_within(after, HOLD).await
+    pub(super) async fn after(&self, after: u64) -> T {
+        self.until(|value| value.version() > after).await
     }
 
-    async fn after_within(&self, after: u64, hold: Duration) -> T {
+    /// The value once it is so, or as it is when it is not for [`HOLD`].
+    pub(super) async fn until(&self, is_so: impl FnMut(&T) -> bool) -> T {
+        self.until_within(is_so, HOLD).await
+    }
+
+    async fn until_within(&self, is_so: impl FnMut(&T) -> bool, hold: Duration) -> T {
         let mut receiver = self.0.subscribe();
         // The sender lives as long as `self`; a deadline that passes answers with what there is.
-        let _ = timeout(hold, receiver.wait_for(|value| value.version() > after)).await;
+        let _ = timeout(hold, receiver.wait_for(is_so)).await;
         self.now()
     }
 }
@@ -115,6 +120,6 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_waits_in_vain_gets_what_there_is() {
         let told = Told::new(status(true));
-        assert_eq!(told.after_within(7, Duration::ZERO).await, status(true));
+        assert_eq!(told.until_within(|status| status.version > 7, Duration::ZERO).await, status(true));
     }
 }

@@ -1,8 +1,21 @@
 //! doublezerod: probes endpoints, holds the client's tunnels as the chain says, tells both over its socket.
 
+mod args;
 pub mod changes;
+mod client_ip;
 pub mod desired;
-pub mod hub;
-pub mod kernel;
+mod enabled;
+mod hub;
+mod kernel;
+mod latencies;
 pub mod names;
-pub mod server;
+mod reconciler;
+mod server;
+mod service;
+mod session;
+mod sessions;
+pub mod targets;
+mod watch;
+
+pub use args::{Args, ProbeArgs};
+pub use service::{run, serve};

@@ -15,10 +15,16 @@ use super::desired::DesiredTunnel;
 /// What every tunnel interface of the daemon is called, before its number.
 pub const PREFIX: &str = "doublezero";
 
+/// The number in a name that the daemon gives; none for other names.
+pub fn number(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix(PREFIX)?;
+    let number = digits.parse().ok()?;
+    (digits == u32::to_string(&number)).then_some(number)
+}
+
 /// True for a name that the daemon gives.
 pub fn is_ours(name: &str) -> bool {
-    name.strip_prefix(PREFIX)
-        .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    number(name).is_some()
 }
 
 /// Names the tunnels, given the outer (source, destination) pairs of the interfaces that exist.
@@ -27,28 +33,24 @@ pub fn assign(
     existing: &BTreeMap<String, (Ipv4Addr, Ipv4Addr)>,
 ) -> BTreeMap<String, DesiredTunnel> {
     let mut named = BTreeMap::new();
-    let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut unnamed = Vec::new();
     for tunnel in desired.values() {
         let pair = (tunnel.local, tunnel.remote);
         match existing.iter().find(|(name, have)| **have == pair && is_ours(name)) {
             Some((name, _)) => {
-                taken.insert(name.clone());
                 named.insert(name.clone(), tunnel.clone());
             }
             None => unnamed.push(tunnel),
         }
     }
+    let mut taken: BTreeSet<u32> = named.keys().filter_map(|name| number(name)).collect();
     for tunnel in unnamed {
         let first = u32::from(tunnel.user_type.is_multicast());
-        let name = std::iter::once(first)
-            .chain(2..)
-            .map(|number| format!("{PREFIX}{number}"))
-            .find(|name| !taken.contains(name));
-        if let Some(name) = name {
-            taken.insert(name.clone());
-            named.insert(name, tunnel.clone());
-        }
+        let free = std::iter::once(first).chain(2..).find(|number| !taken.contains(number));
+        // Numbers do not run out before addresses do.
+        let Some(number) = free else { continue };
+        taken.insert(number);
+        named.insert(format!("{PREFIX}{number}"), tunnel.clone());
     }
     named
 }

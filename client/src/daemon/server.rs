@@ -5,23 +5,24 @@ use std::{io, path::Path};
 use axum::{
     Json, Router,
     extract::{Query, State},
+    http::StatusCode,
     routing::{get, post},
 };
 use serde::Deserialize;
-use tokio::{net::UnixListener, sync::watch};
+use tokio::net::UnixListener;
 
-use super::hub::Told;
+use super::{enabled::Enabled, hub::Told};
 use crate::api::{Latency, Status};
 
 /// What the handlers need.
 #[derive(Clone)]
-pub struct Served {
+pub(super) struct Served {
     /// The tunnels.
-    pub status: Told<Status>,
+    pub(super) status: Told<Status>,
     /// The newest probe round.
-    pub latency: Told<Latency>,
-    /// Whether the daemon may hold tunnels; who reconciles listens to it and keeps it on disk.
-    pub enabled: watch::Sender<bool>,
+    pub(super) latency: Told<Latency>,
+    /// Whether the daemon may hold tunnels.
+    pub(super) enabled: Enabled,
 }
 
 #[derive(Deserialize)]
@@ -31,7 +32,7 @@ struct After {
 
 /// Binds the socket, whose folder is made if need be. A socket that a killed daemon left is replaced, one that
 /// answers is not.
-pub async fn bind(path: &Path) -> io::Result<UnixListener> {
+pub(super) async fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -47,19 +48,15 @@ pub async fn bind(path: &Path) -> io::Result<UnixListener> {
     }
 }
 
-/// Serves until `stop` resolves.
-pub async fn serve(
-    listener: UnixListener,
-    served: Served,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+/// Serves for as long as it is polled.
+pub(super) async fn serve(listener: UnixListener, served: Served) -> io::Result<()> {
     let router = Router::new()
         .route("/v2/status", get(status))
         .route("/v2/latency", get(latency))
         .route("/enable", post(|state| enable(state, true)))
         .route("/disable", post(|state| enable(state, false)))
         .with_state(served);
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    axum::serve(listener, router).await
 }
 
 async fn status(State(served): State<Served>, Query(After { after }): Query<After>) -> Json<Status> {
@@ -76,8 +73,11 @@ async fn latency(State(served): State<Served>, Query(After { after }): Query<Aft
     })
 }
 
-async fn enable(State(served): State<Served>, enabled: bool) -> Json<Status> {
-    let version = served.status.now().version;
-    let changes = served.enabled.send_if_modified(|now| std::mem::replace(now, enabled) != enabled);
-    Json(if changes { served.status.after(version).await } else { served.status.now() })
+/// Answers once the tunnels are handled accordingly; the wish is on disk before.
+async fn enable(State(served): State<Served>, enabled: bool) -> Result<Json<Status>, (StatusCode, String)> {
+    served
+        .enabled
+        .set(enabled)
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("the state folder cannot be written: {error}")))?;
+    Ok(Json(served.status.until(|status| status.reconciler_enabled == enabled).await))
 }

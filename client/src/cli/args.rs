@@ -1,0 +1,146 @@
+//! The command line of `doublezero`.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use dz_sdk::Ledger;
+
+use super::output::Format;
+use crate::{
+    api::DEFAULT_SOCKET,
+    chain::{self, ChainArgs},
+};
+
+/// Connects this host to DoubleZero and shows how it is connected.
+#[derive(Debug, Parser)]
+#[command(name = "doublezero", version, after_help = exit_codes())]
+pub struct Cli {
+    /// Where the chain is and who pays.
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// Solana key file of who pays; what only reads needs none.
+    #[arg(long, env = "DZ_KEYPAIR", global = true, value_name = "PATH")]
+    pub keypair: Option<PathBuf>,
+    /// The daemon's socket.
+    #[arg(long, env = "DZ_SOCKET", global = true, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+    /// How long a command may take.
+    #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "60s")]
+    pub timeout: Duration,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// Connects to the ledger as who pays.
+    pub fn connect(&self) -> anyhow::Result<Arc<dyn Ledger>> {
+        let keypair = self.keypair.as_deref().map(chain::read_keypair).transpose()?;
+        Ok(self.chain.connect(keypair))
+    }
+
+    /// How to answer.
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Table }
+    }
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a tunnel.
+    Connect(ConnectArgs),
+    /// Remove tunnels; all of this host if none is named.
+    Disconnect(DisconnectArgs),
+    /// Show the tunnels of this host.
+    Status,
+    /// Show how far each endpoint is.
+    Latency,
+    /// Let the daemon hold tunnels.
+    Enable,
+    /// Make the daemon remove its tunnels; the chain keeps them.
+    Disable,
+}
+
+/// Arguments of `connect`.
+#[derive(Args, Debug)]
+pub struct ConnectArgs {
+    /// How much slower than the present device another one may be.
+    #[arg(long, env = "DZ_LATENCY_TOLERANCE", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "5ms")]
+    pub tolerance: Duration,
+    /// Round-trip times that differ by no more than this count as equal.
+    #[arg(long, env = "DZ_LATENCY_TIE", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1ms")]
+    pub tie: Duration,
+    /// Which service.
+    #[command(subcommand)]
+    pub service: ServiceArgs,
+}
+
+/// The services.
+#[derive(Debug, Subcommand)]
+pub enum ServiceArgs {
+    /// Unicast.
+    Ibrl {
+        /// Take an address of the device's prefix instead of the host's own.
+        #[arg(long, short = 'a')]
+        allocate_addr: bool,
+        /// Be in this tenant.
+        #[arg(long, value_name = "CODE")]
+        tenant: Option<String>,
+        /// Which device, and whether one more tunnel is wanted.
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Group traffic.
+    Multicast {
+        /// Send to these groups.
+        #[arg(long, value_name = "CODE", num_args = 1.., value_delimiter = ',')]
+        publish: Vec<String>,
+        /// Receive these groups.
+        #[arg(long, value_name = "CODE", num_args = 1.., value_delimiter = ',')]
+        subscribe: Vec<String>,
+        /// Which device, and whether one more tunnel is wanted.
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+}
+
+/// Where a tunnel may end.
+#[derive(Args, Debug)]
+pub struct PlaceArgs {
+    /// Accept only this device: its code or account.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Make one more tunnel even if there is one of this service.
+    #[arg(long)]
+    pub another: bool,
+}
+
+/// Arguments of `disconnect`.
+#[derive(Args, Debug)]
+pub struct DisconnectArgs {
+    /// Which tunnels.
+    #[arg(value_enum)]
+    pub what: Option<WhatArg>,
+    /// Do not wait until they are gone.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// A service to disconnect.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum WhatArg {
+    /// The unicast tunnels.
+    Ibrl,
+    /// The multicast tunnels.
+    Multicast,
+}
+
+fn exit_codes() -> String {
+    use strum::IntoEnumIterator;
+    let lines = super::exit::Exit::iter().map(|exit| format!("  {:>2}  {}", exit as u8, exit.meaning()));
+    std::iter::once("Exit codes:".to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,173 @@
+//! What a person asks for, resolved against the chain.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use dz_sdk::{
+    NetworkView, build,
+    program::{
+        instruction::Roles,
+        state::{AccessPass, AccountType, MulticastGroupStatus, User, UserType},
+    },
+};
+use solana_pubkey::Pubkey;
+
+use crate::cli::{error::CommandError, names::lookup};
+
+/// Which service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Unicast.
+    Ibrl {
+        /// True for an address of the device's prefix instead of the client's own.
+        allocate_address: bool,
+        /// Code of the tenant; none for the only one the pass has, or none at all.
+        tenant: Option<String>,
+    },
+    /// Group traffic.
+    Multicast {
+        /// Codes of the groups to send to.
+        publish: Vec<String>,
+        /// Codes of the groups to receive.
+        subscribe: Vec<String>,
+    },
+}
+
+/// What a person asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Which service.
+    pub service: Service,
+    /// Code or account of the one device it accepts.
+    pub device: Option<String>,
+    /// True for one more tunnel besides those of the same service.
+    pub another: bool,
+}
+
+/// The same in accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) user_type: UserType,
+    pub(super) device: Option<Pubkey>,
+    pub(super) tenant: Option<Pubkey>,
+    pub(super) roles: BTreeMap<Pubkey, Roles>,
+}
+
+impl Request {
+    pub(super) fn resolve(&self, view: &NetworkView, client_ip: Ipv4Addr, payer: Pubkey) -> Result<Wish, CommandError> {
+        let device =
+            self.device.as_deref().map(|device| lookup(view, AccountType::Device, "device", device)).transpose()?;
+        match &self.service {
+            Service::Ibrl { allocate_address, tenant } => Ok(Wish {
+                user_type: if *allocate_address { UserType::IbrlWithAllocatedIp } else { UserType::Ibrl },
+                device,
+                tenant: match tenant {
+                    Some(tenant) => Some(lookup(view, AccountType::Tenant, "tenant", tenant)?),
+                    None => only_tenant(view, &pass(view, client_ip, payer)?)?,
+                },
+                roles: BTreeMap::new(),
+            }),
+            Service::Multicast { publish, subscribe } => {
+                let mut roles: BTreeMap<Pubkey, Roles> = BTreeMap::new();
+                for code in publish {
+                    roles.entry(group(view, code)?).or_default().publish = true;
+                }
+                for code in subscribe {
+                    roles.entry(group(view, code)?).or_default().subscribe = true;
+                }
+                if roles.is_empty() {
+                    roles = all_roles(view, &pass(view, client_ip, payer)?)?;
+                }
+                Ok(Wish { user_type: UserType::Multicast, device, tenant: None, roles })
+            }
+        }
+    }
+}
+
+fn pass(view: &NetworkView, client_ip: Ipv4Addr, payer: Pubkey) -> Result<AccessPass, CommandError> {
+    match build::find_access_pass(view, client_ip, &payer) {
+        Ok((_, pass)) => Ok(pass),
+        Err(build::BuildError::NoAccessPass { .. }) => Err(CommandError::NoAccessPass { client_ip, payer }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn group(view: &NetworkView, code: &str) -> Result<Pubkey, CommandError> {
+    lookup(view, AccountType::MulticastGroup, "multicast group", code)
+}
+
+/// The tenant of who names none: the pass's only one.
+fn only_tenant(view: &NetworkView, pass: &AccessPass) -> Result<Option<Pubkey>, CommandError> {
+    match pass.tenants.as_slice() {
+        [] => Ok(None),
+        [tenant] => Ok(Some(*tenant)),
+        several => {
+            let codes: Vec<_> = several.iter().filter_map(|key| Some(view.tenant(key)?.code.as_str())).collect();
+            Err(CommandError::Usage(format!("choose one with --tenant: {}", codes.join(", "))))
+        }
+    }
+}
+
+/// The roles of who names no group: all that the pass allows in groups that can be joined.
+fn all_roles(view: &NetworkView, pass: &AccessPass) -> Result<BTreeMap<Pubkey, Roles>, CommandError> {
+    let joinable = |key: &&Pubkey| view.group(key).is_some_and(|group| group.status == MulticastGroupStatus::Activated);
+    let mut roles: BTreeMap<Pubkey, Roles> = BTreeMap::new();
+    for key in pass.publish.iter().filter(joinable) {
+        roles.entry(*key).or_default().publish = true;
+    }
+    for key in pass.subscribe.iter().filter(joinable) {
+        roles.entry(*key).or_default().subscribe = true;
+    }
+    if roles.is_empty() {
+        return Err(CommandError::NotAllowed { what: "any multicast group".to_owned() });
+    }
+    Ok(roles)
+}
+
+impl Wish {
+    /// Says what the program would refuse, in the words of the person who asks.
+    pub(super) fn check_pass(
+        &self,
+        view: &NetworkView,
+        client_ip: Ipv4Addr,
+        payer: Pubkey,
+    ) -> Result<(), CommandError> {
+        let pass = pass(view, client_ip, payer)?;
+        if pass.banned_users > 0 {
+            return Err(CommandError::Banned { client_ip });
+        }
+        match self.forbidden_by(view, &pass) {
+            Some(what) => Err(CommandError::NotAllowed { what }),
+            None => Ok(()),
+        }
+    }
+
+    fn forbidden_by(&self, view: &NetworkView, pass: &AccessPass) -> Option<String> {
+        if self.user_type.is_multicast() {
+            if pass.multicast_users >= pass.max_multicast_users {
+                return Some(format!("more than {} multicast tunnels", pass.max_multicast_users));
+            }
+        } else {
+            if pass.unicast_users >= pass.max_unicast_users {
+                return Some(format!("more than {} unicast tunnels", pass.max_unicast_users));
+            }
+            if let Some(tenant) = self.tenant.filter(|tenant| !pass.tenants.contains(tenant)) {
+                let code = view.tenant(&tenant).map_or_else(|| tenant.to_string(), |tenant| tenant.code.clone());
+                return Some(format!("tenant '{code}'"));
+            }
+        }
+        self.roles.iter().find_map(|(key, roles)| {
+            let code = || view.group(key).map_or_else(|| key.to_string(), |group| group.code.clone());
+            if roles.publish && !pass.publish.contains(key) {
+                return Some(format!("publishing to group '{}'", code()));
+            }
+            (roles.subscribe && !pass.subscribe.contains(key)).then(|| format!("subscribing to group '{}'", code()))
+        })
+    }
+}
+
+/// True when the user lacks a role that is wanted: the activator has taken it back.
+pub(super) fn lacks(user: &User, roles: &BTreeMap<Pubkey, Roles>) -> bool {
+    roles.iter().any(|(group, roles)| {
+        (roles.publish && !user.publishers.contains(group)) || (roles.subscribe && !user.subscribers.contains(group))
+    })
+}

@@ -1,0 +1,55 @@
+//! From the names people type to accounts.
+
+use std::str::FromStr;
+
+use dz_sdk::{NetworkView, program::state::AccountType};
+use solana_pubkey::Pubkey;
+
+use super::error::CommandError;
+
+/// The account with this code, or with this address in base58. An unknown name is answered with the nearest.
+pub fn lookup(
+    view: &NetworkView,
+    account_type: AccountType,
+    kind: &'static str,
+    name: &str,
+) -> Result<Pubkey, CommandError> {
+    if let Some(key) = view.by_code(account_type, name) {
+        return Ok(key);
+    }
+    let codes = codes(view, account_type);
+    if let Ok(key) = Pubkey::from_str(name)
+        && codes.iter().any(|(known, _)| *known == key)
+    {
+        return Ok(key);
+    }
+    let nearest = codes
+        .into_iter()
+        .map(|(_, code)| (strsim::damerau_levenshtein(&code, name), code))
+        .min()
+        .filter(|(distance, _)| *distance <= name.len().div_ceil(2))
+        .map(|(_, code)| code);
+    Err(CommandError::Unknown { kind, name: name.to_owned(), nearest })
+}
+
+/// All accounts of a type that has codes.
+fn codes(view: &NetworkView, account_type: AccountType) -> Vec<(Pubkey, String)> {
+    macro_rules! of {
+        ($map:ident) => {
+            view.$map().iter().map(|(key, thing)| (*key, thing.code.clone())).collect()
+        };
+    }
+    match account_type {
+        AccountType::Contributor => of!(contributors),
+        AccountType::Exchange => of!(exchanges),
+        AccountType::Device => of!(devices),
+        AccountType::Link => of!(links),
+        AccountType::Tenant => of!(tenants),
+        AccountType::MulticastGroup => of!(groups),
+        AccountType::GlobalConfig
+        | AccountType::Pool
+        | AccountType::Interface
+        | AccountType::AccessPass
+        | AccountType::User => Vec::new(),
+    }
+}

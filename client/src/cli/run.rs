@@ -1,0 +1,100 @@
+//! From the command line to the exit code.
+
+use std::{ffi::OsString, io::Write};
+
+use clap::Parser;
+
+use super::{
+    args::{Cli, Command, ConnectArgs, PlaceArgs, ServiceArgs, WhatArg},
+    connect::{Connect, Request, Service},
+    daemon::Daemon,
+    disconnect::{self, What},
+    error::CommandError,
+    exit::Exit,
+    latency, output, progress, status,
+    wait::Waiting,
+};
+
+/// Runs the command line; errors go to standard error in one piece.
+pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let wanted = !error.use_stderr();
+            // Help on a closed pipe is nobody's loss.
+            let _ = error.print();
+            return if wanted { Exit::Done } else { Exit::Usage };
+        }
+    };
+    match execute(&cli, &mut std::io::stdout()).await {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            let exit = error.exit();
+            let _ = match cli.json {
+                true => writeln!(
+                    std::io::stderr(),
+                    "{}",
+                    serde_json::json!({"error": error_text(&error), "exit": exit as u8})
+                ),
+                false => writeln!(std::io::stderr(), "error: {}", error_text(&error)),
+            };
+            exit
+        }
+    }
+}
+
+fn error_text(error: &CommandError) -> String {
+    match error {
+        // The cause chain of what is not ours to word.
+        CommandError::Other(error) => format!("{error:#}"),
+        error => error.to_string(),
+    }
+}
+
+async fn execute(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<(), CommandError> {
+    let daemon = Daemon::at(&cli.socket);
+    let format = cli.format();
+    let progress = progress::for_stderr();
+    let waiting = Waiting::new(cli.timeout, progress.as_ref());
+    match &cli.command {
+        Command::Status => status::run(&daemon, format, out).await,
+        Command::Latency => latency::run(&daemon, format, out).await,
+        Command::Enable | Command::Disable => {
+            let status = daemon.enable(matches!(cli.command, Command::Enable)).await?;
+            match format {
+                output::Format::Json => output::json(out, &status),
+                output::Format::Table if status.reconciler_enabled => writeln!(out, "enabled"),
+                output::Format::Table => writeln!(out, "disabled"),
+            }
+            .map_err(anyhow::Error::from)?;
+            Ok(())
+        }
+        Command::Connect(args) => {
+            let ledger = cli.connect()?;
+            let connect =
+                Connect { ledger: ledger.as_ref(), daemon: &daemon, waiting, tolerance: args.tolerance, tie: args.tie };
+            connect.run(&request(args), format, out).await
+        }
+        Command::Disconnect(args) => {
+            let ledger = cli.connect()?;
+            let what = match args.what {
+                None => What::All,
+                Some(WhatArg::Ibrl) => What::Ibrl,
+                Some(WhatArg::Multicast) => What::Multicast,
+            };
+            disconnect::run(ledger.as_ref(), &daemon, waiting, what, !args.no_wait, out).await
+        }
+    }
+}
+
+fn request(args: &ConnectArgs) -> Request {
+    let (service, PlaceArgs { device, another }) = match &args.service {
+        ServiceArgs::Ibrl { allocate_addr, tenant, place } => {
+            (Service::Ibrl { allocate_address: *allocate_addr, tenant: tenant.clone() }, place)
+        }
+        ServiceArgs::Multicast { publish, subscribe, place } => {
+            (Service::Multicast { publish: publish.clone(), subscribe: subscribe.clone() }, place)
+        }
+    };
+    Request { service, device: device.clone(), another: *another }
+}

@@ -1,0 +1,98 @@
+//! The command line of `doublezerod`.
+
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use dz_net::{
+    gre::{Dataplane, HelperCommand},
+    probe::ProbeConfig,
+};
+
+use crate::{api::DEFAULT_SOCKET, chain::ChainArgs, log::LogFormat};
+
+/// Holds this host's DoubleZero tunnels as the chain says.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "doublezerod", version)]
+pub struct Args {
+    /// Where the chain is
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// This client's address on the internet [default: the source address of the default route]
+    #[arg(long, env = "DZ_CLIENT_IP", value_name = "ADDRESS")]
+    pub client_ip: Option<Ipv4Addr>,
+    /// Where the command line is served
+    #[arg(long, env = "DZ_SOCKET", value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+    /// Where it is kept whether the daemon may hold tunnels
+    #[arg(long, env = "DZ_STATE_DIR", value_name = "FOLDER", default_value = "/var/lib/doublezerod")]
+    pub state_dir: PathBuf,
+    /// Who makes tunnels: auto, kernel or userspace
+    #[arg(long, env = "DZ_DATAPLANE", default_value_t)]
+    pub dataplane: Dataplane,
+    /// How the helper of userspace tunnels is started: a program and its arguments, separated by spaces [default: this
+    /// program with the argument gre-helper]
+    #[arg(long, env = "DZ_GRE_HELPER", value_name = "COMMAND")]
+    pub gre_helper: Option<String>,
+    /// How endpoints are probed
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// The form of log lines
+    #[arg(long, env = "DZ_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// How endpoints are probed.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ProbeArgs {
+    /// Probes for each endpoint in a round
+    #[arg(long = "probe-count", value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub count: u16,
+    /// Least time between two probes to one endpoint
+    #[arg(long = "probe-interval", value_name = "DURATION", default_value = "10ms", value_parser = humantime::parse_duration)]
+    pub interval: Duration,
+    /// When a probe without an answer counts as lost
+    #[arg(long = "probe-timeout", value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// Endpoints that are probed at a time
+    #[arg(long = "probe-concurrency", value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// Time from one round to the next; new endpoints are probed at once
+    #[arg(long = "probe-period", value_name = "DURATION", default_value = "30s", value_parser = period)]
+    pub period: Duration,
+}
+
+impl ProbeArgs {
+    /// The same as the prober takes it.
+    pub fn config(&self) -> ProbeConfig {
+        ProbeConfig {
+            probes: self.count,
+            timeout: self.timeout,
+            interval: self.interval,
+            concurrency: self.concurrency.into(),
+            ..ProbeConfig::default()
+        }
+    }
+}
+
+fn period(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(period) if period.is_zero() => Err("expected more than 0 seconds".to_owned()),
+        Ok(period) => Ok(period),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl Args {
+    /// How the helper of userspace tunnels is started.
+    pub(super) fn helper(&self) -> anyhow::Result<HelperCommand> {
+        if let Some(command) = &self.gre_helper {
+            let mut words = command.split_whitespace();
+            let program = words.next().context("the command of --gre-helper is empty")?;
+            return Ok(HelperCommand::new(program, words));
+        }
+        // A program that plays several roles is told which one by the words before our own options.
+        let roles: &[&str] =
+            if std::env::args().nth(1).as_deref() == Some("node") { &["node", "gre-helper"] } else { &["gre-helper"] };
+        HelperCommand::this_program(roles.iter().copied()).context("path of this program")
+    }
+}

@@ -1,0 +1,237 @@
+//! Keeps the host's tunnels as the chain says, and tells how they are.
+//!
+//! One loop owns the tunnels. Whatever happens (the chain changes, someone allows or forbids tunnels, the host's
+//! configuration changes, a far end answers or stops) is a reason to compare the whole of what should be with the
+//! whole of what is, and to change what differs. While the ledger is away, what it said last stays true.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
+
+use dz_sdk::NetworkView;
+use tokio::{sync::watch, time::sleep};
+use tracing::{debug, info, warn};
+
+use super::{
+    changes::{Actual, ActualTunnel, Wanted, changes},
+    desired::{DesiredTunnel, desired},
+    hub::Told,
+    kernel::{Kernel, KernelError},
+    names,
+    session::Subject,
+    sessions::Sessions,
+    watch::HostWatch,
+};
+use crate::{
+    api::{Service, Session, Status},
+    backoff::Backoff,
+};
+
+/// How often changes are made in one go before what is left waits for its next turn. One round suffices; another
+/// meets what happened during the first, such as a change by hand.
+const ROUNDS: usize = 3;
+/// Pause after changes that something outside made: whoever keeps undoing ours is answered calmly.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// The longest of these.
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+/// What the loop listens to.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    pub(super) views: watch::Receiver<Option<Arc<NetworkView>>>,
+    pub(super) enabled: watch::Receiver<bool>,
+    pub(super) host: HostWatch,
+}
+
+/// Owner of this client's tunnels.
+pub(super) struct Reconciler {
+    client_ip: Ipv4Addr,
+    kernel: Kernel,
+    inputs: Inputs,
+    sessions: Sessions,
+    told: Told<Status>,
+    retry: Backoff,
+    /// What could not be done, by interface, as it was logged last.
+    failures: BTreeMap<String, String>,
+}
+
+/// What came of one comparison.
+struct Outcome {
+    wanted: BTreeMap<String, Wanted>,
+    actual: Actual,
+    failures: BTreeMap<String, String>,
+    settled: bool,
+}
+
+impl Reconciler {
+    pub(super) fn new(client_ip: Ipv4Addr, kernel: Kernel, inputs: Inputs, told: Told<Status>) -> Self {
+        Self {
+            client_ip,
+            kernel,
+            inputs,
+            sessions: Sessions::new(),
+            told,
+            retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, u64::from(u32::from(client_ip))),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// Reconciles until the host can no longer be watched or the ledger's subscription ends.
+    pub(super) async fn run(mut self) -> io::Result<()> {
+        loop {
+            let view = self.inputs.views.borrow_and_update().clone();
+            let enabled = *self.inputs.enabled.borrow_and_update();
+            let again = self.turn(view.as_deref(), enabled).await;
+            let retry = async {
+                match again {
+                    Some(wait) => sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = self.inputs.views.changed() => changed.map_err(io::Error::other)?,
+                changed = self.inputs.enabled.changed() => changed.map_err(io::Error::other)?,
+                changed = self.inputs.host.changed() => changed?,
+                (tunnel, session) = self.sessions.changed() => info!(tunnel, %session, "session changed"),
+                () = retry => {}
+            }
+        }
+    }
+
+    /// One comparison and what follows from it; returns when to try again what did not work.
+    async fn turn(&mut self, view: Option<&NetworkView>, enabled: bool) -> Option<Duration> {
+        let desired = match (enabled, view) {
+            (false, _) => BTreeMap::new(),
+            (true, Some(view)) => desired(view, self.client_ip),
+            // What an earlier daemon left stays until the chain says otherwise.
+            (true, None) => return self.tell_unread(),
+        };
+        let outcome = match self.reconcile(&desired).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                warn!(%error, "the host cannot be read");
+                return Some(self.retry.next_wait());
+            }
+        };
+        for (tunnel, error) in &outcome.failures {
+            if self.failures.get(tunnel) != Some(error) {
+                warn!(tunnel, error, "not as it should be");
+            }
+        }
+        let settled = outcome.settled;
+        self.tell(view, enabled, &outcome);
+        self.failures = outcome.failures;
+        if settled {
+            self.retry.reset();
+            return None;
+        }
+        Some(self.retry.next_wait())
+    }
+
+    /// Brings the host to what is desired as far as it goes.
+    async fn reconcile(
+        &mut self,
+        desired: &BTreeMap<solana_pubkey::Pubkey, DesiredTunnel>,
+    ) -> Result<Outcome, KernelError> {
+        let mut failures = BTreeMap::new();
+        for round in 0.. {
+            let actual = self.kernel.read().await?;
+            let wanted = self.wanted(desired, &actual);
+            let left = changes(&wanted, &actual);
+            if left.is_empty() || round == ROUNDS || !failures.is_empty() {
+                self.sessions.follow(subjects(&wanted, &actual));
+                return Ok(Outcome { wanted, actual, settled: left.is_empty(), failures });
+            }
+            for change in left {
+                // After a failure the rest of that tunnel waits; the others do not.
+                if failures.contains_key(&change.name) {
+                    continue;
+                }
+                match self.kernel.apply(&change).await {
+                    Ok(()) => info!(tunnel = change.name, "{change}"),
+                    Err(error) => {
+                        failures.insert(change.name.clone(), format!("{change}: {error}"));
+                    }
+                }
+            }
+        }
+        unreachable!("the loop returns in its last round")
+    }
+
+    fn wanted(
+        &self,
+        desired: &BTreeMap<solana_pubkey::Pubkey, DesiredTunnel>,
+        actual: &Actual,
+    ) -> BTreeMap<String, Wanted> {
+        let pairs = actual.iter().filter_map(|(name, have)| Some((name.clone(), have.pair?))).collect();
+        names::assign(desired, &pairs)
+            .into_iter()
+            .map(|(name, tunnel)| {
+                let have = actual.get(&name).filter(|have| have.pair == Some((tunnel.local, tunnel.remote)));
+                let session =
+                    have.map_or(Session::Pending, |have| self.sessions.of(&subject(&name, &tunnel, have.ifindex)));
+                (name, Wanted { tunnel, session })
+            })
+            .collect()
+    }
+
+    fn tell(&self, view: Option<&NetworkView>, enabled: bool, outcome: &Outcome) {
+        let services = outcome.wanted.iter().map(|(name, wanted)| {
+            let have = outcome.actual.get(name);
+            let session =
+                have.map_or(Session::Pending, |have| self.sessions.of(&subject(name, &wanted.tunnel, have.ifindex)));
+            service(name, &wanted.tunnel, session, outcome.failures.get(name))
+        });
+        self.told.tell(Status {
+            version: 0,
+            reconciler_enabled: enabled,
+            client_ip: self.client_ip,
+            slot: view.map(NetworkView::slot),
+            settled: outcome.settled,
+            services: services.collect(),
+        });
+    }
+
+    fn tell_unread(&self) -> Option<Duration> {
+        debug!("the ledger has not been read yet");
+        self.told.tell(Status { reconciler_enabled: true, settled: false, ..self.told.now() });
+        None
+    }
+}
+
+fn subject(name: &str, tunnel: &DesiredTunnel, ifindex: u32) -> Subject {
+    Subject { name: name.to_owned(), ifindex, overlay: tunnel.overlay.addr(), peer: tunnel.peer }
+}
+
+/// The tunnels that exist and have what it takes to be asked.
+fn subjects(wanted: &BTreeMap<String, Wanted>, actual: &Actual) -> BTreeSet<Subject> {
+    let ready = |tunnel: &DesiredTunnel, have: &ActualTunnel| {
+        have.up && have.addresses.iter().any(|address| address.net == tunnel.overlay)
+    };
+    wanted
+        .iter()
+        .filter_map(|(name, Wanted { tunnel, .. })| Some((name, tunnel, actual.get(name)?)))
+        .filter(|(_, tunnel, have)| ready(tunnel, have))
+        .map(|(name, tunnel, have)| subject(name, tunnel, have.ifindex))
+        .collect()
+}
+
+fn service(name: &str, tunnel: &DesiredTunnel, session: Session, error: Option<&String>) -> Service {
+    Service {
+        tunnel_name: name.to_owned(),
+        tunnel_src: tunnel.local,
+        tunnel_dst: tunnel.remote,
+        doublezero_ip: tunnel.dz_ip,
+        user_type: tunnel.user_type.to_string(),
+        session,
+        current_device: tunnel.device.clone(),
+        tenant: tunnel.tenant.clone(),
+        publisher: tunnel.publish.values().cloned().collect(),
+        subscriber: tunnel.subscribe.values().cloned().collect(),
+        error: error.cloned(),
+    }
+}

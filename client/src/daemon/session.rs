@@ -1,0 +1,156 @@
+//! Whether a tunnel carries traffic: asked of its far end, again and again.
+//!
+//! [`Pulse`] decides what an answer or its absence means and when to ask next; [`keep_asking`] asks.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use dz_net::probe::{ProbeConfig, Prober};
+use tokio::{sync::mpsc, time::sleep};
+use tracing::debug;
+
+use crate::api::Session;
+
+/// Probes in a row without an answer after which a tunnel that was up counts as down.
+const LOST_BEFORE_DOWN: u32 = 3;
+/// Time between probes of a tunnel that is up.
+const CALM: Duration = Duration::from_secs(1);
+/// Time to the next probe when one of a tunnel that is up was lost.
+const DOUBT: Duration = Duration::from_millis(200);
+/// First time between probes of a tunnel that does not answer; grows by half each time.
+const EAGER: Duration = Duration::from_millis(20);
+/// The longest of these.
+const PATIENT: Duration = Duration::from_secs(1);
+/// How long an answer is waited for at first, when nothing is known of the path; doubles each time.
+const FIRST_TIMEOUT: Duration = Duration::from_millis(50);
+/// The longest of these.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One tunnel's session as probes tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pulse {
+    session: Session,
+    lost: u32,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { session: Session::Pending, lost: 0 }
+    }
+
+    /// Takes the outcome of a probe in.
+    fn heard(&mut self, answered: bool) {
+        if answered {
+            *self = Self { session: Session::Up, lost: 0 };
+            return;
+        }
+        self.lost = self.lost.saturating_add(1);
+        if self.session == Session::Up && self.lost >= LOST_BEFORE_DOWN {
+            *self = Self { session: Session::Down, lost: 0 };
+        }
+    }
+
+    /// Time until the next probe.
+    fn wait(&self) -> Duration {
+        match (self.session, self.lost) {
+            (Session::Up, 0) => CALM,
+            (Session::Up, _) => DOUBT,
+            // A dozen steps are far beyond the bound already.
+            (Session::Pending | Session::Down, lost) => {
+                PATIENT.min(EAGER.mul_f64(1.5f64.powi(lost.min(20).cast_signed())))
+            }
+        }
+    }
+
+    /// How long the next answer is waited for.
+    fn timeout(&self) -> Duration {
+        match self.session {
+            Session::Up => LONGEST_TIMEOUT,
+            Session::Pending | Session::Down => {
+                LONGEST_TIMEOUT.min(FIRST_TIMEOUT.saturating_mul(1 << self.lost.min(10)))
+            }
+        }
+    }
+}
+
+/// What is asked and how.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Subject {
+    /// The tunnel's interface.
+    pub(super) name: String,
+    /// The number of it: another one is another tunnel.
+    pub(super) ifindex: u32,
+    /// This end's overlay address.
+    pub(super) overlay: Ipv4Addr,
+    /// The far end's.
+    pub(super) peer: Ipv4Addr,
+}
+
+/// Asks for as long as it is polled and reports each change.
+pub(super) async fn keep_asking(subject: Subject, changes: mpsc::UnboundedSender<(Subject, Session)>) {
+    let mut pulse = Pulse::new();
+    loop {
+        let before = pulse.session;
+        pulse.heard(answers(&subject, pulse.timeout()).await);
+        if pulse.session != before && changes.send((subject.clone(), pulse.session)).is_err() {
+            return;
+        }
+        sleep(pulse.wait()).await;
+    }
+}
+
+/// Probes once. The socket is made anew each time, because binding to an interface is by number and ends with it.
+async fn answers(subject: &Subject, timeout: Duration) -> bool {
+    let config = ProbeConfig {
+        probes: 1,
+        timeout,
+        source: Some(subject.overlay),
+        device: Some(subject.name.clone()),
+        ..ProbeConfig::default()
+    };
+    let outcome = async { Prober::open(config)?.round([subject.peer]).await };
+    match outcome.await {
+        Ok(results) => results.values().any(|result| result.reachable()),
+        Err(error) => {
+            debug!(tunnel = subject.name, %error, "the far end cannot be asked");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(outcomes: &[bool]) -> Pulse {
+        let mut pulse = Pulse::new();
+        outcomes.iter().for_each(|answered| pulse.heard(*answered));
+        pulse
+    }
+
+    #[test]
+    fn one_answer_is_enough_and_three_losses_in_a_row_are_too_many() {
+        assert_eq!(after(&[false, false]).session, Session::Pending);
+        assert_eq!(after(&[false, true]).session, Session::Up);
+        assert_eq!(after(&[true, false, false, true, false, false]).session, Session::Up);
+        assert_eq!(after(&[true, false, false, false]).session, Session::Down);
+        assert_eq!(after(&[true, false, false, false, false, true]).session, Session::Up);
+    }
+
+    #[test]
+    fn it_asks_eagerly_at_first_and_calmly_later() {
+        assert_eq!(after(&[]).wait(), EAGER);
+        assert!(after(&[false; 4]).wait() < Duration::from_millis(110));
+        assert_eq!(after(&[false; 4000]).wait(), PATIENT);
+        assert_eq!(after(&[true]).wait(), CALM);
+        assert_eq!(after(&[true, false]).wait(), DOUBT);
+        assert_eq!(after(&[true, false, false, false]).wait(), EAGER);
+    }
+
+    #[test]
+    fn it_waits_longer_for_each_answer_that_does_not_come() {
+        assert_eq!(after(&[]).timeout(), FIRST_TIMEOUT);
+        assert_eq!(after(&[false, false]).timeout(), 4 * FIRST_TIMEOUT);
+        assert_eq!(after(&[false; 4000]).timeout(), LONGEST_TIMEOUT);
+        assert_eq!(after(&[true, false]).timeout(), LONGEST_TIMEOUT);
+    }
+}

@@ -1,0 +1,39 @@
+//! Which endpoints are probed.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use dz_sdk::{
+    NetworkView,
+    program::state::{DeviceStatus, DeviceType},
+};
+use solana_pubkey::Pubkey;
+
+/// An endpoint as it is probed: a device and an address of it.
+pub type Target = (Pubkey, Ipv4Addr);
+
+/// What a result says of its endpoint besides times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Code of the device.
+    pub device: String,
+    /// Name of the interface that holds the address.
+    pub interface: String,
+}
+
+/// Every endpoint of every device that may serve users. A drained device comes back without a notice, so it is probed,
+/// too; a transit device never serves any.
+pub fn targets(view: &NetworkView) -> BTreeMap<Target, Endpoint> {
+    view.devices()
+        .iter()
+        .filter(|(_, device)| {
+            device.device_type != DeviceType::Transit
+                && matches!(device.status, DeviceStatus::Activated | DeviceStatus::Drained)
+        })
+        .flat_map(|(key, device)| {
+            view.endpoints(key).into_iter().filter_map(move |(address, interface)| {
+                let interface = view.interface(&interface)?.name.clone();
+                Some(((*key, address), Endpoint { device: device.code.clone(), interface }))
+            })
+        })
+        .collect()
+}
