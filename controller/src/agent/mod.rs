@@ -13,6 +13,8 @@ mod desired;
 mod diff;
 mod fetch;
 mod kernel;
+#[cfg(test)]
+mod model;
 mod reconcile;
 mod state;
 mod watch;

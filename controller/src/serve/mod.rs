@@ -16,7 +16,8 @@ use std::{
 };
 
 use anyhow::Context;
-use dz_sdk::NetworkView;
+use dz_sdk::{Ledger, NetworkView, ledger::rpc::RpcLedger};
+use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tokio::sync::watch;
 
@@ -25,7 +26,7 @@ pub use self::{
     listen::ListenError,
 };
 use self::{http::Shared, metrics::Metrics};
-use crate::{log, notify};
+use crate::{log, notify, signal};
 
 pub use crate::log::LogFormat;
 
@@ -150,13 +151,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init(args.log_format);
     let listeners = listen::listeners(&args.listen)?;
     anyhow::ensure!(!listeners.is_empty(), "nothing to serve on: give --listen or hand sockets over (LISTEN_FDS)");
-    let views = connect(&args)?;
+    let program = args.program_id.unwrap_or(dz_sdk::program::ID);
+    // Nothing is ever sent, so any key will do as the payer.
+    let ledger = RpcLedger::connect(args.rpc_url, args.ws_url, program, Keypair::new());
     tokio::select! {
-        result = serve(views, listeners) => result,
-        signal = crate::signal::terminate() => signal,
+        result = serve(ledger.watch(), listeners) => result,
+        signal = signal::terminate() => signal,
     }
-}
-
-fn connect(_args: &Args) -> anyhow::Result<Views> {
-    anyhow::bail!("no ledger yet")
 }
