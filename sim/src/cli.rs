@@ -24,14 +24,6 @@ pub enum Command {
     Check(FilesArgs),
     /// Print the JSON Schema of a scenario file.
     Schema,
-    /// Bring a scenario's network up and hold it until `down` or Ctrl-C.
-    Up(UpArgs),
-    /// Run a command, or a shell, in a node of a network that is up.
-    Exec(ExecArgs),
-    /// Show the networks that are up.
-    Status,
-    /// Take a network down.
-    Down(DownArgs),
     /// Run the chain alone and serve its RPC.
     Ledger(LedgerArgs),
     /// Show what this machine can do, and how to fix what it cannot.
@@ -39,6 +31,9 @@ pub enum Command {
     /// Run one role of the stack; the simulator starts its nodes' processes so.
     #[command(hide = true)]
     Node(NodeArgs),
+    /// The helper that holds a node's userspace tunnels; agents and daemons start it by this word.
+    #[command(hide = true)]
+    GreHelper,
     /// The process of one scenario; `run` starts it.
     #[command(hide = true)]
     Scenario(ScenarioArgs),
@@ -64,6 +59,15 @@ pub struct RunOptions {
     /// Folder that gets a folder for each case.
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub artifacts: PathBuf,
+    /// Folder of the snapshots that `snapshot` steps compare with.
+    #[arg(long, value_name = "DIR", default_value = "snapshots/scenarios")]
+    pub snapshots: PathBuf,
+    /// Leave the texts of snapshots in the artifacts and compare them with nothing.
+    #[arg(long, conflicts_with = "update_snapshots")]
+    pub record_snapshots: bool,
+    /// Write snapshots that differ or are missing, instead of failing.
+    #[arg(long)]
+    pub update_snapshots: bool,
 }
 
 /// Arguments of `run`.
@@ -113,36 +117,6 @@ pub enum Format {
     Json,
     /// One JUnit document.
     Junit,
-}
-
-/// Arguments of `up`.
-#[derive(Args, Clone, Debug)]
-pub struct UpArgs {
-    /// The scenario; its steps are not run.
-    pub file: PathBuf,
-    /// How to run it.
-    #[command(flatten)]
-    pub options: RunOptions,
-}
-
-/// Arguments of `exec`.
-#[derive(Args, Clone, Debug)]
-pub struct ExecArgs {
-    /// The node.
-    pub node: String,
-    /// Which network, if more than one is up: its case name.
-    #[arg(long)]
-    pub lab: Option<String>,
-    /// The command; a shell if there is none.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub command: Vec<String>,
-}
-
-/// Arguments of `down`.
-#[derive(Args, Clone, Debug)]
-pub struct DownArgs {
-    /// Which network: its case name; all of them if not given.
-    pub lab: Option<String>,
 }
 
 /// Arguments of `ledger`.

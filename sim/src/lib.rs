@@ -1,6 +1,9 @@
 //! The DoubleZero simulator: runs, the oracle and the command line.
 
 pub mod cli;
+pub mod command;
 pub mod exit;
+pub mod files;
+pub mod node;
 pub mod report;
 pub mod run;

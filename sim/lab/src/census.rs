@@ -25,13 +25,18 @@ pub(crate) fn proc_is_ours() -> bool {
 
 /// The processes in the namespace with this inode, without those that have ended.
 fn members(netns: u64) -> io::Result<Vec<OwnedFd>> {
+    members_that(netns, |_| true)
+}
+
+/// Those of them whose pid is of interest.
+fn members_that(netns: u64, wanted: impl Fn(i32) -> bool) -> io::Result<Vec<OwnedFd>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         // The descriptor first: it goes on to mean the process that is looked at, whoever gets its pid later.
         let Ok(process) = pidfd_open(Pid::from_raw(pid)) else { continue };
         // One that has ended, or is not ours to look at, is in no namespace.
-        if fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|meta| meta.ino() == netns) {
+        if fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|meta| meta.ino() == netns) && wanted(pid) {
             found.push(process);
         }
     }
@@ -55,6 +60,26 @@ pub(crate) fn signal(netns: u64, signal: Signal) -> io::Result<()> {
     members(netns)?.iter().try_for_each(|process| send(process, signal))
 }
 
+/// Kills the processes in the namespace that have this word in their command lines, waits until they are gone, and
+/// returns how many there were.
+pub(crate) fn kill_commands(netns: u64, word: &str) -> io::Result<usize> {
+    let has_word = |pid: i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|part| part == word.as_bytes())
+    };
+    let found = members_that(netns, has_word)?;
+    found.iter().try_for_each(|process| send(process, Signal::SIGKILL))?;
+    wait_for(&found);
+    Ok(found.len())
+}
+
+fn wait_for(processes: &[OwnedFd]) {
+    for process in processes {
+        let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+        while poll(&mut ended, PollTimeout::from(DYING)) == Err(Errno::EINTR) {}
+    }
+}
+
 /// Kills until the namespace is empty.
 pub(crate) fn clear(netns: u64) -> io::Result<()> {
     for _ in 0..ROUNDS {
@@ -63,10 +88,7 @@ pub(crate) fn clear(netns: u64) -> io::Result<()> {
             return Ok(());
         }
         members.iter().try_for_each(|process| send(process, Signal::SIGKILL))?;
-        for process in &members {
-            let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-            while poll(&mut ended, PollTimeout::from(DYING)) == Err(Errno::EINTR) {}
-        }
+        wait_for(&members);
     }
     Err(io::Error::other(format!("{} processes are left after {ROUNDS} rounds of killing", members(netns)?.len())))
 }

@@ -244,6 +244,15 @@ impl Lab {
         Ok(())
     }
 
+    /// Kills the processes of a node that have this word in their command lines, whoever started them, and returns how
+    /// many there were.
+    ///
+    /// # Errors
+    /// [`LabError::NoNode`], or why they cannot be killed.
+    pub async fn kill_commands(&self, name: &NodeName, word: &'static str) -> Result<usize, LabError> {
+        self.signal_all(name, move |netns| census::kill_commands(netns, word), "kill").await
+    }
+
     /// Stops all processes of a node where they stand. Its kernel goes on: it forwards and answers pings.
     ///
     /// # Errors
@@ -280,12 +289,12 @@ impl Lab {
         Path::new(FILES).join(host.as_str())
     }
 
-    async fn signal_all(
+    async fn signal_all<T: Send + 'static>(
         &self,
         name: &NodeName,
-        act: impl FnOnce(u64) -> io::Result<()> + Send + 'static,
+        act: impl FnOnce(u64) -> io::Result<T> + Send + 'static,
         verb: &str,
-    ) -> Result<(), LabError> {
+    ) -> Result<T, LabError> {
         let netns = self.node(name)?.netns().id().map_err(|e| LabError::Node(name.clone(), e.into()))?;
         let done = tokio::task::spawn_blocking(move || act(netns)).await.map_err(io::Error::other);
         done.and_then(|result| result).map_err(cannot(format!("{verb} the processes of {name}")))

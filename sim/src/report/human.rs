@@ -30,13 +30,9 @@ impl<W: Write> Human<W> {
     fn failure(&mut self, summary: &CaseSummary, failure: &Failure) -> io::Result<()> {
         let out = &mut self.out;
         match failure.step {
-            Some(step) => writeln!(
-                out,
-                "\n  step {step} ({}:{}): {}",
-                summary.file.display(),
-                failure.line,
-                failure.title
-            )?,
+            Some(step) => {
+                writeln!(out, "\n  step {step} ({}:{}): {}", summary.file.display(), failure.line, failure.title)?
+            }
             None => writeln!(out, "\n  {}", failure.title)?,
         }
         indented(out, "    ", &failure.message)?;
@@ -85,8 +81,7 @@ impl<W: Write> Report for Human<W> {
 
     fn finished(&mut self, cases: &[CaseSummary], millis: f64) -> io::Result<()> {
         let count = |outcome| cases.iter().filter(|case| case.outcome == outcome).count();
-        let (passed, failed, cannot) =
-            (count(Outcome::Passed), count(Outcome::Failed), count(Outcome::CannotRun));
+        let (passed, failed, cannot) = (count(Outcome::Passed), count(Outcome::Failed), count(Outcome::CannotRun));
         write!(self.out, "{passed} passed, {failed} failed")?;
         if cannot > 0 {
             write!(self.out, ", {cannot} cannot run here")?;

@@ -37,8 +37,7 @@ impl<W: Write> Report for Json<W> {
     }
 
     fn finished(&mut self, cases: &[CaseSummary], millis: f64) -> io::Result<()> {
-        let outcomes: std::collections::BTreeMap<_, _> =
-            cases.iter().map(|case| (&case.case, case.outcome)).collect();
+        let outcomes: std::collections::BTreeMap<_, _> = cases.iter().map(|case| (&case.case, case.outcome)).collect();
         self.line(&json!({"event": "done", "millis": millis, "outcomes": outcomes}))
     }
 }

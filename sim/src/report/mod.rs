@@ -37,10 +37,7 @@ pub fn reporter(format: Format, width: usize) -> Box<dyn Report> {
 /// The command that runs just this case again, as it was run.
 pub fn again(summary: &CaseSummary) -> String {
     let file = quoted(&summary.file);
-    format!(
-        "dzsim run {file} --filter '{}' --seed {} --dataplane {}",
-        summary.case, summary.seed, summary.dataplane
-    )
+    format!("dzsim run {file} --filter '{}' --seed {} --dataplane {}", summary.case, summary.seed, summary.dataplane)
 }
 
 fn quoted(path: &Path) -> String {

@@ -6,9 +6,11 @@
 //! | `events.jsonl` | every step, decision and transition, on one clock |
 //! | `capture.pcapng` | every underlay packet, one interface a node |
 //! | `chain.json` | all accounts at the end |
+//! | `snapshots/` | the text of every `snapshot` step |
 //! | `logs/<node>.<role>.log` | what each process said |
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -23,6 +25,8 @@ pub const EVENTS: &str = "events.jsonl";
 pub const CAPTURE: &str = "capture.pcapng";
 /// The final chain's name.
 pub const CHAIN: &str = "chain.json";
+/// The folder of the texts of snapshots.
+pub const SNAPSHOTS: &str = "snapshots";
 /// The folder of the processes' logs.
 pub const LOGS: &str = "logs";
 
@@ -49,4 +53,19 @@ pub fn make_room(folder: &Path, keep: bool) -> anyhow::Result<()> {
         }
     }
     fs::create_dir_all(folder.join(LOGS)).with_context(|| format!("creating {}", folder.display()))
+}
+
+/// The last lines of every log that has any, by its name.
+pub fn last_lines(folder: &Path, count: usize) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let mut logs = BTreeMap::new();
+    for entry in fs::read_dir(folder.join(LOGS))? {
+        let entry = entry?;
+        let text = String::from_utf8_lossy(&fs::read(entry.path())?).into_owned();
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        if !lines.is_empty() {
+            let from = lines.len().saturating_sub(count);
+            logs.insert(entry.file_name().to_string_lossy().into_owned(), lines[from..].to_vec());
+        }
+    }
+    Ok(logs)
 }

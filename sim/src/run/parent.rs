@@ -142,8 +142,15 @@ fn spawn(job: &Job, args: &RunArgs) -> anyhow::Result<Child> {
 
 /// Passes the options on to a scenario's process.
 pub fn options(command: &mut Command, options: &RunOptions) {
-    let RunOptions { dataplane, seed, artifacts } = options;
+    let RunOptions { dataplane, seed, artifacts, snapshots, record_snapshots, update_snapshots } = options;
     command.args(["--dataplane", &dataplane.to_string()]).arg("--artifacts").arg(artifacts);
+    command.arg("--snapshots").arg(snapshots);
+    if *record_snapshots {
+        command.arg("--record-snapshots");
+    }
+    if *update_snapshots {
+        command.arg("--update-snapshots");
+    }
     if let Some(seed) = seed {
         command.args(["--seed", &seed.to_string()]);
     }

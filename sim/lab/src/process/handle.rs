@@ -186,7 +186,9 @@ impl Process {
     /// Waits for its end.
     pub async fn exited(&self) -> Exit {
         let mut exit = self.inner.exit.clone();
-        match exit.wait_for(Option::is_some).await {
+        // The guard that is waited for must not be held any longer.
+        let ended = exit.wait_for(Option::is_some).await.map(|exit| *exit);
+        match ended {
             Ok(exit) => exit.unwrap_or(Exit::Signal(libc::SIGKILL)),
             // The task that reaps is gone with its runtime, and the lab with it.
             Err(_) => std::future::pending().await,

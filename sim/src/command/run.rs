@@ -1,0 +1,42 @@
+//! `dzsim run`.
+
+use crate::{
+    cli::RunArgs,
+    exit::Exit,
+    files,
+    run::parent::{self, Job},
+};
+
+/// The seed of a case that states none.
+pub(super) const SEED: u64 = 1;
+
+/// Validates everything, then runs what the filter leaves.
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
+    let cases = match files::find(&args.files.paths).and_then(|files| files::load(&files)) {
+        Ok(cases) => cases,
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(Exit::BadInput);
+        }
+    };
+    let wanted = |name: &str| args.filter.as_ref().is_none_or(|filter| name.contains(filter));
+    let all = cases.len();
+    let jobs: Vec<Job> = cases
+        .into_iter()
+        .filter(|(_, case)| wanted(&case.name))
+        .map(|(file, case)| Job { file, case: case.name, seed: case.seed.unwrap_or(SEED) })
+        .collect();
+    if jobs.is_empty() {
+        eprintln!("error: none of {all} cases has '{}' in its name", args.filter.as_deref().unwrap_or_default());
+        return Ok(Exit::BadInput);
+    }
+    let report = dzsim_lab::doctor::check();
+    let missing = report.missing_required();
+    if !missing.is_empty() {
+        for capability in missing {
+            eprintln!("error: this machine cannot run scenarios: {capability}");
+        }
+        return Ok(Exit::CannotRun);
+    }
+    parent::run(jobs, args)
+}

@@ -1,0 +1,63 @@
+//! `dzsim scenario`: the process of one case. It enters its lab before it starts a thread.
+
+use std::io::Write;
+
+use anyhow::Context;
+
+use crate::{
+    cli::ScenarioArgs,
+    command::run::SEED,
+    exit::Exit,
+    files,
+    run::{
+        artifacts,
+        case::{self, Setup},
+        progress::{Outcome, Progress},
+        steps::Snapshots,
+    },
+};
+
+/// Runs the case; standard output is for `dzsim run`.
+pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
+    let cases = files::load(std::slice::from_ref(&args.file))?;
+    let (_, case) = cases
+        .into_iter()
+        .find(|(_, case)| case.name == args.case)
+        .with_context(|| format!("{} has no case {}", args.file.display(), args.case))?;
+    let options = &args.options;
+    // Inside the lab the working directory is the same, but who reads the summary may have another one.
+    let root = std::path::absolute(&options.artifacts)?;
+    let setup = Setup {
+        file: args.file.clone(),
+        seed: options.seed.or(case.seed).unwrap_or(SEED),
+        dataplane: options.dataplane,
+        artifacts: artifacts::folder(&root, &case.name),
+        snapshots: Snapshots {
+            folder: match options.record_snapshots {
+                true => None,
+                false => Some(std::path::absolute(&options.snapshots)?),
+            },
+            case: case.name.clone(),
+            update: options.update_snapshots,
+        },
+    };
+    std::fs::create_dir_all(setup.artifacts.join(artifacts::LOGS))?;
+    dzsim_lab::enter()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let summary = runtime.block_on(case::run(case, setup, &mut |progress| tell(&progress)))?;
+    let exit = match summary.outcome {
+        Outcome::Passed => Exit::Passed,
+        Outcome::Failed => Exit::Failed,
+        Outcome::CannotRun => Exit::CannotRun,
+    };
+    tell(&Progress::Finished(Box::new(summary)));
+    // The lab ends with this process; waiting for every thread of the runtime would only take time.
+    runtime.shutdown_background();
+    Ok(exit)
+}
+
+fn tell(progress: &Progress) {
+    let mut out = std::io::stdout().lock();
+    // A parent that has gone takes this process with it.
+    let _ = serde_json::to_writer(&mut out, progress).map_err(std::io::Error::from).and_then(|()| writeln!(out));
+}

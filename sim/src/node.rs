@@ -1,0 +1,61 @@
+//! The roles of the stack in one program: `dzsim node <role>` is what the product's own binary is.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser;
+
+/// The names under which the program plays a role, also when it is called by one of them.
+const ROLES: [&str; 6] = ["activator", "controller", "agent", "doublezerod", "doublezero", "gre-helper"];
+
+/// Plays a role; `args` begins with its name.
+pub fn play(args: Vec<OsString>) -> ExitCode {
+    let Some(role) = args.first().and_then(|role| role.to_str()).map(str::to_owned) else { return unknown("") };
+    match role.as_str() {
+        "activator" => service(args, dz_activator::run),
+        "controller" => service(args, dz_controller::serve::run),
+        "agent" => service(args, dz_controller::agent::run),
+        "doublezerod" => service(args, dz_client::daemon::run),
+        "doublezero" => match runtime() {
+            Ok(runtime) => runtime.block_on(dz_client::cli::run(args)).into(),
+            Err(error) => failed(&error.into()),
+        },
+        "gre-helper" => match dz_net::gre::helper::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&anyhow::Error::from(error)),
+        },
+        other => unknown(other),
+    }
+}
+
+fn unknown(role: &str) -> ExitCode {
+    eprintln!("unknown role '{role}'; the roles are {}", ROLES.join(", "));
+    crate::exit::Exit::BadInput.into()
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// One thread is enough for any role: they wait far more than they work.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// The arguments of a role as a command line of their own.
+#[derive(Parser)]
+struct CommandLine<A: clap::Args> {
+    #[command(flatten)]
+    args: A,
+}
+
+fn service<A: clap::Args, F: Future<Output = anyhow::Result<()>>>(
+    args: Vec<OsString>,
+    run: impl FnOnce(A) -> F,
+) -> ExitCode {
+    let CommandLine { args } = CommandLine::parse_from(args);
+    match runtime().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(args))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}

@@ -1,0 +1,171 @@
+//! One case, from its plan to its summary, inside the lab.
+
+use std::{path::Path, sync::Arc};
+
+use dzsim_scenario::{
+    Case,
+    plan::{Action, Step},
+};
+
+use super::{
+    artifacts, oracle,
+    phases::Phases,
+    progress::{CaseSummary, Failure, Outcome, Progress, StepSummary},
+    roles::Roles,
+    steps::{Context, Snapshots, StepError},
+    view,
+    world::World,
+};
+
+/// The last lines of a log that a failure shows.
+const LOG_LINES: usize = 12;
+
+/// How a case is to be run.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The scenario file.
+    pub file: std::path::PathBuf,
+    /// The seed of all randomness.
+    pub seed: u64,
+    /// Where tunnels are made.
+    pub dataplane: crate::cli::Dataplane,
+    /// The folder for the artifacts, made and empty.
+    pub artifacts: std::path::PathBuf,
+    /// Where snapshots are.
+    pub snapshots: Snapshots,
+}
+
+/// Runs the case and tells what happens; the last that is told is the summary.
+pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> anyhow::Result<CaseSummary> {
+    let mut phases = Phases::default();
+    let steps = case.plan.steps.clone();
+    let mut summary = CaseSummary {
+        file: setup.file.clone(),
+        case: case.name.clone(),
+        outcome: Outcome::Passed,
+        seed: setup.seed,
+        dataplane: setup.dataplane.to_string(),
+        millis: 0.0,
+        phases: Default::default(),
+        steps: Vec::new(),
+        failure: None,
+        artifacts: setup.artifacts.clone(),
+    };
+    let roles = Roles::new(setup.dataplane)?;
+    let world = World::bring_up(case.plan, case.policy, setup.seed, roles, &setup.artifacts, &mut phases).await;
+    let ended = match world {
+        Ok(world) => {
+            let context = Context::new(Arc::clone(&world), setup.snapshots);
+            let ended = all_steps(&context, &steps, &mut phases, &mut summary.steps, tell).await;
+            finish(&world, &setup.artifacts)?;
+            ended
+        }
+        Err(error) => Err(Box::new(Failure {
+            title: "the network does not come up".to_owned(),
+            message: format!("{error:#}"),
+            ..Failure::default()
+        })),
+    };
+    if let Err(mut failure) = ended {
+        failure.logs = artifacts::last_lines(&setup.artifacts, LOG_LINES)?;
+        summary.outcome = Outcome::Failed;
+        summary.failure = Some(*failure);
+    }
+    phases.end("teardown");
+    summary.phases = phases.ended().clone();
+    summary.millis = phases.total();
+    let file = std::fs::File::create(setup.artifacts.join(artifacts::SUMMARY))?;
+    serde_json::to_writer_pretty(file, &summary)?;
+    Ok(summary)
+}
+
+async fn all_steps(
+    context: &Context,
+    steps: &[Step],
+    phases: &mut Phases,
+    done: &mut Vec<StepSummary>,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<(), Box<Failure>> {
+    let world = &context.world;
+    let mut oracle = oracle::Oracle::default();
+    let bring_up = world.plan.timeouts.bring_up;
+    oracle::settle(context, bring_up).await.map_err(|error| failure(None, "the network does not settle", 0, error))?;
+    oracle.check(context).await.map_err(|seen| oracle_failure(None, "the network as it came up", 0, seen))?;
+    phases.end("settling");
+    tell(Progress::Up { millis: phases.total() });
+    for (index, step) in steps.iter().enumerate() {
+        let number = index + 1;
+        let start = phases.total();
+        tell(Progress::Step { number, title: step.title.clone() });
+        world.fabric.annotate(&format!("step {number}: {}", step.title));
+        record(world, "step", serde_json::json!({"number": number, "line": step.line, "title": step.title}));
+        let result = tokio::time::timeout(step.deadline, context.run(step))
+            .await
+            .unwrap_or_else(|_| Err(StepError::new(format!("it was not done within {:?}", step.deadline))));
+        result.map_err(|error| failure(Some(number), &step.title, step.line, error))?;
+        let acted = phases.total();
+        if may_change(&step.action) {
+            let settle = world.plan.timeouts.settle;
+            oracle::settle(context, settle)
+                .await
+                .map_err(|error| failure(Some(number), &step.title, step.line, error))?;
+        }
+        oracle.check(context).await.map_err(|seen| oracle_failure(Some(number), &step.title, step.line, seen))?;
+        let summary = StepSummary {
+            number,
+            title: step.title.clone(),
+            line: step.line,
+            millis: acted - start,
+            oracle_millis: phases.total() - acted,
+        };
+        record(world, "step done", &summary);
+        tell(Progress::StepDone(summary.clone()));
+        done.push(summary);
+    }
+    phases.end("steps");
+    Ok(())
+}
+
+/// A look changes nothing, so nothing has to settle after it.
+fn may_change(action: &Action) -> bool {
+    !matches!(action, Action::Expect { .. } | Action::Traffic(_) | Action::Snapshot { .. })
+}
+
+fn record(world: &World, event: &str, fields: impl serde::Serialize) {
+    // The log is flushed at the end, and a log that cannot be written fails the case there.
+    let _ = world.events.record("scenario", event, fields);
+}
+
+fn failure(step: Option<usize>, title: &str, line: usize, error: StepError) -> Box<Failure> {
+    Box::new(Failure {
+        step,
+        title: title.to_owned(),
+        line,
+        message: error.message,
+        expected: error.expected,
+        actual: error.actual,
+        ..Failure::default()
+    })
+}
+
+fn oracle_failure(step: Option<usize>, title: &str, line: usize, seen: Vec<oracle::Mismatch>) -> Box<Failure> {
+    Box::new(Failure {
+        step,
+        title: title.to_owned(),
+        line,
+        message: "an invariant does not hold".to_owned(),
+        oracle: seen.iter().map(ToString::to_string).collect(),
+        ..Failure::default()
+    })
+}
+
+/// Writes what is only known at the end.
+fn finish(world: &World, artifacts: &Path) -> anyhow::Result<()> {
+    if let Some(chain) = world.view() {
+        let file = std::fs::File::create(artifacts.join(artifacts::CHAIN))?;
+        serde_json::to_writer_pretty(file, &view::chain::all(&chain))?;
+    }
+    world.fabric.stop()?;
+    world.events.flush()?;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! A line diff for people: what changed, with a little around it.
+
+use similar::{ChangeTag, TextDiff};
+
+/// Lines of context around a change.
+const CONTEXT: usize = 3;
+
+/// The difference between two texts: `-` is the old, `+` the new.
+pub fn lines(old: &str, new: &str) -> String {
+    let diff = TextDiff::from_lines(old, new);
+    let mut out = String::new();
+    for (index, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {
+        if index > 0 {
+            out.push_str("...\n");
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            out.push(sign);
+            out.push_str(change.value());
+            if change.missing_newline() {
+                out.push('\n');
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_changed_line_is_shown_with_both_texts() {
+        assert_eq!(super::lines("a\nb\nc\n", "a\nx\nc\n"), " a\n-b\n+x\n c\n");
+    }
+}

@@ -1,0 +1,78 @@
+//! The oracle: after each step it waits until every part has seen the chain's revision and is quiet, and then
+//! compares chain, rendered configuration, kernels and wire with one another.
+//!
+//! It trusts none of them: what it says is that two views differ, and which.
+
+mod chain;
+mod config;
+mod kernel;
+mod recount;
+mod settle;
+mod units;
+mod wire;
+
+use std::fmt;
+
+pub use settle::settle;
+
+use super::steps::Context;
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The invariant, in a few words.
+    pub invariant: &'static str,
+    /// Whom it is about: a user, a device, an address, a pool.
+    pub subject: String,
+    /// The two views that differ, such as `chain` and `kernel of nyc1`.
+    pub views: (String, String),
+    /// What the first says.
+    pub first: String,
+    /// What the second says.
+    pub second: String,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { invariant, subject, views: (a, b), first, second } = self;
+        writeln!(f, "{invariant}: {subject}")?;
+        writeln!(f, "  {a}: {first}")?;
+        write!(f, "  {b}: {second}")
+    }
+}
+
+/// What the oracle remembers from one look to the next.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    wire: wire::Seen,
+}
+
+impl Oracle {
+    /// Looks at everything; what it finds is every mismatch, not just the first.
+    pub async fn check(&mut self, context: &Context) -> Result<(), Vec<Mismatch>> {
+        let world = &context.world;
+        let mut found = Vec::new();
+        let Some(view) = world.view() else { return Ok(()) };
+        chain::check(&view, &mut found);
+        units::check(&view, &mut found);
+        recount::check(&view, &mut found);
+        self.wire.check(world, &view, &mut found);
+        if let Err(error) = config::check(context, &view, &mut found).await {
+            found.push(unreadable("rendered configuration", &error));
+        }
+        if let Err(error) = kernel::check(context, &view, &mut found).await {
+            found.push(unreadable("kernels", &error));
+        }
+        if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+}
+
+fn unreadable(what: &str, error: &anyhow::Error) -> Mismatch {
+    Mismatch {
+        invariant: "every view can be read",
+        subject: what.to_owned(),
+        views: (what.to_owned(), "oracle".to_owned()),
+        first: format!("{error:#}"),
+        second: "cannot compare what it cannot read".to_owned(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Waiting until every part has seen the chain's revision and has nothing left to do.
+
+use std::time::Duration;
+
+use dzsim_scenario::plan::Process;
+use serde::Deserialize;
+
+use crate::run::{
+    controller, http, roles,
+    steps::{Context, StepError, eventually},
+    view,
+};
+
+/// What an activator says of itself.
+#[derive(Deserialize)]
+struct ActivatorHealth {
+    planned_slot: Option<u64>,
+    /// True when the plan of that slot had nothing to send.
+    idle: bool,
+}
+
+/// Waits until all parts that run and can see the chain are quiet at its latest slot.
+pub async fn settle(context: &Context, deadline: Duration) -> Result<(), StepError> {
+    eventually(deadline, || quiet(context)).await
+}
+
+async fn quiet(context: &Context) -> Result<(), StepError> {
+    let world = &context.world;
+    let slot = world.ledger.latest_slot();
+    let behind = |who: &str, why: String| Err(StepError::new(format!("{who} has not settled: {why}")));
+    if world.view().is_none_or(|view| view.slot() < slot) {
+        return behind("the runner's view", format!("it has not seen slot {slot}"));
+    }
+    for number in 1..=world.policy.activators {
+        let process = Process::Activator(number);
+        if context.is_live(&process) {
+            let health: ActivatorHealth = http::get_json(roles::activator_address(number), "/healthz").await?;
+            if health.planned_slot.is_none_or(|planned| planned < slot) || !health.idle {
+                return behind(&process.to_string(), format!("planned slot {:?} of {slot}", health.planned_slot));
+            }
+        }
+    }
+    if context.is_live(&Process::Controller) {
+        let answer = controller::devices().await?;
+        if answer.slot < slot {
+            return behind("controller", format!("it has seen slot {} of {slot}", answer.slot));
+        }
+        for device in answer.devices {
+            let Some(code) = world.plan.devices.keys().find(|code| code.as_str() == device.code) else { continue };
+            if !context.is_live(&Process::Agent(code.clone())) || device.rendered.is_none() {
+                continue;
+            }
+            let report = device.report.unwrap_or_default();
+            let hash = |revision: Option<dz_controller::serve::api::Revision>| revision.map(|revision| revision.hash);
+            if hash(report.running) != hash(device.rendered) || !report.failures.is_empty() {
+                let agent = format!("{code}.agent");
+                return behind(&agent, format!("it does not run what is rendered; failures: {:?}", report.failures));
+            }
+        }
+    }
+    for name in world.plan.clients.keys() {
+        if context.is_live(&Process::Daemon(name.clone())) {
+            let status = view::daemon(world, name)?.status(None).await.map_err(anyhow::Error::from)?;
+            if status.slot.is_none_or(|seen| seen < slot) || !status.settled {
+                return behind(&format!("{name}.daemon"), format!("it has acted on slot {:?} of {slot}", status.slot));
+            }
+        }
+    }
+    match world.ledger.latest_slot() {
+        latest if latest == slot => Ok(()),
+        latest => behind("the chain", format!("it has moved from slot {slot} to {latest}")),
+    }
+}

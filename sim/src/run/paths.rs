@@ -1,0 +1,126 @@
+//! How packets fare between two places: from geography, unless the scenario says otherwise.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use dz_controller::config::IfName;
+use dzsim_fabric::{
+    BitRate, Fabric, Jitter, Loss, Ordering, PathProfile, Probability, Reach,
+    geo::{Geography, Position},
+};
+use dzsim_scenario::plan::{Condition, Delay, ExchangeCode, Link, Plan};
+
+/// A packet that a rule lets be overtaken is held back this long.
+const HELD_BACK: Duration = Duration::from_millis(5);
+
+/// The device interface that its uplink is, on chain and in its kernel.
+pub const UPLINK_INTERFACE: &str = "Ethernet0";
+
+/// The name of a physical interface in a device's kernel: where its agent looks for it.
+pub fn port_name(interface: &str) -> anyhow::Result<String> {
+    Ok(IfName::of_interface(interface)?.as_str().to_owned())
+}
+
+fn position(plan: &Plan, code: &ExchangeCode) -> anyhow::Result<Position> {
+    let place = plan.exchanges.get(code).with_context(|| format!("exchange {code} is not in the plan"))?.location;
+    Ok(Position::new(place.lat, place.lng)?)
+}
+
+/// The metro a node stands in.
+fn metro<'a>(plan: &'a Plan, node: &str) -> anyhow::Result<&'a ExchangeCode> {
+    plan.devices
+        .get(node)
+        .map(|device| &device.exchange)
+        .or_else(|| plan.clients.get(node).map(|client| &client.exchange))
+        .with_context(|| format!("no node {node}"))
+}
+
+/// How packets fare between two nodes by geography alone.
+pub fn between(plan: &Plan, a: &str, b: &str) -> anyhow::Result<PathProfile> {
+    let (a, b) = (position(plan, metro(plan, a)?)?, position(plan, metro(plan, b)?)?);
+    Ok(PathProfile::with_delay(Geography::INTERNET.delay(a, b)))
+}
+
+/// Gives every pair of nodes the delay of the distance between their metros.
+pub fn apply_geography(plan: &Plan, fabric: &Fabric) -> anyhow::Result<()> {
+    let nodes: Vec<&str> =
+        plan.devices.keys().map(|code| code.as_str()).chain(plan.clients.keys().map(|name| name.as_str())).collect();
+    for (index, a) in nodes.iter().enumerate() {
+        for b in &nodes[index + 1..] {
+            fabric.set_path_both(a, b, between(plan, a, b)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// How long a packet takes over a link.
+pub fn link_delay(plan: &Plan, link: &Link) -> anyhow::Result<Duration> {
+    match link.delay {
+        Delay::Fixed(delay) => Ok(delay),
+        Delay::ByDistance => {
+            let at = |code| {
+                let device = plan.devices.get(code).context("a link whose device is not in the plan")?;
+                position(plan, &device.exchange)
+            };
+            Ok(Geography::BACKBONE.delay(at(&link.a)?, at(&link.z)?))
+        }
+    }
+}
+
+/// How packets fare on a backbone link.
+pub fn link_profile(plan: &Plan, link: &Link) -> anyhow::Result<PathProfile> {
+    Ok(PathProfile {
+        delay: link_delay(plan, link)?,
+        jitter: jitter(link.jitter),
+        loss: loss(link.loss_ppm)?,
+        rate: Some(rate(link.rate_bps)?),
+        mtu: Some(link.mtu),
+        ..PathProfile::default()
+    })
+}
+
+/// A profile with what a condition says put over it.
+pub fn under(condition: &Condition, base: &PathProfile) -> anyhow::Result<PathProfile> {
+    let mut profile = base.clone();
+    if condition.blocked {
+        profile.reach = Reach::Silent;
+    }
+    if let Some(delay) = condition.delay {
+        profile.delay = delay;
+    }
+    if let Some(spread) = condition.jitter {
+        profile.jitter = jitter(spread);
+    }
+    if let Some(ppm) = condition.loss_ppm {
+        profile.loss = loss(ppm)?;
+    }
+    if let Some(ppm) = condition.reorder_ppm {
+        profile.ordering = Ordering::HeldBack { probability: probability(ppm)?, by: HELD_BACK };
+    }
+    if let Some(ppm) = condition.duplicate_ppm {
+        profile.duplicate = probability(ppm)?;
+    }
+    if let Some(rate) = condition.rate_bps {
+        profile.rate = Some(self::rate(rate)?);
+    }
+    if let Some(mtu) = condition.mtu {
+        profile.mtu = Some(mtu);
+    }
+    Ok(profile)
+}
+
+fn jitter(spread: Duration) -> Jitter {
+    if spread.is_zero() { Jitter::None } else { Jitter::Uniform { spread } }
+}
+
+fn rate(bits_per_second: u64) -> anyhow::Result<BitRate> {
+    BitRate::from_bits_per_second(bits_per_second).context("a rate of 0 bit/s carries nothing")
+}
+
+fn loss(ppm: u32) -> anyhow::Result<Loss> {
+    Ok(if ppm == 0 { Loss::None } else { Loss::Random { probability: probability(ppm)? } })
+}
+
+fn probability(ppm: u32) -> anyhow::Result<Probability> {
+    Ok(Probability::new(f64::from(ppm) / 1e6)?)
+}

@@ -1,0 +1,178 @@
+//! How each product role is started: its command line, in words that its own `--help` documents.
+
+use std::{ffi::OsString, path::Path, time::Duration};
+
+use dzsim_lab::{Host, NodeName, RoleName, Spawn};
+use dzsim_scenario::plan::{ClientName, DeviceCode, Policy, PrefixStrategy, WhenFull};
+use solana_pubkey::Pubkey;
+
+use crate::cli::Dataplane;
+
+/// How long a role may take until it says that it is ready.
+const READY: Duration = Duration::from_secs(20);
+/// Where the ledger answers in every node: JSON-RPC over HTTP.
+pub const RPC_PORT: u16 = 8899;
+/// Where it answers over WebSocket.
+pub const WS_PORT: u16 = 8900;
+/// Where the controller answers in every device and in the core.
+pub const CONTROLLER_PORT: u16 = 7000;
+/// Where the first activator tells its health; the others take the ports after it.
+const ACTIVATOR_PORT: u16 = 9100;
+
+/// The name of what is in no node, towards the ledger.
+pub const CORE: &str = "core";
+
+/// The program that plays every role, and where its tunnels are made.
+#[derive(Clone, Debug)]
+pub struct Roles {
+    program: OsString,
+    dataplane: Dataplane,
+}
+
+fn role(name: &str) -> anyhow::Result<RoleName> {
+    Ok(RoleName::new(name)?)
+}
+
+/// The host of a node of this name.
+pub fn node(name: &str) -> anyhow::Result<Host> {
+    Ok(Host::Node(NodeName::new(name)?))
+}
+
+/// Where an activator, counted from 1, tells its health.
+pub fn activator_address(number: u8) -> std::net::SocketAddr {
+    ([127, 0, 0, 1], ACTIVATOR_PORT + u16::from(number) - 1).into()
+}
+
+impl Roles {
+    /// The roles of this very program.
+    pub fn new(dataplane: Dataplane) -> std::io::Result<Self> {
+        Ok(Self { program: std::env::current_exe()?.into(), dataplane })
+    }
+
+    /// Where tunnels are made.
+    pub fn dataplane(&self) -> Dataplane {
+        self.dataplane
+    }
+
+    fn spawn<A: Into<OsString>>(
+        &self,
+        host: Host,
+        name: &str,
+        args: impl IntoIterator<Item = A>,
+    ) -> anyhow::Result<Spawn> {
+        let argv = [self.program.clone(), "node".into(), command(name).into()]
+            .into_iter()
+            .chain(args.into_iter().map(Into::into));
+        Ok(Spawn::new(host, role(name)?, argv).notify(READY))
+    }
+
+    /// An activator, counted from 1.
+    pub fn activator(&self, number: u8, keypair: &Path, policy: &Policy) -> anyhow::Result<Spawn> {
+        let strategy = match policy.prefixes {
+            PrefixStrategy::FirstFit => "first-fit",
+            PrefixStrategy::Spread => "spread",
+        };
+        let when_full = match policy.when_full {
+            WhenFull::Reject => "reject",
+            WhenFull::Wait => "wait",
+        };
+        let name = if number == 1 { "activator".to_owned() } else { format!("activator{number}") };
+        let args: Vec<OsString> = vec![
+            "--keypair".into(),
+            keypair.into(),
+            "--listen".into(),
+            activator_address(number).to_string().into(),
+            "--when-full".into(),
+            when_full.into(),
+            "--endpoint-strategy".into(),
+            strategy.into(),
+            "--dz-ip-strategy".into(),
+            strategy.into(),
+            "--log-format".into(),
+            "json".into(),
+        ];
+        self.spawn(Host::Core, &name, args)
+    }
+
+    /// The controller, with a listener in each device.
+    pub fn controller(&self, listeners: Vec<(String, std::net::TcpListener)>) -> anyhow::Result<Spawn> {
+        let listen = format!("127.0.0.1:{CONTROLLER_PORT}");
+        let spawn = self.spawn(Host::Core, "controller", ["--listen", &listen, "--log-format", "json"])?;
+        Ok(listeners.into_iter().fold(spawn, |spawn, (name, listener)| spawn.listener(name, listener)))
+    }
+
+    /// A device's agent.
+    pub fn agent(&self, device: &DeviceCode, account: &Pubkey) -> anyhow::Result<Spawn> {
+        let account = account.to_string();
+        let dataplane = self.dataplane.to_string();
+        self.spawn(
+            node(device.as_str())?,
+            "agent",
+            ["--device", &account, "--dataplane", &dataplane, "--log-format", "json"],
+        )
+    }
+
+    /// A client's daemon.
+    pub fn daemon(
+        &self,
+        client: &ClientName,
+        client_ip: std::net::Ipv4Addr,
+        folder: &Path,
+        policy: &Policy,
+    ) -> anyhow::Result<Spawn> {
+        let probes = &policy.probes;
+        let millis = |duration: Duration| format!("{}us", duration.as_micros());
+        let args: Vec<OsString> = vec![
+            "--client-ip".into(),
+            client_ip.to_string().into(),
+            "--socket".into(),
+            socket(folder).into(),
+            "--state-dir".into(),
+            folder.join("state").into(),
+            "--dataplane".into(),
+            self.dataplane.to_string().into(),
+            "--probe-count".into(),
+            probes.count.to_string().into(),
+            "--probe-interval".into(),
+            millis(probes.interval).into(),
+            "--probe-timeout".into(),
+            millis(probes.timeout).into(),
+            "--probe-concurrency".into(),
+            probes.concurrency.to_string().into(),
+            "--probe-period".into(),
+            millis(probes.period).into(),
+            "--log-format".into(),
+            "json".into(),
+        ];
+        self.spawn(node(client.as_str())?, "doublezerod", args)
+    }
+
+    /// A command of the command line on a host whose files are in `folder`.
+    pub fn command_line(
+        &self,
+        host: Host,
+        folder: &Path,
+        keypair: &Path,
+        policy: &Policy,
+        args: &[String],
+    ) -> anyhow::Result<Spawn> {
+        let argv = [self.program.clone(), "node".into(), "doublezero".into()]
+            .into_iter()
+            .chain(args.iter().map(OsString::from));
+        let tolerance = format!("{}us", policy.latency_tolerance.as_micros());
+        Ok(Spawn::new(host, role("doublezero")?, argv)
+            .env("DZ_KEYPAIR", keypair)
+            .env("DZ_SOCKET", socket(folder))
+            .env("DZ_LATENCY_TOLERANCE", tolerance))
+    }
+}
+
+/// Where a client's daemon listens, given the folder of its files.
+pub fn socket(folder: &Path) -> std::path::PathBuf {
+    folder.join("doublezerod.sock")
+}
+
+/// The role in the multi-call program; further activators are activators.
+fn command(name: &str) -> &str {
+    if name.starts_with("activator") { "activator" } else { name }
+}

@@ -1,0 +1,122 @@
+//! `run`: the real command line in a node, its exit code and what it says.
+
+use std::time::Duration;
+
+use dzsim_lab::Exit;
+use dzsim_scenario::plan::{Arg, ExitCode, Output as Expected, Run, TextMatch};
+use serde_json::Value;
+
+use super::{Context, StepError, target};
+use crate::run::matching;
+
+/// What a command said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Result<(), StepError> {
+    let world = &context.world;
+    let refs = target::References::of_args(context, &run.argv).await?;
+    let args = run
+        .argv
+        .iter()
+        // The program is the only one there is, and it is a role of this program.
+        .skip(1)
+        .map(|arg| match arg {
+            Arg::Text(text) => Ok(text.clone()),
+            Arg::Ref(reference) => refs.text(reference),
+        })
+        .collect::<Result<Vec<_>, StepError>>()?;
+    let host = world.host(&run.on)?;
+    let folder = world.lab.folder(&host);
+    let key = world.key_file(&run.on)?;
+    let spawn = world.roles.command_line(host, &folder, &key, &world.policy, &args)?;
+    let finished = world.lab.run_to_end(spawn, deadline).await.map_err(anyhow::Error::from)?;
+    let output = Output {
+        code: match finished.exit {
+            Exit::Code(code) => code,
+            // As shells say it.
+            Exit::Signal(signal) => 128 + signal,
+        },
+        stdout: finished.stdout,
+        stderr: finished.stderr,
+    };
+    world
+        .events
+        .record(
+            run.on.as_str(),
+            "command",
+            serde_json::json!({"args": args, "exit": output.code, "stdout": output.stdout, "stderr": output.stderr}),
+        )
+        .map_err(anyhow::Error::from)?;
+    let checked = check(run, &output, &refs);
+    context.last().output = Some(output);
+    checked
+}
+
+fn check(run: &Run, output: &Output, refs: &target::References) -> Result<(), StepError> {
+    let holds = match run.exit {
+        ExitCode::Code(code) => output.code == i32::from(code),
+        ExitCode::Failure => output.code != 0,
+    };
+    if !holds {
+        let wanted = match run.exit {
+            ExitCode::Code(code) => format!("exit code {code}"),
+            ExitCode::Failure => "any exit code but 0".to_owned(),
+        };
+        return Err(StepError {
+            message: format!("the command ended with exit code {}", output.code),
+            expected: Some(wanted),
+            actual: Some(said(output)),
+        });
+    }
+    text("standard output", &run.stdout, &output.stdout, output)?;
+    text("standard error", &run.stderr, &output.stderr, output)?;
+    if let Expected::Json(expected) = &run.json {
+        let value: Value = serde_json::from_str(&output.stdout).map_err(|error| StepError {
+            message: format!("standard output is not JSON: {error}"),
+            expected: None,
+            actual: Some(said(output)),
+        })?;
+        matching::check(expected, &value, refs).map_err(|mismatch| StepError {
+            message: mismatch.to_string(),
+            expected: Some(matching::describe(expected, refs)),
+            actual: Some(said(output)),
+        })?;
+    }
+    Ok(())
+}
+
+fn text(which: &str, wanted: &TextMatch, text: &str, output: &Output) -> Result<(), StepError> {
+    let lacking = wanted.contains.iter().find(|part| !text.contains(*part)).map(|part| format!("to contain {part:?}"));
+    let surplus = wanted.lacks.iter().find(|part| text.contains(*part)).map(|part| format!("not to contain {part:?}"));
+    let unmatched = wanted
+        .matches
+        .iter()
+        .find(|pattern| !pattern.is_match(text))
+        .map(|pattern| format!("to match /{}/", pattern.as_str()));
+    match lacking.or(surplus).or(unmatched) {
+        None => Ok(()),
+        Some(expected) => Err(StepError {
+            message: format!("{which} is not as expected"),
+            expected: Some(format!("{which} {expected}")),
+            actual: Some(said(output)),
+        }),
+    }
+}
+
+fn said(output: &Output) -> String {
+    let mut said = format!("exit code {}", output.code);
+    for (name, text) in [("standard output", &output.stdout), ("standard error", &output.stderr)] {
+        if !text.trim().is_empty() {
+            said.push_str(&format!("\n{name}:\n{}", text.trim_end()));
+        }
+    }
+    said
+}

@@ -1,0 +1,158 @@
+//! The steps of a scenario, one kind a file.
+
+mod command;
+mod expect;
+mod fault;
+mod membership;
+mod ping;
+mod send;
+mod snapshot;
+mod target;
+mod traffic;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use dzsim_fabric::Mark;
+use dzsim_scenario::plan::{Action, Step};
+use futures_util::future::{BoxFuture, try_join_all};
+
+use super::world::World;
+
+pub use command::Output;
+pub use fault::Faults;
+pub use membership::Memberships;
+
+/// Why a step did not hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepError {
+    /// In one line.
+    pub message: String,
+    /// What was expected, if there is a value to compare.
+    pub expected: Option<String>,
+    /// What was there.
+    pub actual: Option<String>,
+}
+
+impl StepError {
+    /// An error that is all message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+}
+
+impl From<anyhow::Error> for StepError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(format!("{error:#}"))
+    }
+}
+
+/// What steps share beside the world.
+pub struct Context {
+    /// The network.
+    pub world: Arc<World>,
+    /// Groups that applications have joined.
+    pub memberships: Memberships,
+    /// What is broken.
+    pub faults: Faults,
+    /// Whether snapshots are compared or written, and where.
+    pub snapshots: Snapshots,
+    last: Mutex<Last>,
+    start: Mark,
+}
+
+/// What the last action left for the steps after it.
+struct Last {
+    /// When it began.
+    action: Mark,
+    /// What the last command said.
+    output: Option<Output>,
+}
+
+/// Where snapshots are and what they are called.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    /// The folder they are compared with; none to record only.
+    pub folder: Option<std::path::PathBuf>,
+    /// The case: folder and first part of each name.
+    pub case: String,
+    /// True to write what differs instead of failing.
+    pub update: bool,
+}
+
+impl Context {
+    /// At the start of the steps.
+    pub fn new(world: Arc<World>, snapshots: Snapshots) -> Self {
+        let start = world.fabric.mark();
+        let last = Mutex::new(Last { action: start.clone(), output: None });
+        Self { memberships: Memberships::default(), faults: Faults::default(), snapshots, last, start, world }
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a step to its end or its deadline.
+    pub fn run<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<(), StepError>> {
+        Box::pin(async move {
+            if !matches!(step.action, Action::Expect { .. } | Action::Traffic(_) | Action::Snapshot { .. }) {
+                self.last().action = self.world.fabric.mark();
+            }
+            let deadline = step.deadline;
+            match &step.action {
+                Action::Run(run) => command::run(self, run, deadline).await,
+                Action::Expect { expectations, stays } => expect::run(self, expectations, *stays, deadline).await,
+                Action::Ping(ping) => ping::run(self, ping, deadline).await,
+                Action::Send(send) => send::run(self, send, deadline).await,
+                Action::Join { client, group } => membership::join(self, client, group).await,
+                Action::Leave { client, group } => membership::leave(self, client, group),
+                Action::Traffic(traffic) => traffic::run(self, traffic, deadline).await,
+                Action::Fault(fault) => fault::inflict(self, fault).await,
+                Action::Heal(healing) => fault::heal(self, healing).await,
+                Action::Snapshot { views, name } => snapshot::run(self, views, name).await,
+                Action::Parallel { branches } => {
+                    let branches = branches.iter().map(|branch| self.sequence(branch));
+                    try_join_all(branches).await.map(drop)
+                }
+            }
+        })
+    }
+
+    /// Runs steps one after another.
+    async fn sequence(&self, steps: &[Step]) -> Result<(), StepError> {
+        for step in steps {
+            self.run(step).await.map_err(|error| StepError {
+                message: format!("line {}: {}: {}", step.line, step.title, error.message),
+                ..error
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Asks `probe` until it holds or the deadline passes; the last refusal is the error. What it asks for has no
+/// notification of its own, so it is asked again after a pause that grows from a millisecond to fifty.
+pub async fn eventually<T, F>(deadline: Duration, mut probe: impl FnMut() -> F) -> Result<T, StepError>
+where
+    F: Future<Output = Result<T, StepError>>,
+{
+    let end = tokio::time::Instant::now() + deadline;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match probe().await {
+            Ok(found) => return Ok(found),
+            Err(error) if tokio::time::Instant::now() + pause >= end => {
+                return Err(StepError { message: format!("{} (after {deadline:?})", error.message), ..error });
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Keeps the smallest map of what clients hold that a list of references needs.
+pub(super) type ClientTunnels = BTreeMap<dzsim_scenario::plan::ClientName, Vec<dz_client::api::Service>>;

@@ -1,0 +1,105 @@
+//! `ping`: ICMP echo from a node, through the routes or through one tunnel.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use dz_net::probe::{ProbeConfig, ProbeResult, Prober};
+use dzsim_scenario::plan::{Bound, Comparison, Ping, Via};
+
+use super::{Context, StepError, target};
+
+/// How long an answer is waited for.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(context: &Context, ping: &Ping, _deadline: Duration) -> Result<(), StepError> {
+    let to = target::address(context, &ping.from, &ping.via, &ping.to).await?;
+    let source = match &ping.source {
+        Some(source) => Some(target::address(context, &ping.from, &ping.via, source).await?),
+        None => None,
+    };
+    let config = ProbeConfig {
+        probes: ping.count,
+        timeout: TIMEOUT,
+        interval: ping.interval,
+        concurrency: 1,
+        source,
+        device: match &ping.via {
+            Via::Routes => None,
+            Via::Tunnel(name) => Some(name.clone()),
+        },
+        ..ProbeConfig::default()
+    };
+    let mut prober = open(context, ping, config).await?;
+    let mut total = round(&mut prober, to).await?;
+    if !ping.meanwhile.is_empty() {
+        let meanwhile = context.sequence(&ping.meanwhile);
+        tokio::pin!(meanwhile);
+        loop {
+            // A round is finished before its result is looked at, so that no answer is lost by being interrupted.
+            let next = round(&mut prober, to);
+            tokio::pin!(next);
+            let (result, ended) = tokio::select! {
+                result = &mut next => (result?, None),
+                ended = &mut meanwhile => (next.await?, Some(ended)),
+            };
+            add(&mut total, result);
+            if let Some(ended) = ended {
+                ended?;
+                break;
+            }
+        }
+    }
+    check(ping, to, &total)
+}
+
+async fn open(context: &Context, ping: &Ping, config: ProbeConfig) -> Result<Prober, StepError> {
+    let name = dzsim_lab::NodeName::new(ping.from.as_str()).map_err(anyhow::Error::from)?;
+    let node = context.world.lab.node(&name).map_err(anyhow::Error::from)?;
+    Ok(Prober::open_in(&node.netns(), config).map_err(anyhow::Error::from)?)
+}
+
+async fn round(prober: &mut Prober, to: Ipv4Addr) -> Result<ProbeResult, StepError> {
+    let results = prober.round([to]).await.map_err(anyhow::Error::from)?;
+    results.into_values().next().ok_or_else(|| StepError::new("the prober lost its only target"))
+}
+
+fn add(total: &mut ProbeResult, more: ProbeResult) {
+    total.sent += more.sent;
+    total.received += more.received;
+    total.rtts.extend(more.rtts);
+    total.last_error = more.last_error.or(total.last_error.take());
+}
+
+fn check(ping: &Ping, to: Ipv4Addr, result: &ProbeResult) -> Result<(), StepError> {
+    let all = Bound { comparison: Comparison::Equal, value: u64::from(result.sent) };
+    let received = ping.received.unwrap_or(all);
+    if !received.holds(&u64::from(result.received)) {
+        let reason = result.last_error.as_ref().map(|error| format!("; {error}")).unwrap_or_default();
+        return Err(StepError {
+            message: format!("{to} answered {} of {} pings{reason}", result.received, result.sent),
+            expected: Some(format!("{received} answers")),
+            actual: Some(format!("{} answers", result.received)),
+        });
+    }
+    if let Some(bound) = &ping.rtt
+        && let Some(rtt) = result.rtts.iter().find(|rtt| !bound.holds(rtt))
+    {
+        return Err(StepError {
+            message: format!("a round trip to {to} took {rtt:?}"),
+            expected: Some(format!("{} {:?}", bound.comparison, bound.value)),
+            actual: Some(format!("{:?}", result.rtts)),
+        });
+    }
+    if let Some(mtu) = ping.too_big
+        && result.too_big != Some(mtu)
+    {
+        return Err(StepError {
+            message: format!("{to} was not reported as too far for packets of this size"),
+            expected: Some(format!("fragmentation needed, MTU {mtu}")),
+            actual: Some(match result.too_big {
+                Some(other) => format!("fragmentation needed, MTU {other}"),
+                None => "no such report".to_owned(),
+            }),
+        });
+    }
+    Ok(())
+}

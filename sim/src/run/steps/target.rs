@@ -1,0 +1,145 @@
+//! From the names of a scenario to addresses: whom packets go to, what a reference stands for.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+
+use anyhow::Context as _;
+use dz_sdk::{Ledger as _, NetworkView};
+use dzsim_scenario::plan::{Arg, ClientName, Expectation, Match, Node, Ref, Target, Via};
+use serde_json::Value;
+
+use super::{ClientTunnels, Context, StepError};
+use crate::run::{
+    matching::Resolve,
+    view::{self, Refs},
+};
+
+/// What references stand for right now: a view of the chain and the tunnels of the clients they name.
+pub(super) struct References {
+    view: Arc<NetworkView>,
+    tunnels: ClientTunnels,
+}
+
+impl Resolve for References {
+    fn resolve(&self, reference: &Ref) -> Result<Value, String> {
+        Refs { view: &self.view, tunnels: &self.tunnels }.resolve(reference)
+    }
+}
+
+impl References {
+    /// What these references need. The chain is read anew, so that what a command has just landed is in it.
+    pub(super) async fn of<'a>(context: &Context, refs: impl IntoIterator<Item = &'a Ref>) -> Result<Self, StepError> {
+        let clients: BTreeSet<ClientName> = refs.into_iter().filter_map(client_of).cloned().collect();
+        let view = context.world.chain.snapshot().await.map_err(anyhow::Error::from)?;
+        let mut tunnels = ClientTunnels::new();
+        for client in clients {
+            // A daemon that does not answer has no tunnels to refer to; the reference then says so.
+            if let Ok(status) = view::daemon(&context.world, &client)?.status(None).await {
+                tunnels.insert(client, status.services);
+            }
+        }
+        Ok(Self { view, tunnels })
+    }
+
+    pub(super) async fn of_args(context: &Context, args: &[Arg]) -> Result<Self, StepError> {
+        let refs = args.iter().filter_map(|arg| match arg {
+            Arg::Ref(reference) => Some(reference),
+            Arg::Text(_) => None,
+        });
+        Self::of(context, refs).await
+    }
+
+    pub(super) async fn of_expectations(context: &Context, expected: &[Expectation]) -> Result<Self, StepError> {
+        let mut refs = Vec::new();
+        expected.iter().for_each(|expectation| collect(&expectation.expected, &mut refs));
+        Self::of(context, refs).await
+    }
+
+    /// The text a reference stands for.
+    pub(super) fn text(&self, reference: &Ref) -> Result<String, StepError> {
+        match self.resolve(reference) {
+            Ok(Value::String(text)) => Ok(text),
+            Ok(other) => Ok(other.to_string()),
+            Err(reason) => Err(StepError::new(format!("{reference}: {reason}"))),
+        }
+    }
+
+    /// The address a reference stands for.
+    pub(super) fn address(&self, reference: &Ref) -> Result<Ipv4Addr, StepError> {
+        let text = self.text(reference)?;
+        text.parse().map_err(|_| StepError::new(format!("{reference} is {text}, which is no address")))
+    }
+}
+
+fn client_of(reference: &Ref) -> Option<&ClientName> {
+    match reference {
+        Ref::DzIp { client, .. } | Ref::TunnelEndpoint { client, .. } => Some(client),
+        Ref::Endpoint { .. } | Ref::Prefix { .. } | Ref::GroupIp(_) => None,
+    }
+}
+
+fn collect<'a>(expected: &'a Match, refs: &mut Vec<&'a Ref>) {
+    match expected {
+        Match::Ref(reference) => refs.push(reference),
+        Match::Table(entries) => entries.values().for_each(|entry| collect(entry, refs)),
+        Match::List(parts) | Match::Contains(parts) | Match::AnyOf(parts) => {
+            parts.iter().for_each(|part| collect(part, refs));
+        }
+        Match::Not(inner) => collect(inner, refs),
+        Match::Null
+        | Match::Bool(_)
+        | Match::Int(_)
+        | Match::Float(_)
+        | Match::Text(_)
+        | Match::Number(_)
+        | Match::Duration(_)
+        | Match::Count(_)
+        | Match::Matches(_)
+        | Match::Exists => {}
+    }
+}
+
+/// The address packets from a node go to when they are for this target and take this way.
+pub(super) async fn address(context: &Context, from: &Node, via: &Via, target: &Target) -> Result<Ipv4Addr, StepError> {
+    let world = &context.world;
+    Ok(match target {
+        Target::Address(address) => *address,
+        Target::Ref(reference) => References::of(context, [reference]).await?.address(reference)?,
+        Target::Client(client) => {
+            let services = services(context, client).await?;
+            let unicast = services.iter().find(|service| service.user_type != "Multicast").or(services.first());
+            match unicast {
+                Some(service) => service.doublezero_ip,
+                None => return Err(StepError::new(format!("{client} has no tunnel, hence no address in DoubleZero"))),
+            }
+        }
+        Target::Group(code) => {
+            References::of(context, [&Ref::GroupIp(code.clone())]).await?.address(&Ref::GroupIp(code.clone()))?
+        }
+        Target::Device(device) => match (via, from) {
+            (Via::Tunnel(name), Node::Client(client)) => far_end(context, client, name).await?,
+            _ => world.plan.devices.get(device).context("no such device")?.public_ip,
+        },
+    })
+}
+
+/// The tunnels a client's daemon has.
+pub(super) async fn services(
+    context: &Context,
+    client: &ClientName,
+) -> Result<Vec<dz_client::api::Service>, StepError> {
+    let status = view::daemon(&context.world, client)?.status(None).await.map_err(anyhow::Error::from)?;
+    Ok(status.services)
+}
+
+/// The device's overlay address of a client's tunnel.
+async fn far_end(context: &Context, client: &ClientName, name: &str) -> Result<Ipv4Addr, StepError> {
+    let services = services(context, client).await?;
+    let service = services
+        .iter()
+        .find(|service| service.tunnel_name == name)
+        .ok_or_else(|| StepError::new(format!("{client} has no tunnel {name}")))?;
+    let view = context.world.chain.snapshot().await.map_err(anyhow::Error::from)?;
+    view.user_at(service.tunnel_src, service.tunnel_dst)
+        .and_then(|(_, user)| user.allocation?.tunnel_net.address(0))
+        .ok_or_else(|| StepError::new(format!("the chain has no user for {client}'s tunnel {name}")))
+}

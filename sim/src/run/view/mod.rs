@@ -1,0 +1,175 @@
+//! What a scenario can look at, each as a JSON value.
+
+pub mod chain;
+pub mod kernel;
+
+use anyhow::Context;
+use dz_client::{api::Service, cli::daemon::Daemon};
+use dz_sdk::{NetworkView, program::state::AccountType};
+use dzsim_scenario::plan::{ClientName, DeviceCode, Ref, Segment, View};
+use serde_json::{Value, json};
+
+use super::{controller, matching::Resolve, roles, world::World};
+
+/// The daemon of a client.
+pub fn daemon(world: &World, client: &ClientName) -> anyhow::Result<Daemon> {
+    let folder = world.lab.folder(&roles::node(client.as_str())?);
+    Ok(Daemon::at(&roles::socket(&folder)))
+}
+
+/// A view as it is right now.
+pub async fn look(world: &World, view: &View) -> anyhow::Result<Value> {
+    let chain = || world.view().context("the chain has not been read yet");
+    Ok(match view {
+        View::ClientTunnels(client) => {
+            let status = daemon(world, client)?.status(None).await?;
+            status.services.iter().map(tunnel).collect()
+        }
+        View::ClientStatus(client) => serde_json::to_value(daemon(world, client)?.status(None).await?)?,
+        View::ClientLatency(client) => {
+            let mut latency = daemon(world, client)?.latency(None).await?;
+            latency.results.sort_by(|a, b| (&a.device_code, a.device_ip).cmp(&(&b.device_code, b.device_ip)));
+            serde_json::to_value(latency.results)?
+        }
+        View::ClientRoutes(client) => own_routes(&node_kernel(world, client.as_str()).await?),
+        View::ClientKernel(client) => node_kernel(world, client.as_str()).await?,
+        View::DeviceEndpoints(device) => endpoints(&*chain()?, device)?,
+        View::DeviceTunnels(device) => device_tunnels(world, device).await?,
+        View::DeviceConfig(device) => {
+            let account = super::world::device_account(device.as_str());
+            serde_json::to_value(controller::config(&account).await?)?
+        }
+        View::DeviceKernel(device) => node_kernel(world, device.as_str()).await?,
+        View::ChainConfig => chain::config(&*chain()?),
+        View::ChainPools => chain::pools(&*chain()?),
+        View::ChainContributors => chain::contributors(&*chain()?),
+        View::ChainExchanges => chain::exchanges(&*chain()?),
+        View::ChainDevices => chain::devices(&*chain()?),
+        View::ChainInterfaces => chain::interfaces(&*chain()?),
+        View::ChainLinks => chain::links(&*chain()?),
+        View::ChainTenants => chain::tenants(&*chain()?),
+        View::ChainPasses => chain::passes(&*chain()?),
+        View::ChainGroups => chain::groups(&*chain()?),
+        View::ChainUsers => chain::users(&*chain()?),
+    })
+}
+
+/// A tunnel of a client, in the words of a scenario.
+fn tunnel(service: &Service) -> Value {
+    let kind = match service.user_type.as_str() {
+        "IBRL" => "ibrl",
+        "IBRLWithAllocatedIP" => "ibrl-allocated",
+        "Multicast" => "multicast",
+        other => other,
+    };
+    json!({
+        "name": service.tunnel_name,
+        "type": kind,
+        "source": service.tunnel_src.to_string(),
+        "endpoint": service.tunnel_dst.to_string(),
+        "dz_ip": service.doublezero_ip.to_string(),
+        "session": service.session.to_string(),
+        "device": service.current_device,
+        "tenant": service.tenant,
+        "publish": service.publisher,
+        "subscribe": service.subscriber,
+    })
+}
+
+async fn node_kernel(world: &World, name: &str) -> anyhow::Result<Value> {
+    let node = world.lab.node(&dzsim_lab::NodeName::new(name)?)?;
+    Ok(kernel::all(&node.netns()).await?)
+}
+
+fn own_routes(kernel: &Value) -> Value {
+    let ours = |route: &&Value| {
+        route["dev"].as_str().is_some_and(dz_client::daemon::names::is_ours) && route["source"].is_string()
+    };
+    kernel["routes"].as_array().into_iter().flatten().filter(ours).cloned().collect()
+}
+
+fn endpoints(view: &NetworkView, device: &DeviceCode) -> anyhow::Result<Value> {
+    let (key, _) = view.device_by_code(device.as_str()).with_context(|| format!("device {device} is not on chain"))?;
+    Ok(view.endpoints(&key).into_iter().map(|(ip, _)| Value::from(ip.to_string())).collect())
+}
+
+async fn device_tunnels(world: &World, device: &DeviceCode) -> anyhow::Result<Value> {
+    let node = world.lab.node(&dzsim_lab::NodeName::new(device.as_str())?)?;
+    let tunnels = super::tunnels::list(&node.netns(), world.roles.dataplane()).await?;
+    Ok(tunnels
+        .into_iter()
+        .map(|tunnel| {
+            json!({
+                "name": tunnel.spec.name,
+                "source": tunnel.spec.local.to_string(),
+                "destination": tunnel.spec.remote.to_string(),
+                "mtu": tunnel.spec.mtu,
+            })
+        })
+        .collect())
+}
+
+/// Follows a path into a value; what is not there is null.
+pub fn follow(value: &Value, rest: &[Segment]) -> Value {
+    rest.iter().fold(value.clone(), |value, segment| match segment {
+        Segment::Index(index) => value.get(*index).cloned().unwrap_or(Value::Null),
+        Segment::Count => super::matching::count(&value).map_or(Value::Null, Value::from),
+        Segment::Key(key) => match &value {
+            Value::Array(list) => list
+                .iter()
+                .find(|item| ["name", "code"].iter().any(|field| item[*field].as_str() == Some(key)))
+                .cloned()
+                .unwrap_or(Value::Null),
+            _ => value.get(key).cloned().unwrap_or(Value::Null),
+        },
+    })
+}
+
+/// References against a view of the chain and of the clients' tunnels.
+pub struct Refs<'a> {
+    /// The chain.
+    pub view: &'a NetworkView,
+    /// The tunnels of the clients that references name.
+    pub tunnels: &'a std::collections::BTreeMap<ClientName, Vec<Service>>,
+}
+
+impl Refs<'_> {
+    fn service(&self, client: &ClientName, tunnel: &str) -> Result<&Service, String> {
+        self.tunnels
+            .get(client)
+            .and_then(|services| services.iter().find(|service| service.tunnel_name == tunnel))
+            .ok_or_else(|| format!("{client} has no tunnel {tunnel}"))
+    }
+}
+
+impl Resolve for Refs<'_> {
+    fn resolve(&self, reference: &Ref) -> Result<Value, String> {
+        let device = |code: &DeviceCode| {
+            self.view.device_by_code(code.as_str()).ok_or_else(|| format!("device {code} is not on chain"))
+        };
+        match reference {
+            Ref::Endpoint { device: code, index } => {
+                let endpoints = self.view.endpoints(&device(code)?.0);
+                endpoints
+                    .get(*index)
+                    .map(|(ip, _)| ip.to_string().into())
+                    .ok_or_else(|| format!("device {code} has {} endpoints", endpoints.len()))
+            }
+            Ref::Prefix { device: code, index } => {
+                let prefixes = &device(code)?.1.prefixes;
+                prefixes
+                    .get(*index)
+                    .map(|prefix| prefix.net.to_string().into())
+                    .ok_or_else(|| format!("device {code} has {} prefixes", prefixes.len()))
+            }
+            Ref::DzIp { client, tunnel } => Ok(self.service(client, tunnel)?.doublezero_ip.to_string().into()),
+            Ref::TunnelEndpoint { client, tunnel } => Ok(self.service(client, tunnel)?.tunnel_dst.to_string().into()),
+            Ref::GroupIp(code) => self
+                .view
+                .by_code(AccountType::MulticastGroup, code.as_str())
+                .and_then(|key| self.view.group(&key)?.address)
+                .map(|address| address.ip.to_string().into())
+                .ok_or_else(|| format!("group {code} has no address")),
+        }
+    }
+}
