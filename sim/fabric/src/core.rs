@@ -4,14 +4,14 @@
 //! Every direction has a random sequence of its own, drawn from the seed and the names of its ends, so that traffic
 //! between two nodes never changes what happens between two others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::counters::{DropReason, Tally};
 use crate::packet::icmp::{self, IcmpError};
 use crate::packet::ipv4::{self, Ipv4, NotIpv4};
-use crate::packet::{OnWire, Packet, fragment, segment};
+use crate::packet::{OnWire, Packet, fragment, merge, segment};
 use crate::profile::{PathProfile, Reach};
 
 pub(crate) mod config;
@@ -112,6 +112,8 @@ pub(crate) struct Core {
     links: Vec<Link>,
     link_names: BTreeMap<String, LinkId>,
     ports: Vec<PortOwner>,
+    /// Ports whose device can be given large segments.
+    takes_merged: HashSet<PortId>,
     routes: Routes,
     default_profile: Arc<PathProfile>,
     pair_profiles: BTreeMap<(NodeId, NodeId), Arc<PathProfile>>,
@@ -207,10 +209,9 @@ impl Core {
                 Some(DropReason::LinkDown)
             } else if self.paths[item.path.0 as usize].blocked {
                 Some(DropReason::Blocked)
-            } else if !take(item.port, &mut item.packet) {
-                Some(DropReason::Refused)
             } else {
-                None
+                self.merge_due(now, &mut item);
+                if take(item.port, &mut item.packet) { None } else { Some(DropReason::Refused) }
             };
             let tally = tally(item.wire);
             if refused.is_none() {
@@ -223,6 +224,21 @@ impl Core {
             }
         }
         limit
+    }
+
+    /// Joins packets that are due with `item`, right behind it in the same stream, to it.
+    fn merge_due(&mut self, now: u64, item: &mut UnderWay) {
+        if item.protocol != ipv4::TCP || !self.takes_merged.contains(&item.port) {
+            return;
+        }
+        while let Some(next) = self.queue.peek_due(now)
+            && (next.port, next.path, next.flow) == (item.port, item.path, item.flow)
+            && merge::merge(&mut item.packet, &next.packet)
+        {
+            let Some((_, next)) = self.queue.pop_due(now) else { return };
+            item.wire.packets += next.wire.packets;
+            item.wire.bytes += next.wire.bytes;
+        }
     }
 
     /// When the next packet is due.
@@ -299,12 +315,14 @@ impl Core {
         for part in segment::segment(packet, &entering.ip) {
             match profile.mtu.filter(|mtu| part.bytes.len() > usize::from(*mtu)) {
                 None => self.send(now, entering, whole(&part), part),
-                Some(mtu) => self.send_fragments(now, entering, &part, mtu),
+                Some(mtu) => self.send_fragments(now, entering, part, mtu),
             }
         }
     }
 
-    fn send_fragments(&mut self, now: u64, entering: &Entering, packet: &Packet, mtu: u16) {
+    fn send_fragments(&mut self, now: u64, entering: &Entering, mut packet: Packet, mtu: u16) {
+        // No device can complete a checksum over several packets.
+        packet.complete_checksum();
         let Ok(ip) = Ipv4::parse(&packet.bytes) else { return };
         let fragments = fragment::fragment(&packet.bytes, &ip, mtu);
         let bytes: usize = fragments.iter().map(Vec::len).sum();

@@ -5,6 +5,7 @@ pub(crate) mod checksum;
 pub(crate) mod fragment;
 pub(crate) mod icmp;
 pub(crate) mod ipv4;
+pub(crate) mod merge;
 pub(crate) mod segment;
 pub(crate) mod vnet;
 

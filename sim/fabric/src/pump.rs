@@ -169,6 +169,7 @@ impl Shared {
         self.epoll
             .add(&tun, EpollEvent::new(EpollFlags::EPOLLIN, u64::from(port.0)))
             .map_err(|error| FabricError::io(format!("watch the device of {name}"), error))?;
+        state.core.set_takes_merged(port, tun.has_vnet_hdr());
         let at = port.0 as usize;
         if state.ports.len() <= at {
             state.ports.resize_with(at + 1, || None);

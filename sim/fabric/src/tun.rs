@@ -121,7 +121,8 @@ impl Tun {
             return Ok(());
         }
         let Ok(ip) = Ipv4::parse(&packet.bytes) else { return Ok(()) };
-        for part in segment::segment(std::mem::take(packet), &ip) {
+        for mut part in segment::segment(std::mem::take(packet), &ip) {
+            part.complete_checksum();
             nix::unistd::write(&self.fd, &part.bytes)?;
         }
         Ok(())

@@ -33,20 +33,30 @@ pub(crate) fn bench() -> Result<()> {
         ("one TCP stream", Load::Tcp),
     ] {
         for delay in [0, 1_000, 10_000, 40_000].map(Duration::from_micros) {
-            let mut errors = errors(delay, load)?;
-            errors.sort_by(f64::total_cmp);
-            let at = |quantile: f64| errors[((errors.len() - 1) as f64 * quantile).round() as usize];
-            println!(
-                "{:>10} {name:>16} {:>9.1} {:>9.1} {:>9.1} {:>9.1}",
-                format!("{delay:?}"),
-                at(0.5),
-                at(0.9),
-                at(0.99),
-                at(1.0)
-            );
+            report(&format!("{delay:?}"), name, errors(delay, load)?);
         }
     }
+    report("1ms", "bare sleep", sleeps());
     Ok(())
+}
+
+fn report(delay: &str, load: &str, mut errors: Vec<f64>) {
+    errors.sort_by(f64::total_cmp);
+    let at = |quantile: f64| errors[((errors.len() - 1) as f64 * quantile).round() as usize];
+    println!("{delay:>10} {load:>16} {:>9.1} {:>9.1} {:>9.1} {:>9.1}", at(0.5), at(0.9), at(0.99), at(1.0));
+}
+
+/// How late the machine wakes a thread that sleeps for a millisecond: what nothing on it can do better than, twice per
+/// round trip, without staying awake.
+fn sleeps() -> Vec<f64> {
+    let _ = nix::sys::prctl::set_timerslack(1);
+    let millisecond = Duration::from_millis(1);
+    let late = |_| {
+        let start = Instant::now();
+        std::thread::sleep(millisecond);
+        (start.elapsed() - millisecond).as_secs_f64() * 1e6
+    };
+    (0..PINGS).map(late).collect()
 }
 
 fn errors(delay: Duration, load: Load) -> Result<Vec<f64>> {

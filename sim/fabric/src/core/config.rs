@@ -1,6 +1,6 @@
 //! Changes to the network while it runs: who is there, with which addresses, over which paths.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ impl Core {
             links: Vec::new(),
             link_names: BTreeMap::new(),
             ports: Vec::new(),
+            takes_merged: HashSet::new(),
             routes: Routes::default(),
             default_profile: Arc::default(),
             pair_profiles: BTreeMap::new(),
@@ -226,6 +227,15 @@ impl Core {
     pub(crate) fn set_link_up(&mut self, name: &str, up: bool) -> Result<()> {
         self.link_mut(name)?.up = up;
         Ok(())
+    }
+
+    /// Says whether the device at a port can be given large segments.
+    pub(crate) fn set_takes_merged(&mut self, port: PortId, takes: bool) {
+        if takes {
+            self.takes_merged.insert(port);
+        } else {
+            self.takes_merged.remove(&port);
+        }
     }
 
     /// The node of this name.

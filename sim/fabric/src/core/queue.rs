@@ -57,6 +57,12 @@ impl Queue {
         Some((at, item))
     }
 
+    /// What [`Queue::pop_due`] would give.
+    pub(crate) fn peek_due(&self, now: u64) -> Option<&UnderWay> {
+        let Reverse((_, _, slot)) = self.heap.peek().filter(|Reverse((at, ..))| *at <= now)?;
+        self.slots[*slot as usize].as_ref()
+    }
+
     pub(crate) fn next(&self) -> Option<u64> {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }

@@ -1,7 +1,7 @@
 //! Cutting the large segments that a kernel leaves to the device into the packets they stand for.
 
 use super::ipv4::{self, Ipv4};
-use super::{Packet, Transport, checksum};
+use super::{Offload, Packet, Transport, checksum};
 
 const TCP_FIN: u8 = 0x01;
 const TCP_PSH: u8 = 0x08;
@@ -18,13 +18,12 @@ pub(crate) fn headers_len(bytes: &[u8], ip: &Ipv4, transport: Transport) -> Opti
     (transport_len >= least && len <= usize::from(ip.total_len)).then_some(len)
 }
 
-/// The packets that `packet`, whose header is `ip`, stands for: one, unless the sender left it to be cut. All have
-/// their checksums.
+/// The packets that `packet`, whose header is `ip`, stands for: one, unless the sender left it to be cut. The checksum
+/// of each is still left to the device if that of the whole was.
 pub(crate) fn segment(mut packet: Packet, ip: &Ipv4) -> Vec<Packet> {
     let headers = packet.offload.segments.and_then(|s| Some((s, headers_len(&packet.bytes, ip, s.transport)?)));
     let Some((segments, headers_len)) = headers else {
         packet.offload.segments = None;
-        packet.complete_checksum();
         return vec![packet];
     };
     let (headers, payload) = packet.bytes.split_at(headers_len);
@@ -49,8 +48,8 @@ pub(crate) fn segment(mut packet: Packet, ip: &Ipv4) -> Vec<Packet> {
                     transport[4..6].copy_from_slice(&length.to_be_bytes());
                 }
             }
-            seal_transport(transport, ip);
-            Packet::plain(bytes)
+            seal_transport(transport, ip, packet.offload.checksum.is_some());
+            Packet { bytes, offload: Offload { checksum: packet.offload.checksum, segments: None } }
         })
         .collect()
 }
@@ -69,13 +68,21 @@ fn tcp_header(header: &mut [u8], i: usize, last: bool, size: usize) {
     }
 }
 
-fn seal_transport(transport: &mut [u8], ip: &Ipv4) {
+/// Sets the checksum of a transport header and its payload, or what the device starts from.
+fn seal_transport(transport: &mut [u8], ip: &Ipv4, partial: bool) {
     let at = if ip.protocol == ipv4::TCP { 16 } else { 6 };
     transport[at..at + 2].fill(0);
-    let pseudo =
-        checksum::pseudo_header(ip.source.to_bits(), ip.destination.to_bits(), ip.protocol, transport.len() as u32);
-    let sum = checksum::finish(checksum::sum(transport, pseudo));
-    let sum = if sum == 0 && ip.protocol == ipv4::UDP { 0xffff } else { sum };
+    let (source, destination) = (ip.source.to_bits(), ip.destination.to_bits());
+    let pseudo = checksum::pseudo_header(source, destination, ip.protocol, transport.len() as u32);
+    let sum = if partial {
+        checksum::fold(pseudo)
+    } else {
+        match checksum::finish(checksum::sum(transport, pseudo)) {
+            // RFC 768: zero would mean that there is none.
+            0 if ip.protocol == ipv4::UDP => 0xffff,
+            sum => sum,
+        }
+    };
     transport[at..at + 2].copy_from_slice(&sum.to_be_bytes());
 }
 
@@ -111,7 +118,10 @@ mod tests {
         let whole = tcp(2500, 1000);
         let ip = Ipv4::parse(&whole.bytes).unwrap();
         let wire = whole.on_wire(&ip);
-        let parts = segment(whole.clone(), &ip);
+        let mut parts = segment(whole.clone(), &ip);
+        let left = Offload { checksum: whole.offload.checksum, segments: None };
+        assert!(parts.iter().all(|part| part.offload == left));
+        parts.iter_mut().for_each(Packet::complete_checksum);
         assert_eq!((wire.packets, wire.bytes, wire.largest), (3, 2500 + 3 * 40, 1040));
         assert_eq!(parts.iter().map(|part| part.bytes.len()).collect::<Vec<_>>(), [1040, 1040, 540]);
         let sequences: Vec<_> = parts.iter().map(|part| part.bytes[24..28].to_vec()).collect();
@@ -120,7 +130,7 @@ mod tests {
         assert_eq!(flags, [0x90, 0x10, 0x10 | TCP_FIN | TCP_PSH]);
         let identifications: Vec<_> = parts.iter().map(|part| ipv4::word(&part.bytes, 4)).collect();
         assert_eq!(identifications, [0x1234, 0x1235, 0x1236]);
-        assert!(parts.iter().all(|part| transport_sum(part) == 0 && part.offload == Offload::default()));
+        assert!(parts.iter().all(|part| transport_sum(part) == 0));
         let payload: Vec<u8> = parts.iter().flat_map(|part| part.bytes[40..].to_vec()).collect();
         assert_eq!(payload, whole.bytes[40..]);
     }
@@ -129,15 +139,16 @@ mod tests {
     fn udp_is_cut_into_datagrams() {
         let mut whole = packet(ipv4::UDP, [192, 0, 2, 1], [192, 0, 2, 2], 8 + 250);
         whole[20..28].fill(0);
-        let offload = Offload {
-            checksum: Some(PartialChecksum { start: 20, offset: 6 }),
-            segments: Some(Segments { transport: Transport::Udp, size: 100 }),
-        };
+        let segments = Some(Segments { transport: Transport::Udp, size: 100 });
         let ip = Ipv4::parse(&whole).unwrap();
-        let parts = segment(Packet { bytes: whole, offload }, &ip);
-        let lengths: Vec<_> = parts.iter().map(|part| ipv4::word(&part.bytes, 24)).collect();
-        assert_eq!(lengths, [108, 108, 58]);
-        assert!(parts.iter().all(|part| transport_sum(part) == 0));
+        for checksum in [None, Some(PartialChecksum { start: 20, offset: 6 })] {
+            let offload = Offload { checksum, segments };
+            let mut parts = segment(Packet { bytes: whole.clone(), offload }, &ip);
+            let lengths: Vec<_> = parts.iter().map(|part| ipv4::word(&part.bytes, 24)).collect();
+            assert_eq!(lengths, [108, 108, 58]);
+            parts.iter_mut().for_each(Packet::complete_checksum);
+            assert!(parts.iter().all(|part| transport_sum(part) == 0));
+        }
     }
 
     #[test]
@@ -148,8 +159,7 @@ mod tests {
         // What the kernel leaves in the field: the folded sum of the pseudo header.
         let pseudo = checksum::pseudo_header(ip.source.to_bits(), ip.destination.to_bits(), ipv4::TCP, 120);
         whole.bytes[36..38].copy_from_slice(&checksum::fold(pseudo).to_be_bytes());
-        let parts = segment(whole, &ip);
-        assert_eq!(parts.len(), 1);
-        assert_eq!(transport_sum(&parts[0]), 0);
+        whole.complete_checksum();
+        assert_eq!((transport_sum(&whole), whole.offload), (0, Offload::default()));
     }
 }

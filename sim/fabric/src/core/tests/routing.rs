@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::counters::DropReason;
-use crate::packet::{Offload, Segments, Transport};
-use crate::profile::Reach;
+use crate::packet::{Offload, PartialChecksum, Segments, Transport};
+use crate::profile::{Jitter, Reach};
 
 #[test]
 fn a_packet_arrives_after_the_delay_with_its_ttl_lowered() {
@@ -159,6 +159,24 @@ fn a_large_segment_of_packets_that_do_not_fit_is_answered_once() {
     let arrived = net.drain();
     assert_eq!(arrived.iter().map(Arrived::icmp).collect::<Vec<_>>(), [(3, 4, 1400)]);
     assert_eq!(net.row("a", "b", ipv4::TCP).dropped, BTreeMap::from([(DropReason::TooBig, tally(10, 15_000))]));
+}
+
+#[test]
+fn what_was_cut_and_arrives_together_is_joined_again_where_the_device_can_take_it() {
+    let jitter = Jitter::Uniform { spread: ms(0) };
+    for (takes, count) in [(false, 10), (true, 1)] {
+        let mut net = Net::with_path(PathProfile { jitter: jitter.clone(), ..delay(1) });
+        net.core.set_takes_merged(net.b, takes);
+        let mut packet = large(14_600, 1460);
+        packet.bytes[33] = 0x10;
+        packet.offload.checksum = Some(PartialChecksum { start: 20, offset: 16 });
+        net.core.receive(0, net.a, packet);
+        assert_eq!(net.drain().len(), count);
+        let row = net.row("a", "b", ipv4::TCP);
+        assert_eq!((row.sent, row.delivered), (tally(10, 15_000), tally(10, 15_000)));
+        let all = net.core.traffic(None, &Default::default());
+        assert_eq!(all.delivered, tally(10, 15_000));
+    }
 }
 
 #[test]
