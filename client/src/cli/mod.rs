@@ -14,4 +14,4 @@ mod run;
 pub mod status;
 pub mod wait;
 
-pub use run::run;
+pub use run::{Connector, run, run_with};

@@ -1,8 +1,9 @@
 //! From the command line to the exit code.
 
-use std::{ffi::OsString, io::Write};
+use std::{ffi::OsString, io::Write, sync::Arc};
 
 use clap::Parser;
+use dz_sdk::Ledger;
 
 use super::{
     args::{Cli, Command, ConnectArgs, PlaceArgs, ServiceArgs, WhatArg},
@@ -15,28 +16,42 @@ use super::{
     wait::Waiting,
 };
 
-/// Runs the command line; errors go to standard error in one piece.
+/// How a command gets at the chain.
+pub type Connector<'a> = &'a (dyn Fn(&Cli) -> anyhow::Result<Arc<dyn Ledger>> + Sync);
+
+/// Runs the command line on standard output and standard error.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    run_with(args, &Cli::connect, &mut std::io::stdout(), &mut std::io::stderr()).await
+}
+
+/// Runs the command line: the answer goes to `out`; why there is none goes to `err`, in one piece.
+pub async fn run_with(
+    args: impl IntoIterator<Item = OsString>,
+    connector: Connector<'_>,
+    out: &mut (dyn Write + Send),
+    err: &mut (dyn Write + Send),
+) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             let wanted = !error.use_stderr();
             // Help on a closed pipe is nobody's loss.
-            let _ = error.print();
+            let _ = match wanted {
+                true => write!(out, "{}", error.render()),
+                false => write!(err, "{}", error.render()),
+            };
             return if wanted { Exit::Done } else { Exit::Usage };
         }
     };
-    match execute(&cli, &mut std::io::stdout()).await {
+    match execute(&cli, connector, out).await {
         Ok(()) => Exit::Done,
         Err(error) => {
             let exit = error.exit();
+            let text = error_text(&error);
+            // Where even the error cannot be written, the exit code still says it.
             let _ = match cli.json {
-                true => writeln!(
-                    std::io::stderr(),
-                    "{}",
-                    serde_json::json!({"error": error_text(&error), "exit": exit as u8})
-                ),
-                false => writeln!(std::io::stderr(), "error: {}", error_text(&error)),
+                true => output::json(err, &serde_json::json!({"error": text, "exit": exit as u8})),
+                false => writeln!(err, "error: {text}"),
             };
             exit
         }
@@ -51,7 +66,7 @@ fn error_text(error: &CommandError) -> String {
     }
 }
 
-async fn execute(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<(), CommandError> {
+async fn execute(cli: &Cli, connector: Connector<'_>, out: &mut (dyn Write + Send)) -> Result<(), CommandError> {
     let daemon = Daemon::at(&cli.socket);
     let format = cli.format();
     let progress = progress::for_stderr();
@@ -70,13 +85,13 @@ async fn execute(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<(), CommandE
             Ok(())
         }
         Command::Connect(args) => {
-            let ledger = cli.connect()?;
+            let ledger = connector(cli)?;
             let connect =
                 Connect { ledger: ledger.as_ref(), daemon: &daemon, waiting, tolerance: args.tolerance, tie: args.tie };
             connect.run(&request(args), format, out).await
         }
         Command::Disconnect(args) => {
-            let ledger = cli.connect()?;
+            let ledger = connector(cli)?;
             let what = match args.what {
                 None => What::All,
                 Some(WhatArg::Ibrl) => What::Ibrl,

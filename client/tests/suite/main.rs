@@ -1,0 +1,4 @@
+//! The client against a real program and real packets: the chain in memory, hosts in network namespaces.
+
+mod tunnels;
+mod world;

@@ -1,0 +1,122 @@
+//! The chain in memory, with what an operator sets up before the first user comes.
+
+use std::net::Ipv4Addr;
+
+use dz_sdk::{
+    Ledger, NetworkView, build,
+    instruction::{
+        access_pass::{self, PassLimits},
+        contributor, exchange, global_config, interface, multicast_group,
+    },
+    local::{LocalBank, LocalLedger},
+    program::{
+        ID,
+        instruction::{CreateDeviceArgs, GlobalConfigArgs},
+        pda,
+        state::{Bootstrap, DeviceCaps, DeviceType, PoolKind},
+    },
+};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+
+use super::CLIENT;
+
+/// A device that comes with its own termination addresses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeviceSpec<'a> {
+    pub(crate) code: &'a str,
+    /// The first is its public address.
+    pub(crate) endpoints: &'a [Ipv4Addr],
+}
+
+/// The chain and its keys.
+pub(crate) struct Chain {
+    /// Used by the foundation, which is the activator, too.
+    pub(crate) ledger: LocalLedger,
+    /// The client's key.
+    pub(crate) client: Pubkey,
+}
+
+/// The groups there are.
+pub(crate) const GROUPS: [&str; 3] = ["mg01", "mg02", "mg03"];
+
+impl Chain {
+    pub(crate) async fn new(specs: &[DeviceSpec<'_>]) -> Self {
+        let (foundation, client) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
+        let mut bank = LocalBank::new(ID);
+        for key in [foundation, client] {
+            bank.airdrop(key, 1_000_000_000_000);
+        }
+        let chain = Self { ledger: LocalLedger::new(bank, foundation).unwrap(), client };
+        let mut list = vec![global_config::init_global_config(&ID, &foundation, GlobalConfigArgs::default())];
+        for (kind, block) in [
+            (PoolKind::DoubleZeroBlock, "45.33.96.0/21"),
+            (PoolKind::UserTunnelBlock, "169.254.0.0/16"),
+            (PoolKind::DeviceTunnelBlock, "172.16.0.0/16"),
+            (PoolKind::MulticastGroupBlock, "233.84.178.0/24"),
+            (PoolKind::MulticastPublisherBlock, "148.51.120.0/21"),
+        ] {
+            list.push(global_config::add_block(&ID, &foundation, kind, block.parse().unwrap()));
+        }
+        list.push(contributor::create_contributor(&ID, &foundation, "co01", foundation));
+        list.push(exchange::create_exchange(&ID, &foundation, "nyc", "New York", 40_712_800, -74_006_000));
+        for code in GROUPS {
+            list.push(multicast_group::create_multicast_group(&ID, &foundation, code, foundation, 1_000_000_000));
+        }
+        let limits = PassLimits { max_unicast_users: 8, max_multicast_users: 8, ..PassLimits::default() };
+        list.push(access_pass::set_access_pass(&ID, &foundation, CLIENT, client, limits, &[]));
+        chain.send(list).await;
+        for (code, ip) in GROUPS.iter().zip([[233, 84, 178, 1], [233, 84, 178, 2], [233, 84, 178, 3]]) {
+            let group = pda::multicast_group(&ID, code).0;
+            let activate = build::activate_multicast_group(&chain.view(), &foundation, group, ip.into()).unwrap();
+            let pass = pda::access_pass(&ID, CLIENT, &client).0;
+            let allow = access_pass::set_pass_group(&ID, &foundation, pass, group, true, true);
+            chain.send(vec![activate, allow]).await;
+        }
+        for spec in specs {
+            chain.add_device(*spec).await;
+        }
+        chain
+    }
+
+    /// Sends as the foundation.
+    pub(crate) async fn send(&self, instructions: Vec<Instruction>) {
+        self.ledger.send(&instructions).await.unwrap();
+    }
+
+    pub(crate) fn view(&self) -> NetworkView {
+        self.ledger.bank().view().unwrap()
+    }
+
+    pub(crate) fn slot(&self) -> u64 {
+        self.ledger.bank().slot()
+    }
+
+    pub(crate) fn foundation(&self) -> Pubkey {
+        self.ledger.payer()
+    }
+
+    /// A device that serves users on all its endpoints.
+    pub(crate) async fn add_device(&self, spec: DeviceSpec<'_>) {
+        let signer = self.foundation();
+        let args = CreateDeviceArgs {
+            code: spec.code.to_owned(),
+            device_type: DeviceType::Hybrid,
+            public_ip: spec.endpoints[0],
+            bootstrap: Bootstrap::OwnEndpoints,
+            endpoints_wanted: Some(0),
+            tunnel_slots: 128,
+            caps: DeviceCaps { max_users: 96, ..DeviceCaps::default() },
+        };
+        let (contributor, exchange) = (pda::contributor(&ID, "co01").0, pda::exchange(&ID, "nyc").0);
+        let device = pda::device(&ID, spec.code).0;
+        self.send(vec![build::create_device(&self.view(), &signer, contributor, exchange, args).unwrap()]).await;
+        for (number, ip) in spec.endpoints.iter().enumerate() {
+            let name = format!("Ethernet{}", number + 1);
+            let create = build::create_interface(&self.view(), &signer, device, &name, Some(*ip), true).unwrap();
+            let key = pda::interface(&ID, &device, &name).0;
+            self.send(vec![create, interface::activate_interface(&ID, &signer, device, key)]).await;
+        }
+        self.send(vec![dz_sdk::instruction::device::activate_device(&ID, &signer, device)]).await;
+    }
+}

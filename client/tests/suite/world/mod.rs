@@ -1,0 +1,198 @@
+//! A small world: the chain in memory with an activator, one client and some devices on one wire.
+
+mod activator;
+mod chain;
+mod devices;
+mod wire;
+
+use std::{
+    ffi::OsString,
+    fmt::Debug,
+    future::Future,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use dz_client::{
+    api::{Service, Session, Status},
+    cli::{self, daemon::Daemon, exit::Exit},
+    daemon,
+};
+use dz_net::{gre::HelperCommand, netns::NsThread};
+use dz_sdk::local::LocalLedger;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+pub(crate) use self::{
+    chain::{Chain, DeviceSpec},
+    wire::{Host, Wire},
+};
+
+/// The client's address.
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(9, 1, 0, 1);
+
+/// How the helper of userspace tunnels is started here.
+pub(crate) fn helper() -> HelperCommand {
+    HelperCommand::new(env!("CARGO_BIN_EXE_doublezerod"), ["gre-helper"])
+}
+
+/// What a command line printed and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) exit: Exit,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// The world.
+pub(crate) struct World {
+    pub(crate) chain: Chain,
+    pub(crate) client: Host,
+    pub(crate) devices: Vec<devices::DeviceHost>,
+    folder: TempDir,
+    running: Option<Running>,
+    _activator: activator::Activator,
+    _wire: Wire,
+}
+
+struct Running {
+    stop: oneshot::Sender<()>,
+    thread: NsThread<()>,
+}
+
+impl World {
+    /// With these devices, and a client whose pass allows everything.
+    pub(crate) async fn new(specs: &[DeviceSpec<'_>]) -> Self {
+        let chain = Chain::new(specs).await;
+        let wire = Wire::new().await;
+        let client = wire.host(&[CLIENT]).await;
+        let mut devices = Vec::new();
+        for spec in specs {
+            let host = wire.host(spec.endpoints).await;
+            devices.push(devices::DeviceHost::start(spec.code, host, chain.ledger.clone()));
+        }
+        let activator = activator::Activator::start(chain.ledger.clone());
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = Self { chain, client, devices, folder, running: None, _activator: activator, _wire: wire };
+        world.start_daemon().await;
+        world
+    }
+
+    /// Starts the daemon and returns when its socket answers.
+    pub(crate) async fn start_daemon(&mut self) {
+        let helper = helper();
+        let text = |path: PathBuf| path.into_os_string();
+        let mut command: OsString = helper.program.into();
+        command.push(" gre-helper");
+        let args: Vec<OsString> = vec![
+            "doublezerod".into(),
+            "--socket".into(),
+            text(self.socket()),
+            "--state-dir".into(),
+            text(self.folder.path().join("state")),
+            "--probe-timeout".into(),
+            "200ms".into(),
+            "--probe-period".into(),
+            "100ms".into(),
+            "--gre-helper".into(),
+            command,
+        ];
+        let args = daemon::Args::try_parse_from(args).unwrap();
+        let ledger: Arc<LocalLedger> = Arc::new(self.chain.ledger.clone());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let run = move || async move {
+            tokio::select! {
+                result = daemon::serve(&args, CLIENT, ledger) => result.unwrap(),
+                _ = stopped => {}
+            }
+        };
+        let thread = self.client.ns.spawn("doublezerod", run).unwrap();
+        self.running = Some(Running { stop, thread });
+        let daemon = self.daemon();
+        eventually("the daemon answers", || async { daemon.status(None).await }).await;
+    }
+
+    /// Ends the daemon between two of its steps, as a kill would: nothing is cleaned up.
+    pub(crate) async fn kill_daemon(&mut self) {
+        let Running { stop, thread } = self.running.take().unwrap();
+        stop.send(()).unwrap();
+        thread.output().await.unwrap();
+    }
+
+    pub(crate) fn daemon(&self) -> Daemon {
+        Daemon::at(&self.socket())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("doublezerod.sock")
+    }
+
+    /// Runs the command line as the client's user.
+    pub(crate) async fn doublezero(&self, args: &str) -> Answer {
+        self.doublezero_as(self.chain.client, args).await
+    }
+
+    /// Runs the command line as some key.
+    pub(crate) async fn doublezero_as(&self, payer: solana_pubkey::Pubkey, args: &str) -> Answer {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let socket = self.socket().into_os_string();
+        let words = ["doublezero".into(), "--socket".into(), socket].into_iter();
+        let words = words.chain(args.split_whitespace().map(OsString::from));
+        let ledger = Arc::new(self.chain.ledger.as_payer(payer));
+        let exit = cli::run_with(words, &|_| Ok(ledger.clone()), &mut out, &mut err).await;
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Answer { exit, out: text(out), err: text(err) }
+    }
+
+    /// Runs a command line that must succeed.
+    pub(crate) async fn does(&self, args: &str) -> String {
+        let answer = self.doublezero(args).await;
+        assert_eq!(answer.exit, Exit::Done, "doublezero {args}: {answer:?}");
+        answer.out
+    }
+
+    /// The tunnels once they are as the chain says.
+    pub(crate) async fn settled(&self) -> Status {
+        let (daemon, slot) = (self.daemon(), self.chain.slot());
+        eventually("the daemon settles", || async {
+            let status = daemon.status(None).await.map_err(|error| format!("{error:?}"))?;
+            let settled = status.settled && status.slot.is_some_and(|seen| seen >= slot);
+            if settled { Ok(status) } else { Err(format!("{status:?}")) }
+        })
+        .await
+    }
+
+    /// The tunnels once they are as the chain says and all answer.
+    pub(crate) async fn up(&self) -> Vec<Service> {
+        let daemon = self.daemon();
+        self.settled().await;
+        eventually("all tunnels are up", || async {
+            let services = daemon.status(None).await.map_err(|error| format!("{error:?}"))?.services;
+            if services.iter().all(|service| service.session == Session::Up) {
+                Ok(services)
+            } else {
+                Err(format!("{services:?}"))
+            }
+        })
+        .await
+    }
+}
+
+/// Asks until the answer is there, and fails with the last answer at a deadline.
+pub(crate) async fn eventually<T, E, Fut>(what: &str, mut probe: impl FnMut() -> Fut) -> T
+where
+    E: Debug,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match probe().await {
+            Ok(value) => return value,
+            Err(last) if Instant::now() > deadline => panic!("{what}: last seen {last:?}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+        }
+    }
+}
