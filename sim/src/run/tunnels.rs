@@ -16,11 +16,6 @@ pub async fn list(netns: &NetNs, dataplane: Dataplane) -> anyhow::Result<Vec<Tun
     };
     let helper = HelperCommand::this_program(["gre-helper"])?;
     // Both backends work on the namespace of the thread that asks.
-    let listed = netns
-        .run_async(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async { anyhow::Ok(gre::open(dataplane, helper).await?.list().await?) })
-        })
-        .await?;
-    listed
+    let listing = netns.spawn("tunnels", move || async move { gre::open(dataplane, helper).await?.list().await })?;
+    Ok(listing.output().await??)
 }
