@@ -14,15 +14,63 @@ mod metros;
 mod node;
 pub mod plan;
 mod read;
+mod reference;
 mod resolve;
 mod schema;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use metros::Metros;
 pub use plan::Plan;
+pub use reference::reference;
 pub use resolve::{Case, parse};
+
+/// The definition of the JSON Schema that stands for `$name`.
+const VARIABLE: &str = "Variable";
 
 /// The JSON Schema of a scenario file, for editors.
 pub fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(schema::File).to_value()
+    let mut schema = schemars::schema_for!(schema::File).to_value();
+    admit_variables(&mut schema);
+    schema["$defs"][VARIABLE] = serde_json::json!({
+        "description": "A variable of `matrix` or `for_each`.",
+        "type": "string",
+        "pattern": "^\\$",
+    });
+    schema
+}
+
+/// The schema describes the file after variables have been put in; an editor sees it before. And a table without
+/// required keys may be left out after its key.
+fn admit_variables(schema: &mut serde_json::Value) {
+    use serde_json::{Value, json};
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(admit_variables),
+        Value::Object(table) => {
+            table.values_mut().for_each(admit_variables);
+            if is(table, "object") && !table.contains_key("required") && !table.contains_key("$schema") {
+                table.insert("type".to_owned(), json!(["object", "null"]));
+            } else if is_scalar(table) {
+                let mut inner = std::mem::take(table);
+                let mut outer = serde_json::Map::new();
+                outer.extend(inner.remove_entry("description"));
+                outer.extend(inner.remove_entry("default"));
+                outer.insert("anyOf".to_owned(), json!([inner, { "$ref": format!("#/$defs/{VARIABLE}") }]));
+                *table = outer;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is(table: &serde_json::Map<String, serde_json::Value>, kind: &str) -> bool {
+    match table.get("type") {
+        Some(serde_json::Value::Array(kinds)) => kinds.iter().any(|found| found == kind),
+        found => found.is_some_and(|found| found == kind),
+    }
+}
+
+/// Whether it is a number, a truth value or an enumeration: what a text that begins with `$` does not fit by itself.
+fn is_scalar(table: &serde_json::Map<String, serde_json::Value>) -> bool {
+    let number = ["integer", "boolean", "number"].into_iter().any(|kind| is(table, kind));
+    table.contains_key("oneOf") || table.contains_key("enum") || (number && !is(table, "string"))
 }

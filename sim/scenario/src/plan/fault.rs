@@ -37,7 +37,7 @@ pub enum Fault {
         process: Process,
         /// How.
         fault: ProcessFault,
-        /// Only once it has landed so many transactions from now on; 0 is at once.
+        /// Only once so many more transactions have landed, whoever sent them; 0 is at once.
         after_transactions: u32,
     },
     /// The ledger.

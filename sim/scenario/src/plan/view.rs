@@ -6,108 +6,98 @@ use serde::Serialize;
 
 use super::{ClientName, DeviceCode, GroupCode};
 
-/// What can be looked at. `as_str` of the last word is how a scenario writes it.
+/// What can be looked at; what each shows stands in the tables below.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum View {
-    /// `<client>.tunnels`: the daemon's tunnels, in order of their names.
+    /// `<client>.tunnels`
     ClientTunnels(ClientName),
-    /// `<client>.status`: `doublezero status --json`.
+    /// `<client>.status`
     ClientStatus(ClientName),
-    /// `<client>.latency`: the daemon's measurements, in order of device and address.
+    /// `<client>.latency`
     ClientLatency(ClientName),
-    /// `<client>.routes`: routes the daemon installed.
+    /// `<client>.routes`
     ClientRoutes(ClientName),
-    /// `<client>.kernel`: interfaces, addresses, rules and routes of the namespace.
+    /// `<client>.kernel`
     ClientKernel(ClientName),
-    /// `<device>.endpoints`: the endpoint table, addresses in order.
+    /// `<device>.endpoints`
     DeviceEndpoints(DeviceCode),
-    /// `<device>.tunnels`: tunnels in the device's kernel, in order of their names.
+    /// `<device>.tunnels`
     DeviceTunnels(DeviceCode),
-    /// `<device>.config`: the configuration rendered for it.
+    /// `<device>.config`
     DeviceConfig(DeviceCode),
-    /// `<device>.kernel`: interfaces, addresses, rules and routes of the namespace.
+    /// `<device>.kernel`
     DeviceKernel(DeviceCode),
-    /// `chain.config`: the global configuration.
+    /// `chain.config`
     ChainConfig,
-    /// `chain.pools`: by name, each with its size and use.
+    /// `chain.pools`
     ChainPools,
-    /// `chain.contributors`, by code.
+    /// `chain.contributors`
     ChainContributors,
-    /// `chain.exchanges`, by code.
+    /// `chain.exchanges`
     ChainExchanges,
-    /// `chain.devices`, by code.
+    /// `chain.devices`
     ChainDevices,
-    /// `chain.interfaces`, by `<device>:<name>`.
+    /// `chain.interfaces`
     ChainInterfaces,
-    /// `chain.links`, by code.
+    /// `chain.links`
     ChainLinks,
-    /// `chain.tenants`, by code.
+    /// `chain.tenants`
     ChainTenants,
-    /// `chain.passes`, by client_ip.
+    /// `chain.passes`
     ChainPasses,
-    /// `chain.groups`, by code.
+    /// `chain.groups`
     ChainGroups,
-    /// `chain.users`, in order of (client_ip, endpoint_ip).
+    /// `chain.users`
     ChainUsers,
 }
 
-/// The last words of the views of a client.
-pub(crate) const CLIENT_VIEWS: [&str; 5] = ["tunnels", "status", "latency", "routes", "kernel"];
-/// The last words of the views of a device.
-pub(crate) const DEVICE_VIEWS: [&str; 4] = ["endpoints", "tunnels", "config", "kernel"];
-/// The last words of the views of the chain.
-pub(crate) const CHAIN_VIEWS: [&str; 11] = [
-    "config",
-    "pools",
-    "contributors",
-    "exchanges",
-    "devices",
-    "interfaces",
-    "links",
-    "tenants",
-    "passes",
-    "groups",
-    "users",
+/// Last words, views, and what they show.
+type Views<V, const N: usize> = [(&'static str, V, &'static str); N];
+
+/// The views of a client: the last word, the view, and what it shows.
+pub(crate) const CLIENT_VIEWS: Views<fn(ClientName) -> View, 5> = [
+    ("tunnels", View::ClientTunnels, "the daemon's tunnels, in order of their names"),
+    ("status", View::ClientStatus, "what `doublezero status --json` prints"),
+    ("latency", View::ClientLatency, "the daemon's measurements, in order of device and address"),
+    ("routes", View::ClientRoutes, "routes the daemon installed"),
+    ("kernel", View::ClientKernel, "interfaces, addresses, rules and routes of the namespace"),
+];
+
+/// The views of a device: the last word, the view, and what it shows.
+pub(crate) const DEVICE_VIEWS: Views<fn(DeviceCode) -> View, 4> = [
+    ("endpoints", View::DeviceEndpoints, "the endpoint table, addresses in order"),
+    ("tunnels", View::DeviceTunnels, "tunnels in the device's kernel, in order of their names"),
+    ("config", View::DeviceConfig, "the configuration rendered for it"),
+    ("kernel", View::DeviceKernel, "interfaces, addresses, rules and routes of the namespace"),
+];
+
+/// The views of the chain: the last word, the view, and what it shows.
+pub(crate) const CHAIN_VIEWS: Views<View, 11> = [
+    ("config", View::ChainConfig, "the global configuration"),
+    ("pools", View::ChainPools, "pools by name, each with its `capacity`, `used` and `free`"),
+    ("contributors", View::ChainContributors, "contributors by code"),
+    ("exchanges", View::ChainExchanges, "metros by code"),
+    ("devices", View::ChainDevices, "devices by code"),
+    ("interfaces", View::ChainInterfaces, "interfaces by `<device>:<name>`"),
+    ("links", View::ChainLinks, "links by code"),
+    ("tenants", View::ChainTenants, "tenants by code"),
+    ("passes", View::ChainPasses, "access passes by client_ip"),
+    ("groups", View::ChainGroups, "multicast groups by code"),
+    ("users", View::ChainUsers, "users in order of (client_ip, endpoint_ip)"),
 ];
 
 impl View {
     pub(crate) fn of_client(client: ClientName, word: &str) -> Option<Self> {
-        Some(match word {
-            "tunnels" => Self::ClientTunnels(client),
-            "status" => Self::ClientStatus(client),
-            "latency" => Self::ClientLatency(client),
-            "routes" => Self::ClientRoutes(client),
-            "kernel" => Self::ClientKernel(client),
-            _ => return None,
-        })
+        CLIENT_VIEWS.iter().find(|(known, ..)| *known == word).map(|(_, view, _)| view(client))
     }
 
     pub(crate) fn of_device(device: DeviceCode, word: &str) -> Option<Self> {
-        Some(match word {
-            "endpoints" => Self::DeviceEndpoints(device),
-            "tunnels" => Self::DeviceTunnels(device),
-            "config" => Self::DeviceConfig(device),
-            "kernel" => Self::DeviceKernel(device),
-            _ => return None,
-        })
+        DEVICE_VIEWS.iter().find(|(known, ..)| *known == word).map(|(_, view, _)| view(device))
     }
 
     pub(crate) fn of_chain(word: &str) -> Option<Self> {
-        Some(match word {
-            "config" => Self::ChainConfig,
-            "pools" => Self::ChainPools,
-            "contributors" => Self::ChainContributors,
-            "exchanges" => Self::ChainExchanges,
-            "devices" => Self::ChainDevices,
-            "interfaces" => Self::ChainInterfaces,
-            "links" => Self::ChainLinks,
-            "tenants" => Self::ChainTenants,
-            "passes" => Self::ChainPasses,
-            "groups" => Self::ChainGroups,
-            "users" => Self::ChainUsers,
-            _ => return None,
-        })
+        CHAIN_VIEWS.into_iter().find(|(known, ..)| *known == word).map(|(_, view, _)| view)
     }
 }
 

@@ -1,9 +1,13 @@
 //! From the file's types to the plan: defaults taken, names looked up, addresses given out and checked.
 
 mod addresses;
+mod client;
 mod command;
 mod context;
+mod device;
 mod fault;
+mod link;
+mod names;
 mod network;
 mod policy;
 mod reference;
@@ -24,6 +28,9 @@ use crate::{
 };
 
 use context::Context;
+
+pub(crate) use reference::FORMS;
+pub(crate) use step::OPERATORS;
 
 /// One case of a scenario file. A file without `matrix` has one.
 #[derive(Clone, Debug, PartialEq, Serialize)]

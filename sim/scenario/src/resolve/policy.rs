@@ -13,8 +13,8 @@ use crate::{
     schema,
 };
 
-/// The longest prefix in which a device still has an address to give: the first is reserved and two are endpoints.
-const LONGEST_PREFIX: u8 = 30;
+/// The longest prefix that the program lets a contributor have.
+const LONGEST_PREFIX: u8 = 29;
 
 pub(super) fn policy<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &schema::Policy) -> Policy {
     let time = |value: Option<schema::Duration>, default| value.map_or(default, |value| value.0);

@@ -7,8 +7,8 @@ use crate::{
     Plan,
     diagnostic::nearest,
     plan::{
-        Bootstrap, ClientName, DeviceCode, GroupCode, LinkCode, Node, PathEnd, Ref, Segment, Target, TrafficEnd, View,
-        ViewPath,
+        Bootstrap, CHAIN_VIEWS, CLIENT_VIEWS, ClientName, DEVICE_VIEWS, DeviceCode, GroupCode, LinkCode, Node, PathEnd,
+        Ref, Segment, Target, TrafficEnd, View, ViewPath,
     },
 };
 
@@ -105,7 +105,7 @@ pub(super) fn word(text: &str, plan: &Plan) -> Result<Option<Word>, Stray> {
         [name] => Some((*name).to_owned()),
         _ => None,
     };
-    let Some((_, kind, form)) = FORMS.iter().find(|(word, ..)| *word == what) else { return Ok(None) };
+    let Some((_, kind, form, _)) = FORMS.iter().find(|(word, ..)| *word == what) else { return Ok(None) };
     let device = || plan.devices.get_key_value(name);
     let client = || plan.clients.get_key_value(name);
     let found = match what {
@@ -138,20 +138,22 @@ pub(super) fn word(text: &str, plan: &Plan) -> Result<Option<Word>, Stray> {
     }
     match found {
         Some(found) => Ok(Some(Word::Ref(found))),
-        None if name_is_known(kind, name, plan) => Err(Stray::Form(format!("expected {form}, got `{text}`"))),
+        None if name_is_known(kind, name, plan) => {
+            Err(Stray::Form(format!("expected a reference such as {form}, got `{text}`")))
+        }
         None => Err(Stray::Name { kind, name: name.to_owned() }),
     }
 }
 
-/// References by their second word: what the first names, and the form.
-const FORMS: [(&str, &str, &str); 7] = [
-    ("endpoints", "device", "a reference such as nyc1.endpoints.0"),
-    ("prefixes", "device", "a reference such as nyc1.prefixes.0"),
-    ("public_ip", "device", "a reference such as nyc1.public_ip"),
-    ("client_ip", "client", "a reference such as val1.client_ip"),
-    ("dz_ip", "client", "a reference such as val1.dz_ip or val1.dz_ip.doublezero1"),
-    ("endpoint", "client", "a reference such as val1.endpoint.doublezero1"),
-    ("ip", "group", "a reference such as mg01.ip"),
+/// References by their second word: what the first names, the form, and what they stand for.
+pub(crate) const FORMS: [(&str, &str, &str, &str); 7] = [
+    ("endpoints", "device", "nyc1.endpoints.0", "an address of the device's endpoint table, counted from 0"),
+    ("prefixes", "device", "nyc1.prefixes.0", "a prefix of the device, counted from 0"),
+    ("public_ip", "device", "nyc1.public_ip", "the device's address on the internet"),
+    ("client_ip", "client", "val1.client_ip", "the client's public address"),
+    ("dz_ip", "client", "val1.dz_ip.doublezero1", "the client's address in that tunnel; without one, in doublezero0"),
+    ("endpoint", "client", "val1.endpoint.doublezero1", "the address that tunnel ends on; without one, doublezero0"),
+    ("ip", "group", "mg01.ip", "the address of a multicast group"),
 ];
 
 fn name_is_known(kind: &str, name: &str, plan: &Plan) -> bool {
@@ -279,10 +281,10 @@ pub(super) fn view_path<'t>(
     };
     let mut words = words.into_iter();
     let (owner, word) = (words.next()?, words.next());
-    let known = match known_node(&owner, plan) {
-        Some(Node::Client(_)) => crate::plan::CLIENT_VIEWS.as_slice(),
-        Some(Node::Device(_)) => crate::plan::DEVICE_VIEWS.as_slice(),
-        _ if owner == "chain" => crate::plan::CHAIN_VIEWS.as_slice(),
+    let known: Vec<&str> = match known_node(&owner, plan) {
+        Some(Node::Client(_)) => CLIENT_VIEWS.iter().map(|(word, ..)| *word).collect(),
+        Some(Node::Device(_)) => DEVICE_VIEWS.iter().map(|(word, ..)| *word).collect(),
+        _ if owner == "chain" => CHAIN_VIEWS.iter().map(|(word, ..)| *word).collect(),
         _ => {
             let names = node_names(plan).chain(["chain"]);
             context.unknown(at, "node", &owner, &["clients", "devices"], names);

@@ -19,7 +19,14 @@ use crate::{
 };
 
 /// Keys that, alone in a table, say how to compare instead of what to hold.
-const OPERATORS: [&str; 6] = ["contains", "count", "matches", "any_of", "not", "exists"];
+pub(crate) const OPERATORS: [(&str, &str); 6] = [
+    ("contains", "a list that has such an element, or one for each of a list; a text with this text in it"),
+    ("count", "a list or table of so many, such as `3` or `\">= 1\"`"),
+    ("matches", "a text in which the regular expression matches somewhere"),
+    ("any_of", "one of a list"),
+    ("not", "anything else, or nothing"),
+    ("exists", "`true`: anything but null; `false`: null or not there"),
+];
 
 pub(super) fn steps<'t>(
     context: &mut Context<'t, '_, '_>,
@@ -172,7 +179,7 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             Any::Text(text) => self.word(at, text),
             Any::List(items) => Match::List(self.matchings(at, items)),
             Any::Table(table) => match table.first_key_value() {
-                Some((key, value)) if table.len() == 1 && OPERATORS.contains(&key.as_str()) => {
+                Some((key, value)) if table.len() == 1 && OPERATORS.iter().any(|(operator, _)| operator == key) => {
                     self.operator(at.key(key), key, value)
                 }
                 _ => Match::Table(

@@ -148,7 +148,7 @@ pub(crate) struct ProcessFaultTable {
     /// Default: kill.
     #[serde(default)]
     pub(crate) how: ProcessFault,
-    /// Only once it has landed this many transactions from now on. Default: 0, at once.
+    /// Only once this many more transactions have landed, whoever sent them. Default: 0, at once.
     #[serde(default)]
     pub(crate) after_transactions: u32,
 }

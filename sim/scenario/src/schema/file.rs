@@ -14,7 +14,7 @@ use super::{Any, Network, OneOrMany, Policy, Step, Timeouts};
 #[serde(deny_unknown_fields)]
 #[schemars(title = "dzsim scenario")]
 pub(crate) struct File {
-    /// Seed of everything random in the run: loss, jitter, probe order. Default: chosen from the case's name.
+    /// Seed of everything random in the run, such as loss and jitter. Default: 1. `dzsim run --seed` wins over it.
     #[serde(default)]
     pub(crate) seed: Option<u64>,
     /// What exists before the first step.

@@ -133,9 +133,10 @@ pub(crate) struct EndpointSpec {
     pub(crate) address: Address,
 }
 
+/// An own termination address and the interface it is on.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(inline)]
+#[schemars(rename = "OwnEndpoint")]
 struct EndpointTable {
     /// Name of the interface, such as `Loopback150` or `Ethernet2`. Default: the next loopback of the policy's range.
     #[serde(default)]
@@ -220,7 +221,7 @@ impl Default for Pass {
 /// The limits of an access pass.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(inline)]
+#[schemars(rename = "PassLimits")]
 pub(crate) struct PassSpec {
     /// The most unicast tunnels at a time. Default: 1.
     #[serde(default)]

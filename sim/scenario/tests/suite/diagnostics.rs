@@ -99,12 +99,11 @@ steps:
 network:
   exchanges: { nyc: {} }
   devices:
-    nyc1: { public_ip: 9.1.2.3, prefix: 9.2.0.0/29 }
-    nyc2: { public_ip: 9.1.2.4, prefix: 9.2.0.4/30, endpoints: [9.1.2.3] }
+    nyc1: { public_ip: 9.1.2.3, prefix: 9.2.0.0/28 }
+    nyc2: { public_ip: 9.1.2.4, prefix: 9.2.0.8/29, endpoints: [9.1.2.3] }
   clients:
     val1: { ip: 9.1.2.4 }
     val2: { ip: 148.51.128.7 }
-policy: { minimum_prefix: 30 }
 "#
 )]
 #[case::address_not_public(
@@ -130,6 +129,9 @@ network:
     f: { carve: 28, prefix: 9.4.0.0/29 }
     g: { pull: 8 }
     h: { endpoints: [9.5.0.1], pull: 1 }
+    i: { endpoints: [{ interface: Ethernet0, address: 9.5.0.2 }, { interface: lo150, address: 9.5.0.3 }] }
+    j: { endpoints: [{ interface: Ethernet1, address: 9.5.0.4 }, { interface: Ethernet1, address: 9.5.0.5 }] }
+  links: { e-f: { mtu: 1000 }, e-g: { delay: 2s }, e-e: {} }
 "#
 )]
 #[case::impossible_duration(
@@ -164,7 +166,7 @@ network:
     - { from: val1, to: nyc1, rate: 10 gallons }
     - { from: val1, to: nyc1, mtu: 100 }
     - { from: val1, to: nyc1 }
-policy: { loopbacks: 199..100, endpoints_per_device: 0 }
+policy: { loopbacks: 199..100, endpoints_per_device: 0, minimum_prefix: 30 }
 steps:
   - ping: { from: val1, to: nyc1, count: 0, received: many, via: dz0 }
 "#

@@ -1,8 +1,10 @@
 //! Tests of the scenario language as its users meet it: text in, plan or diagnostics out.
 
 mod diagnostics;
+mod docs;
 mod files;
 mod plans;
+mod properties;
 
 use std::path::Path;
 
