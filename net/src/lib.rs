@@ -4,6 +4,9 @@
 //! - [`kernel`]: rtnetlink, one verb per method (links, addresses, routes, rules), sysctls;
 //! - [`tun`]: TUN devices;
 //! - [`gre`]: GRE tunnels behind one trait, made by the kernel or by a helper process;
+//! - [`filter`]: who may send what into an interface;
+//! - [`membership`]: joining multicast groups;
+//! - [`mroute`]: multicast forwarding by the kernel;
 //! - [`probe`]: ICMP echo probing of many targets;
 //! - [`wire`]: pure packet codecs;
 //! - [`sandbox`]: test support, a process of its own in namespaces of its own for a test body.
@@ -11,12 +14,16 @@
 //! The network is IPv4 throughout, as the live one is: addresses are [`std::net::Ipv4Addr`] and prefixes
 //! [`ipnet::Ipv4Net`].
 
+pub mod filter;
 pub mod gre;
 pub mod kernel;
+pub mod membership;
+pub mod mroute;
 pub mod netns;
 pub mod probe;
 pub mod sandbox;
 pub mod tun;
 pub mod wire;
 
+mod rawlink;
 mod sys;

@@ -85,9 +85,19 @@ pub(crate) fn set_option(
     option: libc::c_int,
     value: libc::c_int,
 ) -> io::Result<()> {
-    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    set_option_bytes(socket, level, option, &value.to_ne_bytes())
+}
+
+/// Sets a socket option that is a structure, given as its bytes.
+pub(crate) fn set_option_bytes(
+    socket: &Socket,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: &[u8],
+) -> io::Result<()> {
+    let length = value.len() as libc::socklen_t;
     // SAFETY: the value outlives the call and has the length given.
-    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length) } {
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.as_ptr().cast(), length) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -24,6 +24,7 @@ pub(crate) enum Request {
     Delete { name: String },
     List,
     Discards,
+    HoldMulticast(bool),
 }
 
 /// What the helper answers.
@@ -34,6 +35,7 @@ pub(crate) enum Response {
     Deleted,
     Tunnels(Vec<Tunnel>),
     Discards(BTreeMap<Discard, u64>),
+    MulticastHeld(bool),
     Refused(Refusal),
 }
 

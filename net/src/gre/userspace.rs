@@ -69,6 +69,20 @@ impl Userspace {
         }
     }
 
+    /// Has the helper hold, or let go of, the socket without which the kernel forwards no multicast (see
+    /// [`crate::mroute`]); it stays as long as it does. Refused while another process holds it.
+    pub async fn hold_multicast(&self, hold: bool) -> Result<(), TunnelError> {
+        let request = Request::HoldMulticast(hold);
+        let response = match hold {
+            true => Some(self.ask_started(&request).await?),
+            false => self.ask(&request).await?,
+        };
+        match response {
+            Some(Response::MulticastHeld(_)) | None => Ok(()),
+            Some(other) => Err(unexpected(other)),
+        }
+    }
+
     /// Asks the helper that runs; none if none does.
     async fn ask(&self, request: &Request) -> Result<Option<Response>, TunnelError> {
         tracing::trace!(?request, "ask the gre helper");

@@ -76,11 +76,7 @@ impl Hosts {
 }
 
 /// Asks until the answer is there, and fails with the last answer at a deadline.
-pub(crate) async fn eventually<T, E, Fut>(what: &str, mut probe: impl FnMut() -> Fut) -> T
-where
-    E: std::fmt::Debug,
-    Fut: Future<Output = Result<T, E>>,
-{
+pub(crate) async fn eventually<T, E: std::fmt::Debug>(what: &str, mut probe: impl AsyncFnMut() -> Result<T, E>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         match probe().await {

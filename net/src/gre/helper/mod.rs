@@ -2,7 +2,8 @@
 //!
 //! [`serve`] is its whole life. It owns a TUN device per tunnel and one raw GRE socket, takes the namespace's abstract
 //! socket name as its lock, and answers clients on it. Tunnels belong to the process, not to the client that asked for
-//! them; it ends when it holds no tunnel and nobody is connected. Everything runs on one thread around one epoll:
+//! them; it ends when it holds no tunnel and nobody is connected. On request it also holds the socket without which the
+//! kernel forwards no multicast (see [`crate::mroute`]). Everything runs on one thread around one epoll:
 //!
 //! ```text
 //!   clients (control) ─┐
@@ -25,6 +26,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use socket2::Socket;
 
 use self::client::Client;
 use self::outer::{Outer, PathReport};
@@ -32,7 +34,7 @@ use self::table::{Carrier, Table};
 use super::control::{Refusal, Request, Response, SOCKET_NAME};
 use super::{Discard, Tunnel, TunnelSpec};
 use crate::tun::{MAX_PACKET, Tun, TunSpec};
-use crate::{kernel, sys};
+use crate::{kernel, mroute, sys};
 
 /// The line on standard output by which a helper says that the namespace has one that answers.
 pub(super) const READY: &str = "gre helper ready";
@@ -94,6 +96,8 @@ struct Helper {
     table: Table,
     clients: BTreeMap<u64, Client>,
     discards: BTreeMap<Discard, u64>,
+    /// Keeps the kernel forwarding multicast.
+    multicast: Option<Socket>,
     next: u64,
     /// Whether anyone has ever connected.
     met: bool,
@@ -114,6 +118,7 @@ impl Helper {
             table: Table::default(),
             clients: BTreeMap::new(),
             discards: BTreeMap::new(),
+            multicast: None,
             next: FIRST,
             met: false,
             buffer: vec![0; MAX_PACKET],
@@ -124,7 +129,7 @@ impl Helper {
         let lonely_until = Instant::now() + LONELY;
         let mut events = [EpollEvent::empty(); 64];
         loop {
-            if self.table.is_empty() && self.clients.is_empty() && (self.met || Instant::now() >= lonely_until) {
+            if self.is_idle() && (self.met || Instant::now() >= lonely_until) {
                 return Ok(());
             }
             let ready = match self.epoll.wait(&mut events, self.patience(lonely_until)) {
@@ -146,9 +151,13 @@ impl Helper {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        self.table.is_empty() && self.clients.is_empty() && self.multicast.is_none()
+    }
+
     /// How long to wait for an event: until someone should have called, or a lowered MTU is to be tried again.
     fn patience(&self, lonely_until: Instant) -> EpollTimeout {
-        let lonely = (!self.met && self.table.is_empty()).then_some(lonely_until);
+        let lonely = (!self.met && self.is_idle()).then_some(lonely_until);
         let Some(until) = lonely.into_iter().chain(self.table.next_restore()).min() else {
             return EpollTimeout::NONE;
         };
@@ -218,6 +227,7 @@ impl Helper {
                 Ok(Response::Tunnels(self.table.list()))
             }
             Request::Discards => Ok(Response::Discards(self.discards.clone())),
+            Request::HoldMulticast(hold) => self.hold_multicast(hold).map(|()| Response::MulticastHeld(hold)),
         };
         response.unwrap_or_else(|refusal| {
             tracing::info!(?refusal, "refused");
@@ -252,6 +262,19 @@ impl Helper {
         self.drop_deleted();
         let id = self.table.find(name).ok_or_else(|| Refusal::NotFound { name: name.to_owned() })?;
         self.drop_tunnel(id);
+        Ok(())
+    }
+
+    fn hold_multicast(&mut self, hold: bool) -> Result<(), Refusal> {
+        if !hold {
+            self.multicast = None;
+        } else if self.multicast.is_none() {
+            let failed = |e: io::Error| Refusal::Failed { name: "multicast".to_owned(), reason: e.to_string() };
+            let socket = mroute::daemon_socket().map_err(failed)?;
+            // Reports to the daemon are not read here; they need not take memory either.
+            let _ = socket.set_recv_buffer_size(0);
+            self.multicast = Some(socket);
+        }
         Ok(())
     }
 

@@ -1,0 +1,188 @@
+//! Who may send what into an interface: everything else is dropped and counted.
+//!
+//! A [`Filter`] keeps one [`IngressPolicy`] per interface in an nftables table of its own, written over netlink. The
+//! kernel holds the whole state: policies are read back from its rules, so a restarted agent finds what it left, and
+//! counters run on as long as an interface's policy does not change. Why nftables, and what else was weighed, is in
+//! `docs/decisions/0011-source-filter.md`.
+
+mod nft;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use self::nft::{Rule, RuleKind};
+use crate::netns::NetNs;
+use crate::rawlink::RawLink;
+
+/// What may come in by one interface. Nothing is said about interfaces without a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IngressPolicy {
+    /// Name of the interface. It need not exist yet.
+    pub interface: String,
+    /// Sources that may send. Packets of any other are dropped as [`Dropped::source`].
+    pub sources: BTreeSet<Ipv4Net>,
+    /// Groups that may be sent to. Packets to any other are dropped as [`Dropped::group`], but for the link's own
+    /// groups in 224.0.0.0/24, which are never forwarded.
+    pub groups: BTreeSet<Ipv4Addr>,
+}
+
+/// What was dropped on one interface since its policy was set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Packets whose source may not send.
+    pub source: u64,
+    /// Packets to a group that may not be sent to.
+    pub group: u64,
+}
+
+/// What [`Filter::apply`] changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Interfaces whose policy is new or another.
+    pub set: BTreeSet<String>,
+    /// Interfaces that have no policy any more.
+    pub removed: BTreeSet<String>,
+}
+
+impl Changes {
+    /// Whether everything was so already.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// Why the filter could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    /// The kernel has no nftables.
+    #[error("packet filter: this kernel has no nftables (load the module: `modprobe nf_tables`)")]
+    Unsupported,
+    /// The caller lacks the capability.
+    #[error("packet filter: not permitted (needs CAP_NET_ADMIN in the network namespace)")]
+    Denied,
+    /// The kernel refused.
+    #[error("packet filter: cannot {what}: {source}")]
+    Refused {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl FilterError {
+    fn new(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.raw_os_error() {
+            Some(libc::EPROTONOSUPPORT | libc::EOPNOTSUPP | libc::EAFNOSUPPORT) => Self::Unsupported,
+            // nfnetlink answers so for a subsystem that is not there.
+            Some(libc::EINVAL) if what == nft::TRIAL => Self::Unsupported,
+            Some(libc::EPERM | libc::EACCES) => Self::Denied,
+            _ => Self::Refused { what, source },
+        }
+    }
+}
+
+/// The packet filter of one network namespace.
+#[derive(Debug)]
+pub struct Filter {
+    link: RawLink,
+}
+
+impl Filter {
+    /// Opens the filter of the calling thread's namespace and makes its table if it is not there.
+    pub fn open() -> Result<Self, FilterError> {
+        Self::prepare(RawLink::open(nft::NETLINK_NETFILTER))
+    }
+
+    /// Opens the filter of `ns`.
+    pub fn open_in(ns: &NetNs) -> Result<Self, FilterError> {
+        Self::prepare(RawLink::open_in(ns, nft::NETLINK_NETFILTER))
+    }
+
+    fn prepare(link: io::Result<RawLink>) -> Result<Self, FilterError> {
+        let mut link = link.map_err(FilterError::new("open a socket"))?;
+        link.execute(nft::make_table()).map_err(FilterError::new(nft::TRIAL))?;
+        Ok(Self { link })
+    }
+
+    /// Makes `policies` the whole state, in one step: no packet meets half of it. What is so already is not touched
+    /// and keeps its counters. Of two policies for one interface the later counts.
+    pub fn apply(&mut self, policies: impl IntoIterator<Item = IngressPolicy>) -> Result<Changes, FilterError> {
+        let wanted: BTreeMap<_, _> = policies.into_iter().map(|policy| (policy.interface.clone(), policy)).collect();
+        let rules = self.rules()?;
+        let actual = read_policies(&rules);
+        let mut changes = Changes::default();
+        let mut messages = Vec::new();
+        for (interface, policy) in &actual {
+            if wanted.get(interface) != Some(policy) {
+                changes.removed.insert(interface.clone());
+                messages.extend(nft::remove(interface, &rules));
+            }
+        }
+        for (interface, policy) in &wanted {
+            if actual.get(interface) != Some(policy) {
+                changes.removed.remove(interface);
+                changes.set.insert(interface.clone());
+                messages.extend(nft::add(policy));
+            }
+        }
+        if !messages.is_empty() {
+            tracing::debug!(?changes, "change packet filter");
+            self.link.execute(nft::batch(messages)).map_err(FilterError::new("change its rules"))?;
+        }
+        Ok(changes)
+    }
+
+    /// The policies in force, by interface.
+    pub fn policies(&mut self) -> Result<BTreeMap<String, IngressPolicy>, FilterError> {
+        Ok(read_policies(&self.rules()?))
+    }
+
+    /// What was dropped, by interface; each that has a policy is there.
+    pub fn dropped(&mut self) -> Result<BTreeMap<String, Dropped>, FilterError> {
+        let mut dropped = BTreeMap::<String, Dropped>::new();
+        for rule in self.rules()? {
+            let of = dropped.entry(rule.interface).or_default();
+            match rule.kind {
+                RuleKind::OtherSource => of.source += rule.packets,
+                RuleKind::OtherGroup => of.group += rule.packets,
+                _ => {}
+            }
+        }
+        Ok(dropped)
+    }
+
+    fn rules(&mut self) -> Result<Vec<Rule>, FilterError> {
+        let listed = self.link.dump(nft::list_rules()).map_err(FilterError::new("list its rules"))?;
+        Ok(listed.iter().filter_map(|payload| nft::read_rule(payload)).collect())
+    }
+}
+
+fn read_policies(rules: &[Rule]) -> BTreeMap<String, IngressPolicy> {
+    let mut policies = BTreeMap::new();
+    for rule in rules {
+        let policy = policies.entry(rule.interface.clone()).or_insert_with(|| IngressPolicy {
+            interface: rule.interface.clone(),
+            sources: BTreeSet::new(),
+            groups: BTreeSet::new(),
+        });
+        match rule.kind {
+            RuleKind::Source(source) => {
+                policy.sources.insert(source);
+            }
+            RuleKind::Group(group) => {
+                policy.groups.insert(group);
+            }
+            RuleKind::Entry
+            | RuleKind::OtherSource
+            | RuleKind::NoGroup
+            | RuleKind::LinkGroup
+            | RuleKind::OtherGroup => {}
+        }
+    }
+    policies
+}

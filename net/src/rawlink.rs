@@ -1,0 +1,254 @@
+//! Netlink by hand, for the families that rtnetlink does not speak: nfnetlink and multicast routing.
+//!
+//! A request and its answers take microseconds, so the socket blocks; a bound on the wait keeps a lost answer from
+//! blocking for ever.
+
+use std::io;
+use std::time::Duration;
+
+use rtnetlink::sys::{Socket, SocketAddr};
+
+use crate::netns::NetNs;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const HEADER_LEN: usize = 16;
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Flags of a request, netlink(7).
+pub(crate) const REQUEST: u16 = 0x001;
+pub(crate) const ACK: u16 = 0x004;
+pub(crate) const DUMP: u16 = 0x300;
+pub(crate) const CREATE: u16 = 0x400;
+pub(crate) const APPEND: u16 = 0x800;
+
+/// A request under construction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message(Vec<u8>);
+
+impl Message {
+    pub(crate) fn new(kind: u16, flags: u16, body: &[u8]) -> Self {
+        let mut bytes = vec![0; HEADER_LEN];
+        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+        bytes[6..8].copy_from_slice(&(flags | REQUEST).to_ne_bytes());
+        bytes.extend_from_slice(body);
+        Self(bytes)
+    }
+
+    /// Appends an attribute.
+    pub(crate) fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
+        let length = (4 + value.len()) as u16;
+        self.0.extend_from_slice(&length.to_ne_bytes());
+        self.0.extend_from_slice(&kind.to_ne_bytes());
+        self.0.extend_from_slice(value);
+        self.0.resize(self.0.len().next_multiple_of(4), 0);
+        self
+    }
+
+    /// Appends a string attribute, terminated as the kernel wants it.
+    pub(crate) fn string(self, kind: u16, value: &str) -> Self {
+        self.attribute(kind, &[value.as_bytes(), &[0]].concat())
+    }
+
+    /// Appends a 32-bit attribute in network order.
+    pub(crate) fn be32(self, kind: u16, value: u32) -> Self {
+        self.attribute(kind, &value.to_be_bytes())
+    }
+
+    /// Appends an attribute that holds those appended by `fill`.
+    pub(crate) fn nested(mut self, kind: u16, fill: impl FnOnce(Self) -> Self) -> Self {
+        const NESTED: u16 = 0x8000;
+        let start = self.0.len();
+        self.0.extend_from_slice(&[0; 2]);
+        self.0.extend_from_slice(&(kind | NESTED).to_ne_bytes());
+        let mut filled = fill(self);
+        let length = (filled.0.len() - start) as u16;
+        filled.0[start..start + 2].copy_from_slice(&length.to_ne_bytes());
+        filled
+    }
+
+    fn wants_ack(&self) -> bool {
+        u16::from_ne_bytes([self.0[6], self.0[7]]) & ACK != 0
+    }
+
+    fn finish(mut self, sequence: u32) -> Vec<u8> {
+        let length = self.0.len() as u32;
+        self.0[..4].copy_from_slice(&length.to_ne_bytes());
+        self.0[8..12].copy_from_slice(&sequence.to_ne_bytes());
+        self.0
+    }
+}
+
+/// The attributes in `bytes`; ends at the first that does not fit.
+pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    const KIND: u16 = 0x3fff;
+    std::iter::from_fn(move || {
+        let head = bytes.first_chunk::<4>()?;
+        let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
+        let kind = u16::from_ne_bytes([head[2], head[3]]) & KIND;
+        let value = bytes.get(4..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    })
+}
+
+/// The first attribute of a kind.
+pub(crate) fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    attributes(bytes).find(|(found, _)| *found == kind).map(|(_, value)| value)
+}
+
+/// A string attribute, without its terminator.
+pub(crate) fn string(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value)).ok()
+}
+
+/// A netlink socket of one network namespace.
+pub(crate) struct RawLink {
+    socket: Socket,
+    sequence: u32,
+}
+
+impl std::fmt::Debug for RawLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawLink").finish_non_exhaustive()
+    }
+}
+
+impl RawLink {
+    /// Opens a socket in the namespace of the calling thread.
+    pub(crate) fn open(protocol: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        let timeout = nix::sys::time::TimeVal::new(ANSWER_WITHIN.as_secs() as i64, 0);
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimeout, &timeout)?;
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    /// Opens a socket in `ns`.
+    pub(crate) fn open_in(ns: &NetNs, protocol: isize) -> io::Result<Self> {
+        ns.run(|| Self::open(protocol)).map_err(io::Error::other)?
+    }
+
+    /// Sends messages together and waits for the last acknowledgement that one asks for; the first error of any is the
+    /// result.
+    pub(crate) fn execute(&mut self, messages: Vec<Message>) -> io::Result<()> {
+        let first = self.sequence.wrapping_add(1);
+        let mut last = first;
+        let mut bytes = Vec::new();
+        for message in messages {
+            let sequence = self.next_sequence();
+            if message.wants_ack() {
+                last = sequence;
+            }
+            bytes.extend(message.finish(sequence));
+        }
+        self.send(&bytes)?;
+        loop {
+            for (kind, sequence, payload) in split(&self.receive()?) {
+                let ours = sequence.wrapping_sub(first) <= last.wrapping_sub(first);
+                if kind != NLMSG_ERROR || !ours {
+                    continue;
+                }
+                match error_number(payload) {
+                    0 if sequence == last => return Ok(()),
+                    0 => {}
+                    number => return Err(io::Error::from_raw_os_error(number)),
+                }
+            }
+        }
+    }
+
+    /// Sends a dump request and returns the payloads of what it lists.
+    pub(crate) fn dump(&mut self, message: Message) -> io::Result<Vec<Vec<u8>>> {
+        let sequence = self.next_sequence();
+        self.send(&message.finish(sequence))?;
+        let mut listed = Vec::new();
+        loop {
+            for (kind, of, payload) in split(&self.receive()?) {
+                match kind {
+                    _ if of != sequence => {}
+                    NLMSG_DONE => return Ok(listed),
+                    NLMSG_ERROR => match error_number(payload) {
+                        0 => return Ok(listed),
+                        number => return Err(io::Error::from_raw_os_error(number)),
+                    },
+                    _ => listed.push(payload.to_vec()),
+                }
+            }
+        }
+    }
+
+    fn next_sequence(&mut self) -> u32 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        self.socket.send(bytes, 0).map(|_| ())
+    }
+
+    fn receive(&self) -> io::Result<Vec<u8>> {
+        loop {
+            match self.socket.recv_from_full() {
+                Ok((bytes, _)) => return Ok(bytes),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The messages in what was received: kind, sequence number, payload.
+fn split(mut bytes: &[u8]) -> impl Iterator<Item = (u16, u32, &[u8])> {
+    std::iter::from_fn(move || {
+        let head = bytes.first_chunk::<HEADER_LEN>()?;
+        let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let length = word(0) as usize;
+        let payload = bytes.get(HEADER_LEN..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((u16::from_ne_bytes([head[4], head[5]]), word(8), payload))
+    })
+}
+
+/// The positive error number of an acknowledgement; 0 for success.
+fn error_number(payload: &[u8]) -> i32 {
+    payload.first_chunk::<4>().map_or(libc::EBADMSG, |bytes| i32::from_ne_bytes(*bytes).wrapping_neg())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_message_is_padded_and_nested() {
+        let message = Message::new(7, ACK, &[1, 2, 3, 4])
+            .string(1, "ab")
+            .nested(2, |message| message.be32(3, 0x0102_0304))
+            .finish(9);
+        let expected = [
+            40, 0, 0, 0, 7, 0, 5, 0, 9, 0, 0, 0, 0, 0, 0, 0, // header
+            1, 2, 3, 4, // body
+            7, 0, 1, 0, b'a', b'b', 0, 0, // string
+            12, 0, 2, 0x80, 8, 0, 3, 0, 1, 2, 3, 4, // nested
+        ];
+        assert_eq!(message, expected);
+        assert_eq!(split(&message).collect::<Vec<_>>(), [(7, 9, &expected[16..])]);
+        let listed: Vec<_> = attributes(&expected[20..]).collect();
+        assert_eq!(listed, [(1, &b"ab\0"[..]), (2, &expected[32..])]);
+        assert_eq!(attribute(&expected[20..], 1).and_then(string), Some("ab"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_end_the_list(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            for (_, value) in attributes(&bytes) {
+                prop_assert!(value.len() <= bytes.len());
+            }
+            for (_, _, payload) in split(&bytes) {
+                prop_assert!(payload.len() <= bytes.len());
+            }
+        }
+    }
+}
