@@ -1,5 +1,8 @@
 //! The activator's tests: plans by table, and the whole of it against the program.
 
+mod histories;
+mod invariants;
+mod operator;
 mod plan_devices;
 mod plan_rest;
 mod plan_users;

@@ -1,0 +1,88 @@
+//! The process: arguments in, reconciler, HTTP and signals together, out again without a trace.
+
+use std::{future::Future, sync::Arc};
+
+use anyhow::{Context, anyhow};
+use dz_sdk::{Ledger, ledger::rpc::RpcLedger};
+use solana_keypair::read_keypair_file;
+use solana_signer::Signer;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tracing::{info, warn};
+
+use crate::{
+    args::Args,
+    http::{self, Shared},
+    log,
+    metrics::Metrics,
+    ready,
+    reconciler::{Reconciler, Timing},
+    status::Status,
+};
+
+/// Runs the activator until SIGTERM or SIGINT.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    log::init(args.log_format);
+    let keypair = read_keypair_file(&args.keypair)
+        .map_err(|error| anyhow!("{error}"))
+        .with_context(|| format!("key file {}", args.keypair.display()))?;
+    let listener = match args.listen {
+        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?),
+        None => None,
+    };
+    let stop = stop_signal().context("waiting for signals")?;
+    let key = keypair.pubkey();
+    let ledger: Arc<dyn Ledger> = Arc::new(RpcLedger::connect(&args.rpc_url, &args.ws_url, args.program_id, keypair));
+    info!(%key, rpc = args.rpc_url, program = %args.program_id, policy = ?args.policy, "started");
+
+    let (metrics, status) = (Arc::new(Metrics::default()), Arc::new(Status::default()));
+    let (ask_to_stop, asked) = watch::channel(false);
+    let server = listener.map(|listener| {
+        let router = http::router(Shared { ledger: ledger.clone(), metrics: metrics.clone(), status: status.clone() });
+        let mut asked = asked.clone();
+        let shutdown = async move {
+            // An error says that whoever could ask has gone.
+            let _ = asked.wait_for(|stop| *stop).await;
+        };
+        tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(shutdown).into_future())
+    });
+    let timing = Timing { resync: args.resync, ..Timing::default() };
+    let reconciler = Reconciler::new(ledger, args.policy, timing, metrics, status, rand::random());
+    let mut work = tokio::spawn(reconciler.run(asked, || {
+        if let Err(error) = ready::notify_ready() {
+            warn!(%error, "the service manager does not hear that the activator is ready");
+        }
+    }));
+
+    let ended = tokio::select! {
+        () = stop => None,
+        ended = &mut work => Some(ended),
+    };
+    info!("stopping");
+    // An error says that nobody waits for it any more.
+    let _ = ask_to_stop.send(true);
+    match ended {
+        Some(ended) => ended,
+        None => work.await,
+    }
+    .context("the reconciler has failed")?;
+    if let Some(server) = server {
+        // A client that keeps its connection open does not keep the activator.
+        server.abort();
+    }
+    Ok(())
+}
+
+/// Completes at the first SIGTERM or SIGINT.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,87 @@
+//! Random histories of operators' requests through plan and program: after each stretch the activator comes to rest,
+//! nothing it planned was refused, every invariant holds, and a second plan is empty.
+
+use std::sync::Arc;
+
+use dz_activator::{
+    Policy, WhenFull,
+    metrics::Metrics,
+    plan,
+    reconciler::{Pass, Reconciler, Timing},
+    status::Status,
+    strategy::{DzIp, EndpointPull, LoopbackNumbering},
+};
+use dz_sdk::{NetworkView, local::LocalLedger};
+use proptest::{collection::vec, prelude::*};
+use tokio::sync::watch;
+
+use crate::{
+    invariants,
+    operator::{ACTIVATOR, Op, genesis, op, request},
+};
+
+/// One pass takes back and gives; a second one may find that something it gave made something else possible.
+const PASSES: usize = 3;
+
+fn policy() -> impl Strategy<Value = Policy> {
+    (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(wait, pull, dz_ip, number)| Policy {
+        when_full: if wait { WhenFull::Wait } else { WhenFull::Reject },
+        endpoint_strategy: if pull { EndpointPull::Spread } else { EndpointPull::FirstFit },
+        dz_ip_strategy: if dz_ip { DzIp::Spread } else { DzIp::FirstFit },
+        loopback_strategy: if number { LoopbackNumbering::ByAddress } else { LoopbackNumbering::Lowest },
+    })
+}
+
+/// An activator on this chain.
+pub(crate) fn activator(ledger: &LocalLedger, policy: Policy) -> Reconciler {
+    let ledger = Arc::new(ledger.as_payer(ACTIVATOR));
+    Reconciler::new(ledger, policy, Timing::default(), Arc::new(Metrics::default()), Arc::new(Status::default()), 7)
+}
+
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// Lets the activator work on fresh views until it rests; gives the chain it leaves.
+fn come_to_rest(ledger: &LocalLedger, activator: &mut Reconciler, policy: &Policy) -> NetworkView {
+    let (_stop, stop) = watch::channel(false);
+    for pass in 0.. {
+        let view = ledger.bank().view().unwrap();
+        match block_on(activator.pass(&view, &stop)) {
+            Pass::Quiet => break,
+            Pass::Landed { .. } => {}
+            other => panic!("a plan from a fresh view of a chain nobody else changes came to {other:?}"),
+        }
+        assert!(pass < PASSES, "the activator does not come to rest");
+    }
+    let view = ledger.bank().view().unwrap();
+    invariants::check(&view);
+    let plan = plan(&view, policy);
+    assert_eq!(plan.actions, [], "a second plan must be empty");
+    invariants::nobody_waits_but(&view, &plan.conditions.iter().map(|condition| condition.subject.key).collect());
+    view
+}
+
+/// A stretch of history, after which the activator comes to rest.
+fn stretch() -> impl Strategy<Value = Vec<Op>> {
+    vec(op(), 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_operators_do_the_activator_comes_to_rest(stretches in vec(stretch(), 1..16), policy in policy()) {
+        let ledger = genesis();
+        let mut activator = activator(&ledger, policy);
+        come_to_rest(&ledger, &mut activator, &policy);
+        for stretch in stretches {
+            for op in stretch {
+                // A refusal is an answer, too.
+                let _ = request(&ledger, &op);
+                invariants::check(&ledger.bank().view().unwrap());
+            }
+            come_to_rest(&ledger, &mut activator, &policy);
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! People at work on a small network: what they may ask of the chain, sensible or not, and a chain to ask.
+//!
+//! The network is small so that random requests meet: they run out of addresses, delete what is in use, connect
+//! twice. What the program refuses is refused; the activator has to cope with what it lets through.
+
+use std::net::Ipv4Addr;
+
+use dz_sdk::{
+    NetworkView,
+    build::{self, CreateUser},
+    instruction::{
+        access_pass, access_pass::PassLimits, contributor, exchange, global_config, link::LinkNumbers, tenant,
+    },
+    ledger::LedgerError,
+    local::{LocalBank, LocalLedger},
+    program::{
+        ID,
+        instruction::{CreateDeviceArgs, GlobalConfigArgs, Roles},
+        network::NetworkV4,
+        pda,
+        state::{Bootstrap, DeviceCaps, DeviceType, LinkStatus, PoolKind, UserType},
+    },
+};
+use proptest::prelude::*;
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+
+use crate::world::{ip, net};
+
+/// Signs for everybody but the activator: the foundation may do what owners and payers may.
+pub(crate) const FOUNDATION: Pubkey = Pubkey::new_from_array([0xf0; 32]);
+/// Signs for the activator.
+pub(crate) const ACTIVATOR: Pubkey = Pubkey::new_from_array([0xac; 32]);
+/// Owns the contributors and gets the rent of what goes.
+const OWNER: Pubkey = Pubkey::new_from_array([0x0e; 32]);
+
+/// Blocks that can be added, the first of each kind at the start. The last one holds prefixes that devices may have
+/// registered as their own.
+const BLOCKS: [(PoolKind, &str); 11] = [
+    (PoolKind::DoubleZeroBlock, "148.52.0.0/23"),
+    (PoolKind::UserTunnelBlock, "169.254.0.0/29"),
+    (PoolKind::DeviceTunnelBlock, "172.16.0.0/31"),
+    (PoolKind::MulticastGroupBlock, "233.84.178.0/31"),
+    (PoolKind::MulticastPublisherBlock, "148.51.120.0/31"),
+    (PoolKind::DoubleZeroBlock, "148.53.0.0/24"),
+    (PoolKind::UserTunnelBlock, "169.254.1.0/30"),
+    (PoolKind::DeviceTunnelBlock, "172.17.0.0/30"),
+    (PoolKind::MulticastGroupBlock, "233.84.179.0/30"),
+    (PoolKind::MulticastPublisherBlock, "148.51.121.0/32"),
+    (PoolKind::DoubleZeroBlock, "45.33.100.0/22"),
+];
+
+/// One request. The numbers name things; those that are not there are refused by the program or by the builder.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    AddBlock(u8),
+    RemoveBlock(u8),
+    CreateContributor(u8),
+    SuspendContributor(u8),
+    ResumeContributor(u8),
+    DeleteContributor(u8),
+    CreateDevice { device: u8, contributor: u8, bootstrap: u8, transit: bool },
+    UpdateDevice { device: u8, transit: bool, wanted: u8 },
+    AddPrefix { device: u8, prefix: u8 },
+    RemovePrefix { device: u8, nth: u8 },
+    DrainDevice(u8),
+    UndrainDevice(u8),
+    DeleteDevice(u8),
+    CreateInterface { device: u8, name: u8, address: bool },
+    DeleteInterface { device: u8, nth: u8 },
+    CreateLink { link: u8, from: u8, to: u8 },
+    AcceptLink(u8),
+    SetLinkStatus { link: u8, status: u8 },
+    DeleteLink(u8),
+    CreateTenant(u8),
+    DeleteTenant(u8),
+    CreateGroup(u8),
+    DeleteGroup(u8),
+    AllowGroup { client: u8, group: u8, publish: bool, subscribe: bool },
+    Connect { client: u8, device: u8, endpoint: u8, kind: u8, tenant: Option<u8>, groups: Vec<(u8, bool, bool)> },
+    SetRoles { nth: u8, groups: Vec<(u8, bool, bool)> },
+    Disconnect(u8),
+    Ban(u8),
+}
+
+/// Requests in about the proportions in which a network sees them.
+pub(crate) fn op() -> impl Strategy<Value = Op> {
+    let groups = || proptest::collection::vec((0..3u8, any::<bool>(), any::<bool>()), 1..3);
+    let client = 0..6u8;
+    let connect = (client.clone(), 0..4u8, 0..3u8, 0..3u8, proptest::option::of(0..2u8), groups()).prop_map(
+        |(client, device, endpoint, kind, tenant, groups)| Op::Connect {
+            client,
+            device,
+            endpoint,
+            kind,
+            tenant,
+            groups,
+        },
+    );
+    prop_oneof![
+        2 => (0..11u8).prop_map(Op::AddBlock),
+        1 => (0..11u8).prop_map(Op::RemoveBlock),
+        1 => (0..2u8).prop_map(Op::CreateContributor),
+        1 => (0..2u8).prop_map(Op::SuspendContributor),
+        1 => (0..2u8).prop_map(Op::ResumeContributor),
+        1 => (0..2u8).prop_map(Op::DeleteContributor),
+        6 => (0..4u8, 0..2u8, 0..6u8, prop::bool::weighted(0.1)).prop_map(
+            |(device, contributor, bootstrap, transit)| Op::CreateDevice { device, contributor, bootstrap, transit }
+        ),
+        3 => (0..4u8, prop::bool::weighted(0.2), 0..6u8)
+            .prop_map(|(device, transit, wanted)| Op::UpdateDevice { device, transit, wanted }),
+        4 => (0..4u8, 0..6u8).prop_map(|(device, prefix)| Op::AddPrefix { device, prefix }),
+        2 => (0..4u8, 0..3u8).prop_map(|(device, nth)| Op::RemovePrefix { device, nth }),
+        1 => (0..4u8).prop_map(Op::DrainDevice),
+        1 => (0..4u8).prop_map(Op::UndrainDevice),
+        2 => (0..4u8).prop_map(Op::DeleteDevice),
+        5 => (0..4u8, 0..5u8, any::<bool>())
+            .prop_map(|(device, name, address)| Op::CreateInterface { device, name, address }),
+        3 => (0..4u8, 0..5u8).prop_map(|(device, nth)| Op::DeleteInterface { device, nth }),
+        3 => (0..3u8, 0..4u8, 0..4u8).prop_map(|(link, from, to)| Op::CreateLink { link, from, to }),
+        2 => (0..3u8).prop_map(Op::AcceptLink),
+        2 => (0..3u8, 0..3u8).prop_map(|(link, status)| Op::SetLinkStatus { link, status }),
+        2 => (0..3u8).prop_map(Op::DeleteLink),
+        1 => (0..2u8).prop_map(Op::CreateTenant),
+        1 => (0..2u8).prop_map(Op::DeleteTenant),
+        2 => (0..3u8).prop_map(Op::CreateGroup),
+        1 => (0..3u8).prop_map(Op::DeleteGroup),
+        3 => (client, 0..3u8, any::<bool>(), any::<bool>())
+            .prop_map(|(client, group, publish, subscribe)| Op::AllowGroup { client, group, publish, subscribe }),
+        16 => connect,
+        6 => (0..12u8, groups()).prop_map(|(nth, groups)| Op::SetRoles { nth, groups }),
+        6 => (0..12u8).prop_map(Op::Disconnect),
+        1 => (0..12u8).prop_map(Op::Ban),
+    ]
+}
+
+/// A chain with two metros' worth of nothing: config, blocks, contributors, groups, and passes that allow everything.
+pub(crate) fn genesis() -> LocalLedger {
+    let mut bank = LocalBank::new(ID);
+    for key in [FOUNDATION, ACTIVATOR] {
+        bank.airdrop(key, 1 << 60);
+    }
+    let ledger = LocalLedger::new(bank, FOUNDATION).unwrap();
+    let args = GlobalConfigArgs { endpoint_loopback_last: 104, ..GlobalConfigArgs::default() };
+    let payer = &FOUNDATION;
+    let must = |instruction: Instruction| {
+        ledger.bank().execute(&[FOUNDATION], &[instruction]).unwrap();
+    };
+    must(global_config::init_global_config(&ID, payer, args));
+    must(global_config::set_activator(&ID, payer, ACTIVATOR));
+    must(exchange::create_exchange(&ID, payer, "nyc", "New York", 40_700_000, -74_000_000));
+    for op in [0, 1, 2, 3, 4].map(Op::AddBlock).into_iter().chain([0, 1].map(Op::CreateContributor)) {
+        request(&ledger, &op).unwrap().unwrap();
+    }
+    for tenant in 0..2 {
+        request(&ledger, &Op::CreateTenant(tenant)).unwrap().unwrap();
+    }
+    for group in 0..3 {
+        request(&ledger, &Op::CreateGroup(group)).unwrap().unwrap();
+    }
+    for client in 0..6 {
+        let limits = PassLimits { max_unicast_users: 2, max_multicast_users: 2, ..PassLimits::default() };
+        let tenants = if client % 3 == 0 { vec![] } else { vec![pda::tenant(&ID, "t0").0] };
+        must(access_pass::set_access_pass(&ID, payer, client_ip(client), FOUNDATION, limits, &tenants));
+        for group in 0..3 {
+            request(&ledger, &Op::AllowGroup { client, group, publish: true, subscribe: true }).unwrap().unwrap();
+        }
+    }
+    ledger
+}
+
+/// Sends a request. `None` when there is nothing in the view to ask it of, else what became of it.
+pub(crate) fn request(ledger: &LocalLedger, op: &Op) -> Option<Result<(), LedgerError>> {
+    let view = ledger.bank().view().unwrap();
+    let instructions = instructions(&view, op)?;
+    let outcome =
+        futures_util::FutureExt::now_or_never(dz_sdk::Ledger::send(&ledger.as_payer(FOUNDATION), &instructions));
+    Some(outcome.expect("a ledger in memory answers at once").map(drop))
+}
+
+fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
+    let payer = &FOUNDATION;
+    let one = |built: Result<Instruction, build::BuildError>| built.ok().map(|instruction| vec![instruction]);
+    match op {
+        Op::AddBlock(block) => {
+            let (kind, block) = block_of(*block);
+            Some(vec![global_config::add_block(&ID, payer, kind, block)])
+        }
+        Op::RemoveBlock(block) => {
+            let (kind, block) = block_of(*block);
+            Some(vec![global_config::remove_block(&ID, payer, kind, block)])
+        }
+        Op::CreateContributor(number) => {
+            Some(vec![contributor::create_contributor(&ID, payer, &format!("c{number}"), OWNER)])
+        }
+        Op::SuspendContributor(number) => {
+            Some(vec![contributor::suspend_contributor(&ID, payer, contributor_key(*number))])
+        }
+        Op::ResumeContributor(number) => {
+            Some(vec![contributor::resume_contributor(&ID, payer, contributor_key(*number))])
+        }
+        Op::DeleteContributor(number) => {
+            Some(vec![contributor::delete_contributor(&ID, payer, contributor_key(*number))])
+        }
+        Op::CreateDevice { device, contributor, bootstrap, transit } => {
+            let args = CreateDeviceArgs {
+                code: format!("d{device}"),
+                device_type: if *transit { DeviceType::Transit } else { DeviceType::Hybrid },
+                public_ip: Ipv4Addr::new(9, 1, 0, 1 + device),
+                bootstrap: match bootstrap {
+                    0 | 1 => Bootstrap::Carve { prefix_len: 29 },
+                    2 => Bootstrap::Carve { prefix_len: 25 },
+                    3 | 4 => Bootstrap::OwnPrefix,
+                    _ => Bootstrap::OwnEndpoints,
+                },
+                endpoints_wanted: None,
+                tunnel_slots: 3,
+                caps: DeviceCaps { max_users: 5, ..DeviceCaps::default() },
+            };
+            let exchange = pda::exchange(&ID, "nyc").0;
+            one(build::create_device(view, payer, contributor_key(*contributor), exchange, args))
+        }
+        Op::UpdateDevice { device, transit, wanted } => {
+            let device_type = if *transit { DeviceType::Transit } else { DeviceType::Hybrid };
+            let caps = DeviceCaps { max_users: 5, ..DeviceCaps::default() };
+            one(build::update_device(view, payer, device_key(*device), device_type, caps, *wanted))
+        }
+        Op::AddPrefix { device, prefix } => {
+            let prefix = net(&format!("45.33.{}.0/29", 100 + prefix));
+            one(build::add_device_prefix(view, payer, device_key(*device), prefix))
+        }
+        Op::RemovePrefix { device, nth } => {
+            let prefix = view.device(&device_key(*device))?.prefixes.get(usize::from(*nth))?.net;
+            one(build::remove_device_prefix(view, payer, device_key(*device), prefix))
+        }
+        Op::DrainDevice(device) => one(build::drain_device(view, payer, device_key(*device))),
+        Op::UndrainDevice(device) => one(build::undrain_device(view, payer, device_key(*device))),
+        Op::DeleteDevice(device) => one(build::delete_device(view, payer, device_key(*device))),
+        Op::CreateInterface { device, name, address } => {
+            let names = ["Ethernet1/1", "Ethernet1/2", "Loopback100", "Loopback103", "Loopback255"];
+            let own = match name {
+                0 => Ipv4Addr::new(9, 1, 0, 1 + device),
+                _ => Ipv4Addr::new(9, 2, *device, *name),
+            };
+            let own = address.then_some(own);
+            one(build::create_interface(view, payer, device_key(*device), names[usize::from(*name)], own, *address))
+        }
+        Op::DeleteInterface { device, nth } => {
+            let key = *view.interfaces_of_device(&device_key(*device)).nth(usize::from(*nth))?.0;
+            one(build::delete_interface(view, payer, key))
+        }
+        Op::CreateLink { link, from, to } => {
+            let port = |device: u8| {
+                let free = |name: &str| {
+                    let key = pda::interface(&ID, &device_key(device), name).0;
+                    view.interface(&key).filter(|interface| interface.link.is_none()).map(|_| key)
+                };
+                free("Ethernet1/1").or_else(|| free("Ethernet1/2"))
+            };
+            let numbers = LinkNumbers { delay_ns: 1_000_000, bandwidth: 10_000_000_000, mtu: 9000 };
+            one(build::create_link(view, payer, &format!("l{link}"), port(*from)?, port(*to)?, numbers))
+        }
+        Op::AcceptLink(link) => one(build::accept_link(view, payer, link_key(*link))),
+        Op::SetLinkStatus { link, status } => {
+            let status =
+                [LinkStatus::Activated, LinkStatus::SoftDrained, LinkStatus::HardDrained][usize::from(*status)];
+            one(build::set_link_status(view, payer, link_key(*link), status))
+        }
+        Op::DeleteLink(link) => one(build::delete_link(view, payer, link_key(*link))),
+        Op::CreateTenant(number) => Some(vec![tenant::create_tenant(&ID, payer, &format!("t{number}"), vec![])]),
+        Op::DeleteTenant(number) => Some(vec![tenant::delete_tenant(&ID, payer, tenant_key(*number))]),
+        Op::CreateGroup(number) => {
+            let create = dz_sdk::instruction::multicast_group::create_multicast_group;
+            Some(vec![create(&ID, payer, &format!("g{number}"), OWNER, 1_000_000)])
+        }
+        Op::DeleteGroup(number) => {
+            let delete = dz_sdk::instruction::multicast_group::delete_multicast_group;
+            Some(vec![delete(&ID, payer, group_key(*number))])
+        }
+        Op::AllowGroup { client, group, publish, subscribe } => {
+            let pass = pda::access_pass(&ID, client_ip(*client), &FOUNDATION).0;
+            let group = group_key(*group);
+            Some(vec![access_pass::set_pass_group(&ID, payer, pass, group, *publish, *subscribe)])
+        }
+        Op::Connect { client, device, endpoint, kind, tenant, groups } => {
+            let endpoints = view.endpoints(&device_key(*device));
+            let wanted = CreateUser {
+                client_ip: client_ip(*client),
+                endpoint_ip: endpoints.get(usize::from(*endpoint))?.0,
+                user_type: [UserType::Ibrl, UserType::IbrlWithAllocatedIp, UserType::Multicast][usize::from(*kind)],
+                tenant: tenant.filter(|_| *kind < 2).map(tenant_key),
+                roles: if *kind == 2 { roles(groups) } else { vec![] },
+            };
+            one(build::create_user(view, payer, &FOUNDATION, wanted))
+        }
+        Op::SetRoles { nth, groups } => build::set_user_roles(view, payer, nth_user(view, *nth)?, &roles(groups)).ok(),
+        Op::Disconnect(nth) => one(build::delete_user(view, payer, nth_user(view, *nth)?)),
+        Op::Ban(nth) => one(build::ban_user(view, payer, nth_user(view, *nth)?)),
+    }
+}
+
+fn block_of(number: u8) -> (PoolKind, NetworkV4) {
+    let (kind, block) = BLOCKS[usize::from(number)];
+    (kind, net(block))
+}
+
+fn roles(groups: &[(u8, bool, bool)]) -> Vec<(Pubkey, Roles)> {
+    let mut roles: Vec<(Pubkey, Roles)> = Vec::new();
+    for (group, publish, subscribe) in groups {
+        let key = group_key(*group);
+        if roles.iter().all(|(other, _)| *other != key) {
+            roles.push((key, Roles { publish: *publish, subscribe: *subscribe }));
+        }
+    }
+    roles
+}
+
+fn nth_user(view: &NetworkView, nth: u8) -> Option<Pubkey> {
+    view.users().keys().nth(usize::from(nth)).copied()
+}
+
+fn client_ip(client: u8) -> Ipv4Addr {
+    let [a, b, c, _] = ip("7.0.0.0").octets();
+    Ipv4Addr::new(a, b, c, 1 + client)
+}
+
+fn contributor_key(number: u8) -> Pubkey {
+    pda::contributor(&ID, &format!("c{number}")).0
+}
+
+fn device_key(number: u8) -> Pubkey {
+    pda::device(&ID, &format!("d{number}")).0
+}
+
+fn link_key(number: u8) -> Pubkey {
+    pda::link(&ID, &format!("l{number}")).0
+}
+
+fn tenant_key(number: u8) -> Pubkey {
+    pda::tenant(&ID, &format!("t{number}")).0
+}
+
+fn group_key(number: u8) -> Pubkey {
+    pda::multicast_group(&ID, &format!("g{number}")).0
+}
