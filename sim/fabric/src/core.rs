@@ -7,8 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::counters::{DropReason, Tally};
+use crate::geo::{Geography, Position};
 use crate::packet::icmp::{self, IcmpError};
 use crate::packet::ipv4::{self, Ipv4, NotIpv4};
 use crate::packet::{OnWire, Packet, fragment, merge, segment};
@@ -70,6 +72,7 @@ struct Node {
     port: PortId,
     attached: bool,
     up: bool,
+    position: Option<Position>,
 }
 
 #[derive(Debug)]
@@ -116,6 +119,9 @@ pub(crate) struct Core {
     takes_merged: HashSet<PortId>,
     routes: Routes,
     default_profile: Arc<PathProfile>,
+    geography: Option<Geography>,
+    /// What geography makes of the default, by delay: paths between the same places share it.
+    distant_profiles: BTreeMap<Duration, Arc<PathProfile>>,
     pair_profiles: BTreeMap<(NodeId, NodeId), Arc<PathProfile>>,
     /// By sender (`None` is any) and destination prefix.
     rules: BTreeMap<(Option<NodeId>, u32, u8), RuleId>,
@@ -390,7 +396,9 @@ impl Core {
         };
         let reason = match why {
             NotIpv4::Version(_) => DropReason::NotIpv4,
-            NotIpv4::Truncated | NotIpv4::HeaderLength | NotIpv4::Checksum => DropReason::Malformed,
+            NotIpv4::Truncated | NotIpv4::HeaderLength | NotIpv4::Checksum | NotIpv4::BeyondEnd => {
+                DropReason::Malformed
+            }
         };
         let tally = Tally { packets: 1, bytes: bytes as u64 };
         let counters = self.counters(path, 0);

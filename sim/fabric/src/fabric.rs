@@ -14,6 +14,7 @@ use crate::core::flow::Mark;
 use crate::core::{Core, CoreConfig};
 use crate::counters::{FabricCounters, GrePair, Traffic, TrafficFilter};
 use crate::error::{FabricError, Result};
+use crate::geo::{Geography, Position};
 use crate::profile::PathProfile;
 use crate::pump::Shared;
 use crate::tun::Tun;
@@ -185,6 +186,18 @@ impl Fabric {
     /// Sets the properties of all paths that have none of their own.
     pub fn set_default_path(&self, profile: PathProfile) -> Result<()> {
         self.handle.shared.lock().core.set_default_path(profile)
+    }
+
+    /// Lets distance decide the delay of every path that has no properties of its own, between nodes whose positions
+    /// are known; what else the default path says still counts. `None` is the default's delay again. Costs nothing per
+    /// pair of nodes.
+    pub fn set_geography(&self, geography: Option<Geography>) {
+        self.handle.shared.lock().core.set_geography(geography);
+    }
+
+    /// Says where a node is.
+    pub fn set_position(&self, node: &str, position: Position) -> Result<()> {
+        self.handle.shared.lock().core.set_position(node, position)
     }
 
     /// Sets the properties of the path from one node to another, in that direction.

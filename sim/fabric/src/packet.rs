@@ -89,7 +89,7 @@ impl Packet {
         }
         let sum = checksum::finish(checksum::sum(&self.bytes[start..], 0));
         // RFC 768: a UDP checksum of zero would mean that there is none.
-        let udp = self.bytes[9] == ipv4::UDP;
+        let udp = self.bytes.get(9) == Some(&ipv4::UDP);
         let sum = if sum == 0 && udp { 0xffff } else { sum };
         self.bytes[at..at + 2].copy_from_slice(&sum.to_be_bytes());
     }

@@ -281,10 +281,10 @@ impl Shared {
         let now = self.clock.now();
         let count = core.deliver(now, DELIVERIES, |id, packet| {
             let Some(Some(port)) = ports.get(id.0 as usize) else { return false };
-            if let (Some(capture), Some(interface)) = (capture.as_mut(), port.interface) {
+            let taken = port.tun.write(packet).is_ok();
+            if let (true, Some(capture), Some(interface)) = (taken, capture.as_mut(), port.interface) {
                 capture.record(now, interface, Way::Received, packet);
             }
-            let taken = port.tun.write(packet).is_ok();
             buffers.give_back(std::mem::take(&mut packet.bytes));
             taken
         });

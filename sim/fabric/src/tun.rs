@@ -104,7 +104,7 @@ impl Tun {
         Ok(Read::Packet(Packet { bytes: buffers.take(len), offload }))
     }
 
-    /// Hands a packet to the device's kernel.
+    /// Hands a packet to the device's kernel. A checksum that the device is to complete, and cannot, is completed.
     pub(crate) fn write(&self, packet: &mut Packet) -> io::Result<()> {
         if self.vnet_hdr {
             let headers_len = packet.offload.segments.and_then(|segments| {
@@ -121,7 +121,7 @@ impl Tun {
             return Ok(());
         }
         let Ok(ip) = Ipv4::parse(&packet.bytes) else { return Ok(()) };
-        for mut part in segment::segment(std::mem::take(packet), &ip) {
+        for mut part in segment::segment(packet.clone(), &ip) {
             part.complete_checksum();
             nix::unistd::write(&self.fd, &part.bytes)?;
         }

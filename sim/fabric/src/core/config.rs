@@ -13,6 +13,7 @@ use super::route::{self, Routes};
 use super::{Core, CoreConfig, Link, LinkId, Node, NodeId, Path, PathId, PortId, PortOwner, RuleId};
 use crate::INTERNET;
 use crate::error::{FabricError, Result};
+use crate::geo::{Geography, Position};
 use crate::profile::PathProfile;
 
 impl Core {
@@ -28,6 +29,8 @@ impl Core {
             takes_merged: HashSet::new(),
             routes: Routes::default(),
             default_profile: Arc::default(),
+            geography: None,
+            distant_profiles: BTreeMap::new(),
             pair_profiles: BTreeMap::new(),
             rules: BTreeMap::new(),
             rule_profiles: vec![None],
@@ -106,7 +109,23 @@ impl Core {
     pub(crate) fn set_default_path(&mut self, profile: PathProfile) -> Result<()> {
         profile.validate().map_err(FabricError::profile("default path"))?;
         self.default_profile = Arc::new(profile);
+        self.distant_profiles.clear();
         self.refresh_paths(|_| true);
+        Ok(())
+    }
+
+    /// Lets distance decide the delay of paths that have no profile of their own; `None` is the default's delay.
+    pub(crate) fn set_geography(&mut self, geography: Option<Geography>) {
+        self.geography = geography;
+        self.distant_profiles.clear();
+        self.refresh_paths(|_| true);
+    }
+
+    /// Where a node is.
+    pub(crate) fn set_position(&mut self, name: &str, position: Position) -> Result<()> {
+        let node = self.node(name)?;
+        self.nodes[node.0 as usize].position = Some(position);
+        self.refresh_paths(|path| path.from == node || path.to == node);
         Ok(())
     }
 
@@ -266,7 +285,7 @@ impl Core {
         }
         let id = NodeId(self.nodes.len() as u32);
         let port = self.new_port(PortOwner::Uplink(id));
-        self.nodes.push(Node { name: name.to_owned(), port, attached: false, up: true });
+        self.nodes.push(Node { name: name.to_owned(), port, attached: false, up: true, position: None });
         self.node_names.insert(name.to_owned(), id);
         id
     }
@@ -313,9 +332,20 @@ impl Core {
         PathId(self.paths.len() as u32 - 1)
     }
 
-    fn profile(&self, from: NodeId, to: NodeId, rule: RuleId) -> Arc<PathProfile> {
+    /// What counts for a path: the rule, else what was set for the pair, else the default at their distance.
+    fn profile(&mut self, from: NodeId, to: NodeId, rule: RuleId) -> Arc<PathProfile> {
         let own = self.rule_profiles[rule.0 as usize].as_ref();
-        Arc::clone(own.or_else(|| self.pair_profiles.get(&(from, to))).unwrap_or(&self.default_profile))
+        if let Some(profile) = own.or_else(|| self.pair_profiles.get(&(from, to))) {
+            return Arc::clone(profile);
+        }
+        let position = |node: NodeId| self.nodes[node.0 as usize].position;
+        let (Some(geography), Some(a), Some(b)) = (self.geography, position(from), position(to)) else {
+            return Arc::clone(&self.default_profile);
+        };
+        let delay = geography.delay(a, b);
+        let default = &self.default_profile;
+        let distant = self.distant_profiles.entry(delay);
+        Arc::clone(distant.or_insert_with(|| Arc::new(PathProfile { delay, ..PathProfile::clone(default) })))
     }
 
     fn refresh_paths(&mut self, which: impl Fn(&Path) -> bool) {
@@ -324,7 +354,9 @@ impl Core {
             if path.link.is_some() || !which(path) {
                 continue;
             }
-            let profile = self.profile(path.from, path.to, path.rule);
+            let (from, to, rule) = (path.from, path.to, path.rule);
+            let profile = self.profile(from, to, rule);
+            let path = &self.paths[at];
             if !Arc::ptr_eq(&profile, path.direction.profile()) {
                 self.paths[at].direction.set_profile(profile);
             }

@@ -42,6 +42,8 @@ pub(crate) enum NotIpv4 {
     HeaderLength,
     /// The header checksum is wrong.
     Checksum,
+    /// A fragment that ends beyond the largest packet.
+    BeyondEnd,
 }
 
 impl Ipv4 {
@@ -65,12 +67,16 @@ impl Ipv4 {
             return Err(NotIpv4::Checksum);
         }
         let fragment = word(bytes, 6);
+        let offset = (fragment & 0x1fff) * 8;
+        if offset.checked_add(total_len - header_len as u16).is_none() {
+            return Err(NotIpv4::BeyondEnd);
+        }
         Ok(Self {
             header_len,
             total_len,
             dont_fragment: fragment & DONT_FRAGMENT != 0,
             more_fragments: fragment & MORE_FRAGMENTS != 0,
-            fragment_offset: (fragment & 0x1fff) * 8,
+            fragment_offset: offset,
             ttl: bytes[8],
             protocol: bytes[9],
             source: address(bytes, 12),
@@ -187,6 +193,9 @@ pub(crate) mod tests {
         assert_eq!(with(0, 0x44), Err(NotIpv4::HeaderLength));
         assert_eq!(with(0, 0x4f), Err(NotIpv4::Truncated));
         assert_eq!(with(10, 0xab), Err(NotIpv4::Checksum));
+        let mut beyond = good.clone();
+        set_fragment(&mut beyond[..20], 28, 65_528, false);
+        assert_eq!(Ipv4::parse(&beyond), Err(NotIpv4::BeyondEnd));
     }
 
     #[test]

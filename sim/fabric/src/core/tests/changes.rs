@@ -3,6 +3,7 @@
 use super::*;
 use crate::counters::DropReason;
 use crate::error::FabricError;
+use crate::geo::{Geography, metro};
 use crate::profile::{ProfileError, Reach};
 
 /// When the next packet from `a` to `b` arrives, from now.
@@ -40,6 +41,31 @@ fn a_pair_comes_before_the_default_and_an_address_before_the_pair() {
     assert_eq!(time_to(&mut net, B), Some(2));
     net.core.set_path("a", "b", None).unwrap();
     assert_eq!(time_to(&mut net, B), Some(1));
+}
+
+#[test]
+fn distance_decides_where_nothing_else_does() {
+    let mut net = Net::new();
+    let position = |code| metro(code).unwrap().position;
+    let geography = Geography { stretch: 1.5, floor: ms(1) };
+    let expected = geography.delay(position("nyc"), position("lon")).as_nanos() as u64 / MS;
+    net.core.set_default_path(PathProfile { mtu: Some(1000), ..delay(7) }).unwrap();
+    net.core.set_geography(Some(geography));
+    net.core.set_position("a", position("nyc")).unwrap();
+    assert_eq!(time_to(&mut net, B), Some(7));
+    net.core.set_position("b", position("lon")).unwrap();
+    assert_eq!(time_to(&mut net, B), Some(expected));
+    // The rest of the default counts all the same.
+    net.send(net.a, dont_fragment(numbered(A, B, 1, 1001)));
+    assert_eq!(net.drain()[0].icmp(), (3, 4, 1000));
+    net.core.set_position("b", position("nyc")).unwrap();
+    assert_eq!(time_to(&mut net, B), Some(1));
+    net.core.set_path("a", "b", Some(delay(3))).unwrap();
+    assert_eq!(time_to(&mut net, B), Some(3));
+    net.core.set_path("a", "b", None).unwrap();
+    assert_eq!(time_to(&mut net, B), Some(1));
+    net.core.set_geography(None);
+    assert_eq!(time_to(&mut net, B), Some(7));
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod changes;
 mod conservation;
 mod impairments;
 mod links;
+mod nonsense;
+mod reports;
 mod routing;
 
 const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
