@@ -1,5 +1,6 @@
 //! What every client of the chain links: instruction builders, the network view, the ledger.
 
+pub mod audit;
 pub mod build;
 pub mod instruction;
 pub mod ledger;

@@ -118,7 +118,7 @@ impl LocalBank {
     }
 
     /// Brings a view of an earlier slot up to date; costs what has changed since the last call.
-    pub(super) fn refresh(&mut self, view: &mut NetworkView) -> Result<(), ViewError> {
+    pub fn refresh(&mut self, view: &mut NetworkView) -> Result<(), ViewError> {
         for key in std::mem::take(&mut self.changed) {
             let record = self.accounts.get(&key).filter(|record| record.owner == self.program);
             view.set_account(key, record.map_or(&[], |record| record.data.as_slice()))?;

@@ -1,0 +1,152 @@
+//! Pools against what things say they hold: each unit by at most one, each taken unit by somebody.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use dz_serviceability::{
+    network::NetworkV4,
+    pda,
+    state::{AddressSource, PoolKind, PrefixSource},
+};
+use solana_pubkey::Pubkey;
+
+use super::Findings;
+use crate::{instruction as ix, view::NetworkView};
+
+/// Values that are held, by pool.
+struct Held<'a> {
+    view: &'a NetworkView,
+    findings: &'a mut Findings,
+    values: BTreeMap<Pubkey, BTreeSet<u32>>,
+}
+
+pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
+    let mut held = Held { view, findings, values: BTreeMap::new() };
+    held.of_contributors();
+    held.of_devices();
+    held.of_interfaces();
+    held.of_users();
+    held.of_others();
+    let Held { values, findings, .. } = held;
+    for (key, pool) in view.pools() {
+        let taken: BTreeSet<u32> = pool.taken().collect();
+        let held = values.get(key).cloned().unwrap_or_default();
+        let show =
+            |values: BTreeSet<u32>| -> Vec<String> { values.iter().map(|value| name(pool.kind, *value)).collect() };
+        let (lost, free) = (&taken - &held, &held - &taken);
+        if !lost.is_empty() {
+            findings.add(key, format!("{}: taken, and nobody holds it: {:?}", pool.kind, show(lost)));
+        }
+        if !free.is_empty() {
+            findings.add(key, format!("{}: held, and not taken: {:?}", pool.kind, show(free)));
+        }
+        if pool.kind == PoolKind::AddressRegistry && taken.is_empty() {
+            findings.add(key, "a registry without an entry");
+        }
+    }
+}
+
+fn name(kind: PoolKind, value: u32) -> String {
+    match kind {
+        PoolKind::TunnelIds | PoolKind::EndpointLoopbacks | PoolKind::VrfIds => value.to_string(),
+        _ => Ipv4Addr::from(value).to_string(),
+    }
+}
+
+impl Held<'_> {
+    /// Notes that `holder` holds a run of `values` values.
+    fn run(&mut self, pool: Pubkey, first: u32, values: u64, holder: &Pubkey) {
+        let Some(found) = self.view.pool(&pool) else {
+            self.findings.add(holder, format!("holds {first} of a pool that is not there: {pool}"));
+            return;
+        };
+        let held = self.values.entry(pool).or_default();
+        for index in 0..values / u64::from(found.unit) {
+            let value = first + index as u32 * found.unit;
+            if !held.insert(value) {
+                self.findings.add(holder, format!("{} of the {} is held twice", name(found.kind, value), found.kind));
+            }
+        }
+    }
+
+    fn net(&mut self, pool: Pubkey, net: NetworkV4, holder: &Pubkey) {
+        self.run(pool, net.network().into(), net.address_count(), holder);
+    }
+
+    fn one(&mut self, pool: Pubkey, value: impl Into<u32>, holder: &Pubkey) {
+        self.run(pool, value.into(), 1, holder);
+    }
+
+    fn registered(&mut self, net: NetworkV4, holder: &Pubkey) {
+        self.net(ix::registry(self.view.program(), net.network()), net, holder);
+    }
+
+    fn of_contributors(&mut self) {
+        let config = pda::config(self.view.program()).0;
+        let blocks = self.view.block_pools(PoolKind::DoubleZeroBlock);
+        for (key, contributor) in self.view.contributors() {
+            for block in &contributor.blocks {
+                let pool = blocks.iter().find(|(_, pool)| pool.contains(block.network().into()));
+                self.net(pool.map_or(config, |(key, _)| *key), *block, key);
+                self.registered(*block, key);
+            }
+        }
+    }
+
+    fn of_devices(&mut self) {
+        for (key, device) in self.view.devices() {
+            self.registered(NetworkV4::host(device.public_ip), key);
+            for prefix in &device.prefixes {
+                match prefix.source {
+                    PrefixSource::Own => self.registered(prefix.net, key),
+                    PrefixSource::Carved { pool } => self.net(pool, prefix.net, key),
+                }
+            }
+        }
+    }
+
+    fn of_interfaces(&mut self) {
+        let first = self.view.config().map_or(0, |config| config.endpoint_loopback_first);
+        for (key, interface) in self.view.interfaces() {
+            if let Some(number) = interface.loopback_number {
+                self.one(ix::endpoint_loopbacks(self.view.program(), &interface.device, first), number, key);
+            }
+            match interface.address.map(|address| (address.ip, address.source)) {
+                Some((ip, AddressSource::Own)) => self.registered(NetworkV4::host(ip), key),
+                Some((ip, AddressSource::Pulled { pool })) => self.one(pool, ip, key),
+                Some((_, AddressSource::PublicIp)) | None => {}
+            }
+        }
+    }
+
+    fn of_users(&mut self) {
+        for (key, user) in self.view.users() {
+            let Some(allocation) = user.allocation else { continue };
+            self.net(allocation.tunnel_pool, allocation.tunnel_net, key);
+            self.one(ix::tunnel_ids(self.view.program(), &user.device), allocation.tunnel_id, key);
+            if let Some(pool) = allocation.dz_ip_pool {
+                self.one(pool, allocation.dz_ip, key);
+            }
+        }
+    }
+
+    fn of_others(&mut self) {
+        for (key, tenant) in self.view.tenants() {
+            if let Some(vrf_id) = tenant.vrf_id {
+                self.one(ix::vrf_ids(self.view.program()), vrf_id, key);
+            }
+        }
+        for (key, group) in self.view.groups() {
+            if let Some(address) = group.address {
+                self.one(address.pool, address.ip, key);
+            }
+        }
+        for (key, link) in self.view.links() {
+            if let Some(network) = link.network {
+                self.net(network.pool, network.net, key);
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Relations and states: what refers to what, and what a status allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dz_serviceability::{
+    network::is_global,
+    pda,
+    state::{
+        DeviceStatus, InterfaceStatus, LinkStatus, MulticastGroupStatus, PoolKind, TenantStatus, User, UserStatus,
+        UserType,
+    },
+};
+use solana_pubkey::Pubkey;
+
+use super::Findings;
+use crate::{instruction as ix, view::NetworkView};
+
+pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
+    check_pairs(view, findings);
+    for (key, user) in view.users() {
+        check_user(view, findings, key, user);
+    }
+    check_interfaces(view, findings);
+    check_links(view, findings);
+    check_pools(view, findings);
+    for (key, tenant) in view.tenants() {
+        let fits = (tenant.status == TenantStatus::Pending) <= tenant.vrf_id.is_none()
+            && (tenant.status == TenantStatus::Activated) <= tenant.vrf_id.is_some();
+        findings.same(key, "that the VRF id fits the status", fits, true);
+    }
+    for (key, group) in view.groups() {
+        let fits = (group.status == MulticastGroupStatus::Pending) <= group.address.is_none()
+            && (group.status == MulticastGroupStatus::Activated) <= group.address.is_some();
+        findings.same(key, "that the address fits the status", fits, true);
+    }
+}
+
+/// Invariant U: no two live tunnels share (client_ip, endpoint_ip).
+fn check_pairs(view: &NetworkView, findings: &mut Findings) {
+    let mut pairs = BTreeMap::new();
+    for (key, user) in view.users().iter().filter(|(_, user)| user.is_live()) {
+        if let Some(other) = pairs.insert((user.client_ip, user.endpoint_ip), key) {
+            findings.add(key, format!("has the same client and endpoint as {other}"));
+        }
+        let place = pda::user(view.program(), user.client_ip, user.endpoint_ip).0;
+        findings.same(key, "the address", *key, place);
+    }
+}
+
+fn check_user(view: &NetworkView, findings: &mut Findings, key: &Pubkey, user: &User) {
+    use UserStatus::{Activated, Banned, Deleting, Pending, PendingBan, Rejected, Updating};
+    let allocation = match user.status {
+        Pending | Rejected | Banned => Some(false),
+        Activated | Updating => Some(true),
+        Deleting | PendingBan => None,
+    };
+    if let Some(expected) = allocation {
+        findings.same(key, "that it holds a tunnel", user.allocation.is_some(), expected);
+    }
+    if matches!(user.status, Rejected | Banned) && !(user.publishers.is_empty() && user.subscribers.is_empty()) {
+        findings.add(key, "has roles although it holds nothing");
+    }
+    let distinct = |groups: &[Pubkey]| groups.iter().collect::<BTreeSet<_>>().len() == groups.len();
+    if !distinct(&user.publishers) || !distinct(&user.subscribers) {
+        findings.add(key, "has a role twice");
+    }
+    if !user.user_type.is_multicast() && !(user.publishers.is_empty() && user.subscribers.is_empty()) {
+        findings.add(key, "is a unicast user with roles");
+    }
+    if let Some(held) = user.allocation {
+        let own = user.status == Activated;
+        let from_pool = match user.user_type {
+            UserType::Ibrl => Some(false),
+            UserType::IbrlWithAllocatedIp => Some(true),
+            UserType::Multicast => own.then_some(user.is_publisher()),
+        };
+        if let Some(expected) = from_pool {
+            findings.same(key, "that its dz_ip comes from a pool", held.dz_ip_pool.is_some(), expected);
+        }
+        if held.dz_ip_pool.is_none() && held.dz_ip != user.client_ip {
+            findings.add(key, "has a dz_ip that is neither its own address nor from a pool");
+        }
+    }
+    if !user.is_live() {
+        return;
+    }
+    let endpoint = view.interface(&user.interface).filter(|interface| interface.device == user.device);
+    findings.same(key, "its endpoint", endpoint.and_then(|found| found.endpoint()), Some(user.endpoint_ip));
+    if !is_global(user.endpoint_ip) {
+        findings.add(key, "ends on an address that is not public");
+    }
+    let device = view.device(&user.device).map(|device| device.status);
+    if !matches!(device, Some(DeviceStatus::Activated | DeviceStatus::Drained)) {
+        findings.add(key, format!("is live on a device that is {device:?}"));
+    }
+    if view.access_pass(&user.access_pass).is_none() {
+        findings.add(key, "is live without an access pass");
+    }
+    if user.tenant.is_some_and(|tenant| view.tenant(&tenant).is_none_or(|tenant| tenant.vrf_id.is_none())) {
+        findings.add(key, "is in a tenant that has no VRF");
+    }
+}
+
+fn check_interfaces(view: &NetworkView, findings: &mut Findings) {
+    let mut addresses = BTreeMap::new();
+    for (key, interface) in view.interfaces() {
+        let Some(device) = view.device(&interface.device) else {
+            findings.add(key, "is an interface of no device");
+            continue;
+        };
+        if let Some(address) = interface.address {
+            if let Some(other) = addresses.insert(address.ip, key) {
+                findings.add(key, format!("has the same address as {other}"));
+            }
+            let stands = address.source == dz_serviceability::state::AddressSource::PublicIp;
+            findings.same(key, "that it stands for the public_ip", stands, device.public_ip_interface == Some(*key));
+            findings.same(key, "that it has the public_ip", address.ip == device.public_ip, stands);
+        }
+        if interface.user_tunnel_endpoint && interface.address.is_none() {
+            findings.add(key, "is an endpoint without an address");
+        }
+        if interface.status == InterfaceStatus::Deleting && (interface.user_count > 0 || interface.link.is_some()) {
+            findings.add(key, "goes away under a user or a link");
+        }
+        let link = interface.link.map(|link| view.link(&link));
+        if let Some(link) = link {
+            let end = link
+                .is_some_and(|link| link.side_a.interface == *key || (link.accepted && link.side_z.interface == *key));
+            findings.same(key, "that its link ends on it", end, true);
+        }
+    }
+}
+
+fn check_links(view: &NetworkView, findings: &mut Findings) {
+    use LinkStatus::{Activated, Deleting, HardDrained, Pending, Requested, SoftDrained};
+    for (key, link) in view.links() {
+        let network = match link.status {
+            Requested | Pending => Some(false),
+            Activated | SoftDrained | HardDrained => Some(true),
+            Deleting => None,
+        };
+        if let Some(expected) = network {
+            findings.same(key, "that it has a network", link.network.is_some(), expected);
+            findings.same(key, "that it is accepted", link.accepted, link.status != Requested);
+        }
+        let bound = |interface: &Pubkey| view.interface(interface).is_some_and(|found| found.link == Some(*key));
+        findings.same(key, "that side A is bound", bound(&link.side_a.interface), true);
+        findings.same(key, "that side Z is bound", bound(&link.side_z.interface), link.accepted);
+    }
+}
+
+/// Every pool is some account's, and every account has the pools it must have.
+fn check_pools(view: &NetworkView, findings: &mut Findings) {
+    let program = view.program();
+    let Some(config) = view.config() else { return };
+    let owner = pda::config(program).0;
+    let mut expected = BTreeSet::from([ix::vrf_ids(program)]);
+    for kind in [
+        PoolKind::DoubleZeroBlock,
+        PoolKind::UserTunnelBlock,
+        PoolKind::DeviceTunnelBlock,
+        PoolKind::MulticastGroupBlock,
+        PoolKind::MulticastPublisherBlock,
+    ] {
+        let blocks = config.blocks(kind).into_iter().flatten();
+        expected.extend(blocks.map(|block| ix::pool(program, kind, &owner, block.network())));
+    }
+    for (key, contributor) in view.contributors() {
+        let blocks = contributor.blocks.iter();
+        expected.extend(blocks.map(|block| ix::pool(program, PoolKind::ContributorBlock, key, block.network())));
+    }
+    for (key, device) in view.devices() {
+        expected.insert(ix::tunnel_ids(program, key));
+        expected.insert(ix::endpoint_loopbacks(program, key, config.endpoint_loopback_first));
+        let prefixes = device.prefixes.iter();
+        expected.extend(prefixes.map(|prefix| ix::pool(program, PoolKind::DevicePrefix, key, prefix.net.network())));
+    }
+    let registry = |key: &&Pubkey| view.pool(key).is_some_and(|pool| pool.kind != PoolKind::AddressRegistry);
+    let found: BTreeSet<Pubkey> = view.pools().keys().filter(registry).copied().collect();
+    for key in &expected - &found {
+        findings.add(&key, "a pool is missing");
+    }
+    for key in &found - &expected {
+        findings.add(&key, "a pool belongs to nothing");
+    }
+}

@@ -1,0 +1,191 @@
+//! Random histories against a small reference: what may be done is predicted from plain sets and recounts, the
+//! program must agree on each instruction, and after each everything is counted anew.
+//!
+//! A history is a list of [`Op`]s, each a handful of numbers that are read in the light of what is there. So any part
+//! of a history is a history, and a failing one shrinks to a few lines.
+//!
+//!     DZ_MODEL_SEED=7 cargo test -p dz-serviceability model      one seed, printed when it fails
+//!     DZ_MODEL_SEEDS=1000 cargo test -p dz-serviceability model  more of them
+
+mod network;
+mod user;
+mod world;
+
+use std::{collections::BTreeMap, fmt, panic::AssertUnwindSafe};
+
+use dz_sdk::{
+    NetworkView,
+    audit::audit,
+    local::{LocalBank, LocalError},
+};
+use dz_serviceability::{ID as P, instruction::ServiceabilityInstruction};
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+use solana_instruction::Instruction;
+
+use self::world::{ACTORS, genesis};
+
+/// One step: a verb and the numbers it is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Op {
+    verb: u8,
+    /// Who signs; most of the time somebody who may.
+    actor: u8,
+    a: u8,
+    b: u8,
+    c: u8,
+    /// Which account to swap for another one, if any.
+    swap: Option<(u8, u8)>,
+}
+
+/// What a verb makes of an op.
+pub(crate) struct Step {
+    pub(crate) actor: usize,
+    pub(crate) instructions: Vec<Instruction>,
+    /// What the reference says.
+    pub(crate) legal: bool,
+}
+
+impl Op {
+    fn random(dice: &mut SmallRng) -> Self {
+        Self {
+            verb: dice.random(),
+            actor: dice.random(),
+            a: dice.random(),
+            b: dice.random(),
+            c: dice.random(),
+            swap: dice.random_ratio(1, 16).then(|| (dice.random(), dice.random())),
+        }
+    }
+
+    /// Who signs: usually `usual`, now and then anybody.
+    pub(crate) fn actor(&self, usual: usize) -> usize {
+        if self.actor < 32 { usize::from(self.actor) % ACTORS.len() } else { usual }
+    }
+}
+
+/// What was wrong after how many steps.
+struct Failure {
+    step: usize,
+    what: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}: {}", self.step, self.what)
+    }
+}
+
+/// How often each verb was accepted and refused.
+type Tally = BTreeMap<String, (u32, u32)>;
+
+fn run(ops: &[Op], tally: &mut Tally) -> Result<u32, Failure> {
+    let mut bank = genesis();
+    let mut view = bank.view().expect("a fresh bank");
+    let mut sent = 0;
+    for (step, op) in ops.iter().enumerate() {
+        let fail = |what: String| Failure { step, what };
+        let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| apply(&mut bank, &mut view, op, tally)));
+        sent += stepped.unwrap_or_else(|_| Err("a panic".to_owned())).map_err(fail)?;
+    }
+    Ok(sent)
+}
+
+fn apply(bank: &mut LocalBank, view: &mut NetworkView, op: &Op, tally: &mut Tally) -> Result<u32, String> {
+    let Some(mut step) = network::step(view, op).or_else(|| user::step(view, op)) else { return Ok(0) };
+    let swapped = swap(view, op, &mut step);
+    let name = step.instructions.last().map_or(String::new(), |last| {
+        ServiceabilityInstruction::decode(&last.data).map_or("?".to_owned(), |decoded| format!("{decoded:?}"))
+    });
+    let verb = name.split([' ', '(']).next().unwrap_or_default().to_owned();
+    let result = bank.execute(&[ACTORS[step.actor]], &step.instructions);
+    let count = tally.entry(verb).or_default();
+    match &result {
+        Ok(_) => count.0 += 1,
+        Err(LocalError::Refused { .. }) => count.1 += 1,
+        Err(error) => return Err(format!("{name}: {error}")),
+    }
+    if !swapped && result.is_ok() != step.legal {
+        let said = if step.legal { "may be done" } else { "may not be done" };
+        return Err(format!("{name} by actor {} {said}, and the program says {result:?}", step.actor));
+    }
+    bank.refresh(view).map_err(|error| format!("{name}: {error}"))?;
+    let findings = audit(view);
+    if !findings.is_empty() {
+        let list: Vec<_> = findings.iter().map(ToString::to_string).collect();
+        return Err(format!("after {name}: {}", list.join("; ")));
+    }
+    Ok(step.instructions.len() as u32)
+}
+
+/// Puts another account of the program into the list. Nobody predicts what then happens, but all must stay sound.
+fn swap(view: &NetworkView, op: &Op, step: &mut Step) -> bool {
+    let Some((index, other)) = op.swap else { return false };
+    let keys: Vec<_> = view.pools().keys().chain(view.users().keys()).chain(view.devices().keys()).collect();
+    let Some(instruction) = step.instructions.last_mut() else { return false };
+    if keys.is_empty() || instruction.accounts.len() < 4 {
+        return false;
+    }
+    let index = 3 + usize::from(index) % (instruction.accounts.len() - 3);
+    instruction.accounts[index].pubkey = *keys[usize::from(other) % keys.len()];
+    true
+}
+
+fn history(seed: u64) -> Vec<Op> {
+    let mut dice = SmallRng::seed_from_u64(seed);
+    (0..600).map(|_| Op::random(&mut dice)).collect()
+}
+
+/// Leaves out whatever the failure does not need.
+fn shrink(mut ops: Vec<Op>) -> (Vec<Op>, Failure) {
+    let fails = |ops: &[Op]| run(ops, &mut Tally::new()).err();
+    let mut failure = fails(&ops).expect("it failed before");
+    ops.truncate(failure.step + 1);
+    let mut chunk = ops.len() / 2;
+    while chunk > 0 {
+        let mut at = 0;
+        while at < ops.len() {
+            let mut shorter = ops.clone();
+            shorter.drain(at..(at + chunk).min(ops.len()));
+            match fails(&shorter) {
+                Some(found) => {
+                    shorter.truncate(found.step + 1);
+                    (ops, failure) = (shorter, found);
+                }
+                None => at += chunk,
+            }
+        }
+        chunk /= 2;
+    }
+    (ops, failure)
+}
+
+#[test]
+fn random_histories_agree_with_the_reference() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds = match number("DZ_MODEL_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("DZ_MODEL_SEEDS").unwrap_or(30),
+    };
+    let whole = number("DZ_MODEL_SEED").is_none();
+    let (mut tally, mut sent) = (Tally::new(), 0);
+    for seed in seeds {
+        let ops = history(seed);
+        match run(&ops, &mut tally) {
+            Ok(count) => sent += count,
+            Err(failure) => {
+                let (ops, shrunk) = shrink(ops);
+                panic!("seed {seed}: {failure}\nshrunk to {} ops: {shrunk}\n{ops:#?}", ops.len());
+            }
+        }
+    }
+    println!("{sent} instructions; accepted and refused by verb: {tally:#?}");
+    if whole {
+        assert!(sent >= 10_000, "only {sent} instructions");
+        // A verb that never succeeds here is not tested here.
+        let verbs = <ServiceabilityInstruction as strum::EnumCount>::COUNT;
+        let accepted = tally.values().filter(|(accepted, _)| *accepted > 0).count();
+        let refused = tally.values().filter(|(_, refused)| *refused > 0).count();
+        assert_eq!((accepted, refused), (verbs - 1, verbs - 1), "of {verbs} verbs, InitGlobalConfig is genesis");
+    }
+    let _ = P;
+}

@@ -1,0 +1,556 @@
+//! Steps of operators and of the activator on everything but users, with what the reference says of each.
+
+use dz_sdk::{NetworkView, build, instruction as ix, instruction::link::LinkNumbers};
+use dz_serviceability::{
+    ID as P,
+    instruction::{CreateDeviceArgs, GlobalConfigArgs},
+    network::NetworkV4,
+    pda,
+    state::{
+        AccountType, Bootstrap, ContributorStatus, DeviceCaps, DeviceStatus, DeviceType, ExchangeStatus, InterfaceKind,
+        InterfaceStatus, LinkEnd, LinkStatus, MulticastGroupStatus, PoolKind, TenantStatus,
+    },
+};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+
+use super::{
+    Op, Step,
+    world::{
+        A, ACTORS, BLOCK_KINDS, CONTRIBUTORS, DEVICES, EXCHANGES, F, GROUP_OWNER, GROUPS, INTERFACES, LINKS, OWNER,
+        TENANTS, args, block, endpoint_ip, free, own_prefix, pick, pick_of, public_ip,
+    },
+};
+
+fn one(actor: usize, instruction: Instruction, legal: bool) -> Option<Step> {
+    Some(Step { actor, instructions: vec![instruction], legal })
+}
+
+/// Whether the signer owns a contributor or stands above it.
+fn owns(view: &NetworkView, contributor: &Pubkey, actor: usize) -> bool {
+    actor == F || view.contributor(contributor).is_some_and(|found| found.owner == ACTORS[actor])
+}
+
+/// Who usually acts for a contributor.
+fn owner_of(view: &NetworkView, contributor: &Pubkey) -> usize {
+    let owner = view.contributor(contributor).map(|found| found.owner);
+    ACTORS.iter().position(|actor| Some(*actor) == owner).unwrap_or(OWNER)
+}
+
+pub(crate) fn step(view: &NetworkView, op: &Op) -> Option<Step> {
+    match op.verb {
+        0..=7 => config(view, op),
+        8..=23 => contributor(view, op),
+        24..=30 => exchange(view, op),
+        31..=86 => device(view, op),
+        87..=112 => interface(view, op),
+        113..=136 => link(view, op),
+        137..=146 => tenant(view, op),
+        147..=158 => group(view, op),
+        _ => None,
+    }
+}
+
+fn config(view: &NetworkView, op: &Op) -> Option<Step> {
+    let actor = op.actor(F);
+    let (config, key, legal) = (view.config()?, ACTORS[actor], actor == F);
+    let target = ACTORS[usize::from(op.b) % 8];
+    match op.a % 8 {
+        0 => {
+            let last = if op.b % 2 == 0 { 103 } else { 104 };
+            let new = GlobalConfigArgs { endpoint_loopback_last: last, local_asn: u32::from(op.c), ..args() };
+            let same = last == config.endpoint_loopback_last;
+            let legal = legal && op.c > 0 && (same || view.devices().is_empty());
+            one(actor, ix::global_config::set_global_config(&P, &key, new), legal)
+        }
+        // The authorities are put back at once, so that the rest of the history keeps its actors.
+        1 => {
+            let there = ix::global_config::set_activator(&P, &key, target);
+            let back = ix::global_config::set_activator(&P, &key, ACTORS[A]);
+            Some(Step { actor, instructions: vec![there, back], legal })
+        }
+        2 => one(actor, ix::global_config::add_foundation(&P, &key, key), false),
+        3 => one(actor, ix::global_config::remove_foundation(&P, &key, target), false),
+        4 if op.b % 2 == 0 => {
+            let fresh = Pubkey::new_from_array([99; 32]);
+            let add = ix::global_config::add_foundation(&P, &key, fresh);
+            let remove = ix::global_config::remove_foundation(&P, &key, fresh);
+            Some(Step { actor, instructions: vec![add, remove], legal })
+        }
+        4..=6 => {
+            let kind = BLOCK_KINDS[usize::from(op.b) % 5];
+            let block = block(kind, op.c);
+            let own = |net: &NetworkV4| net.overlaps(&block);
+            let registered = view.pools().values().filter(|pool| pool.kind == PoolKind::AddressRegistry);
+            let mut registered = registered.flat_map(|pool| pool.taken());
+            let public = kind == PoolKind::MulticastPublisherBlock
+                && registered.any(|ip| block.contains(&std::net::Ipv4Addr::from(ip)));
+            let legal = legal && !config.all_blocks().any(own) && !public;
+            one(actor, ix::global_config::add_block(&P, &key, kind, block), legal)
+        }
+        _ => {
+            let kind = BLOCK_KINDS[usize::from(op.b) % 5];
+            let block = pick(config.blocks(kind)?, op.c)?;
+            let owner = pda::config(&P).0;
+            let used = view.pool_at(kind, &owner, block.network().into())?.1.used();
+            // At most one block of a kind may go, so that the history does not dry up.
+            let legal = legal && used == 0;
+            (config.blocks(kind)?.len() > 1 || !legal)
+                .then(|| one(actor, ix::global_config::remove_block(&P, &key, kind, block), legal))?
+        }
+    }
+}
+
+fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
+    let code = CONTRIBUTORS[usize::from(op.a) % 2];
+    let key = pda::contributor(&P, code).0;
+    let found = view.contributor(&key);
+    let (f, a) = (op.actor(F), op.actor(A));
+    if op.b % 8 == 0 || found.is_none() {
+        let create = ix::contributor::create_contributor(&P, &ACTORS[f], code, ACTORS[OWNER + usize::from(op.a) % 2]);
+        return one(f, create, f == F && found.is_none());
+    }
+    let found = found?;
+    let status = found.status;
+    use ContributorStatus::{Activated, Deleting, Suspended};
+    match op.b % 8 {
+        1 => one(f, ix::contributor::suspend_contributor(&P, &ACTORS[f], key), f == F && status == Activated),
+        2 | 3 => one(f, ix::contributor::resume_contributor(&P, &ACTORS[f], key), f == F && status == Suspended),
+        4 => {
+            let legal = f == F && status != Deleting;
+            one(f, ix::contributor::update_contributor(&P, &ACTORS[f], key, found.owner), legal)
+        }
+        5 if op.c % 4 == 0 => {
+            let holds = view.devices().values().any(|device| device.contributor == key)
+                || view.links().values().any(|link| link.contributor == key);
+            one(f, ix::contributor::delete_contributor(&P, &ACTORS[f], key), f == F && status != Deleting && !holds)
+        }
+        6 => {
+            let end = build::close_contributor(view, &ACTORS[a], key).ok()?;
+            let legal = a == A && status == Deleting;
+            Some(Step { actor: a, instructions: end, legal })
+        }
+        _ => {
+            let double_zero = pick(&view.config()?.double_zero_blocks, op.c)?;
+            let count = 1u32 << (24 - double_zero.prefix_len());
+            let first = u32::from(double_zero.network()) + 256 * (u32::from(op.c / 2) % (count + 1));
+            let block = NetworkV4::new(first.into(), 24)?;
+            let taken = view.contributors().values().flat_map(|other| &other.blocks).any(|other| *other == block);
+            let legal = a == A && status == Activated && double_zero.contains(&*block) && !taken;
+            let allocate = ix::contributor::allocate_contributor_block(&P, &ACTORS[a], key, double_zero, block);
+            one(a, allocate, legal)
+        }
+    }
+}
+
+fn exchange(view: &NetworkView, op: &Op) -> Option<Step> {
+    let code = EXCHANGES[usize::from(op.a) % 2];
+    let key = pda::exchange(&P, code).0;
+    let actor = op.actor(F);
+    let (signer, legal) = (ACTORS[actor], actor == F);
+    let Some(found) = view.exchange(&key) else {
+        return one(actor, ix::exchange::create_exchange(&P, &signer, code, "name", 1, 2), legal);
+    };
+    match op.b % 8 {
+        0 => one(actor, ix::exchange::create_exchange(&P, &signer, code, "name", 1, 2), false),
+        1 => {
+            let latitude = i32::from(op.c) * 1_000_000;
+            one(actor, ix::exchange::update_exchange(&P, &signer, key, "other", latitude, 0), legal && op.c <= 90)
+        }
+        2 => {
+            let legal = legal && found.status == ExchangeStatus::Activated;
+            one(actor, ix::exchange::suspend_exchange(&P, &signer, key), legal)
+        }
+        3..=5 => {
+            let legal = legal && found.status == ExchangeStatus::Suspended;
+            one(actor, ix::exchange::resume_exchange(&P, &signer, key), legal)
+        }
+        _ => {
+            let stands = view.devices().values().any(|device| device.exchange == key);
+            one(actor, ix::exchange::delete_exchange(&P, &signer, key), legal && !stands)
+        }
+    }
+}
+
+fn device(view: &NetworkView, op: &Op) -> Option<Step> {
+    let code = DEVICES[usize::from(op.a) % 4];
+    let key = pda::device(&P, code).0;
+    let a = op.actor(A);
+    let Some(found) = view.device(&key) else { return create_device(view, op, code) };
+    let contributor = found.contributor;
+    let c = op.actor(owner_of(view, &contributor));
+    let mine = owns(view, &contributor, c);
+    let (status, alive) = (found.status, found.status != DeviceStatus::Deleting);
+    let active = view.contributor(&contributor)?.status == ContributorStatus::Activated;
+    let signer = ACTORS[c];
+    match op.b % 32 {
+        0 => create_device(view, op, code),
+        1 => {
+            let device_type = [DeviceType::Hybrid, DeviceType::Edge, DeviceType::Transit][usize::from(op.c) % 3];
+            let caps = caps(op.c);
+            let legal = mine && alive && (device_type != DeviceType::Transit || found.counts.users() == 0);
+            let wanted = found.endpoints_wanted;
+            one(c, build::update_device(view, &signer, key, device_type, caps, wanted).ok()?, legal)
+        }
+        2 | 3 => {
+            let ip = public_ip(op.c);
+            let stands = view.interfaces_of_device(&key).any(|(_, found)| {
+                found.address.is_some_and(|address| address.source == dz_serviceability::state::AddressSource::PublicIp)
+            });
+            let legal = mine && alive && !stands && free(view, NetworkV4::host(ip));
+            one(c, build::set_device_public_ip(view, &signer, key, ip).ok()?, legal)
+        }
+        4..=7 => {
+            let net = own_prefix(op.c);
+            let legal = mine && alive && active && found.prefixes.len() < 8 && free(view, net);
+            one(c, build::add_device_prefix(view, &signer, key, net).ok()?, legal)
+        }
+        8 => {
+            let prefix = pick(&found.prefixes, op.c)?;
+            let used = view.pool_at(PoolKind::DevicePrefix, &key, prefix.net.network().into())?.1.used();
+            let may = if alive { mine } else { c == A };
+            one(c, build::remove_device_prefix(view, &signer, key, prefix.net).ok()?, may && used == 0)
+        }
+        9..=12 => carve(view, op, a, key),
+        13..=20 => pull(view, op, a, key),
+        21..=24 => {
+            let ready = found.device_type == DeviceType::Transit
+                || match found.bootstrap {
+                    Bootstrap::OwnEndpoints => !view.endpoints(&key).is_empty(),
+                    Bootstrap::Carve { .. } | Bootstrap::OwnPrefix => {
+                        let pulled = view.interfaces_of_device(&key).filter(|(_, found)| is_pulled(found)).count();
+                        !found.prefixes.is_empty() && pulled >= usize::from(found.endpoints_wanted)
+                    }
+                };
+            let legal = a == A && status == DeviceStatus::Pending && ready;
+            one(a, ix::device::activate_device(&P, &ACTORS[a], key), legal)
+        }
+        25 => one(c, build::drain_device(view, &signer, key).ok()?, mine && status == DeviceStatus::Activated),
+        26..=28 => one(c, build::undrain_device(view, &signer, key).ok()?, mine && status == DeviceStatus::Drained),
+        29 => {
+            let users = view.users_of_device(&key).any(|(_, user)| user.is_live());
+            let ends = view.interfaces_of_device(&key).any(|(_, found)| found.link.is_some());
+            one(c, build::delete_device(view, &signer, key).ok()?, mine && alive && !users && !ends)
+        }
+        30 if op.c % 2 == 0 => {
+            let first = view.config()?.endpoint_loopback_first;
+            let ids = ix::device::CloseDevice {
+                contributor,
+                contributor_owner: view.contributor(&contributor)?.owner,
+                exchange: found.exchange,
+                device: key,
+                public_ip: found.public_ip,
+                first_loopback: first,
+            };
+            let empty = view.interfaces_of_device(&key).next().is_none() && found.prefixes.is_empty();
+            one(a, ix::device::close_device(&P, &ACTORS[a], ids), a == A && !alive && empty)
+        }
+        _ => {
+            let instructions = build::close_device(view, &ACTORS[a], key).ok()?;
+            let held = view.interfaces_of_device(&key).any(|(_, found)| found.user_count > 0 || found.link.is_some());
+            Some(Step { actor: a, instructions, legal: a == A && !alive && !held })
+        }
+    }
+}
+
+fn caps(number: u8) -> DeviceCaps {
+    let cap = |shift: u8| u16::from(number >> shift) % 4;
+    DeviceCaps {
+        max_users: u16::from(number % 8),
+        max_unicast_users: cap(2),
+        max_multicast_subscribers: cap(3),
+        max_multicast_publishers: cap(5),
+        reserved_seats: u16::from(number % 16 == 0),
+    }
+}
+
+fn create_device(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
+    let contributor = pda::contributor(&P, CONTRIBUTORS[usize::from(op.c) % 2]).0;
+    let exchange = pda::exchange(&P, EXCHANGES[usize::from(op.c / 2) % 2]).0;
+    let actor = op.actor(owner_of(view, &contributor));
+    let bootstrap = match op.b % 4 {
+        0 => Bootstrap::OwnEndpoints,
+        1 => Bootstrap::OwnPrefix,
+        _ => Bootstrap::Carve { prefix_len: 28 + op.c % 3 },
+    };
+    let endpoints_wanted = (op.c % 4 == 0).then_some(op.c / 4 % 8);
+    let args = CreateDeviceArgs {
+        code: code.to_owned(),
+        device_type: DeviceType::Hybrid,
+        public_ip: public_ip(op.c),
+        bootstrap,
+        endpoints_wanted,
+        tunnel_slots: u16::from(op.c % 5),
+        caps: DeviceCaps { max_users: 6, ..DeviceCaps::default() },
+    };
+    let most = match bootstrap {
+        Bootstrap::OwnEndpoints => 0,
+        Bootstrap::OwnPrefix | Bootstrap::Carve { .. } => {
+            let config = view.config()?;
+            config.endpoint_loopback_last - config.endpoint_loopback_first + 1
+        }
+    };
+    let legal = owns(view, &contributor, actor)
+        && view.contributor(&contributor).is_some_and(|found| found.status == ContributorStatus::Activated)
+        && view.exchange(&exchange).is_some_and(|found| found.status == ExchangeStatus::Activated)
+        && view.device_by_code(code).is_none()
+        && args.tunnel_slots > 0
+        && u16::from(endpoints_wanted.unwrap_or(0)) <= most
+        && !matches!(bootstrap, Bootstrap::Carve { prefix_len: 30 })
+        && free(view, NetworkV4::host(args.public_ip));
+    one(actor, build::create_device(view, &ACTORS[actor], contributor, exchange, args).ok()?, legal)
+}
+
+fn carve(view: &NetworkView, op: &Op, actor: usize, key: Pubkey) -> Option<Step> {
+    let device = view.device(&key)?;
+    let Bootstrap::Carve { prefix_len } = device.bootstrap else {
+        let net = NetworkV4::new([45, 33, 0, 0].into(), 29)?;
+        return one(actor, build::carve_device_prefix(view, &ACTORS[actor], key, net).ok()?, false);
+    };
+    let block = pick(&view.contributor(&device.contributor)?.blocks, op.c)?;
+    let len = if op.c % 8 == 7 { 29 } else { prefix_len };
+    let net = NetworkV4::new((u32::from(block.network()) + (u32::from(op.c) / 2 % 6) * (1 << (32 - len))).into(), len)?;
+    let pool = pda::pool(&P, PoolKind::ContributorBlock, &device.contributor, block.network().into()).0;
+    let from =
+        |source| matches!(source, dz_serviceability::state::PrefixSource::Carved { pool: other } if other == pool);
+    let carved = view.devices().values().flat_map(|other| other.prefixes.clone());
+    let mut carved = carved.filter(|prefix| from(prefix.source));
+    let legal = actor == A
+        && device.status != DeviceStatus::Deleting
+        && len == prefix_len
+        && device.prefixes.len() < 8
+        && !carved.any(|prefix| prefix.net.overlaps(&net));
+    one(actor, build::carve_device_prefix(view, &ACTORS[actor], key, net).ok()?, legal)
+}
+
+fn is_pulled(interface: &dz_serviceability::state::Interface) -> bool {
+    let source = interface.address.map(|address| address.source);
+    matches!(source, Some(dz_serviceability::state::AddressSource::Pulled { .. }))
+}
+
+fn pull(view: &NetworkView, op: &Op, actor: usize, key: Pubkey) -> Option<Step> {
+    let device = view.device(&key)?;
+    let prefix = pick(&device.prefixes, op.c)?.net;
+    let index = u32::from(op.c) % 8;
+    let ip = prefix.address(index)?;
+    let number = 99 + u16::from(op.c) / 8 % 6;
+    let held_by_interface = view.interface_by_address(ip).is_some();
+    let held_by_user = view
+        .users()
+        .values()
+        .any(|user| user.allocation.is_some_and(|held| held.dz_ip == ip && held.dz_ip_pool.is_some()));
+    let numbers = view.interfaces_of_device(&key).filter_map(|(_, found)| found.loopback_number);
+    let pulled = view.interfaces_of_device(&key).filter(|(_, found)| is_pulled(found)).count();
+    let config = view.config()?;
+    // A loopback of this name may be there from a time when the number was not in the range.
+    let name = pda::interface(&P, &key, &format!("Loopback{number}")).0;
+    let legal = actor == A
+        && device.status != DeviceStatus::Deleting
+        && pulled < usize::from(device.endpoints_wanted)
+        && (config.endpoint_loopback_first..=config.endpoint_loopback_last).contains(&number)
+        && index > 0
+        && !held_by_interface
+        && !held_by_user
+        && view.interface(&name).is_none()
+        && !numbers.into_iter().any(|taken| taken == number);
+    one(actor, build::pull_endpoint(view, &ACTORS[actor], key, ip, number).ok()?, legal)
+}
+
+fn interface(view: &NetworkView, op: &Op) -> Option<Step> {
+    let (a, name) = (op.actor(A), INTERFACES[usize::from(op.b) % 6]);
+    if op.verb % 2 == 0 {
+        let (device_key, device) = pick_of(view.devices(), op.a)?;
+        let contributor = view.contributor(&device.contributor)?;
+        let actor = op.actor(owner_of(view, &device.contributor));
+        let ip = match op.c % 4 {
+            0 => None,
+            1 => Some(device.public_ip),
+            _ => Some(endpoint_ip(op.c / 4)),
+        };
+        let endpoint = op.c % 8 != 2 && (ip.is_some() || op.c > 200);
+        let address = match ip {
+            None => !endpoint,
+            Some(ip) if ip == device.public_ip => device.public_ip_interface.is_none(),
+            Some(ip) => free(view, NetworkV4::host(ip)),
+        };
+        let legal = owns(view, &device.contributor, actor)
+            && contributor.status == ContributorStatus::Activated
+            && device.status != DeviceStatus::Deleting
+            && address
+            && view.interface(&pda::interface(&P, &device_key, name).0).is_none();
+        let create = build::create_interface(view, &ACTORS[actor], device_key, name, ip, endpoint).ok()?;
+        return one(actor, create, legal);
+    }
+    let (key, found) = pick_of(view.interfaces(), op.a)?;
+    let device = view.device(&found.device)?;
+    let alive = device.status != DeviceStatus::Deleting;
+    match op.c % 8 {
+        0..=4 => {
+            let legal = a == A && alive && found.status == InterfaceStatus::Pending;
+            one(a, build::activate_interface(view, &ACTORS[a], key).ok()?, legal)
+        }
+        5 => {
+            let actor = op.actor(owner_of(view, &device.contributor));
+            let users = view.users().values().any(|user| user.interface == key && user.is_live());
+            let legal = (owns(view, &device.contributor, actor) || (!alive && actor == A))
+                && found.status != InterfaceStatus::Deleting
+                && !users
+                && found.link.is_none();
+            one(actor, build::delete_interface(view, &ACTORS[actor], key).ok()?, legal)
+        }
+        _ => {
+            let legal = a == A && found.status == InterfaceStatus::Deleting;
+            one(a, build::close_interface(view, &ACTORS[a], key).ok()?, legal)
+        }
+    }
+}
+
+fn link(view: &NetworkView, op: &Op) -> Option<Step> {
+    let code = LINKS[usize::from(op.a) % 3];
+    let key = pda::link(&P, code).0;
+    let a = op.actor(A);
+    let Some(found) = view.link(&key).filter(|_| op.b % 16 != 15) else { return create_link(view, op, code) };
+    let c = op.actor(owner_of(view, &found.contributor));
+    let mine = owns(view, &found.contributor, c);
+    let status = found.status;
+    let live = matches!(status, LinkStatus::Activated | LinkStatus::SoftDrained | LinkStatus::HardDrained);
+    match op.b % 16 {
+        0..=2 => {
+            let side = found.side_z;
+            let z = view.device(&side.device)?.contributor;
+            let actor = op.actor(owner_of(view, &z));
+            let legal = owns(view, &z, actor)
+                && status == LinkStatus::Requested
+                && view.contributor(&z)?.status == ContributorStatus::Activated
+                && usable(view, side);
+            one(actor, build::accept_link(view, &ACTORS[actor], key).ok()?, legal)
+        }
+        3..=6 => {
+            let block = pick(&view.config()?.device_tunnel_blocks, op.c)?;
+            let net = NetworkV4::new((u32::from(block.network()) + u32::from(op.c / 2 % 2) * 2).into(), 31)?;
+            let taken = view.links().values().any(|other| other.network.is_some_and(|other| other.net == net));
+            let ends = [found.side_a.interface, found.side_z.interface];
+            let up = |key: &Pubkey| view.interface(key).is_some_and(|end| end.status == InterfaceStatus::Activated);
+            let legal =
+                a == A && status == LinkStatus::Pending && !taken && block.contains(&*net) && ends.iter().all(up);
+            one(a, build::activate_link(view, &ACTORS[a], key, net).ok()?, legal)
+        }
+        7 => {
+            let delay = u64::from(op.c) * 1000;
+            let legal = mine && status != LinkStatus::Deleting && delay >= 10_000;
+            one(c, build::update_link(view, &ACTORS[c], key, delay, 10_000_000_000).ok()?, legal)
+        }
+        8..=11 => {
+            let wanted =
+                [LinkStatus::Activated, LinkStatus::SoftDrained, LinkStatus::HardDrained, LinkStatus::Deleting]
+                    [usize::from(op.c) % 4];
+            let z = view.device(&found.side_z.device).map(|device| device.contributor);
+            let may = mine || z.is_some_and(|z| owns(view, &z, c));
+            let legal = may && live && wanted != LinkStatus::Deleting;
+            one(c, build::set_link_status(view, &ACTORS[c], key, wanted).ok()?, legal)
+        }
+        12 => {
+            let legal = mine && !matches!(status, LinkStatus::Activated | LinkStatus::Deleting);
+            one(c, build::delete_link(view, &ACTORS[c], key).ok()?, legal)
+        }
+        _ => one(a, build::close_link(view, &ACTORS[a], key).ok()?, a == A && status == LinkStatus::Deleting),
+    }
+}
+
+fn usable(view: &NetworkView, end: LinkEnd) -> bool {
+    let interface = view.interface(&end.interface);
+    view.device(&end.device).is_some_and(|device| device.status != DeviceStatus::Deleting)
+        && interface.is_some_and(|found| {
+            found.status != InterfaceStatus::Deleting
+                && found.kind == InterfaceKind::Physical
+                && found.link.is_none()
+                && found.device == end.device
+        })
+}
+
+fn create_link(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
+    let (a_key, a) = pick_of(view.interfaces(), op.b)?;
+    let (z_key, z) = pick_of(view.interfaces(), op.c)?;
+    let contributor = view.device(&a.device)?.contributor;
+    let actor = op.actor(owner_of(view, &contributor));
+    let ends = [LinkEnd { device: a.device, interface: a_key }, LinkEnd { device: z.device, interface: z_key }];
+    let legal = owns(view, &contributor, actor)
+        && view.contributor(&contributor)?.status == ContributorStatus::Activated
+        && a.device != z.device
+        && view.by_code(AccountType::Link, code).is_none()
+        && ends.into_iter().all(|end| usable(view, end));
+    let numbers = LinkNumbers { delay_ns: 1_000_000, bandwidth: 10_000_000_000, mtu: 9000 };
+    one(actor, build::create_link(view, &ACTORS[actor], code, a_key, z_key, numbers).ok()?, legal)
+}
+
+fn tenant(view: &NetworkView, op: &Op) -> Option<Step> {
+    let code = TENANTS[usize::from(op.a) % 3];
+    let key = pda::tenant(&P, code).0;
+    let (f, a) = (op.actor(F), op.actor(A));
+    let administrators = vec![ACTORS[GROUP_OWNER]];
+    let Some(found) = view.tenant(&key).filter(|_| op.b % 16 != 15) else {
+        let legal = f == F && view.tenant(&key).is_none();
+        return one(f, ix::tenant::create_tenant(&P, &ACTORS[f], code, administrators), legal);
+    };
+    let status = found.status;
+    match op.b % 16 {
+        0 => {
+            let legal = f == F && status != TenantStatus::Deleting;
+            one(f, ix::tenant::update_tenant(&P, &ACTORS[f], key, administrators), legal)
+        }
+        1..=9 => {
+            let id = u16::from(op.c % 5);
+            let taken = view.tenants().values().any(|other| other.vrf_id == Some(id));
+            let legal = a == A && status == TenantStatus::Pending && id > 1 && !taken;
+            one(a, ix::tenant::activate_tenant(&P, &ACTORS[a], key, id), legal)
+        }
+        10 | 11 => {
+            let named = view.access_passes().values().any(|pass| pass.tenants.contains(&key));
+            let inside = view.users().values().any(|user| user.is_live() && user.tenant == Some(key));
+            let legal = f == F && status != TenantStatus::Deleting && !named && !inside;
+            one(f, ix::tenant::delete_tenant(&P, &ACTORS[f], key), legal)
+        }
+        _ => {
+            let legal = a == A && status == TenantStatus::Deleting;
+            one(a, ix::tenant::close_tenant(&P, &ACTORS[a], key), legal)
+        }
+    }
+}
+
+fn group(view: &NetworkView, op: &Op) -> Option<Step> {
+    let code = GROUPS[usize::from(op.a) % 3];
+    let key = pda::multicast_group(&P, code).0;
+    let (f, a, g) = (op.actor(F), op.actor(A), op.actor(GROUP_OWNER));
+    let Some(found) = view.group(&key).filter(|_| op.b % 16 != 15) else {
+        let legal = f == F && view.group(&key).is_none();
+        let create = ix::multicast_group::create_multicast_group;
+        return one(f, create(&P, &ACTORS[f], code, ACTORS[GROUP_OWNER], 1000), legal);
+    };
+    let status = found.status;
+    let mine = g == F || ACTORS[g] == found.owner;
+    match op.b % 16 {
+        0 => {
+            let bandwidth = u64::from(op.c % 4);
+            let legal = mine && status != MulticastGroupStatus::Deleting && bandwidth > 0;
+            let update = ix::multicast_group::update_multicast_group;
+            one(g, update(&P, &ACTORS[g], key, found.owner, bandwidth), legal)
+        }
+        1..=9 => {
+            let block = pick(&view.config()?.multicast_group_blocks, op.c)?;
+            let ip = std::net::Ipv4Addr::from(u32::from(block.network()) + u32::from(op.c / 2 % 3));
+            let taken = view.groups().values().any(|other| other.address.is_some_and(|other| other.ip == ip));
+            let legal = a == A && status == MulticastGroupStatus::Pending && !taken && block.contains(&ip);
+            one(a, build::activate_multicast_group(view, &ACTORS[a], key, ip).ok()?, legal)
+        }
+        10 | 11 => {
+            let role = view.users().values().any(|u| u.publishers.contains(&key) || u.subscribers.contains(&key));
+            let named = view.access_passes().values().any(|p| p.publish.contains(&key) || p.subscribe.contains(&key));
+            let legal = mine && status != MulticastGroupStatus::Deleting && !role && !named;
+            one(g, ix::multicast_group::delete_multicast_group(&P, &ACTORS[g], key), legal)
+        }
+        _ => {
+            let legal = a == A && status == MulticastGroupStatus::Deleting;
+            one(a, build::close_multicast_group(view, &ACTORS[a], key).ok()?, legal)
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Steps on access passes and users, with what the reference says of each.
+
+use std::net::Ipv4Addr;
+
+use dz_sdk::{
+    NetworkView, build,
+    instruction::{self as ix, access_pass::PassLimits, user::Grant},
+};
+use dz_serviceability::{
+    ID as P,
+    instruction::Roles,
+    network::NetworkV4,
+    pda,
+    state::{
+        AccessPass, Device, DeviceStatus, DeviceType, MulticastGroupStatus, TenantStatus, User, UserStatus, UserType,
+    },
+};
+use solana_pubkey::Pubkey;
+
+use super::{
+    Op, Step,
+    world::{A, ACTORS, F, GROUP_OWNER, PAYER, client_ip, pick, pick_of},
+};
+
+const TYPES: [UserType; 4] = [UserType::Ibrl, UserType::IbrlWithAllocatedIp, UserType::Multicast, UserType::Multicast];
+
+fn one(actor: usize, instruction: solana_instruction::Instruction, legal: bool) -> Option<Step> {
+    Some(Step { actor, instructions: vec![instruction], legal })
+}
+
+fn actor_of(key: &Pubkey) -> usize {
+    ACTORS.iter().position(|actor| actor == key).unwrap_or(PAYER)
+}
+
+pub(crate) fn step(view: &NetworkView, op: &Op) -> Option<Step> {
+    match op.verb {
+        159..=184 => pass(view, op),
+        185..=209 => create(view, op),
+        210..=226 => activate(view, op),
+        227..=238 => roles(view, op),
+        _ => end(view, op),
+    }
+}
+
+fn pass(view: &NetworkView, op: &Op) -> Option<Step> {
+    let payer = ACTORS[PAYER + usize::from(op.a % 2)];
+    let ip = if op.a / 2 % 4 == 0 { Ipv4Addr::UNSPECIFIED } else { client_ip(op.a / 8) };
+    let key = pda::access_pass(&P, ip, &payer).0;
+    let (f, g) = (op.actor(F), op.actor(GROUP_OWNER));
+    let Some(found) = view.access_pass(&key).filter(|_| op.b % 16 < 14) else {
+        let actor = if op.c % 2 == 0 { f } else { g };
+        let limits = PassLimits {
+            last_access_epoch: if op.c % 8 == 7 { 0 } else { u64::MAX },
+            max_unicast_users: u16::from(op.c % 3) + 1,
+            max_multicast_users: u16::from(op.c / 4 % 3),
+        };
+        let tenants: Vec<_> = pick_of(view.tenants(), op.c).filter(|_| op.c % 4 == 1).into_iter().collect();
+        let named: Vec<_> = tenants.iter().map(|(key, _)| *key).collect();
+        let had = view.access_pass(&key).map_or(vec![], |pass| pass.tenants.clone());
+        let administers =
+            |tenant: &Pubkey| view.tenant(tenant).is_some_and(|t| t.administrators.contains(&ACTORS[actor]));
+        let authority = actor == F
+            || (!named.is_empty() && named.iter().all(administers) && had.iter().all(|tenant| named.contains(tenant)));
+        let can_add = tenants.iter().all(|(key, t)| had.contains(key) || t.status != TenantStatus::Deleting);
+        let set = ix::access_pass::set_access_pass(&P, &ACTORS[actor], ip, payer, limits, &named);
+        return one(actor, set, authority && can_add);
+    };
+    match op.b % 16 {
+        0..=2 => {
+            let (tenant, t) = pick_of(view.tenants(), op.c)?;
+            let allowed = op.c % 4 != 3;
+            let adds = allowed && !found.tenants.contains(&tenant);
+            let legal =
+                (g == F || t.administrators.contains(&ACTORS[g])) && (!adds || t.status != TenantStatus::Deleting);
+            one(g, ix::access_pass::set_pass_tenant(&P, &ACTORS[g], key, tenant, allowed), legal)
+        }
+        3..=11 => {
+            let (group, found) = pick_of(view.groups(), op.c)?;
+            let (publish, subscribe) = (op.b % 8 != 0, op.c % 8 != 0);
+            let legal = (g == F || found.owner == ACTORS[g])
+                && (found.status != MulticastGroupStatus::Deleting || !(publish || subscribe));
+            one(g, ix::access_pass::set_pass_group(&P, &ACTORS[g], key, group, publish, subscribe), legal)
+        }
+        _ => {
+            let users =
+                view.users().values().any(|user| user.access_pass == key && user.status != UserStatus::Rejected);
+            let instructions = build::close_access_pass(view, &ACTORS[f], key).ok()?;
+            Some(Step { actor: f, instructions, legal: f == F && !users })
+        }
+    }
+}
+
+/// Whether the device has a seat of this kind, by recount.
+fn seat(view: &NetworkView, key: &Pubkey, device: &Device, user_type: UserType, publisher: bool, new: bool) -> bool {
+    let live: Vec<_> = view.users_of_device(key).map(|(_, user)| user).filter(|user| user.is_live()).collect();
+    let same = |user: &&&User| {
+        user.user_type.is_multicast() == user_type.is_multicast()
+            && (!user_type.is_multicast() || user.is_publisher() == publisher)
+    };
+    let of_kind = live.iter().filter(same).count();
+    let caps = &device.caps;
+    let cap = match (user_type.is_multicast(), publisher) {
+        (false, _) => caps.max_unicast_users,
+        (true, true) => caps.max_multicast_publishers,
+        (true, false) => caps.max_multicast_subscribers,
+    };
+    let open = device.device_type != DeviceType::Transit
+        && live.len() + usize::from(caps.reserved_seats) < usize::from(caps.max_users);
+    (!new || open) && (cap == 0 || of_kind < usize::from(cap))
+}
+
+fn wish(view: &NetworkView, op: &Op) -> Vec<(Pubkey, Roles)> {
+    let groups: Vec<_> = view.groups().keys().copied().collect();
+    let roles = |bits: u8| Roles { publish: bits & 1 != 0, subscribe: bits & 2 != 0 };
+    let mut wish = Vec::new();
+    for (index, group) in groups.iter().enumerate().take(3) {
+        let bits = op.c >> (2 * index);
+        if op.b & (1 << (index + 2)) != 0 {
+            wish.push((*group, roles(bits)));
+        }
+    }
+    wish
+}
+
+fn may_take(view: &NetworkView, pass: &AccessPass, group: &Pubkey, adds: Roles) -> bool {
+    let active = view.group(group).is_some_and(|found| found.status == MulticastGroupStatus::Activated);
+    (!(adds.publish || adds.subscribe) || active)
+        && (!adds.publish || pass.publish.contains(group))
+        && (!adds.subscribe || pass.subscribe.contains(group))
+}
+
+fn create(view: &NetworkView, op: &Op) -> Option<Step> {
+    let payer = PAYER + usize::from(op.a % 2);
+    let actor = op.actor(payer);
+    let client = client_ip(op.a / 2);
+    let endpoints: Vec<_> = view.interfaces().values().filter(|found| found.address.is_some()).collect();
+    let interface = pick(&endpoints, op.a / 8)?;
+    let endpoint = interface.address?.ip;
+    let user_type = TYPES[usize::from(op.b % 4)];
+    let tenant =
+        pick_of(view.tenants(), op.c).filter(|_| op.c % 3 == 0 && !user_type.is_multicast()).map(|(key, _)| key);
+    let roles = if user_type.is_multicast() { wish(view, op) } else { vec![] };
+    let wanted =
+        build::CreateUser { client_ip: client, endpoint_ip: endpoint, user_type, tenant, roles: roles.clone() };
+    let instruction = build::create_user(view, &ACTORS[actor], &ACTORS[payer], wanted).ok()?;
+    let (pass_key, pass) = build::find_access_pass(view, client, &ACTORS[payer]).ok()?;
+    let device = view.device(&interface.device)?;
+
+    let of_pass: Vec<_> = view.users().values().filter(|user| user.access_pass == pass_key).collect();
+    let count = |multicast| of_pass.iter().filter(|u| u.is_live() && u.user_type.is_multicast() == multicast).count();
+    let barred = of_pass.iter().any(|user| matches!(user.status, UserStatus::PendingBan | UserStatus::Banned));
+    let publisher = roles.iter().any(|(_, role)| role.publish);
+    let kind = if user_type.is_multicast() {
+        count(true) < usize::from(pass.max_multicast_users)
+            && !roles.is_empty()
+            && roles.iter().all(|(group, role)| (role.publish || role.subscribe) && may_take(view, &pass, group, *role))
+    } else {
+        count(false) < usize::from(pass.max_unicast_users)
+            && match tenant {
+                None => pass.tenants.is_empty(),
+                Some(key) => pass.tenants.contains(&key) && view.tenant(&key)?.status == TenantStatus::Activated,
+            }
+    };
+    let legal = (actor == F || actor == payer)
+        && !barred
+        && kind
+        && view.user_at(client, endpoint).is_none_or(|(_, user)| user.status == UserStatus::Rejected)
+        && device.status == DeviceStatus::Activated
+        && interface.endpoint().is_some()
+        && seat(view, &interface.device, device, user_type, publisher, true);
+    one(actor, instruction, legal)
+}
+
+fn activate(view: &NetworkView, op: &Op) -> Option<Step> {
+    let actor = op.actor(A);
+    let waiting: Vec<_> =
+        view.users().iter().filter(|(_, u)| matches!(u.status, UserStatus::Pending | UserStatus::Updating)).collect();
+    let (key, user) = match pick(&waiting, op.a) {
+        Some((key, user)) if op.b % 16 != 0 => (*key, user),
+        _ => pick_of(view.users(), op.a)?,
+    };
+    let config = view.config()?;
+    let block = pick(&config.user_tunnel_blocks, op.b)?;
+    let first = u32::from(block.network()) + u32::from(op.b / 2 % 8);
+    let len = if op.b % 32 == 31 { 32 } else { 31 };
+    let mut tunnel_net = NetworkV4::new((first & !1).into(), len)?;
+    let mut tunnel_id = 500 + u16::from(op.c % 5);
+    if let Some(held) = user.allocation.filter(|_| op.b % 8 != 0) {
+        (tunnel_net, tunnel_id) = (held.tunnel_net, held.tunnel_id);
+    }
+    let device = view.device(&user.device)?;
+    let nets = |prefixes: Vec<NetworkV4>| pick(&prefixes, op.c).and_then(|net| net.address(u32::from(op.c) / 8 % 9));
+    let dz_ip = match user.user_type {
+        _ if op.c % 16 == 15 => Ipv4Addr::new(9, 9, 9, 9),
+        UserType::IbrlWithAllocatedIp => nets(device.prefixes.iter().map(|prefix| prefix.net).collect())?,
+        UserType::Multicast if user.is_publisher() => match user.allocation {
+            Some(held) if held.dz_ip_pool.is_some() && op.c % 8 != 0 => held.dz_ip,
+            _ => nets(config.multicast_publisher_blocks.clone())?,
+        },
+        UserType::Ibrl | UserType::Multicast => user.client_ip,
+    };
+    let grant = Grant { tunnel_net, tunnel_id, dz_ip };
+    let instruction = build::activate_user(view, &ACTORS[actor], key, grant).ok()?;
+
+    let held: Vec<_> = view.users().iter().filter_map(|(key, user)| Some((key, user, user.allocation?))).collect();
+    let net_free = !held.iter().any(|(_, _, held)| held.tunnel_net == tunnel_net);
+    let id_free = !held.iter().any(|(_, other, held)| other.device == user.device && held.tunnel_id == tunnel_id);
+    let pulled = view.interface_by_address(dz_ip).is_some();
+    let ip_free = !pulled && !held.iter().any(|(_, _, held)| held.dz_ip == dz_ip && held.dz_ip_pool.is_some());
+    let in_prefix = device.prefixes.iter().any(|prefix| prefix.net.contains(&dz_ip) && prefix.net.network() != dz_ip);
+    let in_publisher_block = config.multicast_publisher_blocks.iter().any(|block| block.contains(&dz_ip));
+    let dz_ip_fits = match user.user_type {
+        UserType::IbrlWithAllocatedIp => in_prefix && ip_free,
+        UserType::Multicast if user.is_publisher() => in_publisher_block && ip_free,
+        UserType::Ibrl | UserType::Multicast => dz_ip == user.client_ip,
+    };
+    let fits = match (user.status, user.allocation) {
+        (UserStatus::Pending, _) => {
+            len == 31
+                && config.user_tunnel_blocks.iter().any(|block| block.contains(&*tunnel_net))
+                && net_free
+                && id_free
+                && (500..500 + device.tunnel_slots).contains(&tunnel_id)
+                && dz_ip_fits
+        }
+        (UserStatus::Updating, Some(own)) => {
+            let kept = own.dz_ip_pool.is_some() && user.is_publisher();
+            (own.tunnel_net, own.tunnel_id) == (tunnel_net, tunnel_id)
+                && if kept { dz_ip == own.dz_ip } else { dz_ip_fits }
+        }
+        _ => false,
+    };
+    one(actor, instruction, actor == A && fits)
+}
+
+fn roles(view: &NetworkView, op: &Op) -> Option<Step> {
+    let multicast: Vec<_> = view.users().iter().filter(|(_, user)| user.user_type.is_multicast()).collect();
+    let (key, user) = match pick(&multicast, op.a) {
+        Some((key, user)) if op.c % 32 != 0 => (*key, user),
+        _ => pick_of(view.users(), op.a)?,
+    };
+    let actor = op.actor(if op.b % 2 == 0 { actor_of(&user.owner) } else { A });
+    let wish = wish(view, op);
+    if wish.is_empty() {
+        return None;
+    }
+    let instruction = ix::user::set_user_roles(&P, &ACTORS[actor], user.access_pass, user.device, key, &wish);
+    let Some(pass) = view.access_pass(&user.access_pass) else { return one(actor, instruction, false) };
+    let Some(device) = view.device(&user.device) else { return one(actor, instruction, false) };
+
+    let adds = |(group, role): &(Pubkey, Roles)| Roles {
+        publish: role.publish && !user.publishers.contains(group),
+        subscribe: role.subscribe && !user.subscribers.contains(group),
+    };
+    let strips = wish.iter().all(|entry| adds(entry) == Roles::default());
+    use UserStatus::{Activated, Deleting, Pending, PendingBan, Updating};
+    let as_activator = actor == A && strips && matches!(user.status, Pending | Updating | Deleting | PendingBan);
+    let mine = actor == F || ACTORS[actor] == user.owner;
+    let as_payer = mine && matches!(user.status, Activated | Updating);
+    let within = wish.iter().all(|entry| may_take(view, pass, &entry.0, adds(entry)));
+    let mut publishers = user.publishers.clone();
+    for (group, role) in &wish {
+        publishers.retain(|other| other != group);
+        if role.publish {
+            publishers.push(*group);
+        }
+    }
+    let publisher = !publishers.is_empty();
+    let moves = publisher != user.is_publisher();
+    let room = !moves || seat(view, &user.device, device, UserType::Multicast, publisher, false);
+    let legal = user.user_type.is_multicast() && (as_activator || (as_payer && within && room));
+    one(actor, instruction, legal)
+}
+
+fn end(view: &NetworkView, op: &Op) -> Option<Step> {
+    let (key, user) = pick_of(view.users(), op.a)?;
+    let a = op.actor(A);
+    use UserStatus::{Activated, Banned, Deleting, Pending, PendingBan, Rejected, Updating};
+    let status = user.status;
+    let open = matches!(status, Pending | Activated | Updating);
+    match op.b % 16 {
+        0..=2 => {
+            let actor = op.actor(if op.c % 4 == 0 { F } else { actor_of(&user.owner) });
+            let mine = actor == F || ACTORS[actor] == user.owner;
+            let legal = mine && (open || status == Rejected || (status == Banned && actor == F));
+            one(actor, build::delete_user(view, &ACTORS[actor], key).ok()?, legal)
+        }
+        3..=8 => {
+            let instructions = build::close_user(view, &ACTORS[a], key).ok()?;
+            let instructions =
+                if op.c % 4 == 0 { instructions.into_iter().rev().take(1).collect() } else { instructions };
+            let bare = user.publishers.is_empty() && user.subscribers.is_empty();
+            let legal = a == A && status == Deleting && (bare || instructions.len() > 1);
+            Some(Step { actor: a, instructions, legal })
+        }
+        9 => {
+            let actor = op.actor(F);
+            one(actor, build::ban_user(view, &ACTORS[actor], key).ok()?, actor == F && open)
+        }
+        10..=12 => {
+            let instructions = build::finish_ban(view, &ACTORS[a], key).ok()?;
+            Some(Step { actor: a, instructions, legal: a == A && status == PendingBan })
+        }
+        _ => match build::reject_user(view, &ACTORS[a], key, "no room") {
+            Ok(instructions) => {
+                // An Updating user that was to lose its publisher address keeps it only as a publisher.
+                let leaves = status == Updating && user.allocation.is_some_and(|held| held.dz_ip_pool.is_some());
+                Some(Step { actor: a, instructions, legal: a == A && !leaves })
+            }
+            Err(_) => one(a, ix::user::reject_user(&P, &ACTORS[a], (key, user), "no room"), false),
+        },
+    }
+}
