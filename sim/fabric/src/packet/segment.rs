@@ -7,15 +7,15 @@ const TCP_FIN: u8 = 0x01;
 const TCP_PSH: u8 = 0x08;
 const TCP_CWR: u8 = 0x80;
 
-/// Bytes of the IP and transport headers; `None` if they are not whole.
+/// Bytes of the IP and transport headers; `None` if they are not whole, or of another transport.
 pub(crate) fn headers_len(bytes: &[u8], ip: &Ipv4, transport: Transport) -> Option<usize> {
-    let transport_len = match transport {
-        Transport::Tcp { .. } => usize::from(*bytes.get(ip.header_len + 12)? >> 4) * 4,
-        Transport::Udp => 8,
+    let (protocol, least, transport_len) = match transport {
+        Transport::Tcp { .. } => (ipv4::TCP, 20, usize::from(*bytes.get(ip.header_len + 12)? >> 4) * 4),
+        Transport::Udp => (ipv4::UDP, 8, 8),
     };
-    let least = if matches!(transport, Transport::Udp) { 8 } else { 20 };
     let len = ip.header_len + transport_len;
-    (transport_len >= least && len <= usize::from(ip.total_len)).then_some(len)
+    let whole = transport_len >= least && len <= usize::from(ip.total_len);
+    (whole && ip.protocol == protocol && !ip.is_later_fragment()).then_some(len)
 }
 
 /// The packets that `packet`, whose header is `ip`, stands for: one, unless the sender left it to be cut. The checksum
