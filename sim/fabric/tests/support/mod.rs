@@ -73,6 +73,15 @@ impl Host {
         })
     }
 
+    /// Sets an interface up or down.
+    #[allow(dead_code, reason = "the benches take nothing down")]
+    pub(crate) fn set_up(&self, name: &str, up: bool) -> Result<()> {
+        self.runtime.block_on(async {
+            let netlink = Netlink::open_in(&self.ns)?;
+            Ok(netlink.set_link_up(netlink.link_index(name).await?, up).await?)
+        })
+    }
+
     /// Routes `destination` over an interface.
     pub(crate) fn route(&self, destination: Ipv4Net, dev: &str) -> Result<()> {
         self.runtime.block_on(async {
