@@ -24,6 +24,14 @@ pub enum Command {
     Check(FilesArgs),
     /// Print the JSON Schema of a scenario file.
     Schema,
+    /// Bring a scenario's network up and hold it until `down` or Ctrl-C; its steps are not run.
+    Up(UpArgs),
+    /// Run a command, or a shell, in a node of a network that is held.
+    Exec(ExecArgs),
+    /// Show the networks that are held.
+    Status(HeldArgs),
+    /// Take a network that is held down.
+    Down(DownArgs),
     /// Run the chain alone and serve its RPC.
     Ledger(LedgerArgs),
     /// Show what this machine can do, and how to fix what it cannot.
@@ -117,6 +125,53 @@ pub enum Format {
     Json,
     /// One JUnit document.
     Junit,
+}
+
+/// Arguments of `up`.
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// The scenario.
+    pub file: PathBuf,
+    /// Which of its cases, if it has several.
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// How to run it.
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+/// Where networks that are held are looked for.
+#[derive(Args, Clone, Debug)]
+pub struct HeldArgs {
+    /// The folder of artifacts they were started with.
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    pub artifacts: PathBuf,
+}
+
+/// Arguments of `exec`.
+#[derive(Args, Clone, Debug)]
+pub struct ExecArgs {
+    /// Where to look.
+    #[command(flatten)]
+    pub held: HeldArgs,
+    /// Which network, if several are held: its case.
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// The node: a device, a client, or `operator`.
+    pub node: String,
+    /// The command; a shell if there is none. `doublezero` is the command line of that node's user.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// Arguments of `down`.
+#[derive(Args, Clone, Debug)]
+pub struct DownArgs {
+    /// Where to look.
+    #[command(flatten)]
+    pub held: HeldArgs,
+    /// Which network: its case; all of them if not given.
+    pub case: Option<String>,
 }
 
 /// Arguments of `ledger`.

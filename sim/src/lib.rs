@@ -4,6 +4,7 @@ pub mod cli;
 pub mod command;
 pub mod exit;
 pub mod files;
+pub mod held;
 pub mod node;
 pub mod report;
 pub mod run;

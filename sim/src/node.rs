@@ -7,6 +7,11 @@ use clap::Parser;
 /// The names under which the program plays a role, also when it is called by one of them.
 const ROLES: [&str; 6] = ["activator", "controller", "agent", "doublezerod", "doublezero", "gre-helper"];
 
+/// Whether this is the name of a role.
+pub fn is(name: &std::ffi::OsStr) -> bool {
+    ROLES.iter().any(|role| name == *role)
+}
+
 /// Plays a role; `args` begins with its name.
 pub fn play(args: Vec<OsString>) -> ExitCode {
     let Some(role) = args.first().and_then(|role| role.to_str()).map(str::to_owned) else { return unknown("") };

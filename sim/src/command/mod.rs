@@ -2,9 +2,13 @@
 
 mod check;
 mod doctor;
+mod down;
+mod exec;
 mod ledger;
 mod run;
 mod scenario;
+mod status;
+mod up;
 
 use std::process::ExitCode;
 
@@ -20,6 +24,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Schema => check::schema(),
+        Command::Up(args) => up::run(&args),
+        Command::Exec(args) => return exec::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Down(args) => down::run(&args),
         Command::Ledger(args) => ledger::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Node(args) => return node::play(args.role.into_iter().map(Into::into).collect()),
@@ -33,4 +41,14 @@ pub fn run(cli: Cli) -> ExitCode {
             Exit::Failed.into()
         }
     }
+}
+
+/// Says what this machine lacks to run scenarios, with the fix; none if it lacks nothing.
+fn cannot_run() -> Option<Exit> {
+    let report = dzsim_lab::doctor::check();
+    let missing = report.missing_required();
+    for capability in &missing {
+        eprintln!("error: this machine cannot run scenarios: {capability}");
+    }
+    (!missing.is_empty()).then_some(Exit::CannotRun)
 }

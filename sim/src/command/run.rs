@@ -2,6 +2,7 @@
 
 use crate::{
     cli::RunArgs,
+    command::cannot_run,
     exit::Exit,
     files,
     run::parent::{self, Job},
@@ -30,13 +31,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         eprintln!("error: none of {all} cases has '{}' in its name", args.filter.as_deref().unwrap_or_default());
         return Ok(Exit::BadInput);
     }
-    let report = dzsim_lab::doctor::check();
-    let missing = report.missing_required();
-    if !missing.is_empty() {
-        for capability in missing {
-            eprintln!("error: this machine cannot run scenarios: {capability}");
-        }
-        return Ok(Exit::CannotRun);
+    if let Some(exit) = cannot_run() {
+        return Ok(exit);
     }
     parent::run(jobs, args)
 }

@@ -9,9 +9,10 @@ use crate::{
     command::run::SEED,
     exit::Exit,
     files,
+    held::start_of,
     run::{
         artifacts,
-        case::{self, Setup},
+        case::{self, Hold, Setup},
         progress::{Outcome, Progress},
         steps::Snapshots,
     },
@@ -27,22 +28,33 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
     let options = &args.options;
     // Inside the lab the working directory is the same, but who reads the summary may have another one.
     let root = std::path::absolute(&options.artifacts)?;
+    let (name, seed) = (case.name.clone(), options.seed.or(case.seed).unwrap_or(SEED));
+    let artifacts = artifacts::folder(&root, &name);
+    let snapshots = Snapshots {
+        folder: match options.record_snapshots {
+            true => None,
+            false => Some(std::path::absolute(&options.snapshots)?),
+        },
+        case: name,
+        update: options.update_snapshots,
+    };
+    std::fs::create_dir_all(artifacts.join(artifacts::LOGS))?;
+    let holder = nix::unistd::getppid().as_raw();
+    let entered = dzsim_lab::enter()?;
     let setup = Setup {
         file: args.file.clone(),
-        seed: options.seed.or(case.seed).unwrap_or(SEED),
+        seed,
         dataplane: options.dataplane,
-        artifacts: artifacts::folder(&root, &case.name),
-        snapshots: Snapshots {
-            folder: match options.record_snapshots {
-                true => None,
-                false => Some(std::path::absolute(&options.snapshots)?),
-            },
-            case: case.name.clone(),
-            update: options.update_snapshots,
+        artifacts,
+        snapshots,
+        hold: Hold {
+            instead: args.hold,
+            on_failure: args.pause_on_failure,
+            init: entered.init,
+            started: start_of(1).context("reading the start of the lab's first process")?,
+            holder,
         },
     };
-    std::fs::create_dir_all(setup.artifacts.join(artifacts::LOGS))?;
-    dzsim_lab::enter()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let summary = runtime.block_on(case::run(case, setup, &mut |progress| tell(&progress)))?;
     let exit = match summary.outcome {

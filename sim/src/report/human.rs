@@ -75,6 +75,10 @@ impl<W: Write> Report for Human<W> {
                 writeln!(self.out, "  {:>6.0} ms  {}", step.millis + step.oracle_millis, step.title)
             }
             Progress::Finished(summary) => self.ended(summary),
+            Progress::Held { nodes } => {
+                writeln!(self.out, "the network is held: {}", nodes.join(" "))?;
+                writeln!(self.out, "`dzsim exec NODE [COMMAND]` from another shell; Enter here ends it")
+            }
             Progress::Up { .. } | Progress::Step { .. } | Progress::StepDone(_) => Ok(()),
         }
     }

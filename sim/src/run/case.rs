@@ -7,6 +7,8 @@ use dzsim_scenario::{
     plan::{Action, Step},
 };
 
+use crate::held::Held;
+
 use super::{
     artifacts, oracle,
     phases::Phases,
@@ -33,6 +35,23 @@ pub struct Setup {
     pub artifacts: std::path::PathBuf,
     /// Where snapshots are.
     pub snapshots: Snapshots,
+    /// When the network is held for somebody to look at.
+    pub hold: Hold,
+}
+
+/// When a network is held, until a line or the end of standard input.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// Instead of running the steps.
+    pub instead: bool,
+    /// After a failure.
+    pub on_failure: bool,
+    /// Pid 1 of the lab, as the world outside counts.
+    pub init: nix::unistd::Pid,
+    /// When that process was started, in clock ticks since boot.
+    pub started: u64,
+    /// The process outside that ends the network when it is asked to.
+    pub holder: i32,
 }
 
 /// Runs the case and tells what happens; the last that is told is the summary.
@@ -55,8 +74,12 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
     let world = World::bring_up(case.plan, case.policy, setup.seed, roles, &setup.artifacts, &mut phases).await;
     let ended = match world {
         Ok(world) => {
-            let context = Context::new(Arc::clone(&world), setup.snapshots);
-            let ended = all_steps(&context, &steps, &mut phases, &mut summary.steps, tell).await;
+            let context = Context::new(Arc::clone(&world), setup.snapshots.clone());
+            let steps = if setup.hold.instead { &[] } else { steps.as_slice() };
+            let ended = all_steps(&context, steps, &mut phases, &mut summary.steps, tell).await;
+            if setup.hold.instead || (setup.hold.on_failure && ended.is_err()) {
+                hold(&world, &setup, &case.name, tell).await?;
+            }
             finish(&world, &setup.artifacts)?;
             ended
         }
@@ -126,6 +149,17 @@ async fn all_steps(
     Ok(())
 }
 
+/// Holds the network until standard input has a line or ends.
+async fn hold(world: &World, setup: &Setup, case: &str, tell: &mut dyn FnMut(Progress)) -> anyhow::Result<()> {
+    let mut nodes: Vec<_> = world.lab.names().iter().map(ToString::to_string).collect();
+    nodes.push("operator".to_owned());
+    let Hold { init, started, holder, .. } = setup.hold;
+    Held::note(&setup.artifacts, case, holder, init, started, nodes.clone())?;
+    tell(Progress::Held { nodes });
+    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
+    Ok(Held::forget(&setup.artifacts)?)
+}
+
 /// A look changes nothing, so nothing has to settle after it.
 fn may_change(action: &Action) -> bool {
     !matches!(action, Action::Expect { .. } | Action::Traffic(_) | Action::Snapshot { .. })
@@ -166,6 +200,6 @@ fn finish(world: &World, artifacts: &Path) -> anyhow::Result<()> {
         serde_json::to_writer_pretty(file, &view::chain::all(&chain))?;
     }
     world.fabric.stop()?;
-    world.events.flush()?;
+    world.events.finish(&artifacts.join(artifacts::LOGS))?;
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! The event log of a run: every step, decision and transition as one JSON object a line, on one clock.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use serde::Serialize;
@@ -15,13 +15,21 @@ use serde_json::{Map, Value};
 #[derive(Clone)]
 pub struct Events {
     start: Instant,
+    /// The same moment on the clock of the processes' logs.
+    start_wall: SystemTime,
+    path: Arc<PathBuf>,
     out: Arc<Mutex<BufWriter<File>>>,
 }
 
 impl Events {
     /// Starts the log and its clock.
     pub fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { start: Instant::now(), out: Arc::new(Mutex::new(BufWriter::new(File::create(path)?))) })
+        Ok(Self {
+            start: Instant::now(),
+            start_wall: SystemTime::now(),
+            path: Arc::new(path.to_owned()),
+            out: Arc::new(Mutex::new(BufWriter::new(File::create(path)?))),
+        })
     }
 
     /// Nanoseconds since the log was started.
@@ -47,8 +55,42 @@ impl Events {
         out.write_all(b"\n")
     }
 
-    /// Writes what is buffered.
-    pub fn flush(&self) -> io::Result<()> {
-        self.out.lock().unwrap_or_else(|poison| poison.into_inner()).flush()
+    /// Ends the log: puts in what the processes have written into their own, and everything in the order of time.
+    ///
+    /// Lines of theirs that are no JSON, such as a panic's, stay in their logs only.
+    pub fn finish(&self, logs: &Path) -> io::Result<()> {
+        self.out.lock().unwrap_or_else(|poison| poison.into_inner()).flush()?;
+        let mut lines: Vec<(u64, String)> = Vec::new();
+        for line in fs::read_to_string(self.path.as_path())?.lines() {
+            let event: Map<String, Value> = serde_json::from_str(line)?;
+            lines.push((event.get("t_ns").and_then(Value::as_u64).unwrap_or_default(), line.to_owned()));
+        }
+        for entry in fs::read_dir(logs)? {
+            let path = entry?.path();
+            let who = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+            let text = fs::read(&path)?;
+            lines.extend(String::from_utf8_lossy(&text).lines().filter_map(|line| self.adopt(&who, line)));
+        }
+        // Stable, so that what one process wrote in one nanosecond stays in its order.
+        lines.sort_by_key(|(time, _)| *time);
+        let mut out = BufWriter::new(File::create(self.path.as_path())?);
+        lines.iter().try_for_each(|(_, line)| writeln!(out, "{line}"))?;
+        out.flush()
+    }
+
+    /// A line of a process's log as an event.
+    fn adopt(&self, who: &str, line: &str) -> Option<(u64, String)> {
+        let mut fields: Map<String, Value> = serde_json::from_str(line).ok()?;
+        let stamp = fields.remove("ts").or_else(|| fields.remove("timestamp"))?;
+        let wall = humantime::parse_rfc3339(stamp.as_str()?).ok()?;
+        let since = wall.duration_since(self.start_wall).unwrap_or_default();
+        let time = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+        let message = fields.remove("message").unwrap_or_else(|| "log".into());
+        let mut event = Map::new();
+        event.insert("t_ns".to_owned(), time.into());
+        event.insert("who".to_owned(), who.into());
+        event.insert("event".to_owned(), message);
+        event.extend(fields);
+        Some((time, Value::Object(event).to_string()))
     }
 }

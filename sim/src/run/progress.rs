@@ -23,6 +23,11 @@ pub enum Progress {
     },
     /// A step held, and so did the invariants after it.
     StepDone(StepSummary),
+    /// The network is held: somebody may look at it with `dzsim exec`.
+    Held {
+        /// Its nodes.
+        nodes: Vec<String>,
+    },
     /// The last message.
     Finished(Box<CaseSummary>),
 }

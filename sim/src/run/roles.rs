@@ -148,23 +148,28 @@ impl Roles {
     }
 
     /// A command of the command line on a host whose files are in `folder`.
-    pub fn command_line(
-        &self,
-        host: Host,
-        folder: &Path,
-        keypair: &Path,
-        policy: &Policy,
-        args: &[String],
-    ) -> anyhow::Result<Spawn> {
+    pub fn command_line(&self, host: Host, folder: &Path, policy: &Policy, args: &[String]) -> anyhow::Result<Spawn> {
         let argv = [self.program.clone(), "node".into(), "doublezero".into()]
             .into_iter()
             .chain(args.iter().map(OsString::from));
         let tolerance = format!("{}us", policy.latency_tolerance.as_micros());
-        Ok(Spawn::new(host, role("doublezero")?, argv)
-            .env("DZ_KEYPAIR", keypair)
-            .env("DZ_SOCKET", socket(folder))
-            .env("DZ_LATENCY_TOLERANCE", tolerance))
+        let env = user_env(&host, folder);
+        let spawn = Spawn::new(host, role("doublezero")?, argv).env("DZ_LATENCY_TOLERANCE", tolerance);
+        Ok(env.into_iter().fold(spawn, |spawn, (name, value)| spawn.env(name, value)))
     }
+}
+
+/// Where the programs that people call are, by their names, in every node.
+pub const BIN: &str = "/run/dz/bin";
+
+/// The key of whoever uses a host.
+pub fn key_file(host: &Host, folder: &Path) -> std::path::PathBuf {
+    folder.join(if *host == Host::Core { "foundation.json" } else { "id.json" })
+}
+
+/// What tells the command line who uses it and where the daemon is.
+pub fn user_env(host: &Host, folder: &Path) -> [(&'static str, OsString); 2] {
+    [("DZ_KEYPAIR", key_file(host, folder).into()), ("DZ_SOCKET", socket(folder).into())]
 }
 
 /// Where a client's daemon listens, given the folder of its files.

@@ -26,7 +26,7 @@ use super::{
     keys::{self, Keys, Owner},
     paths,
     phases::Phases,
-    roles::{CONTROLLER_PORT, CORE, RPC_PORT, Roles, WS_PORT},
+    roles::{self, CONTROLLER_PORT, CORE, RPC_PORT, Roles, WS_PORT},
     routes,
 };
 
@@ -119,6 +119,8 @@ impl World {
             pairs: Mutex::default(),
         });
         world.write_keys()?;
+        std::fs::create_dir_all(roles::BIN)?;
+        std::os::unix::fs::symlink(std::env::current_exe()?, Path::new(roles::BIN).join("doublezero"))?;
         phases.end("fabric");
 
         tokio::spawn(routes::follow_chain(Arc::clone(&world)));
@@ -144,11 +146,8 @@ impl World {
 
     /// Where the key of whoever runs commands at a node is.
     pub fn key_file(&self, node: &Node) -> anyhow::Result<PathBuf> {
-        let folder = self.lab.folder(&self.host(node)?);
-        Ok(match node {
-            Node::Operator => folder.join("foundation.json"),
-            Node::Client(_) | Node::Device(_) => folder.join("id.json"),
-        })
+        let host = self.host(node)?;
+        Ok(roles::key_file(&host, &self.lab.folder(&host)))
     }
 
     /// The process that plays a role, as it was started last.
@@ -178,7 +177,7 @@ impl World {
             }
             Process::Daemon(name) => {
                 let client = self.plan.clients.get(name).context("no such client")?;
-                let folder = self.lab.folder(&super::roles::node(name.as_str())?);
+                let folder = self.lab.folder(&roles::node(name.as_str())?);
                 self.roles.daemon(name, client.client_ip, &folder, &self.policy)
             }
             Process::Agent(code) => self.roles.agent(code, &device_account(code.as_str())),

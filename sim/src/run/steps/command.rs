@@ -35,8 +35,7 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
         .collect::<Result<Vec<_>, StepError>>()?;
     let host = world.host(&run.on)?;
     let folder = world.lab.folder(&host);
-    let key = world.key_file(&run.on)?;
-    let spawn = world.roles.command_line(host, &folder, &key, &world.policy, &args)?;
+    let spawn = world.roles.command_line(host, &folder, &world.policy, &args)?;
     let finished = world.lab.run_to_end(spawn, deadline).await.map_err(anyhow::Error::from)?;
     let output = Output {
         code: match finished.exit {
