@@ -210,10 +210,9 @@ impl Expander<'_, '_> {
         let value = match &node.value {
             Value::Text(text) => {
                 // A text that is nothing but a variable becomes the value itself, whatever it is.
-                let whole = text
-                    .strip_prefix('$')
-                    .map(|name| name.strip_prefix('{').and_then(|n| n.strip_suffix('}')).unwrap_or(name));
-                if let Some(value) = whole.and_then(|name| variables.get(name)) {
+                if let Some(Mention::Known { value, rest: "" }) =
+                    text.strip_prefix('$').map(|at| mention(at, variables))
+                {
                     return value.clone();
                 }
                 Value::Text(self.text(text, node, variables))
@@ -234,7 +233,7 @@ impl Expander<'_, '_> {
         Node { value, ..node.clone() }
     }
 
-    /// `$name` and `${name}` replaced; `$$` is a dollar sign, and so is one that no name follows.
+    /// `$name`, `$name.key` and `${name}` replaced; `$$` is a dollar sign, and so is one that no name follows.
     fn text(&mut self, text: &str, node: &Node, variables: &Variables) -> String {
         let mut result = String::with_capacity(text.len());
         let mut rest = text;
@@ -246,39 +245,81 @@ impl Expander<'_, '_> {
                 rest = after;
                 continue;
             }
-            let (name, after) = match rest.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-                Some((name, after)) => (name, after),
-                None => rest.split_at(rest.find(|c: char| !is_name_char(c)).unwrap_or(rest.len())),
-            };
-            if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-                result.push('$');
-                continue;
-            }
-            match variables.get(name) {
-                Some(value) => match &value.value {
-                    Value::List(_) | Value::Table(_) => {
-                        let message = format!(
-                            "the variable `{name}` holds {}, which only fits where it stands alone",
-                            value.value
-                        );
-                        self.error(node, message, String::new());
+            match mention(rest, variables) {
+                Mention::None => result.push('$'),
+                Mention::Known { value, rest: after } => {
+                    match &value.value {
+                        Value::List(_) | Value::Table(_) => {
+                            let shown = &rest[..rest.len() - after.len()];
+                            let message =
+                                format!("`${shown}` is {}, which only fits where it stands alone", value.value);
+                            self.error(node, message, String::new());
+                        }
+                        value => result.push_str(&value.to_string()),
                     }
-                    value => result.push_str(&value.to_string()),
-                },
-                None => {
-                    let help = if variables.is_empty() {
-                        "write `$$` for a dollar sign".to_owned()
-                    } else {
-                        nearest(name, variables.keys().map(String::as_str))
+                    rest = after;
+                }
+                Mention::Unknown { shown, known, rest: after } => {
+                    let help = match known.is_empty() {
+                        true => "write `$$` for a dollar sign".to_owned(),
+                        false => nearest(shown.rsplit('.').next().unwrap_or(shown), known),
                     };
-                    let message = format!("unknown variable `${name}`");
-                    self.sink.report(node.place, &node.path, &format!("${name}"), message, help);
+                    let message = format!("unknown variable `${shown}`");
+                    self.sink.report(node.place, &node.path, &format!("${shown}"), message, help);
+                    rest = after;
                 }
             }
-            rest = after;
         }
         result.push_str(rest);
         result
+    }
+}
+
+/// What a dollar sign is about.
+enum Mention<'v, 't> {
+    /// Nothing: no name follows.
+    None,
+    /// A value, and the text behind it.
+    Known { value: &'v Node, rest: &'t str },
+    /// Nothing has this name; what would have been known in its place, and the text behind it.
+    Unknown { shown: &'t str, known: Vec<&'v str>, rest: &'t str },
+}
+
+/// Reads what follows a dollar sign. Behind a variable that holds a table, `.key` leads into it; behind any other it is
+/// text, as in `$device.endpoints.0`.
+fn mention<'v, 't>(text: &'t str, variables: &'v Variables) -> Mention<'v, 't> {
+    let (inner, after) = match text.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+        Some((inner, after)) => (inner, Some(after)),
+        None => (text, None),
+    };
+    let word = |text: &str| text.find(|c: char| !is_name_char(c)).unwrap_or(text.len());
+    let mut end = word(inner);
+    let name = &inner[..end];
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        return Mention::None;
+    }
+    let Some(mut value) = variables.get(name) else {
+        let known = variables.keys().map(String::as_str).collect();
+        return Mention::Unknown { shown: name, known, rest: after.unwrap_or(&inner[end..]) };
+    };
+    while let (Value::Table(entries), Some(tail)) = (&value.value, inner[end..].strip_prefix('.')) {
+        let key = &tail[..word(tail)];
+        end += 1 + key.len();
+        match entries.iter().find(|entry| entry.key == key) {
+            Some(entry) => value = &entry.node,
+            None => {
+                let known = entries.iter().map(|entry| entry.key.as_str()).collect();
+                return Mention::Unknown { shown: &inner[..end], known, rest: after.unwrap_or(&inner[end..]) };
+            }
+        }
+    }
+    match after {
+        None => Mention::Known { value, rest: &inner[end..] },
+        Some(after) if end == inner.len() => Mention::Known { value, rest: after },
+        Some(after) => {
+            let known = variables.keys().map(String::as_str).collect();
+            Mention::Unknown { shown: inner, known, rest: after }
+        }
     }
 }
 

@@ -26,7 +26,8 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) timeouts: Timeouts,
     /// Variables and their values: the file is one case for each combination, and `$name` stands for the value anywhere
-    /// in `network`, `policy`, `timeouts` and `steps`.
+    /// in `network`, `policy`, `timeouts` and `steps`. Of a value that is a table, `$name.key` is a part, and its key
+    /// `name` is how the case is called.
     #[serde(default)]
     #[allow(dead_code, reason = "expanded before the file is read; here for the schema")]
     pub(crate) matrix: BTreeMap<String, OneOrMany<Any>>,

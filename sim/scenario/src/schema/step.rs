@@ -40,7 +40,7 @@ pub(crate) struct RunStep {
     /// Exit code: a number, or `failure` for any but 0. Default: 0.
     #[serde(default)]
     pub(crate) exit: Exit,
-    /// What standard output must contain, or a table of `contains`, `lacks`, `matches`.
+    /// What standard output must contain: a text, several, or a table of `contains`, `lacks`, `matches`.
     #[serde(default)]
     pub(crate) stdout: TextMatch,
     /// The same for standard error.
@@ -143,11 +143,19 @@ impl<'de> Deserialize<'de> for TextMatch {
             type Value = TextMatch;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, or a table of `contains`, `lacks` and `matches`")
+                f.write_str("a text, a list of texts, or a table of `contains`, `lacks` and `matches`")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<TextMatch, E> {
                 Ok(TextMatch { contains: vec![text.to_owned()], ..TextMatch::default() })
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<TextMatch, A::Error> {
+                let mut contains = Vec::new();
+                while let Some(text) = seq.next_element()? {
+                    contains.push(text);
+                }
+                Ok(TextMatch { contains, ..TextMatch::default() })
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<TextMatch, A::Error> {
@@ -167,7 +175,7 @@ impl JsonSchema for TextMatch {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let table = generator.subschema_for::<TextTable>();
-        json_schema!({ "anyOf": [{ "type": "string" }, table] })
+        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }, table] })
     }
 }
 

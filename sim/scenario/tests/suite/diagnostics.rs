@@ -285,6 +285,9 @@ steps:
   - for_each: { mode: [ibrl, multicast] }
     do:
       - run: doublezero connect $mod
+  - for_each: { case: [{ mode: ibrl }] }
+    do:
+      - run: doublezero connect $case.mod $case ${case.mode} ${mode.x}
 "#
 )]
 #[case::value_of_a_variable(

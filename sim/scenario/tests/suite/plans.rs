@@ -159,3 +159,27 @@ network:
     assert_eq!(names(&group.publishers), ["val1", "val2"]);
     assert_eq!(names(&group.subscribers), ["val1", "val2"]);
 }
+
+#[test]
+fn a_variable_may_hold_a_table_of_what_differs() {
+    let text = "
+matrix:
+  case: [{ name: narrow, tolerance: 1ms, exit: 7 }, { name: wide, tolerance: 9ms, exit: 0 }]
+network: { exchanges: { nyc: {} }, clients: { val1: {} } }
+policy: { client: { latency_tolerance: $case.tolerance } }
+steps:
+  - { run: doublezero status, exit: $case.exit, name: \"${case.name} $case.exit.\" }
+";
+    let cases = read(text).unwrap();
+    let seen: Vec<_> = cases
+        .iter()
+        .map(|case| (case.name.as_str(), case.policy.latency_tolerance, case.plan.steps[0].title.as_str()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("topic/case[case=narrow]", Duration::from_millis(1), "narrow 7."),
+            ("topic/case[case=wide]", Duration::from_millis(9), "wide 0."),
+        ]
+    );
+}
