@@ -1,7 +1,10 @@
 //! The bank that `solana-program-test` holds, as one owner on one thread uses it: execute, simulate, read, set the
 //! clock. Knows nothing of slots as clients see them, of history or of RPC.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use solana_account::Account;
 use solana_banks_interface::{BanksTransactionResultWithSimulation, TransactionMetadata, TransactionSimulationDetails};
@@ -66,13 +69,23 @@ pub(crate) struct Bank {
 /// that is younger than this is still good.
 const BLOCKHASH_REFRESH: Duration = Duration::from_millis(500);
 
+/// Held while the process's log level is borrowed, so that of two ledgers that start neither takes the other's for
+/// the process's own.
+static LOG_LEVEL: Mutex<()> = Mutex::new(());
+
+/// `ProgramTest` puts its own logger in and turns the program's logs on; the process decides that, not we.
+fn quiet_program_test() -> ProgramTest {
+    let _alone = LOG_LEVEL.lock().unwrap_or_else(PoisonError::into_inner);
+    let level = log::max_level();
+    let test = ProgramTest::default();
+    log::set_max_level(level);
+    test
+}
+
 impl Bank {
     pub(crate) fn start(config: &LedgerConfig) -> Result<Self, BankError> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        // ProgramTest puts its own logger in and turns the program's logs on; the process decides that, not we.
-        let level = log::max_level();
-        let mut test = ProgramTest::default();
-        log::set_max_level(level);
+        let mut test = quiet_program_test();
 
         let shared_objects = ["BPF_OUT_DIR", "SBF_OUT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
         for program in &config.programs {
@@ -128,6 +141,13 @@ impl Bank {
 
     pub(crate) fn account(&self, address: &Pubkey) -> Result<Option<Account>, BankError> {
         Ok(self.runtime.block_on(self.context.banks_client.get_account(*address))?)
+    }
+
+    /// Makes an account what it was.
+    pub(crate) fn put_back(&mut self, address: &Pubkey, account: Option<&Account>) {
+        // An account without lamports is none.
+        let account = account.cloned().unwrap_or_default();
+        self.context.set_account(address, &account.into());
     }
 
     /// The fee of a message in lamports; its blockhash plays no part.

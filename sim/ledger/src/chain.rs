@@ -9,11 +9,7 @@ use std::{
 use solana_account::Account;
 use solana_clock::Slot;
 use solana_hash::Hash;
-use solana_message::{
-    Message, VersionedMessage,
-    inner_instruction::InnerInstructions,
-    v0::{LoadedAddresses, MessageAddressTableLookup},
-};
+use solana_message::{VersionedMessage, inner_instruction::InnerInstructions, v0::LoadedAddresses};
 use solana_pubkey::{Pubkey, pubkey};
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
@@ -24,6 +20,7 @@ use crate::{
     config::LedgerConfig,
     history::{FIRST_SLOT, History, ReturnData, TransactionRecord},
     logs::once_each,
+    message::{fee_message, look_up, writable},
     replica::{Landed, Replica, clock_account},
 };
 
@@ -36,9 +33,6 @@ const ASK_THE_BANK: [Pubkey; 4] = [
     pubkey!("BPFLoaderUpgradeab1e11111111111111111111111"),
     pubkey!("LoaderV411111111111111111111111111111111111"),
 ];
-
-/// Bytes before the addresses in a lookup table's account.
-const LOOKUP_TABLE_HEADER: usize = 56;
 
 /// A transaction that was not taken; nothing has changed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -75,6 +69,8 @@ pub(crate) struct Preview {
     pub(crate) return_data: Option<ReturnData>,
     pub(crate) inner: Option<Vec<InnerInstructions>>,
     pub(crate) addresses: LoadedAddresses,
+    /// What it would leave in the accounts that were asked for.
+    pub(crate) accounts: Vec<Option<Arc<Account>>>,
 }
 
 pub(crate) struct Chain {
@@ -123,7 +119,7 @@ impl Chain {
             Ok(loaded) => loaded,
             Err(error) => return Ok(Err(error.into())),
         };
-        let asks_the_bank = ASK_THE_BANK.iter().any(|id| transaction.message.static_account_keys().contains(id));
+        let asks_the_bank = asks_the_bank(&transaction.message);
         if asks_the_bank {
             self.show_slots()?;
         }
@@ -176,18 +172,21 @@ impl Chain {
             }
         }
         self.balance(&mut record, &changes)?;
-        if let Some(message) = fee_message(&record.transaction.message) {
-            record.fee = self.bank.fee(message)?.unwrap_or_default();
-        }
+        record.fee = self.bank.fee(fee_message(&record.transaction.message))?.unwrap_or_default();
         if asks_the_bank {
             self.bank.warp(slot + 1)?;
         }
         Ok(Ok(self.land(record, changes, message)))
     }
 
-    /// What a transaction would do if it were sent now. Nothing of it is checked but what the bank checks; its
-    /// blockhash only if `fresh` is asked for.
-    pub(crate) fn simulate(&mut self, transaction: &VersionedTransaction, fresh: bool) -> Result<Preview, BankError> {
+    /// What a transaction would do if it were sent now, and what it would leave in these accounts. Nothing of it is
+    /// checked but what the bank checks; its blockhash only if `fresh` is asked for.
+    pub(crate) fn simulate(
+        &mut self,
+        transaction: &VersionedTransaction,
+        fresh: bool,
+        watched: &[Pubkey],
+    ) -> Result<Preview, BankError> {
         let slot = self.latest();
         let refused = |error| preview(slot, Err(error), None, LoadedAddresses::default());
         if fresh && let Err(error) = self.admit(transaction, &transaction.message.hash()) {
@@ -199,7 +198,32 @@ impl Chain {
         };
         self.tick(slot + 1);
         let Simulation { result, details } = self.bank.simulate(transaction)?;
-        Ok(preview(slot, result, details, loaded))
+        let mut preview = preview(slot, result, details, loaded);
+        preview.accounts = vec![None; watched.len()];
+        if preview.outcome.is_ok() && !watched.is_empty() && !asks_the_bank(&transaction.message) {
+            preview.accounts = self.try_out(transaction, &preview.addresses, watched)?;
+        }
+        Ok(preview)
+    }
+
+    /// Executes a transaction, reads accounts, and puts back what it wrote: a simulation alone does not hand out
+    /// accounts. Nobody else uses the bank meanwhile.
+    fn try_out(
+        &mut self,
+        transaction: &VersionedTransaction,
+        loaded: &LoadedAddresses,
+        watched: &[Pubkey],
+    ) -> Result<Vec<Option<Arc<Account>>>, BankError> {
+        let mut before = Vec::new();
+        for address in writable(&transaction.message, loaded) {
+            before.push((address, self.current(&address)?));
+        }
+        self.bank.execute(transaction)?;
+        let after = self.read(watched)?;
+        for (address, account) in before {
+            self.bank.put_back(&address, account.as_deref());
+        }
+        Ok(after)
     }
 
     /// Accounts that no transaction wrote, as the bank has them.
@@ -209,10 +233,7 @@ impl Chain {
 
     /// The fee of a message in lamports.
     pub(crate) fn fee(&mut self, message: &VersionedMessage) -> Result<Option<u64>, BankError> {
-        match fee_message(message) {
-            Some(message) => self.bank.fee(message),
-            None => Ok(None),
-        }
+        self.bank.fee(fee_message(message))
     }
 
     fn latest(&self) -> Slot {
@@ -342,6 +363,10 @@ fn write(replica: &RwLock<Replica>) -> RwLockWriteGuard<'_, Replica> {
     replica.write().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+fn asks_the_bank(message: &VersionedMessage) -> bool {
+    ASK_THE_BANK.iter().any(|id| message.static_account_keys().contains(id))
+}
+
 fn preview(
     slot: Slot,
     outcome: Result<(), TransactionError>,
@@ -357,6 +382,7 @@ fn preview(
         return_data: None,
         inner: None,
         addresses,
+        accounts: Vec::new(),
     };
     if let Some(details) = details {
         preview.logs = once_each(details.logs);
@@ -366,108 +392,4 @@ fn preview(
         preview.inner = details.inner_instructions;
     }
     preview
-}
-
-/// The accounts that a message may write.
-fn writable(message: &VersionedMessage, loaded: &LoadedAddresses) -> Vec<Pubkey> {
-    let header = message.header();
-    let keys = message.static_account_keys();
-    let signers = usize::from(header.num_required_signatures);
-    let writable_signers = signers.saturating_sub(usize::from(header.num_readonly_signed_accounts));
-    let writable_others = keys.len().saturating_sub(usize::from(header.num_readonly_unsigned_accounts));
-    let own = keys
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| if *index < signers { *index < writable_signers } else { *index < writable_others });
-    own.map(|(_, address)| *address).chain(loaded.writable.iter().copied()).collect()
-}
-
-fn look_up(
-    lookup: &MessageAddressTableLookup,
-    table: &[u8],
-    loaded: &mut LoadedAddresses,
-) -> Result<(), TransactionError> {
-    let (addresses, rest) =
-        table.get(LOOKUP_TABLE_HEADER..).ok_or(TransactionError::InvalidAddressLookupTableData)?.as_chunks::<32>();
-    if !rest.is_empty() {
-        return Err(TransactionError::InvalidAddressLookupTableData);
-    }
-    let find = |index: &u8| {
-        let address = addresses.get(usize::from(*index)).ok_or(TransactionError::InvalidAddressLookupTableIndex)?;
-        Ok(Pubkey::new_from_array(*address))
-    };
-    let writable: Vec<_> = lookup.writable_indexes.iter().map(find).collect::<Result<_, TransactionError>>()?;
-    let readonly: Vec<_> = lookup.readonly_indexes.iter().map(find).collect::<Result<_, TransactionError>>()?;
-    loaded.writable.extend(writable);
-    loaded.readonly.extend(readonly);
-    Ok(())
-}
-
-/// A message that costs the same and names no lookup table: the bank prices nothing else. The price is made by the
-/// signatures and by instructions that name no accounts of tables (compute budget, signature checks).
-fn fee_message(message: &VersionedMessage) -> Option<Message> {
-    if let VersionedMessage::Legacy(message) = message {
-        return Some(message.clone());
-    }
-    let keys = message.static_account_keys();
-    let instructions = message.instructions().iter().filter(|instruction| {
-        usize::from(instruction.program_id_index) < keys.len()
-            && instruction.accounts.iter().all(|index| usize::from(*index) < keys.len())
-    });
-    Some(Message {
-        header: *message.header(),
-        account_keys: keys.to_vec(),
-        recent_blockhash: *message.recent_blockhash(),
-        instructions: instructions.cloned().collect(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use solana_message::MessageHeader;
-
-    use super::*;
-
-    fn key(byte: u8) -> Pubkey {
-        Pubkey::new_from_array([byte; 32])
-    }
-
-    #[test]
-    fn writable_accounts_are_those_the_header_says() {
-        let message = VersionedMessage::Legacy(Message {
-            header: MessageHeader {
-                num_required_signatures: 2,
-                num_readonly_signed_accounts: 1,
-                num_readonly_unsigned_accounts: 2,
-            },
-            account_keys: (1..=6).map(key).collect(),
-            ..Message::default()
-        });
-        let loaded = LoadedAddresses { writable: vec![key(7)], readonly: vec![key(8)] };
-        assert_eq!(writable(&message, &loaded), [key(1), key(3), key(4), key(7)]);
-    }
-
-    #[test]
-    fn a_lookup_takes_addresses_from_its_table() {
-        let mut table = vec![0; LOOKUP_TABLE_HEADER];
-        table.extend([1; 32]);
-        table.extend([2; 32]);
-        let lookup = |writable: &[u8], readonly: &[u8]| MessageAddressTableLookup {
-            account_key: key(9),
-            writable_indexes: writable.to_vec(),
-            readonly_indexes: readonly.to_vec(),
-        };
-        let mut loaded = LoadedAddresses::default();
-        assert_eq!(look_up(&lookup(&[1], &[0]), &table, &mut loaded), Ok(()));
-        assert_eq!(loaded, LoadedAddresses { writable: vec![key(2)], readonly: vec![key(1)] });
-
-        let before = loaded.clone();
-        let outside = look_up(&lookup(&[0], &[2]), &table, &mut loaded);
-        assert_eq!(outside, Err(TransactionError::InvalidAddressLookupTableIndex));
-        let torn = look_up(&lookup(&[0], &[]), &table[..60], &mut loaded);
-        assert_eq!(torn, Err(TransactionError::InvalidAddressLookupTableData));
-        let short = look_up(&lookup(&[0], &[]), &table[..3], &mut loaded);
-        assert_eq!(short, Err(TransactionError::InvalidAddressLookupTableData));
-        assert_eq!(loaded, before);
-    }
 }

@@ -70,7 +70,7 @@ pub enum SendError {
 
 pub(crate) enum Request {
     Send { transaction: VersionedTransaction, preflight: bool, reply: oneshot::Sender<Result<Arc<Landed>, Refusal>> },
-    Simulate { transaction: VersionedTransaction, fresh: bool, reply: oneshot::Sender<Preview> },
+    Simulate { transaction: VersionedTransaction, fresh: bool, watched: Vec<Pubkey>, reply: oneshot::Sender<Preview> },
     Read { addresses: Vec<Pubkey>, reply: oneshot::Sender<Vec<Option<Arc<Account>>>> },
     Fee { message: VersionedMessage, reply: oneshot::Sender<Option<u64>> },
 }
@@ -84,7 +84,8 @@ pub(crate) struct Core {
     pub(crate) announce_closed: bool,
     pub(crate) faucet: Keypair,
     seed: u64,
-    requests: mpsc::Sender<Request>,
+    /// Weak, so that connections that are still open do not keep the chain's thread.
+    requests: mpsc::WeakSender<Request>,
     clients: Mutex<BTreeMap<ClientName, Arc<Client>>>,
 }
 
@@ -96,15 +97,27 @@ pub struct Ledger {
 
 struct Inner {
     core: Arc<Core>,
-    /// Serves the listeners; `None` only while it is dropped.
-    runtime: Option<Runtime>,
+    parts: Option<Parts>,
+}
+
+/// What ends with the ledger; there until it is dropped.
+struct Parts {
+    /// Serves the listeners.
+    runtime: Runtime,
+    /// The chain's thread ends when it is gone.
+    requests: mpsc::Sender<Request>,
+    chain: thread::JoinHandle<()>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // A runtime must not be waited for from inside another one.
-            runtime.shutdown_background();
+        let Some(Parts { runtime, requests, chain }) = self.parts.take() else { return };
+        // A runtime must not be waited for from inside another one.
+        runtime.shutdown_background();
+        drop(requests);
+        // The thread ends with the request it is at and removes the bank's folders, which takes milliseconds.
+        if chain.join().is_err() {
+            tracing::error!("the bank's thread had panicked");
         }
     }
 }
@@ -118,7 +131,7 @@ impl Ledger {
         let (landed, _) = broadcast::channel(LANDED_BACKLOG);
         let (started, start) = oneshot::channel();
         let (seed, limits, announce_closed) = (config.seed, config.limits, config.announce_closed);
-        thread::Builder::new().name("ledger-bank".into()).stack_size(16 << 20).spawn({
+        let chain = thread::Builder::new().name("ledger-bank".into()).stack_size(16 << 20).spawn({
             let landed = landed.clone();
             move || own_chain(&config, started, inbox, &landed)
         })?;
@@ -129,8 +142,18 @@ impl Ledger {
             .enable_all()
             .build()?;
         let clients = Mutex::new(BTreeMap::new());
-        let core = Arc::new(Core { replica, landed, slot, limits, announce_closed, faucet, seed, requests, clients });
-        Ok(Self { inner: Arc::new(Inner { core, runtime: Some(runtime) }) })
+        let core = Arc::new(Core {
+            replica,
+            landed,
+            slot,
+            limits,
+            announce_closed,
+            faucet,
+            seed,
+            requests: requests.downgrade(),
+            clients,
+        });
+        Ok(Self { inner: Arc::new(Inner { core, parts: Some(Parts { runtime, requests, chain }) }) })
     }
 
     /// Answers on two listeners, for the client that is told apart by this name: JSON-RPC over HTTP on one, over
@@ -141,7 +164,7 @@ impl Ledger {
         ws: std::net::TcpListener,
         client: ClientName,
     ) -> std::io::Result<()> {
-        let Some(runtime) = &self.inner.runtime else { return Ok(()) };
+        let Some(Parts { runtime, .. }) = &self.inner.parts else { return Ok(()) };
         let client = self.inner.core.client(&client);
         let _inside = runtime.enter();
         for listener in [http, ws] {
@@ -238,8 +261,13 @@ impl Core {
             .map_err(|refusal| SendError::Refused(Box::new(refusal)))
     }
 
-    pub(crate) async fn simulate(&self, transaction: VersionedTransaction, fresh: bool) -> Result<Preview, SendError> {
-        self.ask(|reply| Request::Simulate { transaction, fresh, reply }).await
+    pub(crate) async fn simulate(
+        &self,
+        transaction: VersionedTransaction,
+        fresh: bool,
+        watched: Vec<Pubkey>,
+    ) -> Result<Preview, SendError> {
+        self.ask(|reply| Request::Simulate { transaction, fresh, watched, reply }).await
     }
 
     pub(crate) async fn fee(&self, message: VersionedMessage) -> Result<Option<u64>, SendError> {
@@ -273,7 +301,9 @@ impl Core {
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, SendError> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(request(reply)).await.map_err(|_| SendError::Ended)?;
+        let requests = self.requests.upgrade().ok_or(SendError::Ended)?;
+        requests.send(request(reply)).await.map_err(|_| SendError::Ended)?;
+        drop(requests);
         answer.await.map_err(|_| SendError::Ended)
     }
 }
@@ -341,8 +371,8 @@ fn answer(
             }
             let _ = reply.send(result);
         }
-        Request::Simulate { transaction, fresh, reply } => {
-            let _ = reply.send(chain.simulate(&transaction, fresh)?);
+        Request::Simulate { transaction, fresh, watched, reply } => {
+            let _ = reply.send(chain.simulate(&transaction, fresh, &watched)?);
         }
         Request::Read { addresses, reply } => {
             let _ = reply.send(chain.read(&addresses)?);

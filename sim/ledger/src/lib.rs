@@ -13,6 +13,7 @@ mod faults;
 mod history;
 mod ledger;
 mod logs;
+mod message;
 mod pubsub;
 mod replica;
 mod rpc;

@@ -1,16 +1,64 @@
-//! `dzsim ledger`: the chain alone.
+//! `dzsim ledger`: the chain alone, empty or with the network of a scenario on it.
 
-use dzsim_ledger::{Standalone, standalone};
+use anyhow::Context;
+use dz_sdk::{build, local::LocalBank, program::ID};
+use dzsim_ledger::{LedgerConfig, Standalone, standalone};
+use dzsim_scenario::Case;
+use solana_account::Account;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
 
-use crate::{cli::LedgerArgs, exit::Exit, run::chain};
+use crate::{
+    cli::LedgerArgs,
+    exit::Exit,
+    files,
+    run::{
+        chain::{self, FUNDS},
+        genesis,
+        keys::{Keys, Owner},
+    },
+};
 
-/// How many funded keys it prints.
+/// How many funded keys of nobody it prints.
 const KEYS: usize = 3;
 
 /// Runs until Ctrl-C.
 pub(super) fn run(args: &LedgerArgs) -> anyhow::Result<Exit> {
-    let config = chain::config(args.seed);
+    let mut config = chain::config(args.seed);
+    if let Some(file) = &args.scenario {
+        let case = match files::load(std::slice::from_ref(file)) {
+            Ok(cases) => cases.into_iter().next().context("a scenario file has at least one case")?.1,
+            Err(error) => {
+                eprintln!("{error}");
+                return Ok(Exit::BadInput);
+            }
+        };
+        config = with_network(config, &case, Keys::new(args.seed))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(standalone(Standalone { rpc: args.rpc, keys: KEYS, config }, std::io::stdout()))?;
     Ok(Exit::Passed)
+}
+
+/// Puts the network of a case into the genesis, as its operator's transactions leave it, and prints its keys.
+fn with_network(mut config: LedgerConfig, case: &Case, keys: Keys) -> anyhow::Result<LedgerConfig> {
+    let foundation = keys.of(Owner::Foundation).pubkey();
+    let mut bank = LocalBank::new(ID);
+    bank.airdrop(foundation, FUNDS);
+    for batch in build::pack(&foundation, genesis::instructions(&case.plan, &case.policy, keys)?) {
+        bank.execute(&[foundation], &batch)?;
+    }
+    for (key, record) in bank.accounts().iter().filter(|(_, record)| record.owner == ID) {
+        let account =
+            Account { lamports: record.lamports, data: record.data.clone(), owner: ID, ..Account::default() };
+        config.accounts.push((*key, account));
+    }
+    let contributors = case.plan.contributors.keys().map(|code| Owner::Contributor(code.as_str()));
+    let clients = case.plan.clients.keys().map(|name| Owner::Client(name.as_str()));
+    for owner in [Owner::Foundation, Owner::Activator].into_iter().chain(contributors).chain(clients) {
+        let key: Keypair = keys.of(owner);
+        println!("key        {}  {owner}  {}", key.pubkey(), serde_json::to_string(&key.to_bytes().to_vec())?);
+        config = config.fund(key.pubkey(), FUNDS);
+    }
+    Ok(config)
 }

@@ -1,6 +1,6 @@
 //! Every key of a scenario, made from its seed.
 
-use std::{fs, io, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{fmt, fs, io, os::unix::fs::OpenOptionsExt, path::Path};
 
 use dzsim_ledger::keypair;
 use solana_keypair::Keypair;
@@ -18,6 +18,17 @@ pub enum Owner<'a> {
     Client(&'a str),
 }
 
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foundation => f.write_str("foundation"),
+            Self::Activator => f.write_str("activator"),
+            Self::Contributor(code) => write!(f, "contributor {code}"),
+            Self::Client(name) => write!(f, "client {name}"),
+        }
+    }
+}
+
 /// The keys that a seed gives.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys {
@@ -32,13 +43,7 @@ impl Keys {
 
     /// One of them.
     pub fn of(&self, owner: Owner<'_>) -> Keypair {
-        let name = match owner {
-            Owner::Foundation => "foundation".to_owned(),
-            Owner::Activator => "activator".to_owned(),
-            Owner::Contributor(code) => format!("contributor {code}"),
-            Owner::Client(name) => format!("client {name}"),
-        };
-        keypair(self.seed, &name)
+        keypair(self.seed, &owner.to_string())
     }
 }
 

@@ -30,9 +30,6 @@ use super::{
     routes,
 };
 
-/// Lamports every key of a scenario starts with: enough for anything it can do.
-const FUNDS: u64 = 1_000_000_000_000;
-
 /// What a scenario's uplinks may leave to the fabric: it cuts what a path needs cut.
 const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
 
@@ -254,7 +251,7 @@ async fn start_ledger(seed: u64, plan: &Plan, keys: Keys) -> anyhow::Result<Ledg
     let contributors = plan.contributors.keys().map(|code| Owner::Contributor(code.as_str()));
     let clients = plan.clients.keys().map(|name| Owner::Client(name.as_str()));
     for owner in [Owner::Foundation, Owner::Activator].into_iter().chain(contributors).chain(clients) {
-        config = config.fund(keys.of(owner).pubkey(), FUNDS);
+        config = config.fund(keys.of(owner).pubkey(), chain::FUNDS);
     }
     Ok(Ledger::start(config).await?)
 }

@@ -7,15 +7,17 @@ use solana_clock::Slot;
 use solana_rpc_client_api::{
     config::{RpcContextConfig, RpcLeaderScheduleConfigWrapper},
     request::MAX_GET_SLOT_LEADERS,
-    response::{RpcApiVersion, RpcVoteAccountStatus},
+    response::RpcVoteAccountStatus,
 };
 use solana_signer::Signer;
+use solana_version::Version;
 
 use super::{Context, MethodResult, error::RpcError, json, params::Params};
 use crate::{chain::read, ledger::keypair};
 
 pub(super) fn version() -> MethodResult {
-    json(&value!({ "solana-core": RpcApiVersion::default().to_string(), "feature-set": null }))
+    let version = Version::default();
+    json(&value!({ "solana-core": version.to_string(), "feature-set": version.feature_set() }))
 }
 
 /// Healthy is who does not lag.
@@ -40,7 +42,7 @@ pub(super) fn nodes(context: &Context<'_>) -> MethodResult {
     json(&[value!({
         "pubkey": validator(context), "gossip": null, "tvu": null, "tpu": null, "tpuQuic": null, "tpuForwards": null,
         "tpuForwardsQuic": null, "tpuVote": null, "serveRepair": null, "rpc": null, "pubsub": null,
-        "version": RpcApiVersion::default().to_string(), "clientId": null, "featureSet": null, "shredVersion": null
+        "version": Version::default().to_string(), "clientId": null, "featureSet": Version::default().feature_set(), "shredVersion": null
     })])
 }
 

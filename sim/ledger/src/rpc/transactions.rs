@@ -1,10 +1,13 @@
 //! Methods about transactions: send, simulate, confirm, look up, and what it takes to make one.
 
+use std::sync::Arc;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bincode::Options;
 use serde::de::DeserializeOwned;
+use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_clock::Slot;
-use solana_message::VersionedMessage;
+use solana_message::{VersionedMessage, v0::MessageAddressTableLookup};
 use solana_pubkey::Pubkey;
 use solana_rpc_client_api::{
     config::{
@@ -26,11 +29,14 @@ use super::{
     Context, Failure, MethodResult,
     error::RpcError,
     json,
-    params::{Params, blockhash, signature},
+    params::{Params, address, blockhash, signature},
 };
 use crate::{
     chain::read,
-    encode::transaction::{encode, inner, return_data},
+    encode::{
+        account::encode as encode_account,
+        transaction::{encode, inner, return_data},
+    },
     history::TransactionRecord,
     ledger::{SendError, verify},
 };
@@ -73,16 +79,30 @@ pub(super) async fn simulate_transaction(context: &Context<'_>, mut params: Para
         }
         verify(&transaction).map_err(SendError::Invalid)?;
     }
-    if config.accounts.is_some_and(|accounts| !accounts.addresses.is_empty()) {
-        let message = "accounts after a simulation are not offered: the bank does not hand them out";
+    let watched = config.accounts.unwrap_or_default();
+    let number_of_accounts = transaction.message.static_account_keys().len()
+        + transaction.message.address_table_lookups().unwrap_or_default().iter().map(table_addresses).sum::<usize>();
+    if watched.addresses.len() > number_of_accounts {
+        let message = format!("Too many accounts provided; max {number_of_accounts}");
         return Err(RpcError::invalid_params(message).into());
     }
-    let preview = context.core.simulate(transaction, !config.replace_recent_blockhash).await?;
+    let encoding = watched.encoding.unwrap_or(UiAccountEncoding::Base64);
+    if matches!(encoding, UiAccountEncoding::Binary | UiAccountEncoding::Base58) {
+        return Err(RpcError::invalid_params("base58 encoding not supported").into());
+    }
+    let addresses: Vec<_> = watched.addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
+    let preview = context.core.simulate(transaction, !config.replace_recent_blockhash, addresses).await?;
+    let accounts = (!watched.addresses.is_empty()).then(|| {
+        let encoded = |account: &Option<Arc<_>>| {
+            account.as_deref().map(|account| encode_account(account, encoding, None)).transpose()
+        };
+        preview.accounts.iter().map(encoded).collect::<Result<_, _>>()
+    });
     let replacement = config.replace_recent_blockhash.then(|| latest(context, preview.slot));
     let result = RpcSimulateTransactionResult {
         err: preview.outcome.err().map(Into::into),
         logs: Some(preview.logs),
-        accounts: None,
+        accounts: accounts.transpose()?,
         units_consumed: Some(preview.units),
         loaded_accounts_data_size: Some(preview.loaded_bytes),
         return_data: preview.return_data.as_ref().map(return_data),
@@ -240,6 +260,10 @@ pub(super) fn signatures_for_address(context: &Context<'_>, mut params: Params) 
         })
         .collect();
     json(&found)
+}
+
+fn table_addresses(lookup: &MessageAddressTableLookup) -> usize {
+    lookup.writable_indexes.len() + lookup.readonly_indexes.len()
 }
 
 /// The encoding of a transaction that is sent: base58 unless said otherwise.

@@ -2,12 +2,13 @@
 
 use dzsim_ledger::{Ledger, LedgerConfig, Limits};
 use futures_util::{SinkExt, StreamExt};
+use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::{Value, json};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
-use crate::support::{Stage, call, next, post, raw_http, serve, soon};
+use crate::support::{BOXES, Stage, call, next, post, raw_http, serve, soon};
 
 async fn error_of(stage: &Stage, body: &str) -> (i64, Value) {
     let answer: Value = serde_json::from_str(&post(&stage.http, body).await).unwrap();
@@ -75,6 +76,77 @@ async fn http_that_is_no_call_is_refused() {
     );
     assert_eq!(status("\u{16}\u{3}\u{1} this is no http\r\n\r\n").await.as_deref(), Some("400"));
     assert_eq!(stage.rpc().get_slot().await.unwrap(), 1);
+}
+
+/// Some value that a parameter may or may not be.
+fn anything(dice: &mut SmallRng, depth: u32) -> Value {
+    match dice.random_range(0..if depth == 0 { 9 } else { 11 }) {
+        0 => Value::Null,
+        1 => json!(dice.random::<bool>()),
+        2 => json!(dice.random::<u64>()),
+        3 => json!(dice.random::<i64>()),
+        4 => json!(dice.random_range(0..5)),
+        5 => json!(["", "x", "base64", "all", "\u{0}", "\u{1f4a9}"][dice.random_range(0..6)]),
+        6 => json!(BOXES.to_string()),
+        7 => json!(solana_signature::Signature::from([7; 64]).to_string()),
+        8 => json!(base64::Engine::encode(&base64::prelude::BASE64_STANDARD, dice.random::<[u8; 32]>())),
+        9 => (0..dice.random_range(0..4)).map(|_| anything(dice, depth - 1)).collect(),
+        _ => {
+            let keys =
+                ["encoding", "commitment", "filters", "minContextSlot", "dataSlice", "limit", "memcmp", "mentions"];
+            let pairs = (0..dice.random_range(0..4))
+                .map(|_| (keys[dice.random_range(0..keys.len())].to_owned(), anything(dice, depth - 1)));
+            Value::Object(pairs.collect())
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_parameters_there_is_an_answer() {
+    let stage = Stage::new().await;
+    let methods = "getAccountInfo getBalance getMinimumBalanceForRentExemption getMultipleAccounts getProgramAccounts \
+        getFeeForMessage getLatestBlockhash getSignatureStatuses getSignaturesForAddress getTransaction \
+        isBlockhashValid requestAirdrop sendTransaction simulateTransaction getBlock getBlockCommitment getSlot \
+        getBlockTime getBlocks getBlocksWithLimit getRecentPerformanceSamples getRecentPrioritizationFees \
+        getTransactionCount getEpochInfo getEpochSchedule getHealth getLeaderSchedule getSlotLeader getSlotLeaders \
+        getVersion";
+    let subscriptions = "accountSubscribe programSubscribe signatureSubscribe logsSubscribe slotSubscribe \
+        rootSubscribe slotsUpdatesSubscribe accountUnsubscribe slotUnsubscribe";
+    let mut dice = SmallRng::seed_from_u64(5);
+    let mut calls = |methods: &str, count: usize| -> Vec<Value> {
+        let methods: Vec<_> = methods.split_whitespace().collect();
+        let call = |id| {
+            let params: Vec<_> = (0..dice.random_range(0..4)).map(|_| anything(&mut dice, 3)).collect();
+            json!({"jsonrpc": "2.0", "id": id, "method": methods[dice.random_range(0..methods.len())], "params": params})
+        };
+        (0..count).map(call).collect()
+    };
+    for _ in 0..60 {
+        let batch = Value::Array(calls(methods, 50));
+        let answers: Vec<Value> = serde_json::from_str(&post(&stage.http, &batch.to_string()).await).unwrap();
+        for (id, answer) in answers.iter().enumerate() {
+            assert_eq!(answer["id"], id, "{answer}");
+            let code = answer["error"]["code"].as_i64();
+            assert!(
+                answer.get("result").is_some() != code.is_some() && code != Some(-32603),
+                "{}: {answer}",
+                batch[id]
+            );
+        }
+        assert_eq!(answers.len(), 50);
+    }
+    let (mut socket, _) = connect_async(&stage.ws).await.unwrap();
+    for call in calls(subscriptions, 500) {
+        socket.send(Message::text(call.to_string())).await.unwrap();
+        let answer = loop {
+            let text = next("an answer", &mut socket).await.unwrap();
+            let answer: Value = serde_json::from_str(text.to_text().unwrap()).unwrap();
+            if answer.get("id").is_some() {
+                break answer;
+            }
+        };
+        assert_eq!(answer["id"], call["id"], "{call}: {answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

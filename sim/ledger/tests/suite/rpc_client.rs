@@ -11,7 +11,7 @@ use solana_pubkey::{Pubkey, pubkey};
 use solana_rpc_client::{
     api::config::{
         RpcAccountInfoConfig, RpcBlockConfig, RpcProgramAccountsConfig, RpcSendTransactionConfig,
-        RpcSimulateTransactionConfig, RpcTransactionConfig,
+        RpcSimulateTransactionAccountsConfig, RpcSimulateTransactionConfig, RpcTransactionConfig,
     },
     nonblocking::rpc_client::RpcClient,
     rpc_client::GetConfirmedSignaturesForAddress2Config,
@@ -255,6 +255,19 @@ async fn a_simulation_tells_and_changes_nothing() {
     let config = RpcSimulateTransactionConfig { sig_verify: true, ..Default::default() };
     let forged = rpc.simulate_transaction_with_config(&unsigned, config).await.unwrap_err().to_string();
     assert!(forged.contains("signature verification failure"), "{forged}");
+
+    let accounts = RpcSimulateTransactionAccountsConfig {
+        encoding: Some(UiAccountEncoding::Base64),
+        addresses: [stage.the_box(1), stage.payer.pubkey()].iter().map(ToString::to_string).collect(),
+    };
+    let config = RpcSimulateTransactionConfig { accounts: Some(accounts), ..Default::default() };
+    let payer_before = stage.ledger.bank_account(&stage.payer.pubkey()).await.unwrap();
+    let result = rpc.simulate_transaction_with_config(&good, config).await.unwrap().value;
+    let left: Vec<_> =
+        result.accounts.unwrap().into_iter().map(|account| account.unwrap().to_account().unwrap()).collect();
+    assert_eq!((&left[0].data, left[1].lamports), (&2_u64.to_le_bytes().to_vec(), 1000 * SOL - 1_080_000 - 5000));
+    assert_eq!(stage.ledger.bank_account(&stage.the_box(1)).await.unwrap(), None);
+    assert_eq!(stage.ledger.bank_account(&stage.payer.pubkey()).await.unwrap(), payer_before);
 
     let failing = stage.transaction(1, &[Do::Fail(9)]);
     let result = rpc.simulate_transaction(&failing).await.unwrap().value;

@@ -1,0 +1,122 @@
+//! How fast the ledger is: transactions through RPC, and reading a program with many accounts.
+//!
+//! `cargo bench -p dzsim-ledger`; with `-- 500` it uses so many transactions instead of 5,000.
+
+use std::{
+    env,
+    net::TcpListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use dzsim_ledger::{ClientName, Ledger, LedgerConfig, keypair};
+use solana_account::Account;
+use solana_account_decoder_client_types::UiAccountEncoding;
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client_api::config::{RpcAccountInfoConfig, RpcProgramAccountsConfig, RpcSendTransactionConfig};
+use solana_signer::Signer;
+use solana_system_interface::instruction::transfer;
+use solana_transaction::Transaction;
+
+const CLIENTS: usize = 4;
+const PROGRAM: Pubkey = Pubkey::new_from_array([7; 32]);
+const ACCOUNTS: u64 = 10_000;
+const ACCOUNT_BYTES: usize = 200;
+const READS: u32 = 5;
+
+struct Bench {
+    ledger: Ledger,
+    payer: Keypair,
+    rpc: Arc<RpcClient>,
+}
+
+impl Bench {
+    async fn start() -> anyhow::Result<Self> {
+        let payer = keypair(0, "payer");
+        let mut config = LedgerConfig::default().fund(payer.pubkey(), 1 << 50);
+        for number in 0..ACCOUNTS {
+            // Addresses as they are: the bank hashes a few of their bytes only.
+            let address = keypair(0, &format!("account {number}")).pubkey();
+            let account =
+                Account { lamports: 1 << 30, data: vec![7; ACCOUNT_BYTES], owner: PROGRAM, ..Account::default() };
+            config.accounts.push((address, account));
+        }
+        let started = Instant::now();
+        let ledger = Ledger::start(config).await?;
+        println!("start with {ACCOUNTS} accounts      {:>10.1?}", started.elapsed());
+        let [http, ws] = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+        let rpc = Arc::new(RpcClient::new(format!("http://{}", http.local_addr()?)));
+        ledger.serve(http, ws, ClientName::new("bench"))?;
+        Ok(Self { ledger, payer, rpc })
+    }
+
+    /// Signed transfers, no two alike.
+    fn transfers(&self, count: u64, label: u8) -> Vec<Transaction> {
+        let blockhash = self.ledger.latest_blockhash();
+        let to = Pubkey::new_from_array([label; 32]);
+        let one = |nth| {
+            let instruction = transfer(&self.payer.pubkey(), &to, 1_000_000 + nth);
+            Transaction::new_signed_with_payer(&[instruction], Some(&self.payer.pubkey()), &[&self.payer], blockhash)
+        };
+        (0..count).map(one).collect()
+    }
+
+    async fn send(&self, count: u64, label: u8, skip_preflight: bool) -> anyhow::Result<Duration> {
+        let config = RpcSendTransactionConfig { skip_preflight, ..RpcSendTransactionConfig::default() };
+        let mut transactions = self.transfers(count, label);
+        let mut clients = Vec::new();
+        let started = Instant::now();
+        for nth in 0..CLIENTS {
+            let mine = transactions.split_off(transactions.len() * (CLIENTS - nth - 1) / (CLIENTS - nth));
+            let rpc = Arc::clone(&self.rpc);
+            clients.push(tokio::spawn(async move {
+                for transaction in mine {
+                    rpc.send_transaction_with_config(&transaction, config).await?;
+                }
+                anyhow::Ok(())
+            }));
+        }
+        for client in clients {
+            client.await??;
+        }
+        Ok(started.elapsed())
+    }
+}
+
+fn report(what: &str, count: u64, took: Duration) {
+    let per_second = count as f64 / took.as_secs_f64();
+    println!("{what:<32}{per_second:>10.0} per second, {:.1?} each", took / u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let count = env::args().find_map(|argument| argument.parse().ok()).unwrap_or(5_000);
+    let bench = Bench::start().await?;
+
+    let transactions = bench.transfers(count, 1);
+    let started = Instant::now();
+    for transaction in transactions {
+        bench.ledger.send_without_preflight(transaction.into()).await?;
+    }
+    report("in process, no preflight", count, started.elapsed());
+    report("RPC, 4 clients, no preflight", count, bench.send(count, 2, true).await?);
+    report("RPC, 4 clients, preflight", count, bench.send(count, 3, false).await?);
+
+    let started = Instant::now();
+    for _ in 0..READS {
+        bench.ledger.program_accounts(&PROGRAM);
+    }
+    println!("{ACCOUNTS} accounts from the index   {:>10.1?}", started.elapsed() / READS);
+    let account_config =
+        RpcAccountInfoConfig { encoding: Some(UiAccountEncoding::Base64), ..RpcAccountInfoConfig::default() };
+    let config = RpcProgramAccountsConfig { account_config, ..RpcProgramAccountsConfig::default() };
+    let started = Instant::now();
+    for _ in 0..READS {
+        let accounts = bench.rpc.get_program_ui_accounts_with_config(&PROGRAM, config.clone()).await?;
+        anyhow::ensure!(accounts.len() as u64 == ACCOUNTS, "{} accounts", accounts.len());
+    }
+    println!("{ACCOUNTS} accounts by RPC, decoded  {:>10.1?}", started.elapsed() / READS);
+    Ok(())
+}
