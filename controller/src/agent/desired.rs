@@ -13,13 +13,16 @@
 //! The local table comes before all of these (priority 0), the main table, which knows the internet, after. As each
 //! interface's last rule refuses what its table does not know, nothing from a tunnel or the backbone ever reaches the
 //! internet.
+//!
+//! Before any table, a filter drops and counts what a user may not send at all. It lets the client's overlay address
+//! pass, which the rules above then lead to the device itself and nowhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 
-use super::state::{Address, Link, Outer, Route, RouteKey, Rule, State};
-use crate::config::{DeviceConfig, IfName, NextHop, Service, Tunnel};
+use super::state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State};
+use crate::config::{DeviceConfig, GroupEnd, IfName, NextHop, Service, Tunnel};
 
 /// The table of what comes over the backbone.
 const TRANSIT_TABLE: u32 = 1000;
@@ -85,6 +88,15 @@ pub fn desired(config: &DeviceConfig, host: &Host) -> Desired {
     for (dz_ip, next) in &config.transit {
         add_route(TRANSIT_TABLE, Ipv4Net::from(*dz_ip), next, host, &mut all.state);
     }
+    for route in &config.groups {
+        let there = |name: &IfName| all.state.links.contains_key(name) || host.interfaces.contains_key(name);
+        let from = route.from.interface();
+        let to: BTreeSet<IfName> = route.to.iter().map(GroupEnd::interface).filter(there).collect();
+        if there(&from) && !to.is_empty() {
+            let flow = Flow { group: route.group, source: route.source };
+            all.state.groups.insert(flow, Forwarding { from, to });
+        }
+    }
     // A route into a tunnel that is down cannot be.
     let links = &all.state.links;
     all.state.routes.retain(|_, route| links.get(&route.interface).is_none_or(Link::is_up));
@@ -142,8 +154,10 @@ fn add_tunnel(id: u16, tunnel: &Tunnel, state: &mut State) {
         to: None,
         table: None,
     });
+    let mut ingress = Ingress { sources: BTreeSet::from([tunnel.peer()]), groups: BTreeSet::new() };
     match &tunnel.service {
         Service::Unicast { vrf, dz_ip, allocated } => {
+            ingress.sources.insert(*dz_ip);
             let table = Some(VRF_TABLES + u32::from(*vrf));
             state.rules.insert(Rule { priority: TUNNEL_RULE, interface, from: Some(*dz_ip), to: None, table });
             // To the client's own address the device answers into the tunnel only as the tunnel's end: from its
@@ -152,13 +166,16 @@ fn add_tunnel(id: u16, tunnel: &Tunnel, state: &mut State) {
             let lo = "lo".to_owned();
             state.rules.insert(Rule { priority: LOCAL_RULE, interface: lo, from, to: Some(*dz_ip), table });
         }
-        Service::Multicast { source: Some(source), .. } => {
+        Service::Multicast { source: Some(source), publish, .. } => {
+            ingress.sources.insert(*source);
+            ingress.groups.clone_from(publish);
             // A publisher's address is the network's own, so the way to it is the tunnel for everyone.
             let key = RouteKey { table: MAIN_TABLE, destination: Ipv4Net::from(*source) };
-            state.routes.insert(key, Route { interface: name, gateway: None, own: true });
+            state.routes.insert(key, Route { interface: name.clone(), gateway: None, own: true });
         }
         Service::Multicast { source: None, .. } => {}
     }
+    state.ingress.insert(name, ingress);
 }
 
 fn add_route(table: u32, destination: Ipv4Net, next: &NextHop, host: &Host, state: &mut State) {

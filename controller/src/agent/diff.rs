@@ -1,11 +1,14 @@
 //! The changes that lead from one kernel state to another, in an order that breaks nothing which stays. Pure.
 //!
-//! What is alike on both sides is not touched. Rules stand before the tunnels they watch and go after them, so at no
-//! moment does a tunnel carry what it must not. A route that only leads elsewhere is replaced in one step.
+//! What is alike on both sides is not touched. Rules and filters stand before the tunnels they watch and go after them,
+//! so at no moment does a tunnel carry what it must not. A route that only leads elsewhere is replaced in one step.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use super::state::{Address, Link, Outer, Route, RouteKey, Rule, State};
+use super::state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State};
 use crate::config::IfName;
 
 /// One change, one request to the kernel or to the tunnels' maker.
@@ -40,6 +43,10 @@ pub enum Change {
     SetUp(IfName, bool),
     /// Puts a route in the place of whatever has its key, or where there is none.
     PutRoute(RouteKey, Route),
+    /// Makes this all that is said about what may come in; what stays the same keeps its counters.
+    SetIngress(BTreeMap<IfName, Ingress>),
+    /// Makes this all that is said about group traffic; what stays the same is not interrupted.
+    SetGroups(BTreeMap<Flow, Forwarding>),
 }
 
 /// The changes from `actual` to `desired`.
@@ -81,6 +88,9 @@ pub fn diff(desired: &State, actual: &State) -> Vec<Change> {
     changes.extend(actual.rules.difference(&desired.rules).cloned().map(Change::DeleteRule));
 
     changes.extend(desired.rules.difference(&actual.rules).cloned().map(Change::AddRule));
+    if desired.ingress != actual.ingress {
+        changes.push(Change::SetIngress(desired.ingress.clone()));
+    }
     // Endpoints' addresses come before the tunnels that use them.
     for loopbacks in [true, false] {
         for (name, link) in &desired.links {
@@ -110,7 +120,17 @@ pub fn diff(desired: &State, actual: &State) -> Vec<Change> {
             changes.push(Change::PutRoute(key.clone(), route.clone()));
         }
     }
+    if desired.groups != groups_without(&doomed, actual) {
+        changes.push(Change::SetGroups(desired.groups.clone()));
+    }
     changes
+}
+
+/// The ways of group traffic that are left when these interfaces are gone.
+fn groups_without(doomed: &BTreeSet<&IfName>, actual: &State) -> BTreeMap<Flow, Forwarding> {
+    let mut left = State { groups: actual.groups.clone(), ..State::default() };
+    doomed.iter().for_each(|name| left.forget_interface(name));
+    left.groups
 }
 
 /// Interfaces that cannot stay: not wanted any more, or wanted as something they cannot be changed into.
@@ -145,6 +165,8 @@ impl fmt::Display for Change {
             Self::PutRoute(key, route) => {
                 write!(f, "put route to {} of table {} by {}", key.destination, key.table, route.interface)
             }
+            Self::SetIngress(ingress) => write!(f, "set what may come in by {} interfaces", ingress.len()),
+            Self::SetGroups(groups) => write!(f, "set the ways of {} group flows", groups.len()),
         }
     }
 }

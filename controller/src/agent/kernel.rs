@@ -6,19 +6,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dz_net::{
-    gre::{TunnelError, TunnelSpec, Tunnels},
+    filter::{Filter, FilterError, IngressPolicy},
+    gre::{self, Dataplane, HelperCommand, TunnelError, TunnelSpec, Tunnels},
     kernel::{
         Added, AddrInfo, LinkInfo, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RouteInfo, RouteKind,
         RuleAction, RuleInfo, Scope,
         sysctl::{self, SysctlError},
     },
+    mroute::{MulticastError, MulticastRoute},
 };
 use ipnet::Ipv4Net;
 
 use super::{
     desired::{Desired, Host, desired},
     diff::Change,
-    state::{Address, Link, Outer, Route, RouteKey, Rule, State},
+    multicast::Multicast,
+    state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State},
 };
 use crate::config::{DeviceConfig, IfName, TUNNEL_MTU};
 
@@ -37,6 +40,12 @@ pub enum KernelError {
     /// A kernel parameter.
     #[error(transparent)]
     Sysctl(#[from] SysctlError),
+    /// What may come in.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// Group traffic.
+    #[error(transparent)]
+    Multicast(#[from] MulticastError),
     /// Something of another's is where the agent's would have to be.
     #[error("{0} is there already and not the agent's")]
     Foreign(String),
@@ -46,6 +55,8 @@ pub enum KernelError {
 pub(super) struct Kernel {
     netlink: Netlink,
     tunnels: Box<dyn Tunnels>,
+    filter: Filter,
+    multicast: Multicast,
 }
 
 /// All there is, before it is told apart.
@@ -55,17 +66,29 @@ struct Everything {
     addresses: Vec<AddrInfo>,
     routes: Vec<RouteInfo>,
     rules: Vec<RuleInfo>,
+    policies: BTreeMap<String, IngressPolicy>,
+    multicast: Vec<MulticastRoute>,
 }
 
 impl Kernel {
-    pub(super) fn new(netlink: Netlink, tunnels: Box<dyn Tunnels>) -> Self {
-        Self { netlink, tunnels }
+    /// Opens the kernel of the calling thread's namespace, with tunnels made as asked for.
+    pub(super) async fn open(dataplane: Dataplane, helper: HelperCommand) -> Result<Self, KernelError> {
+        let tunnels = gre::open(dataplane, helper.clone()).await?;
+        let multicast = Multicast::new(tunnels.dataplane(), helper)?;
+        Ok(Self { netlink: Netlink::open()?, tunnels, filter: Filter::open()?, multicast })
+    }
+
+    /// Who makes the tunnels.
+    pub(super) fn dataplane(&self) -> Dataplane {
+        self.tunnels.dataplane()
     }
 
     /// What the config is to be on this machine, and what of it is.
-    pub(super) async fn read(&self, config: &DeviceConfig) -> Result<(Desired, State), KernelError> {
+    pub(super) async fn read(&mut self, config: &DeviceConfig) -> Result<(Desired, State), KernelError> {
+        let held = self.multicast.open(!config.groups.is_empty()).await?;
         let all = self.everything().await?;
-        let desired = desired(config, &all.host());
+        let mut desired = desired(config, &all.host());
+        desired.lacking.extend(held.err().map(|error| format!("group traffic stops with the agent: {error}")));
         let mut state = all.state(&desired.state);
         for path in desired.state.sysctls.keys() {
             state.sysctls.insert(path.clone(), sysctl::read(path)?);
@@ -73,7 +96,7 @@ impl Kernel {
         Ok((desired, state))
     }
 
-    async fn everything(&self) -> Result<Everything, KernelError> {
+    async fn everything(&mut self) -> Result<Everything, KernelError> {
         let tunnels = self.tunnels.list().await?;
         Ok(Everything {
             links: self.netlink.links().await?,
@@ -81,11 +104,13 @@ impl Kernel {
             addresses: self.netlink.addrs().await?,
             routes: self.netlink.routes().await?,
             rules: self.netlink.rules().await?,
+            policies: self.filter.policies()?,
+            multicast: self.multicast.routes()?,
         })
     }
 
     /// Makes one change. What is already so is fine, as a change may be made again after a failure halfway.
-    pub(super) async fn apply(&self, change: &Change) -> Result<(), KernelError> {
+    pub(super) async fn apply(&mut self, change: &Change) -> Result<(), KernelError> {
         match change {
             Change::SetSysctl { path, value } => sysctl::write(path, value)?,
             Change::DeleteTunnel(name) => match self.tunnels.delete(name.as_str()).await {
@@ -121,6 +146,16 @@ impl Kernel {
             Change::DeleteRule(rule) => {
                 self.netlink.delete_rule(&rule_info(rule)).await?;
             }
+            Change::SetIngress(ingress) => {
+                self.filter.apply(ingress.iter().map(policy))?;
+            }
+            Change::SetGroups(groups) => {
+                let mut routes = Vec::with_capacity(groups.len());
+                for (flow, way) in groups {
+                    routes.push(self.multicast_route(flow, way).await?);
+                }
+                self.multicast.apply(routes)?;
+            }
         }
         Ok(())
     }
@@ -148,6 +183,15 @@ impl Kernel {
         Ok(AddrInfo::new(self.index(&address.interface).await?, address.net).scoped(scope))
     }
 
+    async fn multicast_route(&self, flow: &Flow, way: &Forwarding) -> Result<MulticastRoute, KernelError> {
+        let mut outgoing = BTreeSet::new();
+        for name in &way.to {
+            outgoing.insert(self.index(name).await?);
+        }
+        let incoming = self.index(&way.from).await?;
+        Ok(MulticastRoute { source: flow.source, group: flow.group, incoming, outgoing })
+    }
+
     async fn route(&self, key: &RouteKey, route: &Route) -> Result<RouteInfo, KernelError> {
         let dev = self.index(&route.interface).await?;
         Ok(RouteInfo { table: key.table, via: route.gateway, dev: Some(dev), ..RouteInfo::unicast(key.destination) })
@@ -155,6 +199,10 @@ impl Kernel {
 }
 
 impl Everything {
+    fn names(&self) -> BTreeMap<u32, IfName> {
+        self.links.iter().filter_map(|link| Some((link.index, link.name.parse().ok()?))).collect()
+    }
+
     fn host(&self) -> Host {
         let foreign = self.addresses.iter().filter(|address| address.protocol != RTPROT_DZ);
         Host {
@@ -169,8 +217,7 @@ impl Everything {
 
     /// What of it the agent answers for: what carries its mark, and what stands where something wanted has to be.
     fn state(&self, wanted: &State) -> State {
-        let names: BTreeMap<u32, IfName> =
-            self.links.iter().filter_map(|link| Some((link.index, link.name.parse().ok()?))).collect();
+        let names = self.names();
         let links = self.links.iter().filter_map(|link| {
             let name: IfName = link.name.parse().ok()?;
             let is = self.link(link, &name)?;
@@ -194,6 +241,8 @@ impl Everything {
             addresses,
             routes: routes.collect(),
             rules: self.rules.iter().filter_map(read_rule).collect(),
+            ingress: self.policies.values().filter_map(read_policy).collect(),
+            groups: self.multicast.iter().filter_map(|route| read_multicast(route, &names)).collect(),
         }
     }
 
@@ -264,4 +313,24 @@ fn read_rule(rule: &RuleInfo) -> Option<Rule> {
         to: rule.to.map(|net| net.addr()),
         table,
     })
+}
+
+fn policy((name, ingress): (&IfName, &Ingress)) -> IngressPolicy {
+    IngressPolicy {
+        interface: name.to_string(),
+        sources: ingress.sources.iter().copied().map(Ipv4Net::from).collect(),
+        groups: ingress.groups.clone(),
+    }
+}
+
+/// The filter's table is the agent's alone; a policy of another form is in it only by hand, and never as wanted.
+fn read_policy(policy: &IngressPolicy) -> Option<(IfName, Ingress)> {
+    let sources = policy.sources.iter().map(|net| net.addr()).collect();
+    Some((policy.interface.parse().ok()?, Ingress { sources, groups: policy.groups.clone() }))
+}
+
+fn read_multicast(route: &MulticastRoute, names: &BTreeMap<u32, IfName>) -> Option<(Flow, Forwarding)> {
+    let from = names.get(&route.incoming)?.clone();
+    let to = route.outgoing.iter().filter_map(|index| names.get(index).cloned()).collect();
+    Some((Flow { group: route.group, source: route.source }, Forwarding { from, to }))
 }

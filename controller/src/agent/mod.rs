@@ -15,6 +15,7 @@ mod fetch;
 mod kernel;
 #[cfg(test)]
 mod model;
+mod multicast;
 mod reconcile;
 mod state;
 mod watch;
@@ -22,10 +23,7 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use dz_net::{
-    gre::{self, Dataplane, HelperCommand},
-    kernel::Netlink,
-};
+use dz_net::gre::{Dataplane, HelperCommand};
 use rand::{SeedableRng, rngs::SmallRng};
 use solana_pubkey::Pubkey;
 use tokio::sync::{Notify, watch as cell};
@@ -36,7 +34,7 @@ pub use self::{
     diff::{Change, diff},
     fetch::FetchError,
     kernel::KernelError,
-    state::{Address, Link, Outer, Route, RouteKey, Rule, State},
+    state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State},
 };
 use crate::{
     log::{self, LogFormat},
@@ -70,15 +68,10 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init(args.log_format);
     let controller = Controller::new(&args.controller, args.device)?;
-    let tunnels = gre::open(args.dataplane, helper(args.gre_helper.as_deref())?).await?;
+    let kernel = Kernel::open(args.dataplane, helper(args.gre_helper.as_deref())?).await?;
     let watch = Watch::open().context("watch the kernel's network configuration")?;
-    tracing::info!(device = %args.device, dataplane = %tunnels.dataplane(), "agent started");
-    let agent = Agent {
-        controller: Arc::new(controller),
-        kernel: Kernel::new(Netlink::open()?, tunnels),
-        watch,
-        rng: SmallRng::from_os_rng(),
-    };
+    tracing::info!(device = %args.device, dataplane = %kernel.dataplane(), "agent started");
+    let agent = Agent { controller: Arc::new(controller), kernel, watch, rng: SmallRng::from_os_rng() };
     notify::ready();
     tokio::select! {
         result = agent.keep_up() => result,
@@ -166,9 +159,9 @@ impl Agent {
         }
     }
 
-    async fn reconcile(&self, cause: &Cause, answer: &ConfigAnswer) -> Result<reconcile::Outcome, KernelError> {
+    async fn reconcile(&mut self, cause: &Cause, answer: &ConfigAnswer) -> Result<reconcile::Outcome, KernelError> {
         let revision = Revision { revision: answer.revision, hash: answer.hash };
-        let outcome = reconcile(&self.kernel, &answer.config, revision).await?;
+        let outcome = reconcile(&mut self.kernel, &answer.config, revision).await?;
         let (hash, changes) = (revision.hash, outcome.changes);
         match cause {
             _ if !outcome.report.failures.is_empty() => {

@@ -24,7 +24,7 @@ pub(super) struct Outcome {
 
 /// Brings the kernel to the config as far as it goes. An error means that it could not be read.
 pub(super) async fn reconcile(
-    kernel: &Kernel,
+    kernel: &mut Kernel,
     config: &DeviceConfig,
     revision: Revision,
 ) -> Result<Outcome, KernelError> {
@@ -46,7 +46,7 @@ pub(super) async fn reconcile(
 }
 
 /// Makes the changes in order and returns those that were refused, with the reason.
-async fn apply(kernel: &Kernel, changes: &[Change]) -> Vec<(Change, String)> {
+async fn apply(kernel: &mut Kernel, changes: &[Change]) -> Vec<(Change, String)> {
     let mut refused = Vec::new();
     for change in changes {
         match kernel.apply(change).await {

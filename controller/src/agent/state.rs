@@ -26,6 +26,49 @@ pub struct State {
     pub routes: BTreeMap<RouteKey, Route>,
     /// Rules that choose tables.
     pub rules: BTreeSet<Rule>,
+    /// What may come in by each tunnel.
+    pub ingress: BTreeMap<IfName, Ingress>,
+    /// Where group traffic goes.
+    pub groups: BTreeMap<Flow, Forwarding>,
+}
+
+/// What may come in by an interface; everything else is dropped and counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ingress {
+    /// Sources that may send.
+    pub sources: BTreeSet<Ipv4Addr>,
+    /// Groups that may be sent to.
+    pub groups: BTreeSet<Ipv4Addr>,
+}
+
+/// One source's packets to one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flow {
+    /// To whom.
+    pub group: Ipv4Addr,
+    /// From whom.
+    pub source: Ipv4Addr,
+}
+
+/// The way of a flow through the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forwarding {
+    /// The one interface it is taken from.
+    pub from: IfName,
+    /// Where it goes out.
+    pub to: BTreeSet<IfName>,
+}
+
+impl State {
+    /// Forgets what the kernel forgets of an interface that is removed.
+    pub(super) fn forget_interface(&mut self, name: &IfName) {
+        self.addresses.retain(|address| address.interface != *name);
+        self.routes.retain(|_, route| route.interface != *name);
+        self.groups.retain(|_, way| way.from != *name);
+        self.groups.values_mut().for_each(|way| {
+            way.to.remove(name);
+        });
+    }
 }
 
 /// An interface that the agent makes.

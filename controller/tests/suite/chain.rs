@@ -290,6 +290,16 @@ impl Chain {
         self.put(to, &user);
     }
 
+    /// The address a user is known by.
+    pub(crate) fn dz_ip(&self, user: &Pubkey) -> Ipv4Addr {
+        self.view.user(user).unwrap().allocation.as_ref().unwrap().dz_ip
+    }
+
+    /// The address of a group.
+    pub(crate) fn group_address(&self, code: &str) -> Ipv4Addr {
+        self.view.group_by_code(code).unwrap().1.address.unwrap().ip
+    }
+
     /// The overlay of a user.
     pub(crate) fn overlay(&self, user: &Pubkey) -> Ipv4Net {
         *self.view.user(user).unwrap().allocation.as_ref().unwrap().tunnel_net

@@ -1,11 +1,13 @@
 //! The controller and the agent from outside: rendered configs of a gallery of networks, the HTTP interface, and
 //! agents in real namespaces with packets through them.
 
+mod backbone;
 mod catalog;
 mod chain;
 mod device;
 mod gallery;
 mod http;
+mod multicast;
 mod refusals;
 mod skeleton;
 mod unicast;
