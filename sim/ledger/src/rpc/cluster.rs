@@ -82,8 +82,11 @@ pub(super) fn leader_schedule(context: &Context<'_>, mut params: Params) -> Meth
     let identity: Option<String> = first.or(second).and_then(|config| config.identity);
     let slots = {
         let epochs = &read(&context.core.replica).epochs;
-        epochs.get_slots_in_epoch(epochs.get_epoch(slot.unwrap_or(context.slot)))
+        let asked = epochs.get_epoch(slot.unwrap_or(context.slot));
+        // A validator knows no leaders further ahead.
+        (asked <= epochs.get_leader_schedule_epoch(context.slot)).then(|| epochs.get_slots_in_epoch(asked))
     };
+    let Some(slots) = slots else { return json(&()) };
     let leader = validator(context);
     let asked = identity.is_none_or(|identity| identity == leader);
     let schedule: BTreeMap<String, Vec<u64>> = [(leader, (0..slots).collect())].into_iter().filter(|_| asked).collect();

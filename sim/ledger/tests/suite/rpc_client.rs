@@ -456,6 +456,7 @@ async fn the_cluster_is_one_validator() {
     assert_eq!(epoch.slots_in_epoch, schedule.get_slots_in_epoch(0));
     let leaders = rpc.get_leader_schedule(None).await.unwrap().unwrap();
     assert_eq!(leaders[&identity.to_string()].len() as u64, epoch.slots_in_epoch);
+    assert_eq!(rpc.get_leader_schedule(Some(u64::MAX)).await.unwrap(), None);
     assert!(rpc.get_highest_snapshot_slot().await.unwrap_err().to_string().contains("No snapshot"));
     assert_eq!(rpc.commitment().commitment, CommitmentLevel::Confirmed);
 }
