@@ -1,9 +1,11 @@
 //! The activator's tests: plans by table, and the whole of it against the program.
 
+mod adversity;
 mod histories;
 mod invariants;
 mod operator;
 mod plan_devices;
 mod plan_rest;
 mod plan_users;
+mod unreliable;
 mod world;

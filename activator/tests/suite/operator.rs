@@ -3,7 +3,7 @@
 //! The network is small so that random requests meet: they run out of addresses, delete what is in use, connect
 //! twice. What the program refuses is refused; the activator has to cope with what it lets through.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use dz_sdk::{
     NetworkView,
@@ -18,7 +18,7 @@ use dz_sdk::{
         instruction::{CreateDeviceArgs, GlobalConfigArgs, Roles},
         network::NetworkV4,
         pda,
-        state::{Bootstrap, DeviceCaps, DeviceType, LinkStatus, PoolKind, UserType},
+        state::{Bootstrap, DeviceCaps, DeviceType, InterfaceKind, LinkStatus, PoolKind, UserType},
     },
 };
 use proptest::prelude::*;
@@ -38,12 +38,12 @@ const OWNER: Pubkey = Pubkey::new_from_array([0x0e; 32]);
 /// registered as their own.
 const BLOCKS: [(PoolKind, &str); 11] = [
     (PoolKind::DoubleZeroBlock, "148.52.0.0/23"),
-    (PoolKind::UserTunnelBlock, "169.254.0.0/29"),
+    (PoolKind::UserTunnelBlock, "169.254.0.0/30"),
     (PoolKind::DeviceTunnelBlock, "172.16.0.0/31"),
     (PoolKind::MulticastGroupBlock, "233.84.178.0/31"),
-    (PoolKind::MulticastPublisherBlock, "148.51.120.0/31"),
+    (PoolKind::MulticastPublisherBlock, "148.51.120.0/32"),
     (PoolKind::DoubleZeroBlock, "148.53.0.0/24"),
-    (PoolKind::UserTunnelBlock, "169.254.1.0/30"),
+    (PoolKind::UserTunnelBlock, "169.254.1.0/29"),
     (PoolKind::DeviceTunnelBlock, "172.17.0.0/30"),
     (PoolKind::MulticastGroupBlock, "233.84.179.0/30"),
     (PoolKind::MulticastPublisherBlock, "148.51.121.0/32"),
@@ -67,7 +67,7 @@ pub(crate) enum Op {
     UndrainDevice(u8),
     DeleteDevice(u8),
     CreateInterface { device: u8, name: u8, address: bool },
-    DeleteInterface { device: u8, nth: u8 },
+    DeleteInterface(u8),
     CreateLink { link: u8, from: u8, to: u8 },
     AcceptLink(u8),
     SetLinkStatus { link: u8, status: u8 },
@@ -77,7 +77,7 @@ pub(crate) enum Op {
     CreateGroup(u8),
     DeleteGroup(u8),
     AllowGroup { client: u8, group: u8, publish: bool, subscribe: bool },
-    Connect { client: u8, device: u8, endpoint: u8, kind: u8, tenant: Option<u8>, groups: Vec<(u8, bool, bool)> },
+    Connect { client: u8, endpoint: u8, kind: u8, tenant: Option<u8>, groups: Vec<(u8, bool, bool)> },
     SetRoles { nth: u8, groups: Vec<(u8, bool, bool)> },
     Disconnect(u8),
     Ban(u8),
@@ -87,54 +87,47 @@ pub(crate) enum Op {
 pub(crate) fn op() -> impl Strategy<Value = Op> {
     let groups = || proptest::collection::vec((0..3u8, any::<bool>(), any::<bool>()), 1..3);
     let client = 0..6u8;
-    let connect = (client.clone(), 0..4u8, 0..3u8, 0..3u8, proptest::option::of(0..2u8), groups()).prop_map(
-        |(client, device, endpoint, kind, tenant, groups)| Op::Connect {
-            client,
-            device,
-            endpoint,
-            kind,
-            tenant,
-            groups,
-        },
-    );
+    let connect = (client.clone(), any::<u8>(), 0..3u8, proptest::option::of(0..2u8), groups())
+        .prop_map(|(client, endpoint, kind, tenant, groups)| Op::Connect { client, endpoint, kind, tenant, groups });
     prop_oneof![
-        2 => (0..11u8).prop_map(Op::AddBlock),
+        3 => (0..11u8).prop_map(Op::AddBlock),
         1 => (0..11u8).prop_map(Op::RemoveBlock),
-        1 => (0..2u8).prop_map(Op::CreateContributor),
+        1 => (0..3u8).prop_map(Op::CreateContributor),
         1 => (0..2u8).prop_map(Op::SuspendContributor),
-        1 => (0..2u8).prop_map(Op::ResumeContributor),
-        1 => (0..2u8).prop_map(Op::DeleteContributor),
-        6 => (0..4u8, 0..2u8, 0..6u8, prop::bool::weighted(0.1)).prop_map(
+        3 => (0..2u8).prop_map(Op::ResumeContributor),
+        1 => (0..3u8).prop_map(Op::DeleteContributor),
+        6 => (0..4u8, 0..3u8, 0..6u8, prop::bool::weighted(0.1)).prop_map(
             |(device, contributor, bootstrap, transit)| Op::CreateDevice { device, contributor, bootstrap, transit }
         ),
-        3 => (0..4u8, prop::bool::weighted(0.2), 0..6u8)
+        4 => (any::<u8>(), prop::bool::weighted(0.2), 0..6u8)
             .prop_map(|(device, transit, wanted)| Op::UpdateDevice { device, transit, wanted }),
-        4 => (0..4u8, 0..6u8).prop_map(|(device, prefix)| Op::AddPrefix { device, prefix }),
-        2 => (0..4u8, 0..3u8).prop_map(|(device, nth)| Op::RemovePrefix { device, nth }),
-        1 => (0..4u8).prop_map(Op::DrainDevice),
-        1 => (0..4u8).prop_map(Op::UndrainDevice),
-        2 => (0..4u8).prop_map(Op::DeleteDevice),
-        5 => (0..4u8, 0..5u8, any::<bool>())
+        6 => (any::<u8>(), 0..6u8).prop_map(|(device, prefix)| Op::AddPrefix { device, prefix }),
+        2 => (any::<u8>(), any::<u8>()).prop_map(|(device, nth)| Op::RemovePrefix { device, nth }),
+        1 => any::<u8>().prop_map(Op::DrainDevice),
+        2 => any::<u8>().prop_map(Op::UndrainDevice),
+        2 => any::<u8>().prop_map(Op::DeleteDevice),
+        5 => (any::<u8>(), 0..5u8, any::<bool>())
             .prop_map(|(device, name, address)| Op::CreateInterface { device, name, address }),
-        3 => (0..4u8, 0..5u8).prop_map(|(device, nth)| Op::DeleteInterface { device, nth }),
-        3 => (0..3u8, 0..4u8, 0..4u8).prop_map(|(link, from, to)| Op::CreateLink { link, from, to }),
-        2 => (0..3u8).prop_map(Op::AcceptLink),
-        2 => (0..3u8, 0..3u8).prop_map(|(link, status)| Op::SetLinkStatus { link, status }),
-        2 => (0..3u8).prop_map(Op::DeleteLink),
-        1 => (0..2u8).prop_map(Op::CreateTenant),
+        3 => any::<u8>().prop_map(Op::DeleteInterface),
+        5 => (0..3u8, any::<u8>(), any::<u8>()).prop_map(|(link, from, to)| Op::CreateLink { link, from, to }),
+        2 => any::<u8>().prop_map(Op::AcceptLink),
+        4 => (any::<u8>(), 0..3u8).prop_map(|(link, status)| Op::SetLinkStatus { link, status }),
+        3 => any::<u8>().prop_map(Op::DeleteLink),
+        2 => (0..2u8).prop_map(Op::CreateTenant),
         1 => (0..2u8).prop_map(Op::DeleteTenant),
-        2 => (0..3u8).prop_map(Op::CreateGroup),
-        1 => (0..3u8).prop_map(Op::DeleteGroup),
-        3 => (client, 0..3u8, any::<bool>(), any::<bool>())
+        2 => (0..4u8).prop_map(Op::CreateGroup),
+        1 => (0..4u8).prop_map(Op::DeleteGroup),
+        5 => (client, 0..3u8, any::<bool>(), any::<bool>())
             .prop_map(|(client, group, publish, subscribe)| Op::AllowGroup { client, group, publish, subscribe }),
-        16 => connect,
-        6 => (0..12u8, groups()).prop_map(|(nth, groups)| Op::SetRoles { nth, groups }),
-        6 => (0..12u8).prop_map(Op::Disconnect),
-        1 => (0..12u8).prop_map(Op::Ban),
+        30 => connect,
+        14 => (any::<u8>(), groups()).prop_map(|(nth, groups)| Op::SetRoles { nth, groups }),
+        12 => any::<u8>().prop_map(Op::Disconnect),
+        1 => any::<u8>().prop_map(Op::Ban),
     ]
 }
 
-/// A chain with two metros' worth of nothing: config, blocks, contributors, groups, and passes that allow everything.
+/// A chain on which something is about to happen: blocks, contributors, tenants, groups, a device of each way of
+/// bootstrapping, and passes that allow everything.
 pub(crate) fn genesis() -> LocalLedger {
     let mut bank = LocalBank::new(ID);
     for key in [FOUNDATION, ACTIVATOR] {
@@ -149,14 +142,24 @@ pub(crate) fn genesis() -> LocalLedger {
     must(global_config::init_global_config(&ID, payer, args));
     must(global_config::set_activator(&ID, payer, ACTIVATOR));
     must(exchange::create_exchange(&ID, payer, "nyc", "New York", 40_700_000, -74_000_000));
-    for op in [0, 1, 2, 3, 4].map(Op::AddBlock).into_iter().chain([0, 1].map(Op::CreateContributor)) {
+    for op in [0, 1, 2, 3, 4].map(Op::AddBlock).into_iter().chain([0, 1, 2].map(Op::CreateContributor)) {
         request(&ledger, &op).unwrap().unwrap();
     }
     for tenant in 0..2 {
         request(&ledger, &Op::CreateTenant(tenant)).unwrap().unwrap();
     }
-    for group in 0..3 {
+    for group in 0..4 {
         request(&ledger, &Op::CreateGroup(group)).unwrap().unwrap();
+    }
+    for (device, bootstrap) in [(0, 0), (1, 3), (2, 5)] {
+        let create = Op::CreateDevice { device, contributor: device % 2, bootstrap, transit: false };
+        request(&ledger, &create).unwrap().unwrap();
+    }
+    for device in 0..3 {
+        for (name, address) in [(0, true), (1, false)] {
+            request(&ledger, &Op::CreateInterface { device, name, address }).unwrap().unwrap();
+        }
+        request(&ledger, &Op::AddPrefix { device, prefix: device }).unwrap().unwrap();
     }
     for client in 0..6 {
         let limits = PassLimits { max_unicast_users: 2, max_multicast_users: 2, ..PassLimits::default() };
@@ -223,50 +226,51 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
         Op::UpdateDevice { device, transit, wanted } => {
             let device_type = if *transit { DeviceType::Transit } else { DeviceType::Hybrid };
             let caps = DeviceCaps { max_users: 5, ..DeviceCaps::default() };
-            one(build::update_device(view, payer, device_key(*device), device_type, caps, *wanted))
+            one(build::update_device(view, payer, pick(view.devices(), *device)?, device_type, caps, *wanted))
         }
         Op::AddPrefix { device, prefix } => {
             let prefix = net(&format!("45.33.{}.0/29", 100 + prefix));
-            one(build::add_device_prefix(view, payer, device_key(*device), prefix))
+            one(build::add_device_prefix(view, payer, pick(view.devices(), *device)?, prefix))
         }
         Op::RemovePrefix { device, nth } => {
-            let prefix = view.device(&device_key(*device))?.prefixes.get(usize::from(*nth))?.net;
-            one(build::remove_device_prefix(view, payer, device_key(*device), prefix))
+            let device = pick(view.devices(), *device)?;
+            let prefixes = &view.device(&device)?.prefixes;
+            let prefix = prefixes.get(usize::from(*nth).checked_rem(prefixes.len())?)?.net;
+            one(build::remove_device_prefix(view, payer, device, prefix))
         }
-        Op::DrainDevice(device) => one(build::drain_device(view, payer, device_key(*device))),
-        Op::UndrainDevice(device) => one(build::undrain_device(view, payer, device_key(*device))),
-        Op::DeleteDevice(device) => one(build::delete_device(view, payer, device_key(*device))),
+        Op::DrainDevice(device) => one(build::drain_device(view, payer, pick(view.devices(), *device)?)),
+        Op::UndrainDevice(device) => one(build::undrain_device(view, payer, pick(view.devices(), *device)?)),
+        Op::DeleteDevice(device) => one(build::delete_device(view, payer, pick(view.devices(), *device)?)),
         Op::CreateInterface { device, name, address } => {
+            let key = pick(view.devices(), *device)?;
             let names = ["Ethernet1/1", "Ethernet1/2", "Loopback100", "Loopback103", "Loopback255"];
+            let public_ip = view.device(&key)?.public_ip;
             let own = match name {
-                0 => Ipv4Addr::new(9, 1, 0, 1 + device),
-                _ => Ipv4Addr::new(9, 2, *device, *name),
+                0 => public_ip,
+                _ => Ipv4Addr::new(9, 2, public_ip.octets()[3], *name),
             };
             let own = address.then_some(own);
-            one(build::create_interface(view, payer, device_key(*device), names[usize::from(*name)], own, *address))
+            one(build::create_interface(view, payer, key, names[usize::from(*name)], own, *address))
         }
-        Op::DeleteInterface { device, nth } => {
-            let key = *view.interfaces_of_device(&device_key(*device)).nth(usize::from(*nth))?.0;
-            one(build::delete_interface(view, payer, key))
-        }
+        Op::DeleteInterface(nth) => one(build::delete_interface(view, payer, pick(view.interfaces(), *nth)?)),
         Op::CreateLink { link, from, to } => {
-            let port = |device: u8| {
-                let free = |name: &str| {
-                    let key = pda::interface(&ID, &device_key(device), name).0;
-                    view.interface(&key).filter(|interface| interface.link.is_none()).map(|_| key)
-                };
-                free("Ethernet1/1").or_else(|| free("Ethernet1/2"))
-            };
+            let ports: Vec<_> = view
+                .interfaces()
+                .iter()
+                .filter(|(_, interface)| interface.kind == InterfaceKind::Physical && interface.link.is_none())
+                .map(|(key, _)| *key)
+                .collect();
+            let port = |nth: u8| ports.get(usize::from(nth).checked_rem(ports.len())?).copied();
             let numbers = LinkNumbers { delay_ns: 1_000_000, bandwidth: 10_000_000_000, mtu: 9000 };
             one(build::create_link(view, payer, &format!("l{link}"), port(*from)?, port(*to)?, numbers))
         }
-        Op::AcceptLink(link) => one(build::accept_link(view, payer, link_key(*link))),
+        Op::AcceptLink(link) => one(build::accept_link(view, payer, pick(view.links(), *link)?)),
         Op::SetLinkStatus { link, status } => {
             let status =
                 [LinkStatus::Activated, LinkStatus::SoftDrained, LinkStatus::HardDrained][usize::from(*status)];
-            one(build::set_link_status(view, payer, link_key(*link), status))
+            one(build::set_link_status(view, payer, pick(view.links(), *link)?, status))
         }
-        Op::DeleteLink(link) => one(build::delete_link(view, payer, link_key(*link))),
+        Op::DeleteLink(link) => one(build::delete_link(view, payer, pick(view.links(), *link)?)),
         Op::CreateTenant(number) => Some(vec![tenant::create_tenant(&ID, payer, &format!("t{number}"), vec![])]),
         Op::DeleteTenant(number) => Some(vec![tenant::delete_tenant(&ID, payer, tenant_key(*number))]),
         Op::CreateGroup(number) => {
@@ -282,20 +286,22 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
             let group = group_key(*group);
             Some(vec![access_pass::set_pass_group(&ID, payer, pass, group, *publish, *subscribe)])
         }
-        Op::Connect { client, device, endpoint, kind, tenant, groups } => {
-            let endpoints = view.endpoints(&device_key(*device));
+        Op::Connect { client, endpoint, kind, tenant, groups } => {
+            let endpoints: Vec<_> = view.devices().keys().flat_map(|device| view.endpoints(device)).collect();
             let wanted = CreateUser {
                 client_ip: client_ip(*client),
-                endpoint_ip: endpoints.get(usize::from(*endpoint))?.0,
+                endpoint_ip: endpoints.get(usize::from(*endpoint).checked_rem(endpoints.len())?)?.0,
                 user_type: [UserType::Ibrl, UserType::IbrlWithAllocatedIp, UserType::Multicast][usize::from(*kind)],
                 tenant: tenant.filter(|_| *kind < 2).map(tenant_key),
                 roles: if *kind == 2 { roles(groups) } else { vec![] },
             };
             one(build::create_user(view, payer, &FOUNDATION, wanted))
         }
-        Op::SetRoles { nth, groups } => build::set_user_roles(view, payer, nth_user(view, *nth)?, &roles(groups)).ok(),
-        Op::Disconnect(nth) => one(build::delete_user(view, payer, nth_user(view, *nth)?)),
-        Op::Ban(nth) => one(build::ban_user(view, payer, nth_user(view, *nth)?)),
+        Op::SetRoles { nth, groups } => {
+            build::set_user_roles(view, payer, pick(view.users(), *nth)?, &roles(groups)).ok()
+        }
+        Op::Disconnect(nth) => one(build::delete_user(view, payer, pick(view.users(), *nth)?)),
+        Op::Ban(nth) => one(build::ban_user(view, payer, pick(view.users(), *nth)?)),
     }
 }
 
@@ -315,8 +321,9 @@ fn roles(groups: &[(u8, bool, bool)]) -> Vec<(Pubkey, Roles)> {
     roles
 }
 
-fn nth_user(view: &NetworkView, nth: u8) -> Option<Pubkey> {
-    view.users().keys().nth(usize::from(nth)).copied()
+/// One of what there is.
+fn pick<T>(things: &BTreeMap<Pubkey, T>, nth: u8) -> Option<Pubkey> {
+    things.keys().nth(usize::from(nth).checked_rem(things.len())?).copied()
 }
 
 fn client_ip(client: u8) -> Ipv4Addr {
@@ -326,14 +333,6 @@ fn client_ip(client: u8) -> Ipv4Addr {
 
 fn contributor_key(number: u8) -> Pubkey {
     pda::contributor(&ID, &format!("c{number}")).0
-}
-
-fn device_key(number: u8) -> Pubkey {
-    pda::device(&ID, &format!("d{number}")).0
-}
-
-fn link_key(number: u8) -> Pubkey {
-    pda::link(&ID, &format!("l{number}")).0
 }
 
 fn tenant_key(number: u8) -> Pubkey {

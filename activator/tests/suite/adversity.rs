@@ -1,0 +1,189 @@
+//! The activator against everything that can happen to it: killed after each transaction, answers and notifications
+//! lost, repeated and reordered, another activator at the same work, outages, a program that refuses.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use dz_activator::{
+    Policy,
+    metrics::Metrics,
+    plan,
+    reconciler::{Pass, Reconciler, Timing},
+    status::Status,
+};
+use dz_sdk::{NetworkView, local::LocalLedger, program::error::ServiceabilityError};
+use proptest::{collection::vec, prelude::*};
+use tokio::{sync::watch, task, time};
+
+use crate::{
+    histories::{activator, block_on, come_to_rest, stretch},
+    invariants,
+    operator::{Op, genesis, request},
+    unreliable::{Faults, Unreliable},
+};
+
+/// What is waited for must come within this.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn reconciler(ledger: &Arc<Unreliable>, policy: Policy) -> Reconciler {
+    let timing = Timing {
+        resync: Duration::from_millis(20),
+        settle: Duration::from_millis(10),
+        retry_first: Duration::from_millis(1),
+        retry_longest: Duration::from_millis(8),
+    };
+    let (metrics, status) = (Arc::new(Metrics::default()), Arc::new(Status::default()));
+    Reconciler::new(ledger.clone(), policy, timing, metrics, status, 7)
+}
+
+fn ask_all(ledger: &LocalLedger, stretch: &[Op]) {
+    for op in stretch {
+        // A refusal is an answer, too.
+        let _ = request(ledger, op);
+    }
+}
+
+/// What one undisturbed activator makes of a history.
+fn undisturbed(history: &[Vec<Op>], policy: Policy) -> NetworkView {
+    let ledger = genesis();
+    let mut activator = activator(&ledger, policy);
+    let mut end = come_to_rest(&ledger, &mut activator, &policy);
+    for stretch in history {
+        ask_all(&ledger, stretch);
+        end = come_to_rest(&ledger, &mut activator, &policy);
+    }
+    end
+}
+
+/// The same accounts with the same bytes. How many transactions it took is not part of the state.
+fn assert_same_state(mut disturbed: NetworkView, undisturbed: &NetworkView) {
+    disturbed.set_slot(undisturbed.slot());
+    assert_eq!(&disturbed, undisturbed);
+}
+
+/// Lets activators run, each by its own way, through a history; each stretch is over when there is nothing left to do.
+fn run_through(history: &[Vec<Op>], policy: Policy, faults: &[Faults], seed: u64) -> NetworkView {
+    let ledger = genesis();
+    block_on(async {
+        let (ask_to_stop, stop) = watch::channel(false);
+        let mut running = task::JoinSet::new();
+        for (faults, number) in faults.iter().zip(0..) {
+            let way = Unreliable::new(&ledger, *faults, seed.wrapping_mul(31).wrapping_add(number));
+            running.spawn(way.clone().carry_news());
+            running.spawn(reconciler(&way, policy).run(stop.clone(), || {}));
+        }
+        at_rest(&ledger, &policy).await;
+        for stretch in history {
+            // No activator gets its turn before the stretch is over: its end does not depend on who is faster.
+            ask_all(&ledger, stretch);
+            at_rest(&ledger, &policy).await;
+        }
+        ask_to_stop.send(true).unwrap();
+    });
+    let end = ledger.bank().view().unwrap();
+    invariants::check(&end);
+    end
+}
+
+/// Waits until the chain itself leaves nothing to do.
+async fn at_rest(ledger: &LocalLedger, policy: &Policy) {
+    let mut views = dz_sdk::Ledger::watch(ledger);
+    let done = views.wait_for(|view| view.as_ref().is_some_and(|view| plan(view, policy).actions.is_empty()));
+    time::timeout(DEADLINE, done).await.expect("the activators do not come to rest").unwrap();
+}
+
+fn history() -> impl Strategy<Value = Vec<Vec<Op>>> {
+    vec(stretch(), 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn killed_after_every_transaction_it_ends_where_it_would_have(history in history()) {
+        let policy = Policy::default();
+        let ledger = genesis();
+        let live_on = |ledger: &LocalLedger| {
+            let mut lives = 0;
+            loop {
+                let way = Unreliable::new(ledger, Faults { dies_after: Some(1), ..Faults::default() }, 0);
+                let (_stop, stop) = watch::channel(false);
+                let view = ledger.bank().view().unwrap();
+                let mut activator = reconciler(&way, policy);
+                // It dies in the middle of its pass, between the landing of a transaction and its answer.
+                let pass = futures_util::FutureExt::now_or_never(activator.pass(&view, &stop));
+                match (pass, way.landed.load(Ordering::Relaxed)) {
+                    (Some(Pass::Quiet), 0) => break,
+                    (None, 1) => lives += 1,
+                    other => panic!("{other:?}"),
+                }
+                invariants::check(&ledger.bank().view().unwrap());
+                assert!(lives < 200, "it does not come to rest");
+            }
+        };
+        live_on(&ledger);
+        for stretch in &history {
+            ask_all(&ledger, stretch);
+            live_on(&ledger);
+        }
+        let end = ledger.bank().view().unwrap();
+        assert_same_state(end, &undisturbed(&history, policy));
+    }
+
+    #[test]
+    fn lost_repeated_and_reordered_notifications_change_nothing(history in history(), seed in any::<u64>()) {
+        let faults = Faults { bad_news: 0.5, yields: true, ..Faults::default() };
+        let end = run_through(&history, Policy::default(), &[faults], seed);
+        assert_same_state(end, &undisturbed(&history, Policy::default()));
+    }
+
+    #[test]
+    fn lost_transactions_and_lost_answers_change_nothing(history in history(), seed in any::<u64>()) {
+        let faults = Faults { lost_answers: 0.2, lost_sends: 0.2, bad_news: 0.2, yields: true, ..Faults::default() };
+        let end = run_through(&history, Policy::default(), &[faults], seed);
+        assert_same_state(end, &undisturbed(&history, Policy::default()));
+    }
+
+    #[test]
+    fn two_activators_end_where_one_would_have(history in history(), seed in any::<u64>()) {
+        let faults = Faults { bad_news: 0.1, yields: true, ..Faults::default() };
+        let end = run_through(&history, Policy::default(), &[faults, faults], seed);
+        assert_same_state(end, &undisturbed(&history, Policy::default()));
+    }
+}
+
+#[test]
+fn an_outage_is_sat_out() {
+    let faults = Faults { outage: 9, yields: true, ..Faults::default() };
+    let end = run_through(&[], Policy::default(), &[faults], 1);
+    assert_same_state(end, &undisturbed(&[], Policy::default()));
+}
+
+/// It tries, looks again, tries once more, and then leaves every single thing alone until that changes, however
+/// often it reads the chain.
+#[test]
+fn what_is_refused_for_good_is_not_fought() {
+    let ledger = genesis();
+    let refuses = Some(ServiceabilityError::NotActivator);
+    let way = Unreliable::new(&ledger, Faults { refuses, ..Faults::default() }, 0);
+    let subjects: std::collections::BTreeSet<_> = plan(&ledger.bank().view().unwrap(), &Policy::default())
+        .actions
+        .iter()
+        .map(|action| action.subject.key)
+        .collect();
+    block_on(async {
+        let (_ask_to_stop, stop) = watch::channel(false);
+        let mut running = task::JoinSet::new();
+        running.spawn(reconciler(&way, Policy::default()).run(stop, || {}));
+        let reads = async {
+            while way.reads.load(Ordering::Relaxed) < 12 {
+                time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        time::timeout(DEADLINE, reads).await.expect("it has stopped looking");
+    });
+    let sends = way.sends.load(Ordering::Relaxed);
+    assert_eq!(sends, 2 * subjects.len() as u64, "two attempts for each of {} subjects", subjects.len());
+}
