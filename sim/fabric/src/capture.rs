@@ -55,6 +55,8 @@ pub(crate) struct Capture {
     epoch_ns: u64,
     interfaces: BTreeMap<String, InterfaceId>,
     comments: Vec<String>,
+    /// When what was recorded is next handed to the disk.
+    next_tick: u64,
     sink: Sink,
 }
 
@@ -68,6 +70,8 @@ enum Sink {
 const MAX_COMMENTS: usize = 64;
 /// Bytes that are handed to the writing thread at once.
 const CHUNK: usize = 256 * 1024;
+/// How long recorded packets may stay in memory, in nanoseconds.
+const TICK_NS: u64 = 200_000_000;
 /// Chunks that may wait for the disk before the fabric does.
 const CHUNKS_WAITING: usize = 64;
 
@@ -85,7 +89,7 @@ impl Capture {
             }
         };
         let path = config.path.clone();
-        Ok(Self { path, snaplen, epoch_ns, interfaces: BTreeMap::new(), comments: Vec::new(), sink })
+        Ok(Self { path, snaplen, epoch_ns, interfaces: BTreeMap::new(), comments: Vec::new(), next_tick: 0, sink })
     }
 
     /// The interface of this name, described in the file when it is first mentioned.
@@ -140,11 +144,15 @@ impl Capture {
         }
     }
 
-    /// Hands what was recorded to the disk without waiting for it; nothing for a ring.
-    pub(crate) fn tick(&mut self) {
-        if let Sink::Stream(stream) = &mut self.sink {
+    /// Hands what was recorded to the disk, without waiting for it, if it was kept long enough; says when to be called
+    /// again if there is anything left to hand over. A ring is kept until a flush.
+    pub(crate) fn tick(&mut self, now: u64) -> Option<u64> {
+        let Sink::Stream(stream) = &mut self.sink else { return None };
+        if now >= self.next_tick {
+            self.next_tick = now + TICK_NS;
             stream.hand_over();
         }
+        (!stream.chunk.is_empty()).then_some(self.next_tick)
     }
 
     /// Makes the file whole up to now.

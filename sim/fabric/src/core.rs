@@ -4,29 +4,31 @@
 //! Every direction has a random sequence of its own, drawn from the seed and the names of its ends, so that traffic
 //! between two nodes never changes what happens between two others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use crate::counters::{DropReason, Tally};
-use crate::geo::{Geography, Position};
-use crate::packet::icmp::{self, IcmpError};
 use crate::packet::ipv4::{self, Ipv4, NotIpv4};
-use crate::packet::{OnWire, Packet, fragment, merge, segment};
-use crate::profile::{PathProfile, Reach};
+use crate::packet::{OnWire, Packet, merge};
 
-pub(crate) mod config;
+mod config;
 pub(crate) mod flow;
-pub(crate) mod path;
-pub(crate) mod queue;
-pub(crate) mod report;
-pub(crate) mod route;
+mod forward;
+mod link;
+mod node;
+mod path;
+mod paths;
+mod queue;
+mod report;
+mod route;
 #[cfg(test)]
 mod tests;
 
-use flow::{FlowId, FlowKey, Flows};
-use path::{Direction, Fate};
+use flow::{FlowKey, Flows};
+use forward::{Entering, Refusal};
+use link::Link;
+use node::Nodes;
+use paths::{Paths, RuleId};
 use queue::{Queue, UnderWay};
 use report::ProtocolCounters;
 use route::Routes;
@@ -52,49 +54,10 @@ pub(crate) struct PortId(pub(crate) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PathId(u32);
 
-/// A rule about an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct RuleId(u32);
-
-impl RuleId {
-    const NONE: Self = Self(0);
-}
-
 #[derive(Debug, Clone, Copy)]
 enum PortOwner {
     Uplink(NodeId),
     LinkEnd(LinkId, usize),
-}
-
-#[derive(Debug)]
-struct Node {
-    name: String,
-    port: PortId,
-    attached: bool,
-    up: bool,
-    position: Option<Position>,
-}
-
-#[derive(Debug)]
-struct Link {
-    name: String,
-    ends: [NodeId; 2],
-    ports: [PortId; 2],
-    /// The direction that starts at each end.
-    paths: [PathId; 2],
-    attached: bool,
-    up: bool,
-}
-
-#[derive(Debug)]
-struct Path {
-    from: NodeId,
-    to: NodeId,
-    link: Option<LinkId>,
-    rule: RuleId,
-    blocked: bool,
-    direction: Direction,
-    counters: Vec<(u8, ProtocolCounters)>,
 }
 
 /// What the core is built from.
@@ -110,51 +73,17 @@ pub(crate) struct CoreConfig {
 #[derive(Debug)]
 pub(crate) struct Core {
     config: CoreConfig,
-    nodes: Vec<Node>,
-    node_names: BTreeMap<String, NodeId>,
+    nodes: Nodes,
     links: Vec<Link>,
     link_names: BTreeMap<String, LinkId>,
     ports: Vec<PortOwner>,
     /// Ports whose device can be given large segments.
     takes_merged: HashSet<PortId>,
     routes: Routes,
-    default_profile: Arc<PathProfile>,
-    geography: Option<Geography>,
-    /// What geography makes of the default, by delay: paths between the same places share it.
-    distant_profiles: BTreeMap<Duration, Arc<PathProfile>>,
-    pair_profiles: BTreeMap<(NodeId, NodeId), Arc<PathProfile>>,
-    /// By sender (`None` is any) and destination prefix.
-    rules: BTreeMap<(Option<NodeId>, u32, u8), RuleId>,
-    /// By the rule's number; `None` where the rule was lifted, and for the rule that is none.
-    rule_profiles: Vec<Option<Arc<PathProfile>>>,
-    rule_lengths: BTreeSet<u8>,
-    blocked: BTreeSet<(NodeId, NodeId)>,
-    paths: Vec<Path>,
-    path_index: HashMap<(NodeId, NodeId, RuleId), PathId>,
+    paths: Paths,
     flows: Flows,
     queue: Queue,
     version: u64,
-}
-
-/// Why a packet goes no further, and what its sender is told.
-struct Refusal {
-    reason: DropReason,
-    answer: Option<IcmpError>,
-}
-
-impl Refusal {
-    fn silent(reason: DropReason) -> Self {
-        Self { reason, answer: None }
-    }
-}
-
-/// A packet that is about to enter a path.
-struct Entering {
-    path: PathId,
-    port: PortId,
-    flow: FlowId,
-    ip: Ipv4,
-    wire: OnWire,
 }
 
 impl Core {
@@ -213,7 +142,7 @@ impl Core {
             self.version += 1;
             let refused = if !self.is_up(item.port) {
                 Some(DropReason::LinkDown)
-            } else if self.paths[item.path.0 as usize].blocked {
+            } else if self.paths[item.path].blocked {
                 Some(DropReason::Blocked)
             } else {
                 self.merge_due(now, &mut item);
@@ -257,141 +186,9 @@ impl Core {
         self.version
     }
 
-    /// Forwards a packet of `from` over the internet.
-    fn route(&mut self, now: u64, from: NodeId, flow: FlowId, ip: Ipv4, wire: OnWire, mut packet: Packet) {
-        let to = self.routes.lookup(ip.destination);
-        let path = match to {
-            Some(to) => self.path_for(from, to, ip.destination),
-            None => self.path(from, NodeId::INTERNET, RuleId::NONE),
-        };
-        let port = self.nodes[to.unwrap_or(from).0 as usize].port;
-        let entering = Entering { path, port, flow, ip, wire };
-        self.counters(path, ip.protocol).sent += tally(wire);
-        match self.first_router(from, to, &ip) {
-            Ok(()) => {
-                let original = entering.ip;
-                ipv4::decrement_ttl(&mut packet.bytes);
-                let ip = Ipv4 { ttl: original.ttl - 1, ..original };
-                self.enter(now, &Entering { ip, ..entering }, packet);
-            }
-            Err(refusal) => self.refuse(now, &entering, &refusal, &packet, Some(from)),
-        }
-    }
-
-    /// What the first router of the internet checks.
-    fn first_router(&self, from: NodeId, to: Option<NodeId>, ip: &Ipv4) -> Result<(), Refusal> {
-        let answered = |reason, answer| Err(Refusal { reason, answer: Some(answer) });
-        if !self.nodes[from.0 as usize].up {
-            return Err(Refusal::silent(DropReason::LinkDown));
-        }
-        if !icmp::is_unicast(ip.destination) {
-            return Err(Refusal::silent(DropReason::NotUnicast));
-        }
-        if ip.ttl <= 1 {
-            return answered(DropReason::TtlExpired, IcmpError::TimeExceeded);
-        }
-        if to.is_none() {
-            return answered(DropReason::NoRoute, IcmpError::NetUnreachable);
-        }
-        Ok(())
-    }
-
-    /// Sends a packet into its path, in one piece or as many as the path needs.
-    fn enter(&mut self, now: u64, entering: &Entering, packet: Packet) {
-        let path = &self.paths[entering.path.0 as usize];
-        let profile = Arc::clone(path.direction.profile());
-        // Links are wires: nobody on them writes ICMP or cuts packets.
-        let router_for = if path.link.is_none() { Some(path.from) } else { None };
-        let too_big = profile.mtu.filter(|mtu| entering.wire.largest > u32::from(*mtu));
-        let refusal = match (path.blocked, profile.reach) {
-            (true, _) | (false, Reach::Silent) => Some(Refusal::silent(DropReason::Blocked)),
-            (false, Reach::Unreachable) => {
-                Some(Refusal { reason: DropReason::Unreachable, answer: Some(IcmpError::HostUnreachable) })
-            }
-            (false, Reach::Open) => too_big.filter(|_| entering.ip.dont_fragment || router_for.is_none()).map(|mtu| {
-                Refusal { reason: DropReason::TooBig, answer: Some(IcmpError::FragmentationNeeded { mtu }) }
-            }),
-        };
-        if let Some(refusal) = refusal {
-            return self.refuse(now, entering, &refusal, &packet, router_for);
-        }
-        if too_big.is_none() && (entering.wire.packets == 1 || profile.treats_alike()) {
-            return self.send(now, entering, entering.wire, packet);
-        }
-        for part in segment::segment(packet, &entering.ip) {
-            match profile.mtu.filter(|mtu| part.bytes.len() > usize::from(*mtu)) {
-                None => self.send(now, entering, whole(&part), part),
-                Some(mtu) => self.send_fragments(now, entering, part, mtu),
-            }
-        }
-    }
-
-    fn send_fragments(&mut self, now: u64, entering: &Entering, mut packet: Packet, mtu: u16) {
-        // No device can complete a checksum over several packets.
-        packet.complete_checksum();
-        let Ok(ip) = Ipv4::parse(&packet.bytes) else { return };
-        let fragments = fragment::fragment(&packet.bytes, &ip, mtu);
-        let bytes: usize = fragments.iter().map(Vec::len).sum();
-        self.counters(entering.path, ip.protocol).fragments +=
-            Tally { packets: fragments.len() as u64 - 1, bytes: bytes as u64 - u64::from(ip.total_len) };
-        for bytes in fragments {
-            let packet = Packet::plain(bytes);
-            self.send(now, entering, whole(&packet), packet);
-        }
-    }
-
-    /// Lets the path decide on one packet.
-    fn send(&mut self, now: u64, entering: &Entering, wire: OnWire, packet: Packet) {
-        let protocol = entering.ip.protocol;
-        if self.queue.bytes() + packet.bytes.len() > self.config.max_bytes {
-            return self.counters(entering.path, protocol).drop(DropReason::OutOfMemory, tally(wire));
-        }
-        let fate = self.paths[entering.path.0 as usize].direction.send(now, wire.bytes);
-        let (at, copy) = match fate {
-            Fate::Arrives { at, copy } => (at, copy),
-            Fate::Lost => return self.counters(entering.path, protocol).drop(DropReason::Lost, tally(wire)),
-            Fate::QueueFull => {
-                return self.counters(entering.path, protocol).drop(DropReason::QueueFull, tally(wire));
-            }
-        };
-        let Entering { port, path, flow, .. } = *entering;
-        if let Some(copy_at) = copy {
-            self.counters(path, protocol).duplicated += tally(wire);
-            let copy = UnderWay { port, path, flow, protocol, wire, packet: packet.clone() };
-            self.queue.push(at, UnderWay { port, path, flow, protocol, wire, packet });
-            self.queue.push(copy_at, copy);
-        } else {
-            self.queue.push(at, UnderWay { port, path, flow, protocol, wire, packet });
-        }
-    }
-
-    /// Counts a packet as dropped, and tells `sender` why if it is to be told.
-    fn refuse(&mut self, now: u64, entering: &Entering, refusal: &Refusal, packet: &Packet, sender: Option<NodeId>) {
-        self.counters(entering.path, entering.ip.protocol).drop(refusal.reason, tally(entering.wire));
-        let (Some(kind), Some(sender)) = (refusal.answer, sender) else { return };
-        let Some(bytes) = icmp::error(kind, self.config.router, &packet.bytes, &entering.ip) else { return };
-        let packet = Packet::plain(bytes);
-        let wire = whole(&packet);
-        let path = self.path(NodeId::INTERNET, sender, RuleId::NONE);
-        let flow = self.flows.sent(
-            FlowKey {
-                from: NodeId::INTERNET,
-                link: None,
-                source: self.config.router,
-                destination: entering.ip.source,
-                protocol: ipv4::ICMP,
-                inner: None,
-            },
-            tally(wire),
-        );
-        self.counters(path, ipv4::ICMP).sent += tally(wire);
-        let port = self.nodes[sender.0 as usize].port;
-        self.queue.push(now, UnderWay { port, path, flow, protocol: ipv4::ICMP, wire, packet });
-    }
-
     fn count_unreadable(&mut self, owner: PortOwner, from: NodeId, bytes: usize, why: NotIpv4) {
         let path = match owner {
-            PortOwner::Uplink(_) => self.path(from, NodeId::INTERNET, RuleId::NONE),
+            PortOwner::Uplink(_) => self.paths.between(&self.nodes, from, NodeId::INTERNET, RuleId::NONE),
             PortOwner::LinkEnd(link, end) => self.links[link.0 as usize].paths[end],
         };
         let reason = match why {
@@ -409,7 +206,7 @@ impl Core {
     fn is_up(&self, port: PortId) -> bool {
         match self.ports[port.0 as usize] {
             PortOwner::Uplink(node) => {
-                let node = &self.nodes[node.0 as usize];
+                let node = self.nodes.get(node);
                 node.attached && node.up
             }
             PortOwner::LinkEnd(link, _) => {
@@ -420,20 +217,10 @@ impl Core {
     }
 
     fn counters(&mut self, path: PathId, protocol: u8) -> &mut ProtocolCounters {
-        let counters = &mut self.paths[path.0 as usize].counters;
-        let at = counters.iter().position(|(of, _)| *of == protocol).unwrap_or_else(|| {
-            counters.push((protocol, ProtocolCounters::default()));
-            counters.len() - 1
-        });
-        &mut counters[at].1
+        self.paths[path].counters_mut(protocol)
     }
 }
 
 fn tally(wire: OnWire) -> Tally {
     Tally { packets: wire.packets, bytes: wire.bytes }
-}
-
-/// What a packet amounts to that stands for itself alone.
-fn whole(packet: &Packet) -> OnWire {
-    OnWire { packets: 1, bytes: packet.bytes.len() as u64, largest: packet.bytes.len() as u32 }
 }

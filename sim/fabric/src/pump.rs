@@ -3,9 +3,9 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -18,13 +18,17 @@ use crate::error::{FabricError, Result};
 use crate::lead::{Lead, Wait};
 use crate::tun::{Buffers, Read, Tun};
 
+mod clock;
+mod news;
+
+use clock::Clock;
+use news::News;
+
 /// Packets read from one device before others get their turn.
 const BATCH: usize = 32;
 /// Packets delivered before devices are read again.
 const DELIVERIES: usize = 64;
 const EVENTS: usize = 256;
-/// How long recorded packets may stay in memory.
-const CAPTURE_TICK_NS: u64 = 200_000_000;
 
 const TIMER: u64 = u64::MAX;
 const WAKE: u64 = u64::MAX - 1;
@@ -56,61 +60,6 @@ struct Port {
     tun: Tun,
     name: String,
     interface: Option<InterfaceId>,
-}
-
-/// The monotonic clock, counted from the fabric's start.
-#[derive(Debug)]
-struct Clock {
-    origin_ns: u64,
-}
-
-impl Clock {
-    fn start() -> Result<Self> {
-        Ok(Self { origin_ns: monotonic().map_err(|error| FabricError::io("read the clock", error))? })
-    }
-
-    fn now(&self) -> u64 {
-        // The monotonic clock cannot fail once it was read.
-        monotonic().map_or(0, |now| now - self.origin_ns)
-    }
-}
-
-fn monotonic() -> nix::Result<u64> {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)?;
-    Ok(now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64)
-}
-
-/// Tells whoever waits that packets passed.
-#[derive(Debug, Default)]
-struct News {
-    version: AtomicU64,
-    waiting: AtomicUsize,
-    lock: Mutex<()>,
-    changed: Condvar,
-}
-
-impl News {
-    fn publish(&self, version: u64) {
-        if self.version.swap(version, Ordering::SeqCst) != version && self.waiting.load(Ordering::SeqCst) > 0 {
-            let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            self.changed.notify_all();
-        }
-    }
-
-    fn wait(&self, seen: u64, timeout: Duration) -> u64 {
-        let deadline = Instant::now() + timeout;
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let version = self.version.load(Ordering::SeqCst);
-            let left = deadline.saturating_duration_since(Instant::now());
-            if version != seen || left.is_zero() {
-                self.waiting.fetch_sub(1, Ordering::SeqCst);
-                return version;
-            }
-            guard = self.changed.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
 }
 
 impl Shared {
@@ -145,7 +94,7 @@ impl Shared {
     }
 
     pub(crate) fn version(&self) -> u64 {
-        self.news.version.load(Ordering::SeqCst)
+        self.news.version()
     }
 
     pub(crate) fn wait(&self, seen: u64, timeout: Duration) -> u64 {
@@ -193,7 +142,6 @@ impl Shared {
         let mut buffers = Buffers::new();
         let mut events = [EpollEvent::empty(); EVENTS];
         let mut armed = None;
-        let mut next_tick = CAPTURE_TICK_NS;
         let mut lead = Lead::default();
         // Whether there is something to do, or to wait for awake, without sleeping.
         let mut more = false;
@@ -234,15 +182,11 @@ impl Shared {
                 Some(Wait::Until(ring)) => Some(ring),
                 Some(Wait::Awake) | None => None,
             };
+            let tick = state.capture.as_mut().and_then(|capture| capture.tick(now));
+            let ring = [ring, tick].into_iter().flatten().min();
             if !more && armed != ring {
                 self.arm(ring);
                 armed = ring;
-            }
-            if now >= next_tick {
-                next_tick = now + CAPTURE_TICK_NS;
-                if let Some(capture) = &mut state.capture {
-                    capture.tick();
-                }
             }
             drop(state);
             while self.callers.load(Ordering::SeqCst) > 0 && !self.is_stopped() {

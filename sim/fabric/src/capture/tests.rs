@@ -178,3 +178,16 @@ fn a_disk_that_is_full_is_told_at_the_flush() {
     capture.record(0, nyc1, Way::Sent, &packet(100));
     assert!(capture.flush().is_err());
 }
+
+#[test]
+fn what_is_recorded_is_handed_over_in_time() {
+    let (_folder, mut capture) = start(None, None);
+    assert_eq!(capture.tick(0), None);
+    let nyc1 = capture.interface("nyc1");
+    capture.record(1, nyc1, Way::Sent, &packet(100));
+    assert_eq!(capture.tick(1), Some(TICK_NS));
+    assert_eq!(capture.tick(TICK_NS - 1), Some(TICK_NS));
+    assert_eq!(capture.tick(TICK_NS), None);
+    let Sink::Stream(stream) = &capture.sink else { panic!("a capture without a ring is a stream") };
+    assert!(stream.chunk.is_empty());
+}

@@ -30,13 +30,13 @@ impl Core {
     /// Everything counted so far.
     pub(crate) fn counters_snapshot(&self) -> FabricCounters {
         let mut rows = BTreeMap::new();
-        for path in &self.paths {
-            for (protocol, counters) in &path.counters {
-                let row = rows.entry((path.from, path.to, path.link, *protocol)).or_insert_with(|| PathCounters {
+        for path in self.paths.iter() {
+            for (protocol, counters) in path.counters() {
+                let row = rows.entry((path.from, path.to, path.link, protocol)).or_insert_with(|| PathCounters {
                     from: self.name(path.from).to_owned(),
                     to: self.name(path.to).to_owned(),
                     link: path.link.map(|link| self.links[link.0 as usize].name.clone()),
-                    protocol: *protocol,
+                    protocol,
                     sent: Tally::default(),
                     delivered: Tally::default(),
                     duplicated: Tally::default(),
@@ -54,7 +54,7 @@ impl Core {
             }
         }
         for item in self.queue.iter() {
-            let path = &self.paths[item.path.0 as usize];
+            let path = &self.paths[item.path];
             if let Some(row) = rows.get_mut(&(path.from, path.to, path.link, item.protocol)) {
                 row.under_way += tally(item.wire);
             }
@@ -70,9 +70,9 @@ impl Core {
 
     /// What packets that `filter` matches amount to since `mark`, or ever. A name that nobody has matches nothing.
     pub(crate) fn traffic(&self, mark: Option<&Mark>, filter: &TrafficFilter) -> Traffic {
-        let from = match filter.from.as_deref().map(|name| self.node_names.get(name)) {
+        let from = match filter.from.as_deref().map(|name| self.nodes.by_name(name)) {
             Some(None) => return Traffic::default(),
-            from => from.flatten().copied(),
+            from => from.flatten(),
         };
         let medium = match &filter.medium {
             None => None,

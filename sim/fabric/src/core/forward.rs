@@ -1,0 +1,182 @@
+//! What happens to a packet between its port and its path: the first router's checks, cutting, and what a sender is
+//! told.
+
+use std::sync::Arc;
+
+use super::flow::{FlowId, FlowKey};
+use super::path::Fate;
+use super::paths::RuleId;
+use super::queue::UnderWay;
+use super::{Core, NodeId, PathId, PortId, tally};
+use crate::counters::{DropReason, Tally};
+use crate::packet::icmp::{self, IcmpError};
+use crate::packet::ipv4::{self, Ipv4};
+use crate::packet::{OnWire, Packet, fragment, segment};
+use crate::profile::Reach;
+
+/// Why a packet goes no further, and what its sender is told.
+pub(super) struct Refusal {
+    reason: DropReason,
+    answer: Option<IcmpError>,
+}
+
+impl Refusal {
+    pub(super) fn silent(reason: DropReason) -> Self {
+        Self { reason, answer: None }
+    }
+}
+
+/// A packet that is about to enter a path.
+pub(super) struct Entering {
+    pub(super) path: PathId,
+    pub(super) port: PortId,
+    pub(super) flow: FlowId,
+    pub(super) ip: Ipv4,
+    pub(super) wire: OnWire,
+}
+
+impl Core {
+    /// Forwards a packet of `from` over the internet.
+    pub(super) fn route(&mut self, now: u64, from: NodeId, flow: FlowId, ip: Ipv4, wire: OnWire, mut packet: Packet) {
+        let to = self.routes.lookup(ip.destination);
+        let path = match to {
+            Some(to) => self.paths.toward(&self.nodes, from, to, ip.destination),
+            None => self.paths.between(&self.nodes, from, NodeId::INTERNET, RuleId::NONE),
+        };
+        let port = self.nodes.get(to.unwrap_or(from)).port;
+        let entering = Entering { path, port, flow, ip, wire };
+        self.counters(path, ip.protocol).sent += tally(wire);
+        match self.first_router(from, to, &ip) {
+            Ok(()) => {
+                let original = entering.ip;
+                ipv4::decrement_ttl(&mut packet.bytes);
+                let ip = Ipv4 { ttl: original.ttl - 1, ..original };
+                self.enter(now, &Entering { ip, ..entering }, packet);
+            }
+            Err(refusal) => self.refuse(now, &entering, &refusal, &packet, Some(from)),
+        }
+    }
+
+    /// What the first router of the internet checks.
+    fn first_router(&self, from: NodeId, to: Option<NodeId>, ip: &Ipv4) -> Result<(), Refusal> {
+        let answered = |reason, answer| Err(Refusal { reason, answer: Some(answer) });
+        if !self.nodes.get(from).up {
+            return Err(Refusal::silent(DropReason::LinkDown));
+        }
+        if !icmp::is_unicast(ip.destination) {
+            return Err(Refusal::silent(DropReason::NotUnicast));
+        }
+        if ip.ttl <= 1 {
+            return answered(DropReason::TtlExpired, IcmpError::TimeExceeded);
+        }
+        if to.is_none() {
+            return answered(DropReason::NoRoute, IcmpError::NetUnreachable);
+        }
+        Ok(())
+    }
+
+    /// Sends a packet into its path, in one piece or as many as the path needs.
+    pub(super) fn enter(&mut self, now: u64, entering: &Entering, packet: Packet) {
+        let path = &self.paths[entering.path];
+        let profile = Arc::clone(path.direction.profile());
+        // Links are wires: nobody on them writes ICMP or cuts packets.
+        let router_for = if path.link.is_none() { Some(path.from) } else { None };
+        let too_big = profile.mtu.filter(|mtu| entering.wire.largest > u32::from(*mtu));
+        let refusal = match (path.blocked, profile.reach) {
+            (true, _) | (false, Reach::Silent) => Some(Refusal::silent(DropReason::Blocked)),
+            (false, Reach::Unreachable) => {
+                Some(Refusal { reason: DropReason::Unreachable, answer: Some(IcmpError::HostUnreachable) })
+            }
+            (false, Reach::Open) => too_big.filter(|_| entering.ip.dont_fragment || router_for.is_none()).map(|mtu| {
+                Refusal { reason: DropReason::TooBig, answer: Some(IcmpError::FragmentationNeeded { mtu }) }
+            }),
+        };
+        if let Some(refusal) = refusal {
+            return self.refuse(now, entering, &refusal, &packet, router_for);
+        }
+        if too_big.is_none() && (entering.wire.packets == 1 || profile.treats_alike()) {
+            return self.send(now, entering, entering.wire, packet);
+        }
+        for part in segment::segment(packet, &entering.ip) {
+            match profile.mtu.filter(|mtu| part.bytes.len() > usize::from(*mtu)) {
+                None => self.send(now, entering, whole(&part), part),
+                Some(mtu) => self.send_fragments(now, entering, part, mtu),
+            }
+        }
+    }
+
+    fn send_fragments(&mut self, now: u64, entering: &Entering, mut packet: Packet, mtu: u16) {
+        // No device can complete a checksum over several packets.
+        packet.complete_checksum();
+        let Ok(ip) = Ipv4::parse(&packet.bytes) else { return };
+        let fragments = fragment::fragment(&packet.bytes, &ip, mtu);
+        let bytes: usize = fragments.iter().map(Vec::len).sum();
+        self.counters(entering.path, ip.protocol).fragments +=
+            Tally { packets: fragments.len() as u64 - 1, bytes: bytes as u64 - u64::from(ip.total_len) };
+        for bytes in fragments {
+            let packet = Packet::plain(bytes);
+            self.send(now, entering, whole(&packet), packet);
+        }
+    }
+
+    /// Lets the path decide on one packet.
+    fn send(&mut self, now: u64, entering: &Entering, wire: OnWire, packet: Packet) {
+        let protocol = entering.ip.protocol;
+        if self.queue.bytes() + packet.bytes.len() > self.config.max_bytes {
+            return self.counters(entering.path, protocol).drop(DropReason::OutOfMemory, tally(wire));
+        }
+        let fate = self.paths[entering.path].direction.send(now, wire.bytes);
+        let (at, copy) = match fate {
+            Fate::Arrives { at, copy } => (at, copy),
+            Fate::Lost => return self.counters(entering.path, protocol).drop(DropReason::Lost, tally(wire)),
+            Fate::QueueFull => {
+                return self.counters(entering.path, protocol).drop(DropReason::QueueFull, tally(wire));
+            }
+        };
+        let Entering { port, path, flow, .. } = *entering;
+        if let Some(copy_at) = copy {
+            self.counters(path, protocol).duplicated += tally(wire);
+            let copy = UnderWay { port, path, flow, protocol, wire, packet: packet.clone() };
+            self.queue.push(at, UnderWay { port, path, flow, protocol, wire, packet });
+            self.queue.push(copy_at, copy);
+        } else {
+            self.queue.push(at, UnderWay { port, path, flow, protocol, wire, packet });
+        }
+    }
+
+    /// Counts a packet as dropped, and tells `sender` why if it is to be told.
+    pub(super) fn refuse(
+        &mut self,
+        now: u64,
+        entering: &Entering,
+        refusal: &Refusal,
+        packet: &Packet,
+        sender: Option<NodeId>,
+    ) {
+        self.counters(entering.path, entering.ip.protocol).drop(refusal.reason, tally(entering.wire));
+        let (Some(kind), Some(sender)) = (refusal.answer, sender) else { return };
+        let Some(bytes) = icmp::error(kind, self.config.router, &packet.bytes, &entering.ip) else { return };
+        let packet = Packet::plain(bytes);
+        let wire = whole(&packet);
+        let path = self.paths.between(&self.nodes, NodeId::INTERNET, sender, RuleId::NONE);
+        let flow = self.flows.sent(
+            FlowKey {
+                from: NodeId::INTERNET,
+                link: None,
+                source: self.config.router,
+                destination: entering.ip.source,
+                protocol: ipv4::ICMP,
+                inner: None,
+            },
+            tally(wire),
+        );
+        self.counters(path, ipv4::ICMP).sent += tally(wire);
+        let port = self.nodes.get(sender).port;
+        self.queue.push(now, UnderWay { port, path, flow, protocol: ipv4::ICMP, wire, packet });
+    }
+}
+
+/// What a packet amounts to that stands for itself alone.
+fn whole(packet: &Packet) -> OnWire {
+    OnWire { packets: 1, bytes: packet.bytes.len() as u64, largest: packet.bytes.len() as u32 }
+}
