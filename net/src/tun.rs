@@ -4,11 +4,12 @@
 //! are used. It is not persistent: the last close removes it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use crate::sys;
+use crate::wire::offload::VirtioHeader;
 
 /// The largest IP packet, and so the largest read without a virtio header.
 pub const MAX_PACKET: usize = 65_535;
@@ -141,6 +142,11 @@ impl Tun {
     /// Writes one packet.
     pub fn send(&self, packet: &[u8]) -> io::Result<usize> {
         (&self.file).write(packet)
+    }
+
+    /// Writes one packet behind its virtio header; only with `vnet_hdr`.
+    pub fn send_offloaded(&self, header: &VirtioHeader, packet: &[u8]) -> io::Result<usize> {
+        (&self.file).write_vectored(&[IoSlice::new(&header.encode()), IoSlice::new(packet)])
     }
 
     /// Reads packets until none is waiting or `limit` are read, and hands each to `each`; returns their number.

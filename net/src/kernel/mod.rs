@@ -12,6 +12,7 @@ mod link;
 mod route;
 mod rule;
 pub mod sysctl;
+mod watch;
 
 use std::io;
 use std::os::fd::{FromRawFd, IntoRawFd};
@@ -28,6 +29,7 @@ pub use self::error::{Added, Deleted, NetlinkError};
 pub use self::link::{GreInfo, LinkCounters, LinkInfo, LinkKind, LinkSpec};
 pub use self::route::{RouteInfo, RouteKind};
 pub use self::rule::{FwMark, RuleAction, RuleInfo};
+pub use self::watch::{Change, Watch};
 use crate::netns::NetNs;
 
 /// Who made an address, a route or a rule (`rtm_protocol`): everything the products create carries this number, and

@@ -8,4 +8,5 @@ pub mod checksum;
 pub mod gre;
 pub mod icmp;
 pub mod ipv4;
+pub mod offload;
 pub mod udp;

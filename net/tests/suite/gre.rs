@@ -1,8 +1,8 @@
 //! Tunnels of both backends, by the same test bodies, and what only the helper promises.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -225,6 +225,35 @@ async fn a_packet_too_big_is_refused_on_the_way_in(dataplane: Dataplane) {
     assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
 }
 
+/// Streams cross in both directions, through whatever joins and cuts their segments.
+async fn streams_arrive_whole(dataplane: Dataplane) {
+    let hosts = Hosts::new().await;
+    tunnel_between(&hosts, dataplane).await;
+    let listener = hosts.b.ns.run(|| TcpListener::bind("10.0.0.2:80").unwrap()).unwrap();
+    let data: Vec<u8> = (0..3_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let exchange = |mut stream: TcpStream, data: Vec<u8>| {
+        let mut reader = stream.try_clone().unwrap();
+        reader.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let expected = data.clone();
+        let writing = std::thread::spawn(move || {
+            stream.write_all(&data).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut received = Vec::new();
+        reader.read_to_end(&mut received).unwrap();
+        writing.join().unwrap();
+        assert!(received == expected, "{} of {} bytes, or others", received.len(), expected.len());
+    };
+    let answer = data.clone();
+    let serving = std::thread::spawn(move || exchange(listener.accept().unwrap().0, answer));
+    let stream = hosts.a.ns.run(|| TcpStream::connect("10.0.0.2:80").unwrap()).unwrap();
+    exchange(stream, data);
+    serving.join().unwrap();
+    // What was joined or cut on the way was counted as it was on the wire.
+    let counters = TunnelsOf(&hosts.a, dataplane).list().await[0].counters;
+    assert!(counters.tx_bytes > 3_000_000 && counters.rx_bytes > 3_000_000, "{counters:?}");
+}
+
 /// Every promise of [`Tunnels`], for one backend.
 async fn gre_suite(dataplane: Dataplane) {
     packets_pass_and_are_counted(dataplane).await;
@@ -233,6 +262,7 @@ async fn gre_suite(dataplane: Dataplane) {
     what_is_gone_is_not_listed(dataplane).await;
     the_outer_header_is_what_the_tunnel_says(dataplane).await;
     a_packet_too_big_is_refused_on_the_way_in(dataplane).await;
+    streams_arrive_whole(dataplane).await;
 }
 
 #[test]

@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::Pair;
 use crate::gre::TunnelSpec;
 use crate::sys::set_option;
-use crate::wire::gre::{IP_PROTOCOL, OVERHEAD};
+use crate::wire::gre::IP_PROTOCOL;
 use crate::wire::icmp;
 
 /// Messages per system call.
@@ -79,11 +79,12 @@ impl Outer {
         })
     }
 
-    /// Puts a packet into the batch, and sends the batch if it is full.
-    pub(super) fn queue(&mut self, spec: &TunnelSpec, header: &[u8; OVERHEAD], inner: &[u8]) {
+    /// Puts a packet, given in parts, into the batch, and sends the batch if it is full.
+    pub(super) fn queue(&mut self, spec: &TunnelSpec, parts: [&[u8]; 3]) {
         let start = self.batch.len();
-        self.batch.extend_from_slice(header);
-        self.batch.extend_from_slice(inner);
+        for part in parts {
+            self.batch.extend_from_slice(part);
+        }
         self.queued.push(Queued { start, end: self.batch.len(), local: spec.local, remote: spec.remote });
         if self.queued.len() == MESSAGES {
             self.transmit();

@@ -12,13 +12,18 @@ const ECT_1: u8 = 1;
 const ECT_0: u8 = 2;
 const CE: u8 = 3;
 
-/// The outer headers for an inner packet: IPv4 with DF, and GRE.
-pub(super) fn encapsulate(spec: &TunnelSpec, inner: &[u8]) -> Result<[u8; OVERHEAD], Discard> {
-    let header = Header::decode(inner).map_err(|_| Discard::NotIpv4)?;
+/// The outer headers for an inner packet, given in two parts of which the first may be empty: IPv4 with DF, and GRE.
+pub(super) fn encapsulate(spec: &TunnelSpec, headers: &[u8], payload: &[u8]) -> Result<[u8; OVERHEAD], Discard> {
+    let start = if headers.is_empty() { payload } else { headers };
+    let tos = match start.first_chunk::<{ ipv4::HEADER_LEN }>() {
+        Some(header) if header[0] >> 4 == 4 => header[1],
+        _ => return Err(Discard::NotIpv4),
+    };
+    let length = headers.len() + payload.len();
     let outer = Header {
         // Normal mode of RFC 6040 section 4.1: the ECN field as it is.
-        tos: header.tos & ECN,
-        total_length: u16::try_from(OVERHEAD + inner.len()).map_err(|_| Discard::Unsendable)?,
+        tos: tos & ECN,
+        total_length: u16::try_from(OVERHEAD + length).map_err(|_| Discard::Unsendable)?,
         // The kernel numbers what has none.
         identification: 0,
         fragment: ipv4::DONT_FRAGMENT,
@@ -97,14 +102,14 @@ mod tests {
 
     /// As it comes out at the other end, with another outer TOS.
     fn carried(inner: &[u8], outer_tos: u8) -> Vec<u8> {
-        let mut packet = [&encapsulate(&spec(), inner).unwrap()[..], inner].concat();
+        let mut packet = [&encapsulate(&spec(), &[], inner).unwrap()[..], inner].concat();
         packet[1] = outer_tos;
         packet
     }
 
     #[test]
     fn the_outer_headers_are_what_the_tunnel_says() {
-        let bytes = encapsulate(&spec(), &inner(0)).unwrap();
+        let bytes = encapsulate(&spec(), &[], &inner(0)).unwrap();
         let expected = [
             0x45, 0, 0, 54, 0, 0, 0x40, 0, 64, 47, 0x28, 0x97, 9, 0, 0, 1, 9, 0, 0, 2, // IPv4
             0, 0, 8, 0, // GRE
@@ -114,8 +119,8 @@ mod tests {
 
     #[test]
     fn what_is_not_ipv4_is_not_sent() {
-        assert_eq!(encapsulate(&spec(), &[0x60; 40]), Err(Discard::NotIpv4));
-        assert_eq!(encapsulate(&spec(), &[]), Err(Discard::NotIpv4));
+        assert_eq!(encapsulate(&spec(), &[], &[0x60; 40]), Err(Discard::NotIpv4));
+        assert_eq!(encapsulate(&spec(), &[], &[]), Err(Discard::NotIpv4));
     }
 
     #[test]
@@ -127,7 +132,7 @@ mod tests {
     #[test]
     fn ecn_goes_in_and_out_as_rfc_6040_says() {
         for tos in 0..=3 {
-            assert_eq!(encapsulate(&spec(), &inner(0xb8 | tos)).unwrap()[1], tos);
+            assert_eq!(encapsulate(&spec(), &[], &inner(0xb8 | tos)).unwrap()[1], tos);
         }
         // Inner, outer, and what comes out (RFC 6040 figure 4).
         let table = [
@@ -193,7 +198,7 @@ mod tests {
         let mut padded = inner.clone();
         padded.extend([0; 6]);
         // The inner total length is smaller than what was carried.
-        let mut packet = [&encapsulate(&spec(), &padded).unwrap()[..], &padded].concat();
+        let mut packet = [&encapsulate(&spec(), &[], &padded).unwrap()[..], &padded].concat();
         assert_eq!(decapsulate(&mut packet).unwrap().finish(), Ok(&mut inner.clone()[..]));
     }
 

@@ -63,8 +63,9 @@ impl Table {
         self.carriers.get_mut(&id)
     }
 
-    pub(super) fn of_pair(&mut self, pair: Pair) -> Option<&mut Carrier> {
-        self.carriers.get_mut(self.by_pair.get(&pair)?)
+    pub(super) fn of_pair(&mut self, pair: Pair) -> Option<(u64, &mut Carrier)> {
+        let id = *self.by_pair.get(&pair)?;
+        Some((id, self.carriers.get_mut(&id)?))
     }
 
     pub(super) fn find(&self, name: &str) -> Option<u64> {
