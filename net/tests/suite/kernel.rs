@@ -1,8 +1,10 @@
 //! Links, addresses, routes and rules as the kernel takes and gives them back.
 
+use std::collections::BTreeSet;
+
 use dz_net::kernel::{
-    Added, AddrInfo, Deleted, FwMark, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RTPROT_STATIC, RouteInfo,
-    RouteKind, RuleAction, RuleInfo, Scope, sysctl,
+    Added, AddrInfo, Change, Deleted, FwMark, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RTPROT_STATIC,
+    RouteInfo, RouteKind, RuleAction, RuleInfo, Scope, Watch, sysctl,
 };
 use dz_net::netns::NetNs;
 use dz_net::sandbox;
@@ -199,6 +201,24 @@ fn rules_are_read_back_as_they_were_written() {
             assert_eq!(netlink.delete_rule(rule).await.unwrap(), Deleted::Absent, "{rule:?}");
         }
         assert_eq!(netlink.rules().await.unwrap(), kernels);
+    });
+}
+
+#[test]
+fn changes_of_others_are_noticed() {
+    sandbox::run_async(|| async {
+        let ns = NetNs::new().unwrap();
+        let (netlink, mut watch) = (Netlink::open_in(&ns).unwrap(), Watch::open_in(&ns).unwrap());
+        let mut seen = BTreeSet::new();
+        let index = stub(&netlink, "br0").await;
+        let _ = netlink.add_addr(&AddrInfo::new(index, net("10.1.0.1/24"))).await.unwrap();
+        let _ = netlink.add_rule(&RuleInfo::lookup(1000, 77)).await.unwrap();
+        while seen.len() < 4 {
+            seen.extend(watch.changed().await.unwrap());
+        }
+        assert_eq!(seen, BTreeSet::from([Change::Link, Change::Address, Change::Route, Change::Rule]));
+        netlink.delete_link(index).await.unwrap();
+        while !watch.changed().await.unwrap().contains(&Change::Link) {}
     });
 }
 
