@@ -197,6 +197,10 @@ impl Bank {
         run: impl Fn(&mut Self, VersionedTransaction) -> Result<(T, bool), BankError>,
     ) -> Result<T, BankError> {
         if transaction.uses_durable_nonce() {
+            // A nonce advances only to a blockhash that it did not come from, and the bank's may be older than the
+            // ledger's slot.
+            self.latest_blockhash()?;
+            self.next_blockhash()?;
             return Ok(run(self, transaction.clone())?.0);
         }
         self.refresh_blockhash()?;
@@ -212,10 +216,15 @@ impl Bank {
     }
 
     fn refresh_blockhash(&mut self) -> Result<(), BankError> {
-        if self.blockhash_at.elapsed() > BLOCKHASH_REFRESH {
-            self.blockhash = self.runtime.block_on(self.context.banks_client.get_latest_blockhash())?;
-            self.blockhash_at = Instant::now();
+        match self.blockhash_at.elapsed() > BLOCKHASH_REFRESH {
+            true => self.latest_blockhash(),
+            false => Ok(()),
         }
+    }
+
+    fn latest_blockhash(&mut self) -> Result<(), BankError> {
+        self.blockhash = self.runtime.block_on(self.context.banks_client.get_latest_blockhash())?;
+        self.blockhash_at = Instant::now();
         Ok(())
     }
 

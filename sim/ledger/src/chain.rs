@@ -34,27 +34,34 @@ const ASK_THE_BANK: [Pubkey; 4] = [
     pubkey!("LoaderV411111111111111111111111111111111111"),
 ];
 
+/// What a simulation showed of a transaction.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// What its programs said.
+    pub logs: Vec<String>,
+    /// Compute units used.
+    pub units: u64,
+    /// Bytes of the accounts it loaded.
+    pub loaded_bytes: u32,
+    /// What its last program gave back.
+    pub return_data: Option<ReturnData>,
+    /// The instructions its programs invoked, by outer instruction.
+    pub inner: Option<Vec<InnerInstructions>>,
+}
+
 /// A transaction that was not taken; nothing has changed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{error}")]
 pub struct Refusal {
     /// Why.
     pub error: TransactionError,
-    /// What its programs said in the simulation.
-    pub logs: Vec<String>,
-    /// Compute units the simulation used.
-    pub units: u64,
-    /// Bytes of the accounts that the simulation loaded.
-    pub loaded_bytes: u32,
-    /// What a program gave back before it failed.
-    pub return_data: Option<ReturnData>,
-    /// The instructions that were invoked by its instructions, by outer instruction.
-    pub inner: Option<Vec<InnerInstructions>>,
+    /// How far it came in the preflight.
+    pub trace: Trace,
 }
 
 impl From<TransactionError> for Refusal {
     fn from(error: TransactionError) -> Self {
-        Self { error, logs: Vec::new(), units: 0, loaded_bytes: 0, return_data: None, inner: None }
+        Self { error, trace: Trace::default() }
     }
 }
 
@@ -63,11 +70,7 @@ impl From<TransactionError> for Refusal {
 pub(crate) struct Preview {
     pub(crate) slot: Slot,
     pub(crate) outcome: Result<(), TransactionError>,
-    pub(crate) logs: Vec<String>,
-    pub(crate) units: u64,
-    pub(crate) loaded_bytes: u32,
-    pub(crate) return_data: Option<ReturnData>,
-    pub(crate) inner: Option<Vec<InnerInstructions>>,
+    pub(crate) trace: Trace,
     pub(crate) addresses: LoadedAddresses,
     /// What it would leave in the accounts that were asked for.
     pub(crate) accounts: Vec<Option<Arc<Account>>>,
@@ -126,19 +129,11 @@ impl Chain {
         self.tick(slot);
         let mut inner = None;
         if preflight {
-            let Simulation { result, details } = self.bank.simulate(&transaction)?;
-            let preview = preview(slot, result, details, loaded.clone());
-            if let Err(error) = preview.outcome {
-                return Ok(Err(Refusal {
-                    error,
-                    logs: preview.logs,
-                    units: preview.units,
-                    loaded_bytes: preview.loaded_bytes,
-                    return_data: preview.return_data,
-                    inner: preview.inner,
-                }));
+            let (result, trace) = self.simulate_in_bank(&transaction)?;
+            if let Err(error) = result {
+                return Ok(Err(Refusal { error, trace }));
             }
-            inner = preview.inner;
+            inner = trace.inner;
         }
 
         let writable = writable(&transaction.message, &loaded);
@@ -157,7 +152,7 @@ impl Chain {
             error: result.err(),
             logs: once_each(metadata.log_messages),
             units: metadata.compute_units_consumed,
-            return_data: metadata.return_data.map(|data| ReturnData { program: data.program_id, data: data.data }),
+            return_data: metadata.return_data.map(ReturnData::from),
             inner,
             balances_before: Vec::new(),
             balances_after: Vec::new(),
@@ -188,22 +183,45 @@ impl Chain {
         watched: &[Pubkey],
     ) -> Result<Preview, BankError> {
         let slot = self.latest();
-        let refused = |error| preview(slot, Err(error), None, LoadedAddresses::default());
-        if fresh && let Err(error) = self.admit(transaction, &transaction.message.hash()) {
-            return Ok(refused(error));
-        }
-        let loaded = match self.load(&transaction.message)? {
-            Ok(loaded) => loaded,
-            Err(error) => return Ok(refused(error)),
+        let mut preview = Preview {
+            slot,
+            outcome: Ok(()),
+            trace: Trace::default(),
+            addresses: LoadedAddresses::default(),
+            accounts: vec![None; watched.len()],
         };
+        if fresh && let Err(error) = self.admit(transaction, &transaction.message.hash()) {
+            preview.outcome = Err(error);
+            return Ok(preview);
+        }
+        match self.load(&transaction.message)? {
+            Ok(loaded) => preview.addresses = loaded,
+            Err(error) => {
+                preview.outcome = Err(error);
+                return Ok(preview);
+            }
+        }
         self.tick(slot + 1);
-        let Simulation { result, details } = self.bank.simulate(transaction)?;
-        let mut preview = preview(slot, result, details, loaded);
-        preview.accounts = vec![None; watched.len()];
+        (preview.outcome, preview.trace) = self.simulate_in_bank(transaction)?;
         if preview.outcome.is_ok() && !watched.is_empty() && !asks_the_bank(&transaction.message) {
             preview.accounts = self.try_out(transaction, &preview.addresses, watched)?;
         }
         Ok(preview)
+    }
+
+    fn simulate_in_bank(
+        &mut self,
+        transaction: &VersionedTransaction,
+    ) -> Result<(Result<(), TransactionError>, Trace), BankError> {
+        let Simulation { result, details } = self.bank.simulate(transaction)?;
+        let trace = details.map(|details| Trace {
+            logs: once_each(details.logs),
+            units: details.units_consumed,
+            loaded_bytes: details.loaded_accounts_data_size,
+            return_data: details.return_data.map(ReturnData::from),
+            inner: details.inner_instructions,
+        });
+        Ok((result, trace.unwrap_or_default()))
     }
 
     /// Executes a transaction, reads accounts, and puts back what it wrote: a simulation alone does not hand out
@@ -365,31 +383,4 @@ fn write(replica: &RwLock<Replica>) -> RwLockWriteGuard<'_, Replica> {
 
 fn asks_the_bank(message: &VersionedMessage) -> bool {
     ASK_THE_BANK.iter().any(|id| message.static_account_keys().contains(id))
-}
-
-fn preview(
-    slot: Slot,
-    outcome: Result<(), TransactionError>,
-    details: Option<solana_banks_interface::TransactionSimulationDetails>,
-    addresses: LoadedAddresses,
-) -> Preview {
-    let mut preview = Preview {
-        slot,
-        outcome,
-        logs: Vec::new(),
-        units: 0,
-        loaded_bytes: 0,
-        return_data: None,
-        inner: None,
-        addresses,
-        accounts: Vec::new(),
-    };
-    if let Some(details) = details {
-        preview.logs = once_each(details.logs);
-        preview.units = details.units_consumed;
-        preview.loaded_bytes = details.loaded_accounts_data_size;
-        preview.return_data = details.return_data.map(|data| ReturnData { program: data.program_id, data: data.data });
-        preview.inner = details.inner_instructions;
-    }
-    preview
 }

@@ -12,6 +12,7 @@ use solana_pubkey::Pubkey;
 use solana_sha256_hasher::hashv;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_context::transaction::TransactionReturnData;
 use solana_transaction_error::TransactionError;
 
 /// The first slot that clients see: the genesis is slot 0, and its child is the bank they meet.
@@ -27,6 +28,12 @@ pub struct ReturnData {
     pub program: Pubkey,
     /// Its bytes.
     pub data: Vec<u8>,
+}
+
+impl From<TransactionReturnData> for ReturnData {
+    fn from(data: TransactionReturnData) -> Self {
+        Self { program: data.program_id, data: data.data }
+    }
 }
 
 /// A transaction that landed, and what it did.

@@ -209,7 +209,8 @@ impl Ledger {
         (slot, replica.accounts.owned_by(program, slot))
     }
 
-    /// An account as the bank itself has it, past the index; the two never differ.
+    /// An account as the bank itself has it, past the index. The two differ in nothing but the clock, which the bank
+    /// has set for the next slot when a transaction was refused or simulated.
     pub async fn bank_account(&self, address: &Pubkey) -> Result<Option<Account>, SendError> {
         let found = self.inner.core.ask(|reply| Request::Read { addresses: vec![*address], reply }).await?;
         Ok(found.into_iter().flatten().next().map(|account| account.as_ref().clone()))

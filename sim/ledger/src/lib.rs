@@ -21,7 +21,7 @@ mod server;
 mod standalone;
 
 pub use accounts::{AccountChange, MAX_READ_LAG};
-pub use chain::Refusal;
+pub use chain::{Refusal, Trace};
 pub use config::{LedgerConfig, Limits, Program};
 pub use faults::{Chance, ClientName, FaultHandle, Faults, NotAChance, NotificationFaults};
 pub use history::{ReturnData, TransactionRecord};

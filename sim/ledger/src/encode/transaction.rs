@@ -5,7 +5,9 @@ use solana_message::{
     VersionedMessage, compiled_instruction::CompiledInstruction, inner_instruction::InnerInstructions,
 };
 use solana_pubkey::Pubkey;
+use solana_rpc_client_api::response::RpcSimulateTransactionResult;
 use solana_transaction::versioned::{TransactionVersion, VersionedTransaction};
+use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::{
     EncodedTransaction, EncodedTransactionWithStatusMeta, ParsedAccount, ParsedAccountSource,
     TransactionBinaryEncoding, UiAccountsList, UiAddressTableLookup, UiCompiledInstruction, UiInnerInstructions,
@@ -14,7 +16,10 @@ use solana_transaction_status_client_types::{
     UiTransactionStatusMeta, option_serializer::OptionSerializer,
 };
 
-use crate::history::{ReturnData, TransactionRecord};
+use crate::{
+    chain::Trace,
+    history::{ReturnData, TransactionRecord},
+};
 
 /// A transaction of a version that the client did not say it understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +73,27 @@ pub(crate) fn encode_accounts(
     Ok(EncodedTransactionWithStatusMeta { transaction: EncodedTransaction::Accounts(list), meta: Some(meta), version })
 }
 
-pub(crate) fn return_data(data: &ReturnData) -> UiTransactionReturnData {
+/// A simulation, but for what has to be asked for.
+pub(crate) fn simulation(trace: &Trace, error: Option<&TransactionError>) -> RpcSimulateTransactionResult {
+    RpcSimulateTransactionResult {
+        err: error.cloned().map(Into::into),
+        logs: Some(trace.logs.clone()),
+        accounts: None,
+        units_consumed: Some(trace.units),
+        loaded_accounts_data_size: Some(trace.loaded_bytes),
+        return_data: trace.return_data.as_ref().map(return_data),
+        inner_instructions: trace.inner.as_deref().map(inner),
+        replacement_blockhash: None,
+        fee: None,
+        pre_balances: None,
+        post_balances: None,
+        pre_token_balances: None,
+        post_token_balances: None,
+        loaded_addresses: None,
+    }
+}
+
+fn return_data(data: &ReturnData) -> UiTransactionReturnData {
     UiTransactionReturnData {
         program_id: data.program.to_string(),
         data: (BASE64_STANDARD.encode(&data.data), UiReturnDataEncoding::Base64),
@@ -76,7 +101,7 @@ pub(crate) fn return_data(data: &ReturnData) -> UiTransactionReturnData {
 }
 
 /// The instructions that were invoked, without those outer instructions that invoked none.
-pub(crate) fn inner(inner: &[InnerInstructions]) -> Vec<UiInnerInstructions> {
+fn inner(inner: &[InnerInstructions]) -> Vec<UiInnerInstructions> {
     inner_with(inner, |instruction, height| UiInstruction::Compiled(UiCompiledInstruction::from(instruction, height)))
 }
 

@@ -3,21 +3,21 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use solana_clock::Slot;
-use solana_rpc_client_api::{
-    custom_error::{
-        JSON_RPC_SERVER_ERROR_BLOCK_CLEANED_UP, JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE,
-        JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED, JSON_RPC_SERVER_ERROR_NO_SNAPSHOT,
-        JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
-        JSON_RPC_SERVER_ERROR_TRANSACTION_SIGNATURE_VERIFICATION_FAILURE,
-        JSON_RPC_SERVER_ERROR_UNSUPPORTED_TRANSACTION_VERSION,
-    },
-    response::RpcSimulateTransactionResult,
+use solana_rpc_client_api::custom_error::{
+    JSON_RPC_SERVER_ERROR_BLOCK_CLEANED_UP, JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE,
+    JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED, JSON_RPC_SERVER_ERROR_NO_SNAPSHOT,
+    JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
+    JSON_RPC_SERVER_ERROR_TRANSACTION_SIGNATURE_VERIFICATION_FAILURE,
+    JSON_RPC_SERVER_ERROR_UNSUPPORTED_TRANSACTION_VERSION,
 };
 use solana_transaction_error::TransactionError;
 
 use crate::{
     chain::Refusal,
-    encode::{self, account::EncodeError, transaction::UnsupportedVersion},
+    encode::{
+        account::EncodeError,
+        transaction::{UnsupportedVersion, simulation},
+    },
     ledger::SendError,
 };
 
@@ -84,22 +84,7 @@ impl RpcError {
     }
 
     pub(crate) fn preflight(refusal: &Refusal) -> Self {
-        let result = RpcSimulateTransactionResult {
-            err: Some(refusal.error.clone().into()),
-            logs: Some(refusal.logs.clone()),
-            accounts: None,
-            units_consumed: Some(refusal.units),
-            loaded_accounts_data_size: Some(refusal.loaded_bytes),
-            return_data: refusal.return_data.as_ref().map(encode::transaction::return_data),
-            inner_instructions: refusal.inner.as_deref().map(encode::transaction::inner),
-            replacement_blockhash: None,
-            fee: None,
-            pre_balances: None,
-            post_balances: None,
-            pre_token_balances: None,
-            post_token_balances: None,
-            loaded_addresses: None,
-        };
+        let result = simulation(&refusal.trace, Some(&refusal.error));
         Self {
             code: JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
             message: format!("Transaction simulation failed: {}", refusal.error),

@@ -15,7 +15,7 @@ use solana_rpc_client_api::{
         RpcSignaturesForAddressConfig, RpcSimulateTransactionConfig, RpcTransactionConfig,
     },
     request::{MAX_GET_CONFIRMED_SIGNATURES_FOR_ADDRESS2_LIMIT, MAX_GET_SIGNATURE_STATUSES_QUERY_ITEMS},
-    response::{RpcBlockhash, RpcConfirmedTransactionStatusWithSignature, RpcSimulateTransactionResult},
+    response::{Response as RpcResponse, RpcBlockhash, RpcConfirmedTransactionStatusWithSignature, RpcResponseContext},
 };
 use solana_signature::Signature;
 use solana_signer::Signer;
@@ -35,7 +35,7 @@ use crate::{
     chain::read,
     encode::{
         account::encode as encode_account,
-        transaction::{encode, inner, return_data},
+        transaction::{encode, simulation},
     },
     history::TransactionRecord,
     ledger::{SendError, verify},
@@ -99,26 +99,14 @@ pub(super) async fn simulate_transaction(context: &Context<'_>, mut params: Para
         preview.accounts.iter().map(encoded).collect::<Result<_, _>>()
     });
     let replacement = config.replace_recent_blockhash.then(|| latest(context, preview.slot));
-    let result = RpcSimulateTransactionResult {
-        err: preview.outcome.err().map(Into::into),
-        logs: Some(preview.logs),
-        accounts: accounts.transpose()?,
-        units_consumed: Some(preview.units),
-        loaded_accounts_data_size: Some(preview.loaded_bytes),
-        return_data: preview.return_data.as_ref().map(return_data),
-        inner_instructions: config.inner_instructions.then(|| inner(&preview.inner.unwrap_or_default())),
-        replacement_blockhash: replacement,
-        fee: None,
-        pre_balances: None,
-        post_balances: None,
-        pre_token_balances: None,
-        post_token_balances: None,
-        loaded_addresses: Some(UiLoadedAddresses::from(&preview.addresses)),
-    };
-    json(&solana_rpc_client_api::response::Response {
-        context: solana_rpc_client_api::response::RpcResponseContext::new(preview.slot),
-        value: result,
-    })
+    let mut result = simulation(&preview.trace, preview.outcome.as_ref().err());
+    result.accounts = accounts.transpose()?;
+    result.replacement_blockhash = replacement;
+    result.loaded_addresses = Some(UiLoadedAddresses::from(&preview.addresses));
+    if !config.inner_instructions {
+        result.inner_instructions = None;
+    }
+    json(&RpcResponse { context: RpcResponseContext::new(preview.slot), value: result })
 }
 
 pub(super) async fn request_airdrop(context: &Context<'_>, mut params: Params) -> MethodResult {

@@ -24,7 +24,7 @@ use solana_rpc_client_api::{
 };
 use solana_signature::Signature;
 use solana_signer::Signer;
-use solana_system_interface::instruction::transfer;
+use solana_system_interface::instruction::{advance_nonce_account, create_nonce_account, transfer};
 use solana_transaction::{Transaction, versioned::VersionedTransaction};
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::{
@@ -123,6 +123,10 @@ async fn a_transaction_lands_once_and_under_a_blockhash_that_is_known() {
     unknown.sign(&[&stage.payer], [9; 32].into());
     assert_eq!(refusal(rpc.send_transaction(&unknown).await.unwrap_err()), TransactionError::BlockhashNotFound);
     assert_eq!(stage.ledger.latest_slot(), 2);
+    // Also without a preflight: it could never land, and nobody should wait for it.
+    let config = RpcSendTransactionConfig { skip_preflight: true, ..RpcSendTransactionConfig::default() };
+    let error = rpc.send_transaction_with_config(&unknown, config).await.unwrap_err();
+    assert_eq!(refusal(error), TransactionError::BlockhashNotFound);
     // The same again under another blockhash is another transaction, also within one of the bank's own blockhashes.
     for _ in 0..5 {
         stage.land(1, &[Do::Write(b"b".to_vec())]).await;
@@ -351,6 +355,29 @@ async fn airdrops_and_fees() {
     let landed = stage.ledger.send(transaction).await.unwrap();
     assert_eq!(landed.transaction.fee, 205_000);
     assert_eq!(rpc.get_balance(&payer).await.unwrap(), 1000 * SOL - 205_001);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_durable_nonce_stands_for_a_blockhash() {
+    let stage = Stage::new().await;
+    let payer = stage.payer.pubkey();
+    let nonce = dzsim_ledger::keypair(0, "nonce");
+    let create = create_nonce_account(&payer, &nonce.pubkey(), &payer, SOL);
+    let blockhash = stage.ledger.latest_blockhash();
+    let signers: [&solana_keypair::Keypair; 2] = [&stage.payer, &nonce];
+    let create = Transaction::new_signed_with_payer(&create, Some(&payer), &signers, blockhash);
+    stage.rpc().send_and_confirm_transaction(&create).await.unwrap();
+    for _ in 0..3 {
+        // After two tags of 4 bytes and the authority (`solana_nonce::versions::Versions`).
+        let stored = stage.rpc().get_account_data(&nonce.pubkey()).await.unwrap();
+        let stored = solana_hash::Hash::new_from_array(stored[40..72].try_into().unwrap());
+        let instructions = [advance_nonce_account(&nonce.pubkey(), &payer), transfer(&payer, &nonce.pubkey(), 1)];
+        let send = Transaction::new_signed_with_payer(&instructions, Some(&payer), &[&stage.payer], stored);
+        stage.rpc().send_and_confirm_transaction(&send).await.unwrap();
+        let again = refusal(stage.rpc().send_transaction(&send).await.unwrap_err());
+        assert_eq!(again, TransactionError::AlreadyProcessed);
+    }
+    assert_eq!(stage.rpc().get_balance(&nonce.pubkey()).await.unwrap(), SOL + 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
