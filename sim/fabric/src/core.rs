@@ -142,7 +142,7 @@ impl Core {
             self.version += 1;
             let refused = if !self.is_up(item.port) {
                 Some(DropReason::LinkDown)
-            } else if self.paths[item.path].blocked {
+            } else if self.paths[item.path].is_cut() {
                 Some(DropReason::Blocked)
             } else {
                 self.merge_due(now, &mut item);

@@ -81,7 +81,8 @@ pub enum DropReason {
     TooBig,
     /// The path is unreachable; answered with ICMP host unreachable.
     Unreachable,
-    /// The path is silent, or a partition lies between sender and receiver.
+    /// The path is silent, a partition lies between sender and receiver, or one of these came, or the path became
+    /// unreachable, while the packet was under way.
     Blocked,
     /// An uplink or link is down or not attached.
     LinkDown,

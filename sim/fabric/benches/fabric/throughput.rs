@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use dz_net::kernel::{LinkKind, LinkSpec, Netlink};
-use dzsim_fabric::{BitRate, Fabric, FabricConfig, Loss, PathProfile, Probability, TrafficFilter};
+use dzsim_fabric::{BitRate, CaptureConfig, Fabric, FabricConfig, Loss, PathProfile, Probability, TrafficFilter};
 
 use crate::support::{Host, Offload};
 
@@ -33,12 +33,13 @@ pub(crate) fn tcp() -> Result<()> {
         ..PathProfile::with_delay(Duration::from_micros(100))
     };
     let delay = PathProfile::with_delay(Duration::from_micros(100));
-    let cases: [(&str, SetUp<'_>); 7] = [
+    let cases: [(&str, SetUp<'_>); 8] = [
         ("veth, no offloads", &|| veth(Offload::Off)),
         ("veth, offloads", &|| veth(Offload::On)),
         ("fabric, no offloads", &|| through_fabric(Offload::Off, PathProfile::default())),
         ("fabric, offloads", &|| through_fabric(Offload::On, PathProfile::default())),
         ("fabric, offloads, 0.1 ms", &|| through_fabric(Offload::On, delay.clone())),
+        ("fabric, offloads, captured", &|| captured()),
         ("fabric, offloads, per-packet rules", &|| through_fabric(Offload::On, per_packet.clone())),
         ("fabric, offloads, 1 Gbit/s", &|| through_fabric(Offload::On, limited.clone())),
     ];
@@ -108,8 +109,18 @@ pub(crate) fn stream(a: &Host, b: &Host, to: Ipv4Addr, done: impl Fn() -> bool) 
     reader.join().expect("the reader does not panic")
 }
 
+/// With everything recorded: the disk's part is left out.
+fn captured() -> Result<Pair> {
+    let capture = CaptureConfig { path: "/dev/null".into(), snaplen: None, ring: None };
+    pair(FabricConfig { capture: Some(capture), ..FabricConfig::default() }, Offload::On, PathProfile::default())
+}
+
 fn through_fabric(offload: Offload, profile: PathProfile) -> Result<Pair> {
-    let fabric = Fabric::start(FabricConfig::default())?;
+    pair(FabricConfig::default(), offload, profile)
+}
+
+fn pair(config: FabricConfig, offload: Offload, profile: PathProfile) -> Result<Pair> {
+    let fabric = Fabric::start(config)?;
     fabric.set_default_path(profile)?;
     let a = Host::attached(&fabric, "a", "192.0.2.1/32".parse()?, offload)?;
     let b = Host::attached(&fabric, "b", "198.51.100.1/32".parse()?, offload)?;

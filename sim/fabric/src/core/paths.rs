@@ -16,7 +16,7 @@ use super::route;
 use super::{LinkId, NodeId, PathId};
 use crate::INTERNET;
 use crate::geo::Geography;
-use crate::profile::PathProfile;
+use crate::profile::{PathProfile, Reach};
 
 /// A rule about an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,11 @@ pub(super) struct Path {
 }
 
 impl Path {
+    /// Whether nothing gets to its end any more.
+    pub(super) fn is_cut(&self) -> bool {
+        self.blocked || self.direction.profile().reach != Reach::Open
+    }
+
     /// What happened to packets of this protocol.
     pub(super) fn counters_mut(&mut self, protocol: u8) -> &mut ProtocolCounters {
         let at = self.counters.iter().position(|(of, _)| *of == protocol).unwrap_or_else(|| {

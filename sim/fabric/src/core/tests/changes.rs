@@ -116,6 +116,17 @@ fn a_partition_cuts_also_what_is_under_way() {
 }
 
 #[test]
+fn a_path_that_becomes_silent_or_unreachable_loses_what_is_under_way() {
+    for reach in [Reach::Silent, Reach::Unreachable] {
+        let mut net = Net::with_path(delay(10));
+        net.send_numbered(1, 100);
+        net.core.set_path("a", "b", Some(PathProfile { reach, ..delay(10) })).unwrap();
+        assert_eq!(net.drain(), []);
+        assert_eq!(net.row("a", "b", ipv4::UDP).dropped[&DropReason::Blocked], tally(1, 100));
+    }
+}
+
+#[test]
 fn an_uplink_that_is_down_neither_sends_nor_receives() {
     let mut net = Net::with_path(delay(10));
     net.send_numbered(1, 100);
