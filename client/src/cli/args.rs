@@ -1,11 +1,11 @@
 //! The command line of `doublezero`.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use dz_sdk::Ledger;
 
-use super::output::Format;
+use super::{entity, output::Format};
 use crate::{
     api::DEFAULT_SOCKET,
     chain::{self, ChainArgs},
@@ -30,6 +30,9 @@ pub struct Cli {
     /// Print JSON.
     #[arg(long, global = true)]
     pub json: bool,
+    /// For operators: wait until the activator has done its part, too.
+    #[arg(long, global = true)]
+    pub wait: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -63,6 +66,44 @@ pub enum Command {
     Enable,
     /// Make the daemon remove its tunnels; the chain keeps them.
     Disable,
+    /// Groups, and the roles of this host in them
+    #[command(subcommand)]
+    Multicast(MulticastCommand),
+    /// What an operator looks after.
+    #[command(flatten)]
+    Entity(entity::Command),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Verbs of `multicast`.
+#[derive(Debug, Subcommand)]
+pub enum MulticastCommand {
+    /// The groups
+    #[command(subcommand)]
+    Group(entity::multicast_group::Command),
+    /// Send to groups on the live tunnel
+    Publish(GroupsArgs),
+    /// Send to groups no longer
+    Unpublish(GroupsArgs),
+    /// Receive groups on the live tunnel
+    Subscribe(GroupsArgs),
+    /// Receive groups no longer
+    Unsubscribe(GroupsArgs),
+}
+
+/// Which groups, on which tunnel.
+#[derive(Args, Debug)]
+pub struct GroupsArgs {
+    /// Their codes or accounts
+    #[arg(required = true, value_name = "CODE", value_delimiter = ',')]
+    pub groups: Vec<String>,
+    /// The endpoint of the tunnel, if this host has several multicast tunnels
+    #[arg(long, value_name = "ADDRESS")]
+    pub endpoint: Option<Ipv4Addr>,
 }
 
 /// Arguments of `connect`.

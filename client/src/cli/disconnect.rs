@@ -11,7 +11,11 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{daemon::Daemon, error::CommandError, wait::Waiting};
+use super::{
+    daemon::Daemon,
+    error::CommandError,
+    wait::{ACTIVATOR, Waiting},
+};
 
 /// Which tunnels go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,19 +63,19 @@ pub async fn run(
             continue;
         }
         let delete = build::delete_user(&view, &ledger.payer(), *key)?;
-        match ledger.send(&[delete]).await {
-            Ok(landed) => since = since.max(landed.slot),
+        match waiting.for_landing(ledger, &[delete]).await {
+            Ok(slot) => since = since.max(slot),
             // Somebody else was faster: it is what was asked for.
-            Err(LedgerError::Refused {
+            Err(CommandError::Ledger(LedgerError::Refused {
                 error: ServiceabilityError::UserDeleting | ServiceabilityError::AccountNotFound,
                 ..
-            }) => {}
-            Err(error) => return Err(error.into()),
+            })) => {}
+            Err(error) => return Err(error),
         }
     }
     if wait && !own.is_empty() {
         waiting
-            .for_chain(ledger, since, "the tunnels to be released", "is the activator running?", |now| {
+            .for_chain(ledger, since, "the tunnels to be released", ACTIVATOR, |now| {
                 let gone = |key: &Pubkey| now.user(key).is_none_or(|user| user.status == UserStatus::Banned);
                 own.iter().all(|(key, _)| gone(key)).then_some(())
             })

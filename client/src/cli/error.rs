@@ -57,6 +57,12 @@ pub enum CommandError {
         /// The key that would pay.
         payer: Pubkey,
     },
+    /// A change to a tunnel that is not there.
+    #[error("{client_ip} has no such multicast tunnel: make one with `doublezero connect multicast`")]
+    NoTunnel {
+        /// The client.
+        client_ip: Ipv4Addr,
+    },
     /// The pass says no.
     #[error("the access pass does not allow {what}")]
     NotAllowed {
@@ -95,7 +101,7 @@ impl CommandError {
             Self::NoEndpoint(_) => Exit::NoEndpoint,
             Self::Rejected { .. } => Exit::Rejected,
             Self::TimedOut { .. } => Exit::TimedOut,
-            Self::Unknown { .. } => Exit::Unknown,
+            Self::Unknown { .. } | Self::NoTunnel { .. } => Exit::Unknown,
             Self::NoAccessPass { .. } => Exit::NoAccessPass,
             Self::NotAllowed { .. } => Exit::NotAllowed,
             Self::Banned { .. } => Exit::Banned,

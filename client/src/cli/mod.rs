@@ -4,6 +4,7 @@ pub mod args;
 pub mod connect;
 pub mod daemon;
 pub mod disconnect;
+pub mod entity;
 pub mod error;
 pub mod exit;
 pub mod latency;

@@ -23,13 +23,14 @@ pub fn lookup(
     {
         return Ok(key);
     }
-    let nearest = codes
-        .into_iter()
-        .map(|(_, code)| (strsim::damerau_levenshtein(&code, name), code))
-        .min()
-        .filter(|(distance, _)| *distance <= name.len().div_ceil(2))
-        .map(|(_, code)| code);
+    let nearest = nearest(name, codes.iter().map(|(_, code)| code.as_str()));
     Err(CommandError::Unknown { kind, name: name.to_owned(), nearest })
+}
+
+/// The name that comes nearest to one that is unknown, if one is near enough to be meant.
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let (distance, nearest) = known.into_iter().map(|known| (strsim::damerau_levenshtein(known, name), known)).min()?;
+    (distance <= name.chars().count().div_ceil(2)).then(|| nearest.to_owned())
 }
 
 /// All accounts of a type that has codes.

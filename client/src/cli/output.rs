@@ -40,6 +40,18 @@ pub fn rows<R: Row>(out: &mut dyn Write, format: Format, rows: &[R]) -> io::Resu
     }
 }
 
+/// Writes one row: for people a line for each column.
+pub fn one<R: Row>(out: &mut dyn Write, format: Format, row: &R) -> io::Result<()> {
+    match format {
+        Format::Json => json(out, row),
+        Format::Table => {
+            let width = R::COLUMNS.iter().map(|column| column.len()).max().unwrap_or_default();
+            let mut lines = R::COLUMNS.iter().zip(row.cells());
+            lines.try_for_each(|(column, cell)| writeln!(out, "{column:width$}  {cell}"))
+        }
+    }
+}
+
 /// Writes a value as JSON.
 pub fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;

@@ -2,14 +2,15 @@
 
 use std::{ffi::OsString, io::Write, sync::Arc};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use dz_sdk::Ledger;
 
 use super::{
-    args::{Cli, Command, ConnectArgs, PlaceArgs, ServiceArgs, WhatArg},
-    connect::{Connect, Request, Service},
+    args::{Cli, Command, ConnectArgs, MulticastCommand, PlaceArgs, ServiceArgs, WhatArg},
+    connect::{Client, Connect, Request, RoleChange, Service, Verb},
     daemon::Daemon,
     disconnect::{self, What},
+    entity::{self, Desk},
     error::CommandError,
     exit::Exit,
     latency, output, progress, status,
@@ -86,9 +87,35 @@ async fn execute(cli: &Cli, connector: Connector<'_>, out: &mut (dyn Write + Sen
         }
         Command::Connect(args) => {
             let ledger = connector(cli)?;
-            let connect =
-                Connect { ledger: ledger.as_ref(), daemon: &daemon, waiting, tolerance: args.tolerance, tie: args.tie };
+            let client = Client { ledger: ledger.as_ref(), daemon: &daemon, waiting };
+            let connect = Connect { client, tolerance: args.tolerance, tie: args.tie };
             connect.run(&request(args), format, out).await
+        }
+        Command::Multicast(command) => {
+            let ledger = connector(cli)?;
+            let (verb, args) = match command {
+                MulticastCommand::Group(command) => {
+                    let desk = Desk { ledger: ledger.as_ref(), waiting, wait: cli.wait, format, out };
+                    return entity::run_group(command, desk).await;
+                }
+                MulticastCommand::Publish(args) => (Verb::Publish, args),
+                MulticastCommand::Unpublish(args) => (Verb::Unpublish, args),
+                MulticastCommand::Subscribe(args) => (Verb::Subscribe, args),
+                MulticastCommand::Unsubscribe(args) => (Verb::Unsubscribe, args),
+            };
+            let change = RoleChange { verb, groups: args.groups.clone(), endpoint: args.endpoint };
+            let client = Client { ledger: ledger.as_ref(), daemon: &daemon, waiting };
+            client.change_roles(&change, format, out).await
+        }
+        Command::Entity(command) => {
+            let ledger = connector(cli)?;
+            let desk = Desk { ledger: ledger.as_ref(), waiting, wait: cli.wait, format, out };
+            entity::run(command, desk).await
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "doublezero", &mut script);
+            Ok(out.write_all(&script).map_err(anyhow::Error::from)?)
         }
         Command::Disconnect(args) => {
             let ledger = connector(cli)?;

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use dz_sdk::{Ledger, NetworkView};
+use solana_instruction::Instruction;
 use tokio::time::{Instant, timeout_at};
 
 use super::{daemon::Daemon, error::CommandError, progress::Progress};
@@ -10,6 +11,9 @@ use crate::{
     api::{Latency, Status},
     daemon::targets::targets,
 };
+
+/// What to look at when the activator does not do its part.
+pub(super) const ACTIVATOR: &str = "is the activator running?";
 
 /// The deadline of a command, and where it tells what it waits for.
 pub struct Waiting<'a> {
@@ -22,6 +26,16 @@ impl<'a> Waiting<'a> {
     /// From now on, this long.
     pub fn new(limit: Duration, progress: &'a dyn Progress) -> Self {
         Self { started: Instant::now(), limit, progress }
+    }
+
+    /// Sends a transaction and waits until it has landed; returns the slot from which on the chain shows its effect.
+    pub async fn for_landing(&self, ledger: &dyn Ledger, instructions: &[Instruction]) -> Result<u64, CommandError> {
+        let step = "the transaction to land";
+        self.progress.waiting(step);
+        self.bounded(step, "see whether the ledger makes progress; the transaction may still land", async {
+            Ok(ledger.send(instructions).await?.slot)
+        })
+        .await
     }
 
     /// Waits until `find` finds something in a view of the chain that is no older than the slot `since`.

@@ -6,7 +6,7 @@ use dz_sdk::{
     NetworkView, build,
     program::{
         instruction::Roles,
-        state::{AccessPass, AccountType, MulticastGroupStatus, User, UserType},
+        state::{AccessPass, AccountType, MulticastGroupStatus, UserType},
     },
 };
 use solana_pubkey::Pubkey;
@@ -163,11 +163,4 @@ impl Wish {
             (roles.subscribe && !pass.subscribe.contains(key)).then(|| format!("subscribing to group '{}'", code()))
         })
     }
-}
-
-/// True when the user lacks a role that is wanted: the activator has taken it back.
-pub(super) fn lacks(user: &User, roles: &BTreeMap<Pubkey, Roles>) -> bool {
-    roles.iter().any(|(group, roles)| {
-        (roles.publish && !user.publishers.contains(group)) || (roles.subscribe && !user.subscribers.contains(group))
-    })
 }

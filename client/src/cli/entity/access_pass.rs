@@ -1,0 +1,247 @@
+//! `doublezero access-pass`: who may connect from where, and to what.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use clap::{Args, Subcommand};
+use dz_sdk::{
+    NetworkView, build,
+    instruction::access_pass::{self, PassLimits},
+    program::{
+        pda,
+        state::{AccessPass, AccountType},
+    },
+};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+
+use super::{
+    Changed, Desk, KeyArg, code_of,
+    row::{Share, row},
+};
+use crate::cli::{error::CommandError, names::lookup};
+
+const KIND: &str = "access pass";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List all
+    List,
+    /// Show one
+    Get {
+        /// Which
+        #[command(flatten)]
+        pass: PassArgs,
+    },
+    /// Create one, or change what is given
+    Set(SetArgs),
+    /// Allow one a tenant or groups
+    Allow {
+        /// Which
+        #[command(flatten)]
+        pass: PassArgs,
+        /// What
+        #[command(flatten)]
+        what: WhatArgs,
+    },
+    /// Forbid one a tenant or groups
+    Forbid {
+        /// Which
+        #[command(flatten)]
+        pass: PassArgs,
+        /// What
+        #[command(flatten)]
+        what: WhatArgs,
+    },
+    /// Close one that no user refers to
+    Close {
+        /// Which
+        #[command(flatten)]
+        pass: PassArgs,
+    },
+}
+
+/// Which pass: nobody has two for one address.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct PassArgs {
+    /// The address that may connect; 0.0.0.0 for any
+    #[arg(long, value_name = "ADDRESS")]
+    client_ip: Ipv4Addr,
+    /// The key that may connect
+    #[arg(long, value_name = "KEY", default_value = "me")]
+    payer: KeyArg,
+}
+
+/// Arguments of `set`.
+#[derive(Args, Debug)]
+pub struct SetArgs {
+    /// Which
+    #[command(flatten)]
+    pass: PassArgs,
+    /// The last epoch in which unicast tunnels may be made [default: for ever]
+    #[arg(long, value_name = "EPOCH")]
+    last_epoch: Option<u64>,
+    /// Unicast tunnels at a time [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    max_unicast: Option<u16>,
+    /// Multicast tunnels at a time [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    max_multicast: Option<u16>,
+    /// What it allows besides what it did
+    #[command(flatten)]
+    what: WhatArgs,
+}
+
+/// What a pass may allow.
+#[derive(Args, Debug)]
+pub struct WhatArgs {
+    /// Being in these tenants
+    #[arg(long, value_name = "CODE", value_delimiter = ',', num_args = 1..)]
+    tenant: Vec<String>,
+    /// Publishing to these groups
+    #[arg(long, value_name = "CODE", value_delimiter = ',', num_args = 1..)]
+    publish: Vec<String>,
+    /// Subscribing to these groups
+    #[arg(long, value_name = "CODE", value_delimiter = ',', num_args = 1..)]
+    subscribe: Vec<String>,
+}
+
+row! {
+    /// An access pass.
+    AccessPassRow {
+        account: String => "Account",
+        client_ip: Ipv4Addr => "Client IP",
+        payer: String => "Payer",
+        tenants: Vec<String> => "Tenants",
+        publish: Vec<String> => "Publish",
+        subscribe: Vec<String> => "Subscribe",
+        last_access_epoch: Option<u64> => "Last Epoch",
+        unicast_users: Share => "Unicast",
+        multicast_users: Share => "Multicast",
+        banned_users: u16 => "Banned",
+    }
+}
+
+fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<AccessPassRow> {
+    let codes = |keys: &[Pubkey]| {
+        let mut codes: Vec<_> = keys.iter().map(|key| code_of(view, key)).collect();
+        codes.sort();
+        codes
+    };
+    let share = |used: u16, max: u16| Share { used: used.into(), max: Some(max.into()) };
+    let mut rows: Vec<_> = view
+        .access_passes()
+        .iter()
+        .filter(|(key, _)| only.is_none_or(|only| only == **key))
+        .map(|(key, pass)| AccessPassRow {
+            account: key.to_string(),
+            client_ip: pass.client_ip,
+            payer: pass.payer.to_string(),
+            tenants: codes(&pass.tenants),
+            publish: codes(&pass.publish),
+            subscribe: codes(&pass.subscribe),
+            last_access_epoch: (pass.last_access_epoch != u64::MAX).then_some(pass.last_access_epoch),
+            unicast_users: share(pass.unicast_users, pass.max_unicast_users),
+            multicast_users: share(pass.multicast_users, pass.max_multicast_users),
+            banned_users: pass.banned_users,
+        })
+        .collect();
+    rows.sort_by(|a, b| (a.client_ip, &a.payer).cmp(&(b.client_ip, &b.payer)));
+    rows
+}
+
+/// What a pass says, as far as a verb changes it.
+#[derive(Clone, Debug, Default)]
+struct Allowed {
+    tenants: Vec<Pubkey>,
+    /// (publish, subscribe) by group.
+    groups: BTreeMap<Pubkey, (bool, bool)>,
+}
+
+impl WhatArgs {
+    fn resolve(&self, view: &NetworkView) -> Result<Allowed, CommandError> {
+        let mut allowed = Allowed::default();
+        for code in &self.tenant {
+            allowed.tenants.push(lookup(view, AccountType::Tenant, "tenant", code)?);
+        }
+        let group = |code: &str| lookup(view, AccountType::MulticastGroup, "multicast group", code);
+        for code in &self.publish {
+            allowed.groups.entry(group(code)?).or_default().0 = true;
+        }
+        for code in &self.subscribe {
+            allowed.groups.entry(group(code)?).or_default().1 = true;
+        }
+        Ok(allowed)
+    }
+}
+
+/// What the pass may do with a group so far.
+fn held(pass: Option<&AccessPass>, group: &Pubkey) -> (bool, bool) {
+    pass.map_or((false, false), |pass| (pass.publish.contains(group), pass.subscribe.contains(group)))
+}
+
+pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    let (program, payer) = (desk.program(), desk.payer());
+    let view = desk.view().await?;
+    let account_of = |pass: &PassArgs| pda::access_pass(&program, pass.client_ip, &pass.payer.resolve(payer)).0;
+    let existing = |pass: &PassArgs| match view.access_pass(&account_of(pass)) {
+        Some(found) => Ok(found),
+        None => Err(CommandError::NoAccessPass { client_ip: pass.client_ip, payer: pass.payer.resolve(payer) }),
+    };
+    let set_group = |account, group, (publish, subscribe)| {
+        access_pass::set_pass_group(&program, &payer, account, group, publish, subscribe)
+    };
+    let (pass, instructions): (&PassArgs, Vec<Instruction>) = match command {
+        Command::List => return desk.list(&rows(&view, None)),
+        Command::Get { pass } => {
+            existing(pass)?;
+            return desk.list_one(rows(&view, Some(account_of(pass))));
+        }
+        Command::Set(SetArgs { pass, last_epoch, max_unicast, max_multicast, what }) => {
+            let old = view.access_pass(&account_of(pass));
+            let new = PassLimits::default();
+            let limits = PassLimits {
+                last_access_epoch: last_epoch.or(old.map(|old| old.last_access_epoch)).unwrap_or(new.last_access_epoch),
+                max_unicast_users: max_unicast
+                    .or(old.map(|old| old.max_unicast_users))
+                    .unwrap_or(new.max_unicast_users),
+                max_multicast_users: max_multicast
+                    .or(old.map(|old| old.max_multicast_users))
+                    .unwrap_or(new.max_multicast_users),
+            };
+            let Allowed { mut tenants, groups } = what.resolve(&view)?;
+            tenants.retain(|tenant| old.is_none_or(|old| !old.tenants.contains(tenant)));
+            let holder = pass.payer.resolve(payer);
+            let set = access_pass::set_access_pass(&program, &payer, pass.client_ip, holder, limits, &tenants);
+            let groups = groups.into_iter().map(|(group, (publish, subscribe))| {
+                let (published, subscribed) = held(old, &group);
+                set_group(account_of(pass), group, (published || publish, subscribed || subscribe))
+            });
+            (pass, [set].into_iter().chain(groups).collect())
+        }
+        Command::Allow { pass, what } | Command::Forbid { pass, what } => {
+            let allow = matches!(command, Command::Allow { .. });
+            let old = existing(pass)?;
+            let Allowed { tenants, groups } = what.resolve(&view)?;
+            let tenants = tenants
+                .into_iter()
+                .filter(|tenant| old.tenants.contains(tenant) != allow)
+                .map(|tenant| access_pass::set_pass_tenant(&program, &payer, account_of(pass), tenant, allow));
+            let groups = groups.into_iter().map(|(group, (publish, subscribe))| {
+                let (published, subscribed) = held(Some(old), &group);
+                let roles = match allow {
+                    true => (published || publish, subscribed || subscribe),
+                    false => (published && !publish, subscribed && !subscribe),
+                };
+                set_group(account_of(pass), group, roles)
+            });
+            (pass, tenants.chain(groups).collect())
+        }
+        Command::Close { pass } => {
+            existing(pass)?;
+            (pass, build::close_access_pass(&view, &payer, account_of(pass))?)
+        }
+    };
+    let name = format!("{} of {}", pass.client_ip, pass.payer.resolve(payer));
+    desk.change(Changed { kind: KIND, name: &name, account: account_of(pass) }, instructions).await
+}

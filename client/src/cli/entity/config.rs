@@ -1,0 +1,170 @@
+//! `doublezero config`: who may do what, and the numbers and blocks of the whole network.
+
+use clap::{Args, Subcommand};
+use dz_sdk::{
+    NetworkView,
+    instruction::global_config,
+    program::{
+        instruction::GlobalConfigArgs,
+        network::NetworkV4,
+        pda,
+        state::{GlobalConfig, PoolKind},
+    },
+};
+use ipnet::Ipv4Net;
+use solana_pubkey::Pubkey;
+
+use super::{Changed, Desk, KeyArg, row::row};
+use crate::cli::error::CommandError;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show it
+    Get,
+    /// Create it, once; who pays becomes the foundation
+    Init(NumberArgs),
+    /// Change what is given
+    Set(NumberArgs),
+    /// Name the activator
+    SetActivator {
+        /// Its key
+        key: KeyArg,
+    },
+    /// Add a foundation key
+    AddFoundation {
+        /// The key
+        key: KeyArg,
+    },
+    /// Remove a foundation key
+    RemoveFoundation {
+        /// The key
+        key: KeyArg,
+    },
+    /// Add a block; allocation goes on there when those before it are full
+    AddBlock {
+        /// Its kind, such as user-tunnel-block
+        kind: PoolKind,
+        /// The network
+        block: NetworkV4,
+    },
+    /// Remove a block that is not in use
+    RemoveBlock {
+        /// Its kind, such as user-tunnel-block
+        kind: PoolKind,
+        /// The network
+        block: NetworkV4,
+    },
+}
+
+/// The numbers.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct NumberArgs {
+    /// BGP autonomous system number of the devices
+    #[arg(long, value_name = "NUMBER")]
+    local_asn: Option<u32>,
+    /// BGP autonomous system number of the clients
+    #[arg(long, value_name = "NUMBER")]
+    remote_asn: Option<u32>,
+    /// First number of the loopbacks reserved for tunnel termination
+    #[arg(long, value_name = "NUMBER")]
+    endpoint_loopback_first: Option<u16>,
+    /// Last number of them
+    #[arg(long, value_name = "NUMBER")]
+    endpoint_loopback_last: Option<u16>,
+    /// Longest prefix a contributor may bring or be given
+    #[arg(long, value_name = "LENGTH")]
+    min_contributor_prefix: Option<u8>,
+    /// Endpoints that a device gets when its registration does not say
+    #[arg(long, value_name = "NUMBER")]
+    endpoints_per_device: Option<u8>,
+}
+
+impl NumberArgs {
+    fn over(self, old: GlobalConfigArgs) -> GlobalConfigArgs {
+        GlobalConfigArgs {
+            local_asn: self.local_asn.unwrap_or(old.local_asn),
+            remote_asn: self.remote_asn.unwrap_or(old.remote_asn),
+            endpoint_loopback_first: self.endpoint_loopback_first.unwrap_or(old.endpoint_loopback_first),
+            endpoint_loopback_last: self.endpoint_loopback_last.unwrap_or(old.endpoint_loopback_last),
+            min_contributor_prefix: self.min_contributor_prefix.unwrap_or(old.min_contributor_prefix),
+            endpoints_per_device: self.endpoints_per_device.unwrap_or(old.endpoints_per_device),
+        }
+    }
+}
+
+row! {
+    /// The config.
+    ConfigRow {
+        account: String => "Account",
+        foundation: Vec<String> => "Foundation",
+        activator: String => "Activator",
+        local_asn: u32 => "Local ASN",
+        remote_asn: u32 => "Remote ASN",
+        endpoint_loopback_first: u16 => "First Loopback",
+        endpoint_loopback_last: u16 => "Last Loopback",
+        min_contributor_prefix: u8 => "Min Prefix",
+        endpoints_per_device: u8 => "Endpoints Per Device",
+        devices: u32 => "Devices",
+        double_zero_blocks: Vec<Ipv4Net> => "DoubleZero Blocks",
+        user_tunnel_blocks: Vec<Ipv4Net> => "User Tunnel Blocks",
+        device_tunnel_blocks: Vec<Ipv4Net> => "Device Tunnel Blocks",
+        multicast_group_blocks: Vec<Ipv4Net> => "Group Blocks",
+        multicast_publisher_blocks: Vec<Ipv4Net> => "Publisher Blocks",
+    }
+}
+
+fn row_of(account: Pubkey, config: &GlobalConfig) -> ConfigRow {
+    let nets = |blocks: &[NetworkV4]| blocks.iter().map(|block| **block).collect();
+    ConfigRow {
+        account: account.to_string(),
+        foundation: config.foundation.iter().map(Pubkey::to_string).collect(),
+        activator: config.activator.to_string(),
+        local_asn: config.local_asn,
+        remote_asn: config.remote_asn,
+        endpoint_loopback_first: config.endpoint_loopback_first,
+        endpoint_loopback_last: config.endpoint_loopback_last,
+        min_contributor_prefix: config.min_contributor_prefix,
+        endpoints_per_device: config.endpoints_per_device,
+        devices: config.device_count,
+        double_zero_blocks: nets(&config.double_zero_blocks),
+        user_tunnel_blocks: nets(&config.user_tunnel_blocks),
+        device_tunnel_blocks: nets(&config.device_tunnel_blocks),
+        multicast_group_blocks: nets(&config.multicast_group_blocks),
+        multicast_publisher_blocks: nets(&config.multicast_publisher_blocks),
+    }
+}
+
+fn config(view: &NetworkView) -> Result<&GlobalConfig, CommandError> {
+    Ok(view.config().ok_or(dz_sdk::build::BuildError::NoConfig)?)
+}
+
+pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    let (program, payer) = (desk.program(), desk.payer());
+    let account = pda::config(&program).0;
+    let view = desk.view().await?;
+    let instruction = match command {
+        Command::Get => return desk.one(&row_of(account, config(&view)?)),
+        Command::Init(numbers) => {
+            global_config::init_global_config(&program, &payer, numbers.over(GlobalConfigArgs::default()))
+        }
+        Command::Set(numbers) => {
+            let old = config(&view)?;
+            let old = GlobalConfigArgs {
+                local_asn: old.local_asn,
+                remote_asn: old.remote_asn,
+                endpoint_loopback_first: old.endpoint_loopback_first,
+                endpoint_loopback_last: old.endpoint_loopback_last,
+                min_contributor_prefix: old.min_contributor_prefix,
+                endpoints_per_device: old.endpoints_per_device,
+            };
+            global_config::set_global_config(&program, &payer, numbers.over(old))
+        }
+        Command::SetActivator { key } => global_config::set_activator(&program, &payer, key.resolve(payer)),
+        Command::AddFoundation { key } => global_config::add_foundation(&program, &payer, key.resolve(payer)),
+        Command::RemoveFoundation { key } => global_config::remove_foundation(&program, &payer, key.resolve(payer)),
+        Command::AddBlock { kind, block } => global_config::add_block(&program, &payer, *kind, *block),
+        Command::RemoveBlock { kind, block } => global_config::remove_block(&program, &payer, *kind, *block),
+    };
+    desk.change(Changed { kind: "config", name: "of the network", account }, [instruction]).await
+}

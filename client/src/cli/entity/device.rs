@@ -1,0 +1,265 @@
+//! `doublezero device`.
+
+use std::net::Ipv4Addr;
+
+use clap::{Args, Subcommand};
+use dz_sdk::{
+    NetworkView, build,
+    program::{
+        instruction::{CreateDeviceArgs, MAX_TUNNEL_SLOTS},
+        pda,
+        state::{AccountType, Bootstrap, Device, DeviceCaps, DeviceType},
+    },
+};
+use ipnet::Ipv4Net;
+use solana_pubkey::Pubkey;
+
+use super::{
+    Changed, Desk, code_of, interface,
+    row::{Share, row},
+};
+use crate::cli::{error::CommandError, names::lookup};
+
+const KIND: &str = "device";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List all
+    List,
+    /// Show one
+    Get {
+        /// Its code or account
+        code: String,
+    },
+    /// Register one
+    Create(CreateArgs),
+    /// Change what is given
+    Update(UpdateArgs),
+    /// Let it take no new users and shut the ones it has
+    Drain {
+        /// Its code or account
+        code: String,
+    },
+    /// Let it serve users again
+    Undrain {
+        /// Its code or account
+        code: String,
+    },
+    /// Delete one that has neither users nor links
+    Delete {
+        /// Its code or account
+        code: String,
+    },
+    /// Its interfaces
+    #[command(subcommand)]
+    Interface(interface::Command),
+}
+
+/// Arguments of `create`.
+#[derive(Args, Debug)]
+pub struct CreateArgs {
+    /// Its unique code
+    code: String,
+    /// Code or account of its contributor
+    #[arg(long, value_name = "CODE")]
+    contributor: String,
+    /// Code or account of its metro
+    #[arg(long, value_name = "CODE")]
+    exchange: String,
+    /// What it is for: hybrid, transit or edge
+    #[arg(long = "type", value_name = "TYPE", default_value_t = DeviceType::Hybrid)]
+    device_type: DeviceType,
+    /// Its address on the internet
+    #[arg(long, value_name = "ADDRESS")]
+    public_ip: Ipv4Addr,
+    /// Carve a prefix of this length out of the contributor's /24
+    #[arg(long, value_name = "LENGTH", default_value_t = 29)]
+    carve: u8,
+    /// It comes with own prefixes, added by `prefix add`
+    #[arg(long, conflicts_with_all = ["carve", "own_endpoints"])]
+    own_prefix: bool,
+    /// It comes with own termination addresses, added by `interface create`
+    #[arg(long, conflicts_with = "carve")]
+    own_endpoints: bool,
+    /// How many endpoints the activator pulls off its prefixes [default: as the config says]
+    #[arg(long, value_name = "NUMBER")]
+    endpoints: Option<u8>,
+    /// The most tunnels it can terminate
+    #[arg(long, value_name = "NUMBER", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_TUNNEL_SLOTS)))]
+    tunnel_slots: u16,
+    /// The most users
+    #[command(flatten)]
+    caps: CapArgs,
+}
+
+/// Arguments of `update`.
+#[derive(Args, Debug)]
+pub struct UpdateArgs {
+    /// Its code or account
+    code: String,
+    /// What it is for: hybrid, transit or edge
+    #[arg(long = "type", value_name = "TYPE")]
+    device_type: Option<DeviceType>,
+    /// Its address on the internet
+    #[arg(long, value_name = "ADDRESS")]
+    public_ip: Option<Ipv4Addr>,
+    /// How many endpoints the activator pulls off its prefixes
+    #[arg(long, value_name = "NUMBER")]
+    endpoints: Option<u8>,
+    /// The most users
+    #[command(flatten)]
+    caps: CapArgs,
+}
+
+/// The most users of each kind.
+#[derive(Args, Clone, Copy, Debug)]
+struct CapArgs {
+    /// The most users; 0 closes it
+    #[arg(long, value_name = "NUMBER")]
+    max_users: Option<u16>,
+    /// The most unicast users; 0 for no limit
+    #[arg(long, value_name = "NUMBER")]
+    max_unicast_users: Option<u16>,
+    /// The most multicast users that publish nothing; 0 for no limit
+    #[arg(long, value_name = "NUMBER")]
+    max_multicast_subscribers: Option<u16>,
+    /// The most multicast users that publish; 0 for no limit
+    #[arg(long, value_name = "NUMBER")]
+    max_multicast_publishers: Option<u16>,
+    /// Seats kept free
+    #[arg(long, value_name = "NUMBER")]
+    reserved_seats: Option<u16>,
+}
+
+impl CapArgs {
+    /// What is given, over what was.
+    fn over(self, old: DeviceCaps) -> DeviceCaps {
+        DeviceCaps {
+            max_users: self.max_users.unwrap_or(old.max_users),
+            max_unicast_users: self.max_unicast_users.unwrap_or(old.max_unicast_users),
+            max_multicast_subscribers: self.max_multicast_subscribers.unwrap_or(old.max_multicast_subscribers),
+            max_multicast_publishers: self.max_multicast_publishers.unwrap_or(old.max_multicast_publishers),
+            reserved_seats: self.reserved_seats.unwrap_or(old.reserved_seats),
+        }
+    }
+}
+
+row! {
+    /// A device.
+    DeviceRow {
+        account: String => "Account",
+        code: String => "Code",
+        contributor: String => "Contributor",
+        exchange: String => "Exchange",
+        device_type: String => "Type",
+        public_ip: Ipv4Addr => "Public IP",
+        prefixes: Vec<Ipv4Net> => "Prefixes",
+        endpoints: Vec<Ipv4Addr> => "Endpoints",
+        users: Share => "Users",
+        unicast_users: Share => "Unicast",
+        multicast_subscribers: Share => "Subscribers",
+        multicast_publishers: Share => "Publishers",
+        reserved_seats: u16 => "Reserved",
+        links: u32 => "Links",
+        status: String => "Status",
+    }
+}
+
+fn row_of(view: &NetworkView, key: &Pubkey, device: &Device) -> DeviceRow {
+    let (caps, counts) = (device.caps, device.counts);
+    DeviceRow {
+        account: key.to_string(),
+        code: device.code.clone(),
+        contributor: code_of(view, &device.contributor),
+        exchange: code_of(view, &device.exchange),
+        device_type: device.device_type.to_string(),
+        public_ip: device.public_ip,
+        prefixes: device.prefixes.iter().map(|prefix| *prefix.net).collect(),
+        endpoints: view.endpoints(key).into_iter().map(|(address, _)| address).collect(),
+        users: Share { used: counts.users(), max: Some(caps.max_users.into()) },
+        unicast_users: Share::capped(counts.unicast_users, caps.max_unicast_users),
+        multicast_subscribers: Share::capped(counts.multicast_subscribers, caps.max_multicast_subscribers),
+        multicast_publishers: Share::capped(counts.multicast_publishers, caps.max_multicast_publishers),
+        reserved_seats: caps.reserved_seats,
+        links: device.link_count,
+        status: device.status.to_string(),
+    }
+}
+
+fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<DeviceRow> {
+    let mut rows: Vec<_> = view
+        .devices()
+        .iter()
+        .filter(|(key, _)| only.is_none_or(|only| only == **key))
+        .map(|(key, device)| row_of(view, key, device))
+        .collect();
+    rows.sort_by(|a, b| a.code.cmp(&b.code));
+    rows
+}
+
+pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    let payer = desk.payer();
+    if let Command::Interface(command) = command {
+        return interface::run(command, desk).await;
+    }
+    let view = desk.view().await?;
+    let find = |code: &str| lookup(&view, AccountType::Device, KIND, code);
+    let (name, account, instructions) = match command {
+        Command::List => return desk.list(&rows(&view, None)),
+        Command::Get { code } => return desk.list_one(rows(&view, Some(find(code)?))),
+        Command::Interface(_) => return Ok(()),
+        Command::Create(args) => {
+            let contributor = lookup(&view, AccountType::Contributor, "contributor", &args.contributor)?;
+            let exchange = lookup(&view, AccountType::Exchange, "exchange", &args.exchange)?;
+            let create = build::create_device(&view, &payer, contributor, exchange, args.registration())?;
+            (&args.code, pda::device(view.program(), &args.code).0, vec![create])
+        }
+        Command::Update(args) => {
+            let account = find(&args.code)?;
+            let Some(old) = view.device(&account) else { return Err(super::vanished(KIND, &args.code)) };
+            let device_type = args.device_type.unwrap_or(old.device_type);
+            let endpoints = args.endpoints.unwrap_or(old.endpoints_wanted);
+            let caps = args.caps.over(old.caps);
+            let mut list = vec![build::update_device(&view, &payer, account, device_type, caps, endpoints)?];
+            if let Some(public_ip) = args.public_ip.filter(|public_ip| *public_ip != old.public_ip) {
+                list.push(build::set_device_public_ip(&view, &payer, account, public_ip)?);
+            }
+            (&args.code, account, list)
+        }
+        Command::Drain { code } => {
+            let account = find(code)?;
+            (code, account, vec![build::drain_device(&view, &payer, account)?])
+        }
+        Command::Undrain { code } => {
+            let account = find(code)?;
+            (code, account, vec![build::undrain_device(&view, &payer, account)?])
+        }
+        Command::Delete { code } => {
+            let account = find(code)?;
+            (code, account, vec![build::delete_device(&view, &payer, account)?])
+        }
+    };
+    desk.change(Changed { kind: KIND, name, account }, instructions).await
+}
+
+impl CreateArgs {
+    fn registration(&self) -> CreateDeviceArgs {
+        let (bootstrap, endpoints_wanted) = if self.own_endpoints {
+            (Bootstrap::OwnEndpoints, Some(self.endpoints.unwrap_or(0)))
+        } else if self.own_prefix {
+            (Bootstrap::OwnPrefix, self.endpoints)
+        } else {
+            (Bootstrap::Carve { prefix_len: self.carve }, self.endpoints)
+        };
+        CreateDeviceArgs {
+            code: self.code.clone(),
+            device_type: self.device_type,
+            public_ip: self.public_ip,
+            bootstrap,
+            endpoints_wanted,
+            tunnel_slots: self.tunnel_slots,
+            caps: self.caps.over(DeviceCaps::default()),
+        }
+    }
+}

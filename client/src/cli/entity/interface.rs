@@ -1,0 +1,143 @@
+//! `doublezero interface`: interfaces of devices, among them the endpoints that users' tunnels end on.
+
+use std::net::Ipv4Addr;
+
+use clap::Subcommand;
+use dz_sdk::{
+    NetworkView, build,
+    program::{
+        pda,
+        state::{AccountType, AddressSource},
+        validation::InterfaceName,
+    },
+};
+use solana_pubkey::Pubkey;
+
+use super::{Changed, Desk, code_of, row::row};
+use crate::cli::{error::CommandError, names::lookup};
+
+const KIND: &str = "interface";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List all, or those of a device
+    List {
+        /// Code or account of the device
+        device: Option<String>,
+    },
+    /// Show one
+    Get {
+        /// Code or account of the device
+        device: String,
+        /// Its name
+        name: String,
+    },
+    /// Create one
+    Create {
+        /// Code or account of the device
+        device: String,
+        /// Its name, such as Ethernet1/1 or lo100
+        name: String,
+        /// Its own address
+        #[arg(long, value_name = "ADDRESS")]
+        ip: Option<Ipv4Addr>,
+        /// Users' tunnels may end on it
+        #[arg(long)]
+        user_tunnel_endpoint: bool,
+    },
+    /// Delete one that has neither users nor a link
+    Delete {
+        /// Code or account of the device
+        device: String,
+        /// Its name
+        name: String,
+    },
+}
+
+row! {
+    /// An interface.
+    InterfaceRow {
+        account: String => "Account",
+        device: String => "Device",
+        name: String => "Name",
+        kind: String => "Kind",
+        ip: Option<Ipv4Addr> => "IP",
+        ip_source: Option<String> => "IP Source",
+        user_tunnel_endpoint: bool => "Endpoint",
+        users: u32 => "Users",
+        link: Option<String> => "Link",
+        status: String => "Status",
+    }
+}
+
+fn rows(view: &NetworkView, of: Option<Pubkey>, only: Option<Pubkey>) -> Vec<InterfaceRow> {
+    let mut rows: Vec<_> = view
+        .interfaces()
+        .iter()
+        .filter(|(key, interface)| {
+            of.is_none_or(|device| interface.device == device) && only.is_none_or(|only| only == **key)
+        })
+        .map(|(key, interface)| InterfaceRow {
+            account: key.to_string(),
+            device: code_of(view, &interface.device),
+            name: interface.name.clone(),
+            kind: interface.kind.to_string(),
+            ip: interface.address.map(|address| address.ip),
+            ip_source: interface.address.map(|address| {
+                match address.source {
+                    AddressSource::Pulled { .. } => "pulled",
+                    AddressSource::Own => "own",
+                    AddressSource::PublicIp => "public-ip",
+                }
+                .to_owned()
+            }),
+            user_tunnel_endpoint: interface.user_tunnel_endpoint,
+            users: interface.user_count,
+            link: interface.link.map(|link| code_of(view, &link)),
+            status: interface.status.to_string(),
+        })
+        .collect();
+    rows.sort_by(|a, b| (&a.device, &a.name).cmp(&(&b.device, &b.name)));
+    rows
+}
+
+/// The name in full form; a name that is none leads to the program's refusal.
+fn full_name(name: &str) -> String {
+    name.parse::<InterfaceName>().map_or_else(|_| name.to_owned(), |name| name.to_string())
+}
+
+/// The account of a device's interface.
+pub(super) fn find(view: &NetworkView, device: &str, name: &str) -> Result<Pubkey, CommandError> {
+    let device = lookup(view, AccountType::Device, "device", device)?;
+    let account = pda::interface(view.program(), &device, &full_name(name)).0;
+    if view.interface(&account).is_some() {
+        return Ok(account);
+    }
+    let names = view.interfaces_of_device(&device).map(|(_, interface)| interface.name.as_str());
+    Err(CommandError::Unknown { kind: KIND, name: name.to_owned(), nearest: crate::cli::names::nearest(name, names) })
+}
+
+pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    let payer = desk.payer();
+    let view = desk.view().await?;
+    let (device, name, account, instruction) = match command {
+        Command::List { device } => {
+            let device =
+                device.as_deref().map(|device| lookup(&view, AccountType::Device, "device", device)).transpose()?;
+            return desk.list(&rows(&view, device, None));
+        }
+        Command::Get { device, name } => return desk.list_one(rows(&view, None, Some(find(&view, device, name)?))),
+        Command::Create { device, name, ip, user_tunnel_endpoint } => {
+            let key = lookup(&view, AccountType::Device, "device", device)?;
+            let create = build::create_interface(&view, &payer, key, name, *ip, *user_tunnel_endpoint)?;
+            (device, name, pda::interface(view.program(), &key, &full_name(name)).0, create)
+        }
+        Command::Delete { device, name } => {
+            let account = find(&view, device, name)?;
+            (device, name, account, build::delete_interface(&view, &payer, account)?)
+        }
+    };
+    let name = format!("{device}:{}", full_name(name));
+    desk.change(Changed { kind: KIND, name: &name, account }, [instruction]).await
+}

@@ -1,0 +1,180 @@
+//! `doublezero link`: the backbone.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use dz_sdk::{
+    NetworkView, build,
+    instruction::link::LinkNumbers,
+    program::{
+        pda,
+        state::{AccountType, LinkEnd, LinkStatus},
+    },
+};
+use ipnet::Ipv4Net;
+use solana_pubkey::Pubkey;
+
+use super::{
+    Changed, Desk,
+    args::{EndArg, bandwidth},
+    code_of, interface,
+    row::row,
+};
+use crate::cli::{error::CommandError, names::lookup};
+
+const KIND: &str = "link";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List all
+    List,
+    /// Show one
+    Get {
+        /// Its code or account
+        code: String,
+    },
+    /// Create one from a device to another
+    Create {
+        /// Its unique code
+        code: String,
+        /// The end whose contributor asks
+        #[arg(long, value_name = "DEVICE:INTERFACE")]
+        side_a: EndArg,
+        /// The other end
+        #[arg(long, value_name = "DEVICE:INTERFACE")]
+        side_z: EndArg,
+        /// How long a packet takes one way
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        delay: Duration,
+        /// Bits per second
+        #[arg(long, value_name = "BANDWIDTH", value_parser = bandwidth, default_value = "10gbps")]
+        bandwidth: u64,
+        /// Octets of the largest packet
+        #[arg(long, value_name = "OCTETS", default_value_t = 9000)]
+        mtu: u16,
+    },
+    /// Agree to one that another contributor asked for
+    Accept {
+        /// Its code or account
+        code: String,
+    },
+    /// Change what is given
+    Update {
+        /// Its code or account
+        code: String,
+        /// How long a packet takes one way
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        delay: Option<Duration>,
+        /// Bits per second
+        #[arg(long, value_name = "BANDWIDTH", value_parser = bandwidth)]
+        bandwidth: Option<u64>,
+    },
+    /// Use it only where there is no other way
+    Drain {
+        /// Its code or account
+        code: String,
+        /// Do not use it at all
+        #[arg(long)]
+        hard: bool,
+    },
+    /// Use it again
+    Undrain {
+        /// Its code or account
+        code: String,
+    },
+    /// Delete one that is drained
+    Delete {
+        /// Its code or account
+        code: String,
+    },
+}
+
+row! {
+    /// A link.
+    LinkRow {
+        account: String => "Account",
+        code: String => "Code",
+        contributor: String => "Contributor",
+        link_type: String => "Type",
+        side_a: String => "Side A",
+        side_z: String => "Side Z",
+        bandwidth: u64 => "Bandwidth",
+        mtu: u16 => "MTU",
+        delay_ns: u64 => "Delay ns",
+        tunnel_net: Option<Ipv4Net> => "Net",
+        status: String => "Status",
+    }
+}
+
+fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<LinkRow> {
+    let end = |end: LinkEnd| {
+        let name = view.interface(&end.interface).map_or_else(|| end.interface.to_string(), |found| found.name.clone());
+        format!("{}:{name}", code_of(view, &end.device))
+    };
+    let mut rows: Vec<_> = view
+        .links()
+        .iter()
+        .filter(|(key, _)| only.is_none_or(|only| only == **key))
+        .map(|(key, link)| LinkRow {
+            account: key.to_string(),
+            code: link.code.clone(),
+            contributor: code_of(view, &link.contributor),
+            link_type: link.link_type.to_string(),
+            side_a: end(link.side_a),
+            side_z: end(link.side_z),
+            bandwidth: link.bandwidth,
+            mtu: link.mtu,
+            delay_ns: link.delay_ns,
+            tunnel_net: link.network.map(|network| *network.net),
+            status: link.status.to_string(),
+        })
+        .collect();
+    rows.sort_by(|a, b| a.code.cmp(&b.code));
+    rows
+}
+
+/// What does not fit is for the program to refuse.
+fn nanos(delay: Duration) -> u64 {
+    u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX)
+}
+
+pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    let payer = desk.payer();
+    let view = desk.view().await?;
+    let find = |code: &str| lookup(&view, AccountType::Link, KIND, code);
+    let (name, account, instruction) = match command {
+        Command::List => return desk.list(&rows(&view, None)),
+        Command::Get { code } => return desk.list_one(rows(&view, Some(find(code)?))),
+        Command::Create { code, side_a, side_z, delay, bandwidth, mtu } => {
+            let a = interface::find(&view, &side_a.device, &side_a.interface)?;
+            let z = interface::find(&view, &side_z.device, &side_z.interface)?;
+            let numbers = LinkNumbers { delay_ns: nanos(*delay), bandwidth: *bandwidth, mtu: *mtu };
+            (code, pda::link(view.program(), code).0, build::create_link(&view, &payer, code, a, z, numbers)?)
+        }
+        Command::Accept { code } => {
+            let account = find(code)?;
+            (code, account, build::accept_link(&view, &payer, account)?)
+        }
+        Command::Update { code, delay, bandwidth } => {
+            let account = find(code)?;
+            let Some(old) = view.link(&account) else { return Err(super::vanished(KIND, code)) };
+            let (delay, bandwidth) = (delay.map_or(old.delay_ns, nanos), bandwidth.unwrap_or(old.bandwidth));
+            (code, account, build::update_link(&view, &payer, account, delay, bandwidth)?)
+        }
+        Command::Drain { code, hard } => {
+            let account = find(code)?;
+            let status = if *hard { LinkStatus::HardDrained } else { LinkStatus::SoftDrained };
+            (code, account, build::set_link_status(&view, &payer, account, status)?)
+        }
+        Command::Undrain { code } => {
+            let account = find(code)?;
+            (code, account, build::set_link_status(&view, &payer, account, LinkStatus::Activated)?)
+        }
+        Command::Delete { code } => {
+            let account = find(code)?;
+            (code, account, build::delete_link(&view, &payer, account)?)
+        }
+    };
+    desk.change(Changed { kind: KIND, name, account }, [instruction]).await
+}

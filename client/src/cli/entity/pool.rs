@@ -1,0 +1,105 @@
+//! `doublezero pool`: what there is to hand out, and how much of it is taken.
+
+use std::net::Ipv4Addr;
+
+use clap::Subcommand;
+use dz_sdk::{
+    NetworkView,
+    program::state::{Pool, PoolKind},
+};
+use solana_pubkey::Pubkey;
+
+use super::{
+    Desk, code_of,
+    row::{Share, row},
+};
+use crate::cli::error::CommandError;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List all, or those of a kind
+    List {
+        /// Only of this kind, such as user-tunnel-block
+        kind: Option<PoolKind>,
+    },
+    /// Show one with what is taken of it
+    Get {
+        /// Its account
+        account: Pubkey,
+    },
+}
+
+row! {
+    /// A pool.
+    PoolRow {
+        account: String => "Account",
+        kind: String => "Kind",
+        owner: String => "Owner",
+        first: String => "First",
+        unit: u32 => "Unit",
+        units: Share => "Units",
+        reserved: u32 => "Reserved",
+    }
+}
+
+row! {
+    /// A pool and what is taken of it.
+    TakenRow {
+        account: String => "Account",
+        kind: String => "Kind",
+        owner: String => "Owner",
+        first: String => "First",
+        unit: u32 => "Unit",
+        units: Share => "Units",
+        reserved: u32 => "Reserved",
+        taken: Vec<String> => "Taken",
+    }
+}
+
+/// A value as people know it: a number or an address.
+fn text(kind: PoolKind, value: u32) -> String {
+    match kind {
+        PoolKind::TunnelIds | PoolKind::EndpointLoopbacks | PoolKind::VrfIds => value.to_string(),
+        PoolKind::DoubleZeroBlock
+        | PoolKind::ContributorBlock
+        | PoolKind::DevicePrefix
+        | PoolKind::UserTunnelBlock
+        | PoolKind::DeviceTunnelBlock
+        | PoolKind::MulticastGroupBlock
+        | PoolKind::MulticastPublisherBlock
+        | PoolKind::AddressRegistry => Ipv4Addr::from(value).to_string(),
+    }
+}
+
+fn row_of(view: &NetworkView, key: &Pubkey, pool: &Pool) -> PoolRow {
+    PoolRow {
+        account: key.to_string(),
+        kind: pool.kind.to_string(),
+        owner: code_of(view, &pool.owner),
+        first: text(pool.kind, pool.base),
+        unit: pool.unit,
+        units: Share { used: pool.used(), max: Some(pool.capacity()) },
+        reserved: pool.reserved,
+    }
+}
+
+pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    let view = desk.view().await?;
+    match command {
+        Command::List { kind } => {
+            let mut pools: Vec<_> =
+                view.pools().iter().filter(|(_, pool)| kind.is_none_or(|kind| kind == pool.kind)).collect();
+            pools.sort_by_key(|(_, pool)| (pool.kind, code_of(&view, &pool.owner), pool.base));
+            desk.list(&pools.into_iter().map(|(key, pool)| row_of(&view, key, pool)).collect::<Vec<_>>())
+        }
+        Command::Get { account } => {
+            let Some(pool) = view.pool(account) else {
+                return Err(CommandError::Unknown { kind: "pool", name: account.to_string(), nearest: None });
+            };
+            let PoolRow { account, kind, owner, first, unit, units, reserved } = row_of(&view, account, pool);
+            let taken = pool.taken().map(|value| text(pool.kind, value)).collect();
+            desk.one(&TakenRow { account, kind, owner, first, unit, units, reserved, taken })
+        }
+    }
+}
