@@ -225,3 +225,50 @@ fn pool_labels(view: &NetworkView, pool: &Pool) -> PoolLabels {
     };
     PoolLabels { kind: pool.kind.to_string(), owner: owner.cloned().unwrap_or_default(), base }
 }
+
+#[cfg(test)]
+mod tests {
+    use dz_sdk::program::state::{AccountData, Tenant};
+
+    use super::*;
+    use crate::plan::{Condition, Subject};
+
+    #[test]
+    fn pools_conditions_and_waiting_accounts_are_counted() {
+        let (metrics, key) = (Metrics::default(), Pubkey::new_from_array([3; 32]));
+        let mut view = NetworkView::default();
+        let tenant = |status| {
+            let code = "t".to_owned();
+            Tenant { code, administrators: vec![], status, vrf_id: None, reference_count: 0 }.encode()
+        };
+        view.set_account(key, &tenant(TenantStatus::Pending)).unwrap();
+        let mut pool = Pool::new(PoolKind::UserTunnelBlock, key, 0xa9fe_0000, 2, 8, 0);
+        pool.claim(0xa9fe_0002, 1).unwrap();
+        view.set_account(Pubkey::new_from_array([4; 32]), &pool.encode()).unwrap();
+        view.set_slot(9);
+        let subject = Subject { kind: AccountType::Tenant, key, label: "tenant t".to_owned() };
+        let condition = Condition { subject, kind: ConditionKind::PoolFull, reason: String::new() };
+        let plan = Plan { actions: vec![], conditions: vec![condition] };
+        metrics.planned(&view, &plan, Duration::from_millis(1));
+        metrics.acted("activate-tenant", Outcome::GivenUp);
+
+        let text = metrics.encode(Some(&view)).unwrap();
+        for line in [
+            "dz_activator_plans_total 1",
+            "dz_activator_view_slot 9",
+            "dz_activator_conditions{kind=\"pool-full\"} 1",
+            "dz_activator_pending{kind=\"tenant\"} 1",
+            "dz_activator_actions_total{decision=\"activate-tenant\",outcome=\"given-up\"} 1",
+            "dz_activator_pool_used{kind=\"user-tunnel-block\",owner=\"\",base=\"169.254.0.0\"} 1",
+            "dz_activator_pool_capacity{kind=\"user-tunnel-block\",owner=\"\",base=\"169.254.0.0\"} 8",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
+        }
+
+        view.set_account(key, &tenant(TenantStatus::Activated)).unwrap();
+        metrics.planned(&view, &Plan::default(), Duration::from_millis(1));
+        let text = metrics.encode(Some(&view)).unwrap();
+        assert!(text.lines().any(|have| have == "dz_activator_pending{kind=\"tenant\"} 0"), "{text}");
+        assert!(text.lines().any(|have| have == "dz_activator_conditions{kind=\"pool-full\"} 0"), "{text}");
+    }
+}

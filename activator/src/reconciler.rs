@@ -87,34 +87,33 @@ impl Reconciler {
     }
 
     /// Reconciles until it is asked to stop; calls `ready` when the first plan is done.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>, ready: impl FnOnce()) {
-        let mut views = self.ledger.watch();
-        let mut ready = Some(ready);
-        let asked = stop.clone();
-        let work = async {
-            let mut view = self.read().await;
-            loop {
-                let pass = self.pass(&view, &asked).await;
-                if matches!(pass, Pass::Quiet | Pass::Landed { .. })
-                    && let Some(ready) = ready.take()
-                {
-                    ready();
-                }
-                if pass == Pass::Stopped {
-                    return;
-                }
-                view = self.next_view(pass, &view, &mut views).await;
-            }
-        };
-        // A transaction under way may take so long to land.
-        let grace = async {
-            // An error says that whoever could ask has gone.
-            let _ = stop.wait_for(|stop| *stop).await;
+    pub async fn run(mut self, stop: watch::Receiver<bool>, ready: impl FnOnce()) {
+        let out_of_patience = async {
+            asked(&stop).await;
             time::sleep(STOP_GRACE).await;
         };
         tokio::select! {
-            () = work => {}
-            () = grace => {}
+            () = self.work(&stop, ready) => {}
+            () = out_of_patience => {}
+        }
+    }
+
+    async fn work(&mut self, stop: &watch::Receiver<bool>, ready: impl FnOnce()) {
+        // Before the first read, so that nothing that changes after it goes unheard.
+        let mut views = self.ledger.watch();
+        let mut ready = Some(ready);
+        let Some(mut view) = unless_asked(stop, self.read()).await else { return };
+        loop {
+            let pass = self.pass(&view, stop).await;
+            if matches!(pass, Pass::Quiet | Pass::Landed { .. })
+                && let Some(ready) = ready.take()
+            {
+                ready();
+            }
+            match unless_asked(stop, self.next_view(pass, &view, &mut views)).await {
+                Some(next) => view = next,
+                None => return,
+            }
         }
     }
 
@@ -180,7 +179,6 @@ impl Reconciler {
             match self.ledger.snapshot().await {
                 Ok(view) => {
                     self.status.ledger_works();
-                    self.after_outage.reset();
                     return view;
                 }
                 Err(error) => {
@@ -191,6 +189,20 @@ impl Reconciler {
                 }
             }
         }
+    }
+}
+
+/// Completes when somebody asks to stop, or nobody is left who could.
+async fn asked(stop: &watch::Receiver<bool>) {
+    // Both outcomes mean the same.
+    let _ = stop.clone().wait_for(|stop| *stop).await;
+}
+
+/// What the work comes to, or nothing when it is asked to stop before.
+async fn unless_asked<T>(stop: &watch::Receiver<bool>, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = asked(stop) => None,
     }
 }
 

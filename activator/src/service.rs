@@ -36,7 +36,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = stop_signal().context("waiting for signals")?;
     let key = keypair.pubkey();
     let ledger: Arc<dyn Ledger> = Arc::new(RpcLedger::connect(&args.rpc_url, &args.ws_url, args.program_id, keypair));
-    info!(%key, rpc = args.rpc_url, program = %args.program_id, policy = ?args.policy, "started");
+    let listen = listener.as_ref().map(TcpListener::local_addr).transpose()?.map(|address| address.to_string());
+    info!(%key, listen, rpc = args.rpc_url, program = %args.program_id, policy = ?args.policy, "started");
 
     let (metrics, status) = (Arc::new(Metrics::default()), Arc::new(Status::default()));
     let (ask_to_stop, asked) = watch::channel(false);

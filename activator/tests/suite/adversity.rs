@@ -7,18 +7,22 @@ use std::{
 };
 
 use dz_activator::{
-    Policy,
+    Policy, WhenFull,
     metrics::Metrics,
     plan,
     reconciler::{Pass, Reconciler, Timing},
     status::Status,
 };
-use dz_sdk::{NetworkView, local::LocalLedger, program::error::ServiceabilityError};
+use dz_sdk::{
+    NetworkView,
+    local::LocalLedger,
+    program::{error::ServiceabilityError, state::UserStatus},
+};
 use proptest::{collection::vec, prelude::*};
 use tokio::{sync::watch, task, time};
 
 use crate::{
-    histories::{activator, block_on, come_to_rest, stretch},
+    histories::{activator, block_on, cases, come_to_rest, stretch},
     invariants,
     operator::{Op, genesis, request},
     unreliable::{Faults, Unreliable},
@@ -99,7 +103,7 @@ fn history() -> impl Strategy<Value = Vec<Vec<Op>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases(12)))]
 
     #[test]
     fn killed_after_every_transaction_it_ends_where_it_would_have(history in history()) {
@@ -186,4 +190,51 @@ fn what_is_refused_for_good_is_not_fought() {
     });
     let sends = way.sends.load(Ordering::Relaxed);
     assert_eq!(sends, 2 * subjects.len() as u64, "two attempts for each of {} subjects", subjects.len());
+}
+
+/// Three users wait; one of them goes before the activator, whose view is older, has sent anything. The transaction
+/// that names it is refused as a whole; the others are served all the same.
+#[test]
+fn one_stale_action_does_not_hold_up_its_neighbours() {
+    let ledger = genesis();
+    let policy = Policy::default();
+    let mut activator = activator(&ledger, policy);
+    come_to_rest(&ledger, &mut activator, &policy);
+    for (client, endpoint) in [(0, 0), (3, 0), (3, 1)] {
+        let connect = Op::Connect { client, endpoint, kind: 0, tenant: None, groups: vec![] };
+        request(&ledger, &connect).unwrap().unwrap();
+    }
+    request(&ledger, &Op::AddBlock(6)).unwrap().unwrap();
+    let stale = ledger.bank().view().unwrap();
+    let waiting: Vec<_> = stale.users().keys().copied().collect();
+    assert_eq!(waiting.len(), 3);
+    request(&ledger, &Op::Disconnect(1)).unwrap().unwrap();
+
+    let (_stop, stop) = watch::channel(false);
+    assert_eq!(block_on(activator.pass(&stale, &stop)), Pass::Stale);
+    let statuses = || {
+        let view = ledger.bank().view().unwrap();
+        waiting.iter().map(|user| view.user(user).map(|user| user.status)).collect::<Vec<_>>()
+    };
+    assert_eq!(statuses(), [Some(UserStatus::Activated), Some(UserStatus::Deleting), Some(UserStatus::Activated)]);
+    come_to_rest(&ledger, &mut activator, &policy);
+    assert_eq!(statuses(), [Some(UserStatus::Activated), None, Some(UserStatus::Activated)]);
+}
+
+/// Nobody has to ask again: a user that was left waiting is served when an operator adds a block.
+#[test]
+fn waiting_users_are_served_as_soon_as_there_is_room() {
+    let ledger = genesis();
+    let policy = Policy { when_full: WhenFull::Wait, ..Policy::default() };
+    let mut activator = activator(&ledger, policy);
+    come_to_rest(&ledger, &mut activator, &policy);
+    // The block has room for two.
+    for (client, endpoint) in [(0, 0), (3, 0), (3, 1)] {
+        let connect = Op::Connect { client, endpoint, kind: 0, tenant: None, groups: vec![] };
+        request(&ledger, &connect).unwrap().unwrap();
+    }
+    let waiting = |view: &NetworkView| view.users().values().filter(|user| user.status == UserStatus::Pending).count();
+    assert_eq!(waiting(&come_to_rest(&ledger, &mut activator, &policy)), 1);
+    request(&ledger, &Op::AddBlock(6)).unwrap().unwrap();
+    assert_eq!(waiting(&come_to_rest(&ledger, &mut activator, &policy)), 0);
 }

@@ -38,6 +38,11 @@ pub(crate) fn activator(ledger: &LocalLedger, policy: Policy) -> Reconciler {
     Reconciler::new(ledger, policy, Timing::default(), Arc::new(Metrics::default()), Arc::new(Status::default()), 7)
 }
 
+/// How many cases to try: so many, or as many as `PROPTEST_CASES` says.
+pub(crate) fn cases(few: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few)
+}
+
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
@@ -68,7 +73,7 @@ pub(crate) fn stretch() -> impl Strategy<Value = Vec<Op>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases(24)))]
 
     #[test]
     fn whatever_operators_do_the_activator_comes_to_rest(stretches in vec(stretch(), 1..24), policy in policy()) {

@@ -7,5 +7,6 @@ mod operator;
 mod plan_devices;
 mod plan_rest;
 mod plan_users;
+mod process;
 mod unreliable;
 mod world;
