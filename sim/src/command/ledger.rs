@@ -49,8 +49,7 @@ fn with_network(mut config: LedgerConfig, case: &Case, keys: Keys) -> anyhow::Re
         bank.execute(&[foundation], &batch)?;
     }
     for (key, record) in bank.accounts().iter().filter(|(_, record)| record.owner == ID) {
-        let account =
-            Account { lamports: record.lamports, data: record.data.clone(), owner: ID, ..Account::default() };
+        let account = Account { lamports: record.lamports, data: record.data.clone(), owner: ID, ..Account::default() };
         config.accounts.push((*key, account));
     }
     let contributors = case.plan.contributors.keys().map(|code| Owner::Contributor(code.as_str()));

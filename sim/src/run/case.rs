@@ -14,6 +14,7 @@ use super::{
     phases::Phases,
     progress::{CaseSummary, Failure, Outcome, Progress, StepSummary},
     roles::Roles,
+    rules,
     steps::{Context, Snapshots, StepError},
     view,
     world::World,
@@ -112,7 +113,15 @@ async fn all_steps(
     let world = &context.world;
     let mut oracle = oracle::Oracle::default();
     let bring_up = world.plan.timeouts.bring_up;
-    oracle::settle(context, bring_up).await.map_err(|error| failure(None, "the network does not settle", 0, error))?;
+    let up = async {
+        // Clients come when the devices are as the chain says and the scenario's paths hold, so that the first that
+        // they measure is already true.
+        oracle::settle(context, bring_up).await?;
+        rules::apply(world).await?;
+        world.start_clients().await?;
+        oracle::settle(context, bring_up).await
+    };
+    up.await.map_err(|error| failure(None, "the network does not come up", 0, error))?;
     oracle.check(context).await.map_err(|seen| oracle_failure(None, "the network as it came up", 0, seen))?;
     phases.end("settling");
     tell(Progress::Up { millis: phases.total() });

@@ -17,6 +17,7 @@ pub mod phases;
 pub mod progress;
 pub mod roles;
 pub mod routes;
+pub mod rules;
 pub mod steps;
 pub mod tunnels;
 pub mod view;

@@ -41,14 +41,13 @@ pub fn between(plan: &Plan, a: &str, b: &str) -> anyhow::Result<PathProfile> {
     Ok(PathProfile::with_delay(Geography::INTERNET.delay(a, b)))
 }
 
-/// Gives every pair of nodes the delay of the distance between their metros.
+/// Lets the distance between their metros decide the delay between nodes.
 pub fn apply_geography(plan: &Plan, fabric: &Fabric) -> anyhow::Result<()> {
-    let nodes: Vec<&str> =
-        plan.devices.keys().map(|code| code.as_str()).chain(plan.clients.keys().map(|name| name.as_str())).collect();
-    for (index, a) in nodes.iter().enumerate() {
-        for b in &nodes[index + 1..] {
-            fabric.set_path_both(a, b, between(plan, a, b)?)?;
-        }
+    fabric.set_geography(Some(Geography::INTERNET));
+    let devices = plan.devices.iter().map(|(code, device)| (code.as_str(), &device.exchange));
+    let clients = plan.clients.iter().map(|(name, client)| (name.as_str(), &client.exchange));
+    for (node, exchange) in devices.chain(clients) {
+        fabric.set_position(node, position(plan, exchange)?)?;
     }
     Ok(())
 }

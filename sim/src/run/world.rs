@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -14,7 +15,7 @@ use dz_sdk::{Ledger as _, NetworkView, ledger::rpc::RpcLedger, program};
 use dzsim_fabric::{CaptureConfig, Fabric, FabricConfig, LinkSpec, NodeSpec as FabricNode};
 use dzsim_lab::{Host, Lab, NewNode, NodeKind, NodeName, NodeSpec, PortName, PortSpec, Process as LabProcess, Spawn};
 use dzsim_ledger::{ClientName, Ledger};
-use dzsim_scenario::plan::{Node, Plan, Policy, Process};
+use dzsim_scenario::plan::{Bootstrap, Node, Plan, Policy, Process};
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -57,6 +58,8 @@ pub struct World {
     pub artifacts: PathBuf,
     processes: Mutex<BTreeMap<Process, LabProcess>>,
     pairs: Mutex<BTreeSet<(Ipv4Addr, Ipv4Addr)>>,
+    /// The far ends of ports that lead nowhere; a port is gone when its far end is closed.
+    _ports: Vec<OwnedFd>,
 }
 
 /// A listener's address inside a node.
@@ -90,6 +93,7 @@ impl World {
         let fabric = Fabric::start(FabricConfig { seed, capture: Some(capture), ..FabricConfig::default() })?;
         let controller_listeners = connect_nodes(&plan, &fabric, &ledger, nodes)?;
         lay_links(&plan, &lab, &fabric).await?;
+        let ports = add_endpoint_ports(&plan, &lab).await?;
         paths::apply_geography(&plan, &fabric)?;
 
         let core = [RPC_PORT, WS_PORT].map(|port| TcpListener::bind(inside(port)));
@@ -114,6 +118,7 @@ impl World {
             artifacts: artifacts.to_owned(),
             processes: Mutex::default(),
             pairs: Mutex::default(),
+            _ports: ports,
         });
         world.write_keys()?;
         std::fs::create_dir_all(roles::BIN)?;
@@ -123,7 +128,7 @@ impl World {
         tokio::spawn(routes::follow_chain(Arc::clone(&world)));
         genesis::write(&world).await.context("writing the network to the chain")?;
         phases.end("genesis");
-        world.start_roles(controller_listeners).await?;
+        world.start_devices(controller_listeners).await?;
         phases.end("processes");
         Ok(world)
     }
@@ -182,16 +187,29 @@ impl World {
         }
     }
 
-    async fn start_roles(&self, controller_listeners: Vec<(String, TcpListener)>) -> anyhow::Result<()> {
-        let mut roles = vec![(Process::Controller, self.roles.controller(controller_listeners)?)];
+    /// Starts what serves the network: activators, controller, agents.
+    async fn start_devices(&self, controller_listeners: Vec<(String, TcpListener)>) -> anyhow::Result<()> {
+        let controller = (Process::Controller, self.roles.controller(controller_listeners)?);
         let activators = (1..=self.policy.activators).map(Process::Activator);
         let agents = self.plan.devices.keys().cloned().map(Process::Agent);
-        let daemons = self.plan.clients.keys().cloned().map(Process::Daemon);
-        for process in activators.chain(agents).chain(daemons) {
+        self.start_all(activators.chain(agents), vec![controller]).await
+    }
+
+    /// Starts the clients' daemons.
+    pub async fn start_clients(&self) -> anyhow::Result<()> {
+        self.start_all(self.plan.clients.keys().cloned().map(Process::Daemon), Vec::new()).await
+    }
+
+    async fn start_all(
+        &self,
+        processes: impl Iterator<Item = Process>,
+        mut spawns: Vec<(Process, Spawn)>,
+    ) -> anyhow::Result<()> {
+        for process in processes {
             let spawn = self.spawn_of(&process)?;
-            roles.push((process, spawn));
+            spawns.push((process, spawn));
         }
-        futures_util::future::try_join_all(roles.into_iter().map(|(process, spawn)| self.start(process, spawn)))
+        futures_util::future::try_join_all(spawns.into_iter().map(|(process, spawn)| self.start(process, spawn)))
             .await?;
         Ok(())
     }
@@ -295,20 +313,29 @@ fn connect_nodes(
             .map(|device| device.public_ip)
             .or_else(|| plan.clients.get(name.as_str()).map(|client| client.client_ip))
             .context("a node that the plan does not have")?;
-        for (_, tun) in node.ports {
-            fabric.attach(FabricNode {
-                name: name.clone(),
-                tun,
-                vnet_hdr: true,
-                prefixes: vec![Ipv4Net::from(address)],
-            })?;
-        }
+        let (_, tun) = node.ports.into_iter().next().context("a node without an uplink")?;
+        let prefixes = vec![Ipv4Net::from(address)];
+        fabric.attach(FabricNode { name: name.clone(), tun, vnet_hdr: true, prefixes })?;
         let mut listeners = node.listeners.into_iter();
         let (http, ws) = listeners.next().zip(listeners.next()).context("a node without its listeners")?;
         ledger.serve(http, ws, ClientName::new(name.clone()))?;
         controller.extend(listeners.map(|listener| (name.clone(), listener)));
     }
     Ok(controller)
+}
+
+/// Gives devices the ports that their own endpoints are on. Nothing is at their other ends: what is for such an
+/// address comes in by the uplink.
+async fn add_endpoint_ports(plan: &Plan, lab: &Lab) -> anyhow::Result<Vec<OwnedFd>> {
+    let mut ends = Vec::new();
+    for (code, device) in &plan.devices {
+        let Bootstrap::OwnEndpoints { endpoints, .. } = &device.bootstrap else { continue };
+        for own in endpoints.iter().filter(|own| !own.interface.starts_with("Loopback")) {
+            let port = PortSpec::new(&paths::port_name(&own.interface)?)?;
+            ends.push(lab.add_port(&NodeName::new(code.as_str())?, port).await?);
+        }
+    }
+    Ok(ends)
 }
 
 async fn lay_links(plan: &Plan, lab: &Lab, fabric: &Fabric) -> anyhow::Result<()> {

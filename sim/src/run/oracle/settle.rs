@@ -59,7 +59,8 @@ async fn quiet(context: &Context) -> Result<(), StepError> {
         }
     }
     for name in world.plan.clients.keys() {
-        if context.is_live(&Process::Daemon(name.clone())) {
+        let process = Process::Daemon(name.clone());
+        if context.is_live(&process) && world.process(&process).is_some() {
             let status = view::daemon(world, name)?.status(None).await.map_err(anyhow::Error::from)?;
             if status.slot.is_none_or(|seen| seen < slot) || !status.settled {
                 return behind(&format!("{name}.daemon"), format!("it has acted on slot {:?} of {slot}", status.slot));

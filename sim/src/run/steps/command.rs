@@ -22,7 +22,7 @@ pub struct Output {
 
 pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Result<(), StepError> {
     let world = &context.world;
-    let refs = target::References::of_args(context, &run.argv).await?;
+    let refs = target::References::of_args(world, &run.argv).await?;
     let args = run
         .argv
         .iter()

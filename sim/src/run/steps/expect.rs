@@ -27,7 +27,7 @@ pub(super) async fn run(
 }
 
 async fn check(context: &Context, expectations: &[Expectation]) -> Result<(), StepError> {
-    let refs = References::of_expectations(context, expectations).await?;
+    let refs = References::of_expectations(&context.world, expectations).await?;
     for Expectation { path, expected } in expectations {
         let whole = view::look(&context.world, &path.view).await?;
         let value = view::follow(&whole, &path.rest);

@@ -6,15 +6,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use dzsim_fabric::PathProfile;
 use dzsim_ledger::{Chance, ClientName as LedgerClient, Faults as LedgerFaults};
-use dzsim_scenario::plan::{
-    Condition, Fault, Healing, LedgerFault, Node, NodeFault, PathEnd, PathEnds, Process, ProcessFault, Ref,
-};
-use ipnet::Ipv4Net;
+use dzsim_scenario::plan::{Condition, Fault, Healing, LedgerFault, Node, NodeFault, PathEnds, Process, ProcessFault};
 
-use super::{Context, StepError, target::References};
-use crate::run::{paths, roles, world::World};
+use super::{Context, StepError};
+use crate::run::{paths, roles, rules, world::World};
 
 /// What is broken, so that it can be mended.
 #[derive(Debug, Default)]
@@ -70,7 +66,7 @@ pub(super) async fn inflict(context: &Context, fault: &Fault) -> Result<(), Step
             context.faults.broken().links.insert(link.clone());
         }
         Fault::Path { ends, condition } => {
-            set_path(context, ends, Some(condition)).await?;
+            rules::set(world, ends, Some(condition)).await?;
             context.faults.broken().paths.push(ends.clone());
         }
         Fault::Node { node, fault: NodeFault::Unplug } => {
@@ -101,7 +97,7 @@ pub(super) async fn heal(context: &Context, healing: &Healing) -> Result<(), Ste
             context.faults.broken().links.remove(link);
         }
         Healing::Path(ends) => {
-            set_path(context, ends, None).await?;
+            rules::set(world, ends, None).await?;
             context.faults.broken().paths.retain(|broken| broken != ends);
         }
         Healing::Node(node) => {
@@ -122,7 +118,7 @@ pub(super) async fn heal(context: &Context, healing: &Healing) -> Result<(), Ste
                 set_link(world, link, None)?;
             }
             for ends in &broken.paths {
-                set_path(context, ends, None).await?;
+                rules::set(world, ends, None).await?;
             }
             for node in &broken.nodes {
                 world.fabric.set_uplink(node.as_str(), true).map_err(failed)?;
@@ -160,85 +156,6 @@ fn set_links_of(world: &World, node: &Node, up: bool) -> Result<(), StepError> {
         world.fabric.set_link_up(code.as_str(), up).map_err(failed)?;
     }
     Ok(())
-}
-
-/// Sets or resets the profile of a path; what the scenario's own `paths` say is put back when it is reset.
-async fn set_path(context: &Context, ends: &PathEnds, condition: Option<&Condition>) -> Result<(), StepError> {
-    let world = &context.world;
-    let both = if ends.both_ways {
-        vec![(&ends.from, &ends.to), (&ends.to, &ends.from)]
-    } else {
-        vec![(&ends.from, &ends.to)]
-    };
-    for (from, to) in both {
-        let base = base_profile(world, from, to)?;
-        match (place(context, from).await?, place(context, to).await?) {
-            (Place::Node(from), Place::Node(to)) => {
-                let profile = condition.map_or(Ok(base.clone()), |condition| paths::under(condition, &base))?;
-                world.fabric.set_path(&from, &to, profile).map_err(failed)?;
-            }
-            (Place::Node(from), Place::Address(_, prefix)) => match condition {
-                Some(condition) => {
-                    let profile = paths::under(condition, &base)?;
-                    world.fabric.set_address_path(Some(&from), prefix, profile).map_err(failed)?;
-                }
-                None => world.fabric.reset_address_path(Some(&from), prefix).map_err(failed)?,
-            },
-            // The internet routes by destination: a path cannot be told apart by the address it comes from.
-            (Place::Address(from, _), Place::Node(to) | Place::Address(to, _)) => {
-                let profile = condition.map_or(Ok(base.clone()), |condition| paths::under(condition, &base))?;
-                world.fabric.set_path(&from, &to, profile).map_err(failed)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn base_profile(world: &World, from: &PathEnd, to: &PathEnd) -> Result<PathProfile, StepError> {
-    match (owner(world, from), owner(world, to)) {
-        (Some(from), Some(to)) => Ok(paths::between(&world.plan, &from, &to)?),
-        _ => Ok(PathProfile::default()),
-    }
-}
-
-enum Place {
-    Node(String),
-    /// One address, and the node that has it.
-    Address(String, Ipv4Net),
-}
-
-/// The node that an end belongs to, as far as the plan knows.
-fn owner(world: &World, end: &PathEnd) -> Option<String> {
-    Some(match end {
-        PathEnd::Client(client) => client.as_str().to_owned(),
-        PathEnd::Device(device) => device.as_str().to_owned(),
-        PathEnd::Ref(Ref::Endpoint { device, .. } | Ref::Prefix { device, .. }) => device.as_str().to_owned(),
-        PathEnd::Ref(_) => return None,
-        PathEnd::Address(address) => {
-            let devices = world.plan.devices.iter().map(|(code, device)| (code.as_str(), device.public_ip));
-            let clients = world.plan.clients.iter().map(|(name, client)| (name.as_str(), client.client_ip));
-            devices.chain(clients).find(|(_, ip)| ip == address).map(|(name, _)| name.to_owned()).or_else(|| {
-                let view = world.view()?;
-                view.interfaces()
-                    .values()
-                    .find(|interface| interface.address.is_some_and(|have| have.ip == *address))
-                    .and_then(|interface| Some(view.device(&interface.device)?.code.clone()))
-            })?
-        }
-    })
-}
-
-async fn place(context: &Context, end: &PathEnd) -> Result<Place, StepError> {
-    let world = &context.world;
-    let named = || owner(world, end).ok_or_else(|| StepError::new(format!("no node has {end:?}")));
-    Ok(match end {
-        PathEnd::Client(_) | PathEnd::Device(_) => Place::Node(named()?),
-        PathEnd::Address(address) => Place::Address(named()?, Ipv4Net::from(*address)),
-        PathEnd::Ref(reference) => {
-            let address = References::of(context, [reference]).await?.address(reference)?;
-            Place::Address(named()?, Ipv4Net::from(address))
-        }
-    })
 }
 
 async fn reboot(world: &World, node: &Node) -> Result<(), StepError> {

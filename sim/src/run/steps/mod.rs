@@ -25,6 +25,7 @@ use super::world::World;
 pub use command::Output;
 pub use fault::Faults;
 pub use membership::Memberships;
+pub use target::References;
 
 /// Why a step did not hold.
 #[derive(Clone, Debug, Default, PartialEq)]

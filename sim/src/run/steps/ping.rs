@@ -26,7 +26,8 @@ pub(super) async fn run(context: &Context, ping: &Ping, _deadline: Duration) -> 
             Via::Routes => None,
             Via::Tunnel(name) => Some(name.clone()),
         },
-        ..ProbeConfig::default()
+        payload: ping.size,
+        dont_fragment: ping.dont_fragment,
     };
     let mut prober = open(context, ping, config).await?;
     let mut total = round(&mut prober, to).await?;

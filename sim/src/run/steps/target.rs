@@ -11,10 +11,11 @@ use super::{ClientTunnels, Context, StepError};
 use crate::run::{
     matching::Resolve,
     view::{self, Refs},
+    world::World,
 };
 
 /// What references stand for right now: a view of the chain and the tunnels of the clients they name.
-pub(super) struct References {
+pub struct References {
     view: Arc<NetworkView>,
     tunnels: ClientTunnels,
 }
@@ -27,35 +28,35 @@ impl Resolve for References {
 
 impl References {
     /// What these references need. The chain is read anew, so that what a command has just landed is in it.
-    pub(super) async fn of<'a>(context: &Context, refs: impl IntoIterator<Item = &'a Ref>) -> Result<Self, StepError> {
+    pub(crate) async fn of<'a>(world: &World, refs: impl IntoIterator<Item = &'a Ref>) -> Result<Self, StepError> {
         let clients: BTreeSet<ClientName> = refs.into_iter().filter_map(client_of).cloned().collect();
-        let view = context.world.chain.snapshot().await.map_err(anyhow::Error::from)?;
+        let view = world.chain.snapshot().await.map_err(anyhow::Error::from)?;
         let mut tunnels = ClientTunnels::new();
         for client in clients {
             // A daemon that does not answer has no tunnels to refer to; the reference then says so.
-            if let Ok(status) = view::daemon(&context.world, &client)?.status(None).await {
+            if let Ok(status) = view::daemon(world, &client)?.status(None).await {
                 tunnels.insert(client, status.services);
             }
         }
         Ok(Self { view, tunnels })
     }
 
-    pub(super) async fn of_args(context: &Context, args: &[Arg]) -> Result<Self, StepError> {
+    pub(super) async fn of_args(world: &World, args: &[Arg]) -> Result<Self, StepError> {
         let refs = args.iter().filter_map(|arg| match arg {
             Arg::Ref(reference) => Some(reference),
             Arg::Text(_) => None,
         });
-        Self::of(context, refs).await
+        Self::of(world, refs).await
     }
 
-    pub(super) async fn of_expectations(context: &Context, expected: &[Expectation]) -> Result<Self, StepError> {
+    pub(super) async fn of_expectations(world: &World, expected: &[Expectation]) -> Result<Self, StepError> {
         let mut refs = Vec::new();
         expected.iter().for_each(|expectation| collect(&expectation.expected, &mut refs));
-        Self::of(context, refs).await
+        Self::of(world, refs).await
     }
 
     /// The text a reference stands for.
-    pub(super) fn text(&self, reference: &Ref) -> Result<String, StepError> {
+    pub(crate) fn text(&self, reference: &Ref) -> Result<String, StepError> {
         match self.resolve(reference) {
             Ok(Value::String(text)) => Ok(text),
             Ok(other) => Ok(other.to_string()),
@@ -64,7 +65,7 @@ impl References {
     }
 
     /// The address a reference stands for.
-    pub(super) fn address(&self, reference: &Ref) -> Result<Ipv4Addr, StepError> {
+    pub(crate) fn address(&self, reference: &Ref) -> Result<Ipv4Addr, StepError> {
         let text = self.text(reference)?;
         text.parse().map_err(|_| StepError::new(format!("{reference} is {text}, which is no address")))
     }
@@ -103,7 +104,7 @@ pub(super) async fn address(context: &Context, from: &Node, via: &Via, target: &
     let world = &context.world;
     Ok(match target {
         Target::Address(address) => *address,
-        Target::Ref(reference) => References::of(context, [reference]).await?.address(reference)?,
+        Target::Ref(reference) => References::of(world, [reference]).await?.address(reference)?,
         Target::Client(client) => {
             let services = services(context, client).await?;
             let unicast = services.iter().find(|service| service.user_type != "Multicast").or(services.first());
@@ -113,7 +114,7 @@ pub(super) async fn address(context: &Context, from: &Node, via: &Via, target: &
             }
         }
         Target::Group(code) => {
-            References::of(context, [&Ref::GroupIp(code.clone())]).await?.address(&Ref::GroupIp(code.clone()))?
+            References::of(world, [&Ref::GroupIp(code.clone())]).await?.address(&Ref::GroupIp(code.clone()))?
         }
         Target::Device(device) => match (via, from) {
             (Via::Tunnel(name), Node::Client(client)) => far_end(context, client, name).await?,

@@ -62,7 +62,7 @@ async fn addresses(context: &Context, end: &TrafficEnd) -> Result<Vec<Option<Ipv
         TrafficEnd::Client(client) => {
             vec![Some(world.plan.clients.get(client).context("no such client")?.client_ip)]
         }
-        TrafficEnd::Ref(reference) => vec![Some(References::of(context, [reference]).await?.address(reference)?)],
+        TrafficEnd::Ref(reference) => vec![Some(References::of(world, [reference]).await?.address(reference)?)],
         TrafficEnd::Device(device) => device_addresses(context, device).await?.into_iter().map(Some).collect(),
     })
 }
