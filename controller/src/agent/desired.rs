@@ -19,6 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dz_net::mroute::MAX_INTERFACES;
 use ipnet::Ipv4Net;
 
 use super::state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State};
@@ -77,7 +78,8 @@ pub fn desired(config: &DeviceConfig, host: &Host) -> Desired {
     }
     loopbacks(config, &mut all.state);
     ports(config, host, &mut all);
-    for (id, tunnel) in &config.tunnels {
+    // A tunnel that is shut carries nothing, which is surest where there is none.
+    for (id, tunnel) in config.tunnels.iter().filter(|(_, tunnel)| !tunnel.shut) {
         add_tunnel(*id, tunnel, &mut all.state);
     }
     for (vrf, table) in &config.tables {
@@ -88,18 +90,10 @@ pub fn desired(config: &DeviceConfig, host: &Host) -> Desired {
     for (dz_ip, next) in &config.transit {
         add_route(TRANSIT_TABLE, Ipv4Net::from(*dz_ip), next, host, &mut all.state);
     }
-    for route in &config.groups {
-        let there = |name: &IfName| all.state.links.contains_key(name) || host.interfaces.contains_key(name);
-        let from = route.from.interface();
-        let to: BTreeSet<IfName> = route.to.iter().map(GroupEnd::interface).filter(there).collect();
-        if there(&from) && !to.is_empty() {
-            let flow = Flow { group: route.group, source: route.source };
-            all.state.groups.insert(flow, Forwarding { from, to });
-        }
-    }
-    // A route into a tunnel that is down cannot be.
-    let links = &all.state.links;
-    all.state.routes.retain(|_, route| links.get(&route.interface).is_none_or(Link::is_up));
+    groups(config, host, &mut all);
+    // What leads into a tunnel that is shut leads nowhere.
+    let made = |name: &IfName| !name.is_tunnel() || all.state.links.contains_key(name);
+    all.state.routes.retain(|_, route| made(&route.interface));
     all
 }
 
@@ -144,7 +138,7 @@ fn ports(config: &DeviceConfig, host: &Host, all: &mut Desired) {
 fn add_tunnel(id: u16, tunnel: &Tunnel, state: &mut State) {
     let name = IfName::of_tunnel(id);
     let outer = Outer { local: tunnel.source, remote: tunnel.destination, ttl: tunnel.ttl, mtu: tunnel.mtu };
-    state.links.insert(name.clone(), Link::Tunnel { outer, up: !tunnel.shut });
+    state.links.insert(name.clone(), Link::Tunnel { outer, up: true });
     state.addresses.insert(Address { interface: name.clone(), net: tunnel.overlay });
     let interface = name.to_string();
     state.rules.insert(Rule {
@@ -176,6 +170,37 @@ fn add_tunnel(id: u16, tunnel: &Tunnel, state: &mut State) {
         Service::Multicast { source: None, .. } => {}
     }
     state.ingress.insert(name, ingress);
+}
+
+/// The ways of group traffic, as far as the kernel has numbers for interfaces that take part.
+fn groups(config: &DeviceConfig, host: &Host, all: &mut Desired) {
+    let there = |name: &IfName| all.state.links.contains_key(name) || host.interfaces.contains_key(name);
+    let mut ways: BTreeMap<Flow, Forwarding> = BTreeMap::new();
+    for route in &config.groups {
+        let from = route.from.interface();
+        let to: BTreeSet<IfName> = route.to.iter().map(GroupEnd::interface).filter(there).collect();
+        if there(&from) && !to.is_empty() {
+            ways.insert(Flow { group: route.group, source: route.source }, Forwarding { from, to });
+        }
+    }
+    // Those that many depend on come first: where packets come in, and where they go on to other devices.
+    let mut order: Vec<IfName> =
+        ways.values().map(|way| way.from.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut outgoing: Vec<IfName> = ways.values().flat_map(|way| way.to.iter().cloned()).collect();
+    outgoing.sort_by_key(|name| (name.is_tunnel(), name.clone()));
+    for name in outgoing {
+        if !order.contains(&name) {
+            order.push(name);
+        }
+    }
+    let left_out: BTreeSet<IfName> = order.into_iter().skip(MAX_INTERFACES).collect();
+    ways.retain(|_, way| {
+        way.to.retain(|name| !left_out.contains(name));
+        !left_out.contains(&way.from) && !way.to.is_empty()
+    });
+    let reason = |name| format!("{name} has no part in group traffic: the kernel takes {MAX_INTERFACES} interfaces");
+    all.lacking.extend(left_out.iter().map(reason));
+    all.state.groups = ways;
 }
 
 fn add_route(table: u32, destination: Ipv4Net, next: &NextHop, host: &Host, state: &mut State) {

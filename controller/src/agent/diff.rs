@@ -39,8 +39,8 @@ pub enum Change {
     CreateTunnel(IfName, Outer),
     /// Puts an address on an interface.
     AddAddress(Address),
-    /// Sets an interface up, or down, which takes its routes.
-    SetUp(IfName, bool),
+    /// Sets an interface up.
+    SetUp(IfName),
     /// Puts a route in the place of whatever has its key, or where there is none.
     PutRoute(RouteKey, Route),
     /// Makes this all that is said about what may come in; what stays the same keeps its counters.
@@ -59,27 +59,19 @@ pub fn diff(desired: &State, actual: &State) -> Vec<Change> {
     }
 
     let doomed = doomed(desired, actual);
-    let shut: BTreeSet<&IfName> = desired
-        .links
-        .iter()
-        .filter(|(name, link)| !link.is_up() && actual.links.get(*name).is_some_and(Link::is_up))
-        .map(|(name, _)| name)
-        .filter(|name| !doomed.contains(name))
-        .collect();
     let of_kind = |tunnel: bool| {
         let actual = &actual.links;
         let is_tunnel = move |name: &&&IfName| matches!(actual.get(**name), Some(Link::Tunnel { .. })) == tunnel;
         doomed.iter().filter(is_tunnel).map(|name| (*name).clone())
     };
     changes.extend(of_kind(true).map(Change::DeleteTunnel));
-    changes.extend(shut.iter().map(|name| Change::SetUp((*name).clone(), false)));
     let kept_address = |address: &&Address| !doomed.contains(&address.interface);
     changes.extend(
         actual.addresses.difference(&desired.addresses).filter(kept_address).cloned().map(Change::DeleteAddress),
     );
     changes.extend(of_kind(false).map(Change::DeleteLoopback));
     // What goes with its interface need not be removed, and has to be put again if it is still wanted.
-    let gone = |route: &Route| doomed.contains(&route.interface) || shut.contains(&route.interface);
+    let gone = |route: &Route| doomed.contains(&route.interface);
     for (key, route) in actual.routes.iter().filter(|(_, route)| !gone(route)) {
         if !desired.routes.contains_key(key) {
             changes.push(Change::DeleteRoute(key.clone(), route.clone()));
@@ -108,8 +100,8 @@ pub fn diff(desired: &State, actual: &State) -> Vec<Change> {
             let missing = |address: &&Address| new || !actual.addresses.contains(address);
             let addresses = desired.addresses.iter().filter(|address| address.interface == *name);
             changes.extend(addresses.filter(missing).cloned().map(Change::AddAddress));
-            if up != link.is_up() && !shut.contains(name) {
-                changes.push(Change::SetUp(name.clone(), link.is_up()));
+            if !up {
+                changes.push(Change::SetUp(name.clone()));
             }
         }
     }
@@ -160,8 +152,7 @@ impl fmt::Display for Change {
                 write!(f, "create tunnel {name} from {} to {}", outer.local, outer.remote)
             }
             Self::AddAddress(address) => write!(f, "add address {} to {}", address.net, address.interface),
-            Self::SetUp(name, true) => write!(f, "set {name} up"),
-            Self::SetUp(name, false) => write!(f, "set {name} down"),
+            Self::SetUp(name) => write!(f, "set {name} up"),
             Self::PutRoute(key, route) => {
                 write!(f, "put route to {} of table {} by {}", key.destination, key.table, route.interface)
             }

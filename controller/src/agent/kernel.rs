@@ -126,8 +126,8 @@ impl Kernel {
                     self.netlink.delete_link(link.index).await?;
                 }
             }
-            Change::SetUp(name, up) => {
-                self.netlink.set_link_up(self.index(name).await?, *up).await?;
+            Change::SetUp(name) => {
+                self.netlink.set_link_up(self.index(name).await?, true).await?;
             }
             Change::AddAddress(address) => {
                 // One that exists is wanted, whoever made it.

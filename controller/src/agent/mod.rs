@@ -1,6 +1,7 @@
 //! The device's side: fetches the device's config and keeps the kernel like it.
 //!
-//! Two things make it act, a new config and a change of the kernel by someone else, and both do the same: read what is
+//! A new config, a change of the kernel by someone else and a backbone link that falls silent make it act, and all do the
+//! same: read what is
 //! there, work out the difference, apply it, report. It keeps nothing that matters: what is its own carries marks in
 //! the kernel, so it finds it again after a restart. While the controller is away the kernel forwards on, and the last
 //! config is still kept up. What it did not make it does not touch.
@@ -12,6 +13,7 @@ mod backoff;
 mod desired;
 mod diff;
 mod fetch;
+mod health;
 mod kernel;
 #[cfg(test)]
 mod model;
@@ -28,7 +30,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 use solana_pubkey::Pubkey;
 use tokio::sync::{Notify, watch as cell};
 
-use self::{backoff::Backoff, fetch::Controller, kernel::Kernel, reconcile::reconcile, watch::Watch};
+use self::{backoff::Backoff, fetch::Controller, health::Links, kernel::Kernel, reconcile::reconcile, watch::Watch};
 pub use self::{
     desired::{Desired, Host, desired},
     diff::{Change, diff},
@@ -99,6 +101,7 @@ struct Agent {
 enum Cause {
     Config,
     Kernel,
+    Link,
     Retry,
 }
 
@@ -123,14 +126,21 @@ impl Agent {
         let mut calm = Backoff::new(Duration::from_millis(20), Duration::from_secs(5));
         let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
         let mut retry_in = None;
+        let mut links = Links::new();
+        let mut silent = links.silent();
         loop {
             let cause = tokio::select! {
                 changed = config.changed() => changed.map(|()| Cause::Config).context("fetching ended")?,
                 changed = self.watch.changed() => changed.map(|()| Cause::Kernel).context("watch the kernel")?,
+                changed = silent.changed() => changed.map(|()| Cause::Link).context("watching links ended")?,
                 () = after(retry_in) => Cause::Retry,
             };
             let Some(answer) = config.borrow_and_update().clone() else { continue };
-            let outcome = self.reconcile(&cause, &answer).await;
+            links.follow(&answer.config);
+            let mut outcome = self.reconcile(&cause, &answer).await;
+            if let Ok(outcome) = &mut outcome {
+                outcome.report.failed_links.extend(silent.borrow_and_update().iter().cloned());
+            }
             let clean = matches!(&outcome, Ok(outcome) if outcome.report.failures.is_empty());
             if clean {
                 retry.reset();
@@ -168,9 +178,11 @@ impl Agent {
                 tracing::warn!(%hash, changes, failures = ?outcome.report.failures, "config applied in part");
             }
             Cause::Config => tracing::info!(revision = revision.revision, %hash, changes, "config applied"),
-            Cause::Kernel if changes > 0 => tracing::warn!(%hash, changes, "repaired what another had changed"),
+            Cause::Kernel | Cause::Link if changes > 0 => {
+                tracing::warn!(%hash, changes, "repaired what another had changed")
+            }
             Cause::Retry => tracing::info!(%hash, changes, "config applied at last"),
-            Cause::Kernel => tracing::trace!(%hash, "nothing to repair"),
+            Cause::Kernel | Cause::Link => tracing::trace!(%hash, "nothing to repair"),
         }
         Ok(outcome)
     }

@@ -45,14 +45,9 @@ impl Kernel {
                 let old = state.links.insert(name, Link::Tunnel { outer, up: true });
                 assert_eq!(old, None, "EEXIST");
             }
-            Change::SetUp(name, up) => {
-                match state.links.get_mut(&name).expect("ENODEV") {
-                    Link::Loopback { up: is } | Link::Tunnel { up: is, .. } => *is = up,
-                }
-                if !up {
-                    state.routes.retain(|_, route| route.interface != name);
-                }
-            }
+            Change::SetUp(name) => match state.links.get_mut(&name).expect("ENODEV") {
+                Link::Loopback { up } | Link::Tunnel { up, .. } => *up = true,
+            },
             Change::AddAddress(address) => {
                 assert!(
                     self.ports.contains(&address.interface) || state.links.contains_key(&address.interface),
@@ -92,24 +87,19 @@ impl Kernel {
 /// Counts what differs between two states: what goes with its interface counts only if it has to be put again.
 fn distance(desired: &State, actual: &State) -> usize {
     let mut count = desired.sysctls.iter().filter(|(path, value)| actual.sysctls.get(*path) != Some(value)).count();
-    // Interfaces that go or are made anew, and those that are set down and so lose their routes.
-    let (mut lost, mut shut) = (BTreeSet::new(), BTreeSet::new());
+    // Interfaces that go or are made anew.
+    let mut lost = BTreeSet::new();
     for name in desired.links.keys().chain(actual.links.keys()).collect::<BTreeSet<_>>() {
         let (wanted, is) = (desired.links.get(name), actual.links.get(name));
-        // A loopback is made down and a tunnel up.
-        let made = |link: &Link| 1 + usize::from(link.is_up() == matches!(link, Link::Loopback { .. }));
-        let outer = |link: Option<&Link>| match link {
-            Some(Link::Tunnel { outer, .. }) => Some(*outer),
-            _ => None,
+        let outer = |link: &Link| match link {
+            Link::Tunnel { outer, .. } => Some(*outer),
+            Link::Loopback { .. } => None,
         };
         match (wanted, is) {
-            (Some(wanted), Some(is)) if outer(Some(wanted)) == outer(Some(is)) => {
-                count += usize::from(wanted.is_up() != is.is_up());
-                if !wanted.is_up() && is.is_up() {
-                    shut.insert(name);
-                }
-            }
+            (Some(wanted), Some(is)) if outer(wanted) == outer(is) => count += usize::from(!is.is_up()),
             _ => {
+                // A loopback is made down and a tunnel up.
+                let made = |link: &Link| 1 + usize::from(matches!(link, Link::Loopback { .. }));
                 count += usize::from(is.is_some()) + wanted.map_or(0, made);
                 lost.insert(name);
             }
@@ -122,7 +112,7 @@ fn distance(desired: &State, actual: &State) -> usize {
     count += desired.rules.symmetric_difference(&actual.rules).count();
     for key in desired.routes.keys().chain(actual.routes.keys()).collect::<BTreeSet<_>>() {
         let is = actual.routes.get(key);
-        let is = is.filter(|route| !lost.contains(&route.interface) && !shut.contains(&route.interface));
+        let is = is.filter(|route| !lost.contains(&route.interface));
         count += usize::from(desired.routes.get(key) != is);
     }
     let mut left = actual.clone();

@@ -76,14 +76,14 @@ impl State {
 pub enum Link {
     /// Holds an address.
     Loopback {
-        /// Set up.
+        /// Set up; always so where it is wanted.
         up: bool,
     },
     /// A GRE tunnel.
     Tunnel {
         /// What cannot be changed once it exists.
         outer: Outer,
-        /// Set up; a tunnel that is down carries nothing.
+        /// Set up; always so where it is wanted.
         up: bool,
     },
 }

@@ -148,7 +148,7 @@ pub struct Tunnel {
     pub mtu: u16,
     /// Outer TTL.
     pub ttl: u8,
-    /// True on a drained device: the tunnel is there and carries nothing.
+    /// True on a drained device: the user keeps the tunnel's numbers, and no interface is made for it.
     pub shut: bool,
     /// What it carries and who may send what into it.
     pub service: Service,

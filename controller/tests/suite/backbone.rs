@@ -1,5 +1,7 @@
 //! Three devices on the internet and a backbone between them, all running.
 
+use dz_net::kernel::{LinkKind, LinkSpec};
+
 use crate::{
     chain::Chain,
     wire::{Controller, Host, Internet, Process, agent, cable},
@@ -12,6 +14,8 @@ pub(crate) struct Backbone {
     pub(crate) controller: Controller,
     devices: Vec<(&'static str, Host)>,
     pub(crate) agents: Vec<Process>,
+    /// In the direct link.
+    pub(crate) switch: Switch,
 }
 
 const DEVICES: [(&str, &str, &str); 3] =
@@ -33,10 +37,10 @@ impl Backbone {
         let [nyc1, pit1, chi1] = [0, 1, 2].map(|index: usize| &devices[index].1);
         cable((nyc1, "Ethernet1"), (pit1, "Ethernet1")).await;
         cable((pit1, "Ethernet2"), (chi1, "Ethernet2")).await;
-        cable((nyc1, "Ethernet3"), (chi1, "Ethernet3")).await;
+        let switch = Switch::new((nyc1, "Ethernet3"), (chi1, "Ethernet3")).await;
         let controller = Controller::start(chain.view(), &[nyc1, pit1, chi1]);
         let agents = devices.iter().map(|(code, host)| agent(host, chain.key(code))).collect();
-        Self { chain, internet, controller, devices, agents }
+        Self { chain, internet, controller, devices, agents, switch }
     }
 
     pub(crate) async fn settle(&self) {
@@ -46,6 +50,34 @@ impl Backbone {
 
     pub(crate) fn host(&self, device: &str) -> &Host {
         &self.devices.iter().find(|(code, _)| *code == device).unwrap().1
+    }
+}
+
+/// In the middle of a cable: what it does not pass on is lost without a sign at either end.
+pub(crate) struct Switch(Host);
+
+impl Switch {
+    async fn new(a: (&Host, &str), z: (&Host, &str)) -> Self {
+        let switch = Self(Host::new().await);
+        cable(a, (&switch.0, "a")).await;
+        cable(z, (&switch.0, "z")).await;
+        switch.connect().await;
+        switch
+    }
+
+    pub(crate) async fn connect(&self) {
+        let netlink = &self.0.netlink;
+        let bridge = LinkSpec { name: "bridge".to_owned(), kind: LinkKind::Bridge, mtu: None };
+        let _ = netlink.add_link(&bridge).await.unwrap();
+        let bridge = self.0.index("bridge").await;
+        netlink.set_link_up(bridge, true).await.unwrap();
+        for port in ["a", "z"] {
+            netlink.set_link_master(self.0.index(port).await, bridge).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn cut(&self) {
+        self.0.netlink.delete_link(self.0.index("bridge").await).await.unwrap();
     }
 }
 

@@ -10,7 +10,7 @@ use dz_net::{
     kernel::Scope,
     sandbox,
 };
-use dz_sdk::program::state::LinkStatus;
+use dz_sdk::program::state::{DeviceStatus, LinkStatus};
 use solana_pubkey::Pubkey;
 
 use crate::{
@@ -99,6 +99,15 @@ impl Client {
     }
 }
 
+/// Waits until what is sent takes the short way, or the long one.
+async fn becomes(what: &str, from: &Client, to: &Client, direct: bool) {
+    eventually(what, async || match from.takes_two_devices(to)? {
+        is if is == direct => Ok(()),
+        _ => Err("still the other way".to_owned()),
+    })
+    .await;
+}
+
 /// A client of one of the devices, with its own address.
 async fn client(net: &mut Backbone, device: &str, number: u8, tenant: Option<&str>) -> Client {
     let client = format!("9.1.0.{number}");
@@ -182,16 +191,50 @@ fn what_drains_or_breaks_is_gone_around() {
         // With the other way cut, the drained link is better than none; the devices notice by themselves.
         let pit1 = net.host("pit1").clone();
         pit1.netlink.set_link_up(pit1.index("Ethernet2").await, false).await.unwrap();
-        let becomes = async |what: &str, direct: bool| {
-            eventually(what, async || match a.takes_two_devices(&b)? {
-                is if is == direct => Ok(()),
-                _ => Err("still the other way".to_owned()),
-            })
-            .await;
-        };
-        becomes("the drained link takes over", true).await;
+        becomes("the drained link takes over", &a, &b, true).await;
         pit1.netlink.set_link_up(pit1.index("Ethernet2").await, true).await.unwrap();
-        becomes("the way around is back", false).await;
+        becomes("the way around is back", &a, &b, false).await;
+    });
+}
+
+#[test]
+fn a_link_that_falls_silent_is_gone_around() {
+    sandbox::run_async(async || {
+        let mut net = Backbone::new().await;
+        let (a, b) = (client(&mut net, "nyc1", 1, None).await, client(&mut net, "chi1", 2, None).await);
+        a.route_to(b.dz_ip).await;
+        b.route_to(a.dz_ip).await;
+        net.settle().await;
+        becomes("the direct link is taken", &a, &b, true).await;
+        net.switch.cut().await;
+        becomes("the way around is taken", &a, &b, false).await;
+        let broken = net.controller.devices().await.unwrap().devices;
+        let broken = broken.iter().flat_map(|device| device.report.clone().unwrap().failed_links);
+        assert_eq!(broken.collect::<BTreeSet<_>>(), BTreeSet::from(["nyc1-chi1".to_owned()]));
+        net.switch.connect().await;
+        becomes("the direct link is back", &a, &b, true).await;
+    });
+}
+
+#[test]
+fn a_drained_device_serves_nobody_and_carries_what_has_no_other_way() {
+    sandbox::run_async(async || {
+        let mut net = Backbone::new().await;
+        let (a, b) = (client(&mut net, "nyc1", 1, None).await, client(&mut net, "chi1", 2, None).await);
+        let c = client(&mut net, "pit1", 3, None).await;
+        for (from, to) in [(&a, &b), (&b, &a), (&a, &c), (&c, &a)] {
+            from.route_to(to.dz_ip).await;
+        }
+        net.chain.set_link("nyc1-chi1", LinkStatus::HardDrained);
+        net.chain.set_device("pit1", DeviceStatus::Drained);
+        net.settle().await;
+        a.reaches(&b).expect("through the drained device");
+        assert_eq!(net.host("pit1").netlink.link("tun503").await.unwrap(), None);
+
+        net.chain.set_device("pit1", DeviceStatus::Activated);
+        net.settle().await;
+        a.reaches(&c).expect("the device is back");
+        c.reaches(&a).expect("both ways");
     });
 }
 
