@@ -6,6 +6,7 @@ use std::{
 };
 
 use dz_serviceability::{
+    instruction::{DEFAULT_VRF_ID, FIRST_TUNNEL_ID},
     network::NetworkV4,
     pda,
     state::{AddressSource, PoolKind, PrefixSource},
@@ -13,17 +14,24 @@ use dz_serviceability::{
 use solana_pubkey::Pubkey;
 
 use super::Findings;
-use crate::{instruction as ix, view::NetworkView};
+use crate::view::NetworkView;
 
 /// Values that are held, by pool.
 struct Held<'a> {
     view: &'a NetworkView,
     findings: &'a mut Findings,
+    config: Pubkey,
+    places: BTreeMap<Place, Pubkey>,
     values: BTreeMap<Pubkey, BTreeSet<u32>>,
 }
 
+/// What a pool says of itself; finding its address from that would cost a hash or two each.
+type Place = (PoolKind, Pubkey, u32);
+
 pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
-    let mut held = Held { view, findings, values: BTreeMap::new() };
+    let places = view.pools().iter().map(|(key, pool)| ((pool.kind, pool.owner, pool.base), *key)).collect();
+    let config = pda::config(view.program()).0;
+    let mut held = Held { view, findings, config, places, values: BTreeMap::new() };
     held.of_contributors();
     held.of_devices();
     held.of_interfaces();
@@ -79,17 +87,22 @@ impl Held<'_> {
         self.run(pool, value.into(), 1, holder);
     }
 
+    fn place(&self, kind: PoolKind, owner: Pubkey, base: u32) -> Pubkey {
+        self.places.get(&(kind, owner, base)).copied().unwrap_or_default()
+    }
+
     fn registered(&mut self, net: NetworkV4, holder: &Pubkey) {
-        self.net(ix::registry(self.view.program(), net.network()), net, holder);
+        let base = u32::from(net.network()) & !0xff;
+        self.net(self.place(PoolKind::AddressRegistry, self.config, base), net, holder);
     }
 
     fn of_contributors(&mut self) {
-        let config = pda::config(self.view.program()).0;
-        let blocks = self.view.block_pools(PoolKind::DoubleZeroBlock);
+        let blocks: Vec<_> =
+            self.view.pools().iter().filter(|(_, pool)| pool.kind == PoolKind::DoubleZeroBlock).collect();
         for (key, contributor) in self.view.contributors() {
             for block in &contributor.blocks {
                 let pool = blocks.iter().find(|(_, pool)| pool.contains(block.network().into()));
-                self.net(pool.map_or(config, |(key, _)| *key), *block, key);
+                self.net(pool.map_or(Pubkey::default(), |(key, _)| **key), *block, key);
                 self.registered(*block, key);
             }
         }
@@ -108,10 +121,11 @@ impl Held<'_> {
     }
 
     fn of_interfaces(&mut self) {
-        let first = self.view.config().map_or(0, |config| config.endpoint_loopback_first);
+        let first = self.view.config().map_or(0, |config| u32::from(config.endpoint_loopback_first));
         for (key, interface) in self.view.interfaces() {
             if let Some(number) = interface.loopback_number {
-                self.one(ix::endpoint_loopbacks(self.view.program(), &interface.device, first), number, key);
+                let pool = self.place(PoolKind::EndpointLoopbacks, interface.device, first);
+                self.one(pool, number, key);
             }
             match interface.address.map(|address| (address.ip, address.source)) {
                 Some((ip, AddressSource::Own)) => self.registered(NetworkV4::host(ip), key),
@@ -125,7 +139,8 @@ impl Held<'_> {
         for (key, user) in self.view.users() {
             let Some(allocation) = user.allocation else { continue };
             self.net(allocation.tunnel_pool, allocation.tunnel_net, key);
-            self.one(ix::tunnel_ids(self.view.program(), &user.device), allocation.tunnel_id, key);
+            let ids = self.place(PoolKind::TunnelIds, user.device, FIRST_TUNNEL_ID.into());
+            self.one(ids, allocation.tunnel_id, key);
             if let Some(pool) = allocation.dz_ip_pool {
                 self.one(pool, allocation.dz_ip, key);
             }
@@ -135,7 +150,8 @@ impl Held<'_> {
     fn of_others(&mut self) {
         for (key, tenant) in self.view.tenants() {
             if let Some(vrf_id) = tenant.vrf_id {
-                self.one(ix::vrf_ids(self.view.program()), vrf_id, key);
+                let pool = self.place(PoolKind::VrfIds, self.config, DEFAULT_VRF_ID.into());
+                self.one(pool, vrf_id, key);
             }
         }
         for (key, group) in self.view.groups() {

@@ -39,10 +39,10 @@ fn owner_of(view: &NetworkView, contributor: &Pubkey) -> usize {
 
 pub(crate) fn step(view: &NetworkView, op: &Op) -> Option<Step> {
     match op.verb {
-        0..=7 => config(view, op),
-        8..=23 => contributor(view, op),
-        24..=30 => exchange(view, op),
-        31..=86 => device(view, op),
+        0..=11 => config(view, op),
+        12..=27 => contributor(view, op),
+        28..=33 => exchange(view, op),
+        34..=86 => device(view, op),
         87..=112 => interface(view, op),
         113..=136 => link(view, op),
         137..=146 => tenant(view, op),
@@ -71,7 +71,7 @@ fn config(view: &NetworkView, op: &Op) -> Option<Step> {
         }
         2 => one(actor, ix::global_config::add_foundation(&P, &key, key), false),
         3 => one(actor, ix::global_config::remove_foundation(&P, &key, target), false),
-        4 if op.b % 2 == 0 => {
+        4 if op.c % 2 == 0 => {
             let fresh = Pubkey::new_from_array([99; 32]);
             let add = ix::global_config::add_foundation(&P, &key, fresh);
             let remove = ix::global_config::remove_foundation(&P, &key, fresh);
@@ -102,7 +102,7 @@ fn config(view: &NetworkView, op: &Op) -> Option<Step> {
 }
 
 fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
-    let code = CONTRIBUTORS[usize::from(op.a) % 2];
+    let code = CONTRIBUTORS[usize::from(op.a) % 3];
     let key = pda::contributor(&P, code).0;
     let found = view.contributor(&key);
     let (f, a) = (op.actor(F), op.actor(A));
@@ -114,19 +114,27 @@ fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
     let status = found.status;
     use ContributorStatus::{Activated, Deleting, Suspended};
     match op.b % 8 {
-        1 => one(f, ix::contributor::suspend_contributor(&P, &ACTORS[f], key), f == F && status == Activated),
+        1 if op.c % 3 == 0 => {
+            one(f, ix::contributor::suspend_contributor(&P, &ACTORS[f], key), f == F && status == Activated)
+        }
         2 | 3 => one(f, ix::contributor::resume_contributor(&P, &ACTORS[f], key), f == F && status == Suspended),
         4 => {
             let legal = f == F && status != Deleting;
             one(f, ix::contributor::update_contributor(&P, &ACTORS[f], key, found.owner), legal)
         }
-        5 if op.c % 4 == 0 => {
+        5 => {
             let holds = view.devices().values().any(|device| device.contributor == key)
                 || view.links().values().any(|link| link.contributor == key);
             one(f, ix::contributor::delete_contributor(&P, &ACTORS[f], key), f == F && status != Deleting && !holds)
         }
-        6 => {
+        // One that goes away mostly goes on going.
+        6 | 7 if status == Deleting || op.b % 16 == 6 => {
             let end = build::close_contributor(view, &ACTORS[a], key).ok()?;
+            // Often only the last step, which is right only when there are no blocks to give back.
+            if op.c % 2 == 0 {
+                let close = end.last()?.clone();
+                return one(a, close, a == A && status == Deleting && found.blocks.is_empty());
+            }
             let legal = a == A && status == Deleting;
             Some(Step { actor: a, instructions: end, legal })
         }
@@ -469,8 +477,9 @@ fn usable(view: &NetworkView, end: LinkEnd) -> bool {
 }
 
 fn create_link(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
-    let (a_key, a) = pick_of(view.interfaces(), op.b)?;
-    let (z_key, z) = pick_of(view.interfaces(), op.c)?;
+    let usual = |kind| kind == InterfaceKind::Physical || op.c % 8 == 0;
+    let ports: Vec<_> = view.interfaces().iter().filter(|(_, found)| usual(found.kind)).collect();
+    let ((&a_key, a), (&z_key, z)) = (pick(&ports, op.a.wrapping_add(op.b))?, pick(&ports, op.c)?);
     let contributor = view.device(&a.device)?.contributor;
     let actor = op.actor(owner_of(view, &contributor));
     let ends = [LinkEnd { device: a.device, interface: a_key }, LinkEnd { device: z.device, interface: z_key }];

@@ -2,8 +2,19 @@
 
 use std::net::Ipv4Addr;
 
-use dz_sdk::{NetworkView, instruction::global_config as ix, local::LocalBank};
-use dz_serviceability::{ID as P, instruction::GlobalConfigArgs, network::NetworkV4, state::PoolKind};
+use dz_sdk::{
+    NetworkView, build,
+    instruction::{self as all, access_pass::PassLimits, global_config as ix},
+    local::LocalBank,
+};
+use dz_serviceability::{
+    ID as P,
+    instruction::{CreateDeviceArgs, GlobalConfigArgs},
+    network::NetworkV4,
+    pda,
+    state::{Bootstrap, DeviceCaps, DeviceType, PoolKind},
+};
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 /// Who acts.
@@ -26,7 +37,8 @@ pub(crate) const PAYER: usize = 4;
 /// Owner of groups, administrator of tenants.
 pub(crate) const GROUP_OWNER: usize = 6;
 
-pub(crate) const CONTRIBUTORS: [&str; 2] = ["c0", "c1"];
+/// The third one never has devices, so that its whole life is seen.
+pub(crate) const CONTRIBUTORS: [&str; 3] = ["c0", "c1", "c2"];
 pub(crate) const EXCHANGES: [&str; 2] = ["x0", "x1"];
 pub(crate) const DEVICES: [&str; 4] = ["d0", "d1", "d2", "d3"];
 pub(crate) const LINKS: [&str; 3] = ["l0", "l1", "l2"];
@@ -99,6 +111,119 @@ pub(crate) fn genesis() -> LocalBank {
     instructions.extend(BLOCK_KINDS.map(|kind| ix::add_block(&P, &f, kind, block(kind, 0))));
     bank.execute(&[f], &instructions).expect("genesis");
     bank
+}
+
+/// A network that works: devices of all three bootstraps, tenants, groups, passes, ports for links.
+pub(crate) fn furnished() -> LocalBank {
+    let mut bank = genesis();
+    let mut view = bank.view().expect("a fresh bank");
+    let third = all::contributor::create_contributor(&P, &ACTORS[F], CONTRIBUTORS[2], ACTORS[OWNER]);
+    let second = block(PoolKind::DoubleZeroBlock, 1);
+    act(&mut bank, &mut view, F, |_| vec![third, ix::add_block(&P, &ACTORS[F], PoolKind::DoubleZeroBlock, second)]);
+    let third = pda::contributor(&P, CONTRIBUTORS[2]).0;
+    act(&mut bank, &mut view, A, |view| {
+        vec![build::allocate_contributor_block(view, &ACTORS[A], third, second).expect("a block")]
+    });
+    for index in 0..2 {
+        act(&mut bank, &mut view, F, |_| {
+            let f = ACTORS[F];
+            vec![
+                all::contributor::create_contributor(&P, &f, CONTRIBUTORS[index], ACTORS[OWNER + index]),
+                all::exchange::create_exchange(&P, &f, EXCHANGES[index], "name", 1, 2),
+                all::tenant::create_tenant(&P, &f, TENANTS[index], vec![ACTORS[GROUP_OWNER]]),
+                all::multicast_group::create_multicast_group(&P, &f, GROUPS[index], ACTORS[GROUP_OWNER], 1000),
+            ]
+        });
+        act(&mut bank, &mut view, A, |view| {
+            let group = pda::multicast_group(&P, GROUPS[index]).0;
+            let ip = block(PoolKind::MulticastGroupBlock, 0).address(index as u32).expect("two");
+            let contributor = pda::contributor(&P, CONTRIBUTORS[index]).0;
+            let slash24 = NetworkV4::new(Ipv4Addr::new(45, 33, index as u8, 0), 24).expect("a network");
+            vec![
+                all::tenant::activate_tenant(&P, &ACTORS[A], pda::tenant(&P, TENANTS[index]).0, 2 + index as u16),
+                build::activate_multicast_group(view, &ACTORS[A], group, ip).expect("a block"),
+                build::allocate_contributor_block(view, &ACTORS[A], contributor, slash24).expect("a block"),
+            ]
+        });
+    }
+    for (index, bootstrap) in
+        [Bootstrap::OwnPrefix, Bootstrap::Carve { prefix_len: 29 }, Bootstrap::OwnEndpoints].into_iter().enumerate()
+    {
+        device(&mut bank, &mut view, index, bootstrap);
+    }
+    act(&mut bank, &mut view, F, |_| {
+        let limits = PassLimits { last_access_epoch: u64::MAX, max_unicast_users: 3, max_multicast_users: 3 };
+        let mut instructions = vec![];
+        for (payer, ip) in [(ACTORS[PAYER], Ipv4Addr::UNSPECIFIED), (ACTORS[PAYER + 1], client_ip(0))] {
+            instructions.push(all::access_pass::set_access_pass(&P, &ACTORS[F], ip, payer, limits, &[]));
+            let pass = pda::access_pass(&P, ip, &payer).0;
+            instructions.extend(GROUPS[..2].iter().map(|code| {
+                let group = pda::multicast_group(&P, code).0;
+                all::access_pass::set_pass_group(&P, &ACTORS[F], pass, group, true, true)
+            }));
+        }
+        instructions
+    });
+    bank
+}
+
+/// An activated device with endpoints and an activated port.
+fn device(bank: &mut LocalBank, view: &mut NetworkView, index: usize, bootstrap: Bootstrap) {
+    let owner = OWNER + index % 2;
+    let contributor = pda::contributor(&P, CONTRIBUTORS[index % 2]).0;
+    let key = pda::device(&P, DEVICES[index]).0;
+    let (o, a) = (ACTORS[owner], ACTORS[A]);
+    act(bank, view, owner, |view| {
+        let args = CreateDeviceArgs {
+            code: DEVICES[index].to_owned(),
+            device_type: DeviceType::Hybrid,
+            public_ip: public_ip(index as u8),
+            bootstrap,
+            endpoints_wanted: None,
+            tunnel_slots: 4,
+            caps: DeviceCaps { max_users: 6, ..DeviceCaps::default() },
+        };
+        let exchange = pda::exchange(&P, EXCHANGES[index % 2]).0;
+        vec![build::create_device(view, &o, contributor, exchange, args).expect("a config")]
+    });
+    act(bank, view, owner, |view| {
+        vec![build::create_interface(view, &o, key, INTERFACES[0], None, false).expect("a device")]
+    });
+    let port = pda::interface(&P, &key, INTERFACES[0]).0;
+    act(bank, view, A, |_| vec![all::interface::activate_interface(&P, &a, key, port)]);
+    let net = match bootstrap {
+        Bootstrap::OwnEndpoints => {
+            let ip = Some(Ipv4Addr::new(9, 0, 3, 1));
+            act(bank, view, owner, |view| {
+                vec![build::create_interface(view, &o, key, "Loopback100", ip, true).expect("a device")]
+            });
+            let endpoint = pda::interface(&P, &key, "Loopback100").0;
+            act(bank, view, A, |_| vec![all::interface::activate_interface(&P, &a, key, endpoint)]);
+            None
+        }
+        Bootstrap::OwnPrefix => {
+            let net = own_prefix(0);
+            act(bank, view, owner, |view| vec![build::add_device_prefix(view, &o, key, net).expect("a device")]);
+            Some(net)
+        }
+        Bootstrap::Carve { prefix_len } => {
+            let net = NetworkV4::new(Ipv4Addr::new(45, 33, (index % 2) as u8, 0), prefix_len).expect("a network");
+            act(bank, view, A, |view| vec![build::carve_device_prefix(view, &a, key, net).expect("a device")]);
+            Some(net)
+        }
+    };
+    for number in 1..=2 {
+        if let Some(ip) = net.and_then(|net| net.address(number)) {
+            let pull = |view: &NetworkView| build::pull_endpoint(view, &a, key, ip, 99 + number as u16);
+            act(bank, view, A, |view| vec![pull(view).expect("a prefix")]);
+        }
+    }
+    act(bank, view, A, |_| vec![all::device::activate_device(&P, &a, key)]);
+}
+
+fn act(bank: &mut LocalBank, view: &mut NetworkView, actor: usize, f: impl FnOnce(&NetworkView) -> Vec<Instruction>) {
+    bank.execute(&[ACTORS[actor]], &f(view)).expect("a furnished world");
+    bank.refresh(view).expect("accounts that can be read");
 }
 
 /// The `index`-th of a list, if there is one.
