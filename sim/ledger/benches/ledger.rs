@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context;
 use dzsim_ledger::{ClientName, Ledger, LedgerConfig, keypair};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
 use solana_account::Account;
 use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_keypair::Keypair;
@@ -19,17 +22,20 @@ use solana_rpc_client_api::config::{RpcAccountInfoConfig, RpcProgramAccountsConf
 use solana_signer::Signer;
 use solana_system_interface::instruction::transfer;
 use solana_transaction::Transaction;
+use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 const CLIENTS: usize = 4;
 const PROGRAM: Pubkey = Pubkey::new_from_array([7; 32]);
 const ACCOUNTS: u64 = 10_000;
 const ACCOUNT_BYTES: usize = 200;
 const READS: u32 = 5;
+const SUBSCRIBERS: u64 = 100;
 
 struct Bench {
     ledger: Ledger,
     payer: Keypair,
     rpc: Arc<RpcClient>,
+    ws: String,
 }
 
 impl Bench {
@@ -48,8 +54,9 @@ impl Bench {
         println!("start with {ACCOUNTS} accounts      {:>10.1?}", started.elapsed());
         let [http, ws] = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
         let rpc = Arc::new(RpcClient::new(format!("http://{}", http.local_addr()?)));
+        let ws_url = format!("ws://{}", ws.local_addr()?);
         ledger.serve(http, ws, ClientName::new("bench"))?;
-        Ok(Self { ledger, payer, rpc })
+        Ok(Self { ledger, payer, rpc, ws: ws_url })
     }
 
     /// Signed transfers, no two alike.
@@ -85,6 +92,36 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// Changes an account so many times while many subscribe to its program.
+    async fn fan_out(&self, changes: u64) -> anyhow::Result<Duration> {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": "programSubscribe",
+            "params": [Pubkey::default().to_string(), {"encoding": "base64+zstd", "filters": [{"dataSize": 0}]}]});
+        let mut subscribers = Vec::new();
+        for _ in 0..SUBSCRIBERS {
+            let (mut socket, _) = connect_async(&self.ws).await?;
+            socket.send(Message::text(request.to_string())).await?;
+            socket.next().await.context("an answer")??;
+            subscribers.push(tokio::spawn(async move {
+                // Payer and payee change each time.
+                for _ in 0..2 * changes {
+                    socket.next().await.context("a notification")??;
+                }
+                anyhow::Ok(())
+            }));
+        }
+        let transactions = self.transfers(changes, 4);
+        let started = Instant::now();
+        for transaction in transactions {
+            self.ledger.send_without_preflight(transaction.into()).await?;
+        }
+        for subscriber in subscribers {
+            subscriber.await??;
+        }
+        Ok(started.elapsed())
+    }
+}
+
 fn report(what: &str, count: u64, took: Duration) {
     let per_second = count as f64 / took.as_secs_f64();
     println!("{what:<32}{per_second:>10.0} per second, {:.1?} each", took / u32::try_from(count).unwrap_or(u32::MAX));
@@ -103,6 +140,10 @@ async fn main() -> anyhow::Result<()> {
     report("in process, no preflight", count, started.elapsed());
     report("RPC, 4 clients, no preflight", count, bench.send(count, 2, true).await?);
     report("RPC, 4 clients, preflight", count, bench.send(count, 3, false).await?);
+
+    let changes = count / 10;
+    let took = bench.fan_out(changes).await?;
+    report("told to 100 subscribers", changes * SUBSCRIBERS, took);
 
     let started = Instant::now();
     for _ in 0..READS {

@@ -21,6 +21,7 @@ use crate::{
     history::{FIRST_SLOT, History, ReturnData, TransactionRecord},
     logs::once_each,
     message::{fee_message, look_up, writable},
+    pubsub::Texts,
     replica::{Landed, Replica, clock_account},
 };
 
@@ -365,6 +366,7 @@ impl Chain {
             time: replica.history.time_of(slot),
             transaction: Arc::new(record),
             changes,
+            texts: Texts::default(),
         });
         replica.apply(&landed, message);
         landed

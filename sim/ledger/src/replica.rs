@@ -10,10 +10,11 @@ use solana_hash::Hash;
 use crate::{
     accounts::{AccountChange, AccountIndex, MAX_READ_LAG},
     history::{FIRST_SLOT, History, TransactionRecord},
+    pubsub::Texts,
 };
 
 /// What one slot brought.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Landed {
     /// The slot, which is the chain's revision.
     pub slot: Slot,
@@ -25,6 +26,7 @@ pub struct Landed {
     pub transaction: Arc<TransactionRecord>,
     /// What it changed, the clock included; each address once.
     pub changes: Vec<AccountChange>,
+    pub(crate) texts: Texts,
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 mod delivery;
 mod subscription;
+mod texts;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,6 +16,7 @@ use tokio::{
     time::Instant,
 };
 
+pub(crate) use self::texts::Texts;
 use self::{
     delivery::Delivery,
     subscription::{Subscription, Topic},
@@ -180,8 +182,10 @@ impl Session {
         let mut notifications = Vec::new();
         self.subscriptions.retain(|id, subscription| {
             let results = subscription.results(landed, announce_closed);
-            notifications.extend(results.iter().map(|result| subscription.notification(*id, result)));
-            results.is_empty() || !subscription.topic.is_once()
+            let told = !results.is_empty();
+            let results = results.iter().flat_map(|results| results.iter());
+            notifications.extend(results.map(|result| subscription.notification(*id, result)));
+            !told || !subscription.topic.is_once()
         });
         self.offer(notifications)
     }

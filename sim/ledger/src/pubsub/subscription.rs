@@ -16,7 +16,9 @@ use solana_rpc_client_api::{
 };
 use solana_signature::Signature;
 
+use super::texts::{Results, Says};
 use crate::{
+    accounts::AccountChange,
     encode::account::{encode, passes},
     history::TransactionRecord,
     replica::{Landed, Replica},
@@ -145,7 +147,7 @@ impl Subscription {
     }
 
     /// What it is told of a slot.
-    pub(crate) fn results(&self, landed: &Landed, announce_closed: bool) -> Vec<String> {
+    pub(crate) fn results(&self, landed: &Landed, announce_closed: bool) -> Vec<Results> {
         if landed.slot <= self.since {
             return Vec::new();
         }
@@ -153,54 +155,72 @@ impl Subscription {
         match &self.topic {
             Topic::Account { address, encoding, slice } => {
                 let change = landed.changes.iter().find(|change| change.address == *address);
-                let account = change.map(|change| change.after.as_deref().cloned().unwrap_or_default());
-                account.and_then(|account| encode(&account, *encoding, *slice).ok()).map(|account| with(slot, account))
+                change.map(|change| account_text(landed, change, false, *encoding, *slice)).into_iter().collect()
             }
-            .into_iter()
-            .collect(),
-            Topic::Program { id, filters, encoding, slice } => {
-                let closed = Account::default();
-                let mut results = Vec::new();
-                for change in &landed.changes {
-                    let account = match (&change.before, &change.after) {
-                        (_, Some(after)) if after.owner == *id => after.as_ref(),
-                        // Its filters speak of data that is gone; it is told if they let the account pass before.
-                        (Some(before), None) if announce_closed && before.owner == *id && passes(before, filters) => {
-                            &closed
-                        }
-                        _ => continue,
-                    };
-                    let is_closed = change.after.is_none();
-                    if !is_closed && !passes(account, filters) {
-                        continue;
-                    }
-                    if let Ok(account) = encode(account, *encoding, *slice) {
-                        results.push(with(slot, RpcKeyedAccount { pubkey: change.address.to_string(), account }));
-                    }
-                }
-                results
-            }
-            Topic::Signature { signature, received } if landed.transaction.signature == *signature => {
-                signature_results(slot, &landed.transaction, *received)
-            }
-            Topic::Signature { .. } => Vec::new(),
+            Topic::Program { id, filters, encoding, slice } => landed
+                .changes
+                .iter()
+                .filter(|change| concerns(change, id, filters, announce_closed))
+                .map(|change| account_text(landed, change, true, *encoding, *slice))
+                .collect(),
+            Topic::Signature { signature, received } => match landed.transaction.signature == *signature {
+                true => vec![signature_results(slot, &landed.transaction, *received).into()],
+                false => Vec::new(),
+            },
             Topic::Logs { mentions } => {
                 let record = &landed.transaction;
                 if mentions.is_some_and(|address| !record.addresses().any(|named| *named == address)) {
                     return Vec::new();
                 }
-                let value = RpcLogsResponse {
-                    signature: record.signature.to_string(),
-                    err: record.error.clone().map(Into::into),
-                    logs: record.logs.clone(),
-                };
-                vec![with(slot, value)]
+                vec![landed.texts.of(Says::Logs, || {
+                    let value = RpcLogsResponse {
+                        signature: record.signature.to_string(),
+                        err: record.error.clone().map(Into::into),
+                        logs: record.logs.clone(),
+                    };
+                    vec![with(slot, value)]
+                })]
             }
-            Topic::Slot => vec![text(&SlotInfo { slot, parent: slot - 1, root: slot - 1 })],
-            Topic::SlotsUpdates => slot_updates(landed).iter().map(text).collect(),
-            Topic::Root => vec![slot.to_string()],
+            Topic::Slot => vec![[text(&SlotInfo { slot, parent: slot - 1, root: slot - 1 })].into()],
+            Topic::SlotsUpdates => {
+                vec![landed.texts.of(Says::SlotUpdates, || slot_updates(landed).iter().map(text).collect())]
+            }
+            Topic::Root => vec![[slot.to_string()].into()],
         }
     }
+}
+
+/// Whether a program's subscriber is told of a change.
+fn concerns(change: &AccountChange, program: &Pubkey, filters: &[RpcFilterType], announce_closed: bool) -> bool {
+    match (&change.before, &change.after) {
+        (_, Some(after)) => after.owner == *program && passes(after, filters),
+        // The filters speak of data that is gone; it is told if they let the account pass before.
+        (Some(before), None) => announce_closed && before.owner == *program && passes(before, filters),
+        (None, None) => false,
+    }
+}
+
+fn account_text(
+    landed: &Landed,
+    change: &AccountChange,
+    keyed: bool,
+    encoding: UiAccountEncoding,
+    slice: Option<UiDataSliceConfig>,
+) -> Results {
+    let address = change.address;
+    landed.texts.of(Says::Account { address, keyed, encoding, slice }, || {
+        // A closed account is one that has nothing.
+        let account = change
+            .after
+            .as_deref()
+            .map_or_else(|| encode(&Account::default(), encoding, slice), |account| encode(account, encoding, slice));
+        // What the encoding cannot say (long data in base58) is not told.
+        let Ok(account) = account else { return Vec::new() };
+        vec![match keyed {
+            true => with(landed.slot, RpcKeyedAccount { pubkey: address.to_string(), account }),
+            false => with(landed.slot, account),
+        }]
+    })
 }
 
 fn signature_results(slot: Slot, record: &TransactionRecord, received: bool) -> Vec<String> {

@@ -1,0 +1,35 @@
+//! What is told of one slot, written once for all who are told the same.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig};
+use solana_pubkey::Pubkey;
+
+/// What a text says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Says {
+    /// What an account is now; with its address where the subscriber does not know it.
+    Account { address: Pubkey, keyed: bool, encoding: UiAccountEncoding, slice: Option<UiDataSliceConfig> },
+    /// What the transaction said.
+    Logs,
+    /// What happened to the slot.
+    SlotUpdates,
+}
+
+/// The results of notifications, as JSON.
+pub(super) type Results = Arc<[String]>;
+
+/// The texts of one slot.
+#[derive(Debug, Default)]
+pub(crate) struct Texts(Mutex<HashMap<Says, Results>>);
+
+impl Texts {
+    /// The text that says it; whoever comes first writes it.
+    pub(super) fn of(&self, says: Says, write: impl FnOnce() -> Vec<String>) -> Results {
+        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(texts.entry(says).or_insert_with(|| write().into()))
+    }
+}
