@@ -6,6 +6,27 @@
 //! and recorded if that is wanted.
 //!
 //! A sans-I/O core decides; one thread carries packets between it and the devices. [`Fabric`] is the handle.
+//!
+//! ```no_run
+//! # use std::{os::fd::OwnedFd, time::Duration};
+//! # use dzsim_fabric::{Fabric, FabricConfig, NodeSpec, PathProfile, TrafficFilter};
+//! # fn uplink_of(_node: &str) -> OwnedFd { unimplemented!("a TUN opened in the node's network namespace") }
+//! let fabric = Fabric::start(FabricConfig { seed: 7, ..FabricConfig::default() })?;
+//! for (name, prefix) in [("val1", "100.0.0.1/32"), ("nyc1", "45.33.100.0/29")] {
+//!     let prefixes = vec![prefix.parse()?];
+//!     fabric.attach(NodeSpec { name: name.to_owned(), tun: uplink_of(name), vnet_hdr: true, prefixes })?;
+//! }
+//! fabric.set_path_both("val1", "nyc1", PathProfile::with_delay(Duration::from_millis(4)))?;
+//!
+//! let mark = fabric.mark();
+//! // Something sends; whoever expects it waits for the fact.
+//! let gre = TrafficFilter { from: Some("val1".to_owned()), protocol: Some(47), ..TrafficFilter::default() };
+//! let mut version = fabric.version();
+//! while fabric.traffic_since(&mark, &gre).delivered.packets == 0 {
+//!     version = fabric.wait_traffic(version, Duration::from_secs(1));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod geo;
 

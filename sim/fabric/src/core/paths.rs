@@ -48,6 +48,8 @@ impl Path {
     /// What happened to packets of this protocol.
     pub(super) fn counters_mut(&mut self, protocol: u8) -> &mut ProtocolCounters {
         let at = self.counters.iter().position(|(of, _)| *of == protocol).unwrap_or_else(|| {
+            // Most paths carry one protocol or two, and there may be a million.
+            self.counters.reserve_exact(1);
             self.counters.push((protocol, ProtocolCounters::default()));
             self.counters.len() - 1
         });
@@ -173,7 +175,10 @@ impl Paths {
             Some(profile) => self.pairs.insert(pair, Arc::new(profile)),
             None => self.pairs.remove(&pair),
         };
-        self.refresh(nodes, |path| (path.from, path.to) == pair);
+        // Paths by a rule have the rule's profile.
+        if let Some(path) = self.index.get(&(pair.0, pair.1, RuleId::NONE)) {
+            self.refresh_one(nodes, *path);
+        }
     }
 
     /// The profile of whatever `from` (or anybody) sends to addresses of `prefix`; `None` lifts the rule.
@@ -230,15 +235,18 @@ impl Paths {
 
     fn refresh(&mut self, nodes: &Nodes, which: impl Fn(&Path) -> bool) {
         for at in 0..self.list.len() {
-            let path = &self.list[at];
-            if path.link.is_some() || !which(path) {
-                continue;
+            if self.list[at].link.is_none() && which(&self.list[at]) {
+                self.refresh_one(nodes, PathId(at as u32));
             }
-            let profile = self.profile(nodes, path.from, path.to, path.rule);
-            let direction = &mut self.list[at].direction;
-            if !Arc::ptr_eq(&profile, direction.profile()) {
-                direction.set_profile(profile);
-            }
+        }
+    }
+
+    fn refresh_one(&mut self, nodes: &Nodes, id: PathId) {
+        let path = &self[id];
+        let profile = self.profile(nodes, path.from, path.to, path.rule);
+        let direction = &mut self[id].direction;
+        if !Arc::ptr_eq(&profile, direction.profile()) {
+            direction.set_profile(profile);
         }
     }
 

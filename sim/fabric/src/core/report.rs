@@ -21,7 +21,10 @@ impl ProtocolCounters {
     pub(super) fn drop(&mut self, reason: DropReason, tally: Tally) {
         match self.dropped.iter_mut().find(|(of, _)| *of == reason) {
             Some((_, sum)) => *sum += tally,
-            None => self.dropped.push((reason, tally)),
+            None => {
+                self.dropped.reserve_exact(1);
+                self.dropped.push((reason, tally));
+            }
         }
     }
 }
