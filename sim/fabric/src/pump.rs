@@ -162,6 +162,7 @@ impl Shared {
             for event in &events[..count] {
                 match event.data() {
                     TIMER => {
+                        // After a wait awake it says nothing about sleep.
                         if let Some(at) = armed.take().filter(|_| sleeps) {
                             lead.rang_late(woken.saturating_sub(at));
                         }
@@ -171,6 +172,11 @@ impl Shared {
                         self.read_batch(&mut state, PortId(port as u32), &mut buffers);
                         more |= self.deliver(&mut state, &mut buffers);
                     }
+                }
+                if self.callers.load(Ordering::SeqCst) > 0 {
+                    // Devices are reported again; the timer is not, and so is set again.
+                    (more, armed) = (true, None);
+                    break;
                 }
             }
             more |= self.deliver(&mut state, &mut buffers);

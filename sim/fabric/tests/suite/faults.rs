@@ -105,12 +105,15 @@ fn faults_come_and_go() {
 }
 
 #[test]
-fn an_interface_that_is_down_in_its_kernel_refuses() {
+fn an_interface_that_is_down_in_its_kernel_refuses_until_it_is_up() {
     sandbox::run(|| {
         let body = || -> Result<()> {
             let (fabric, a, b) = start()?;
             b.set_up("eth0", false)?;
             is_lost(&fabric, &a, B, DropReason::Refused)?;
+            b.set_up("eth0", true)?;
+            b.route("0.0.0.0/0".parse()?, "eth0")?;
+            assert!(pings(&a, B)?);
             Ok(())
         };
         body().unwrap();
@@ -132,6 +135,24 @@ fn a_node_goes_and_returns() {
             fabric.attach(NodeSpec { name: "b".to_owned(), tun, vnet_hdr: false, prefixes })?;
             let Answer::Reply { rtt, .. } = a.pinger()?.ping(B, 56)? else { panic!("an error came back") };
             assert!(rtt >= Duration::from_millis(20));
+            Ok(())
+        };
+        body().unwrap();
+    });
+}
+
+#[test]
+fn a_device_that_moves_to_another_namespace_stays_attached() {
+    sandbox::run(|| {
+        let body = || -> Result<()> {
+            let (_fabric, a, b) = start()?;
+            assert!(pings(&a, B)?);
+            let reborn = Host::new(B)?;
+            b.move_device("eth0", &reborn)?;
+            reborn.configure("eth0", Some("198.51.100.1/32".parse()?))?;
+            reborn.route("0.0.0.0/0".parse()?, "eth0")?;
+            drop(b);
+            assert!(pings(&a, B)?);
             Ok(())
         };
         body().unwrap();

@@ -82,6 +82,15 @@ impl Host {
         })
     }
 
+    /// Moves an interface to another host, where it has neither addresses nor routes.
+    #[allow(dead_code, reason = "the benches move nothing")]
+    pub(crate) fn move_device(&self, name: &str, to: &Host) -> Result<()> {
+        self.runtime.block_on(async {
+            let netlink = Netlink::open_in(&self.ns)?;
+            Ok(netlink.move_link(netlink.link_index(name).await?, &to.ns).await?)
+        })
+    }
+
     /// Routes `destination` over an interface.
     pub(crate) fn route(&self, destination: Ipv4Net, dev: &str) -> Result<()> {
         self.runtime.block_on(async {
