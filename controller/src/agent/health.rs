@@ -22,7 +22,7 @@ const CALM: Duration = Duration::from_millis(500);
 const SLACK: Duration = Duration::from_millis(50);
 
 /// Requests without an answer after which a link that has answered before counts as silent.
-const MISSED: u8 = 4;
+const MISSED: u8 = 5;
 /// The same for one that has never answered: its other end may be configured a little later than this one.
 const MISSED_AT_FIRST: u8 = 20;
 /// Answers in a row after which a silent link is taken back.
@@ -175,12 +175,12 @@ mod tests {
     fn a_few_misses_in_a_row_make_a_link_silent_and_a_few_answers_bring_it_back() {
         for (answers, expected) in [
             ("+", Health::Alive { missed: 0 }),
-            ("+---", Health::Alive { missed: 3 }),
-            ("+---+", Health::Alive { missed: 0 }),
-            ("+----", Health::Silent { heard: 0 }),
-            ("+----++", Health::Silent { heard: 2 }),
-            ("+----++-", Health::Silent { heard: 0 }),
-            ("+----+++", Health::Alive { missed: 0 }),
+            ("+----", Health::Alive { missed: 4 }),
+            ("+----+", Health::Alive { missed: 0 }),
+            ("+-----", Health::Silent { heard: 0 }),
+            ("+-----++", Health::Silent { heard: 2 }),
+            ("+-----++-", Health::Silent { heard: 0 }),
+            ("+-----+++", Health::Alive { missed: 0 }),
         ] {
             assert_eq!(after(answers), expected, "{answers}");
         }
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn questions_are_quick_only_while_something_may_change() {
-        for (answers, calm) in [("-", false), ("+", true), ("+-", false), ("+----", true), ("+----+", false)] {
+        for (answers, calm) in [("-", false), ("+", true), ("+-", false), ("+-----", true), ("+-----+", false)] {
             assert_eq!(after(answers).is_calm(), calm, "{answers}");
         }
     }

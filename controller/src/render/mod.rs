@@ -11,7 +11,11 @@ mod topology;
 mod tunnels;
 mod unicast;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use dz_sdk::{
     NetworkView,
@@ -20,7 +24,10 @@ use dz_sdk::{
 use solana_pubkey::Pubkey;
 
 pub use self::error::{Found, RenderError};
-use self::topology::Topology;
+use self::{
+    multicast::Passage,
+    topology::{Topology, Tree},
+};
 use crate::config::{DeviceConfig, DeviceState};
 
 /// The config of one device, all links being whole.
@@ -39,8 +46,12 @@ struct Live<'a> {
 pub struct Network<'a> {
     view: &'a NetworkView,
     topology: Topology,
-    /// Users that can be reached, by their device.
+    /// Users that can be reached, by their device and in the order of their tunnels' ids.
     live: BTreeMap<Pubkey, Vec<Live<'a>>>,
+    /// Shortest ways from the devices that were asked for.
+    trees: RefCell<BTreeMap<Pubkey, Rc<Tree>>>,
+    /// Group traffic of all devices.
+    passages: OnceCell<BTreeMap<Pubkey, Vec<Passage>>>,
 }
 
 impl<'a> Network<'a> {
@@ -56,7 +67,14 @@ impl<'a> Network<'a> {
                 live.entry(user.device).or_default().push(Live { key: *key, user, allocation });
             }
         }
-        Self { view, topology: Topology::of(view, failed), live }
+        live.values_mut().for_each(|users| users.sort_by_key(|live| live.allocation.tunnel_id));
+        let (trees, passages) = (RefCell::default(), OnceCell::new());
+        Self { view, topology: Topology::of(view, failed), live, trees, passages }
+    }
+
+    /// Shortest ways from a device.
+    fn tree(&self, root: &Pubkey) -> Rc<Tree> {
+        self.trees.borrow_mut().entry(*root).or_insert_with(|| Rc::new(self.topology.tree(root))).clone()
     }
 
     /// The config of one device.

@@ -1,4 +1,4 @@
-//! The way of group traffic through a device.
+//! The way of group traffic through the network.
 //!
 //! For each source the shortest-path tree from its device spans the network. A device passes a packet on to its own
 //! subscribers' tunnels and down those branches of the tree that have subscribers, and takes it only from the tunnel
@@ -11,66 +11,113 @@ use std::{
 
 use solana_pubkey::Pubkey;
 
-use super::{Live, Network, interfaces::Interfaces, topology::Tree, tunnels::publisher_source};
-use crate::config::{GroupEnd, GroupRoute};
+use super::{Live, Network, interfaces::Interfaces, tunnels::publisher_source};
+use crate::config::{GroupEnd, GroupRoute, IfName};
+
+/// One source's packets to one group on their way through one device.
+pub(super) struct Passage {
+    source: Ipv4Addr,
+    group: Ipv4Addr,
+    code: String,
+    from: End,
+    to: BTreeSet<End>,
+}
+
+/// Where packets come in or go out, before it is known what the device calls it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Tunnel(u16),
+    Link(Pubkey),
+}
 
 impl Network<'_> {
-    pub(super) fn groups(&self, key: &Pubkey, interfaces: &Interfaces) -> Vec<GroupRoute> {
+    /// All passages of the network, by device.
+    pub(super) fn passages(&self) -> BTreeMap<Pubkey, Vec<Passage>> {
+        let members = || self.live.values().flatten().filter(|live| live.user.user_type.is_multicast());
         // Who gets what: group, then device, then its tunnels.
         let mut subscribers: BTreeMap<Pubkey, BTreeMap<Pubkey, Vec<u16>>> = BTreeMap::new();
-        for live in self.live.values().flatten().filter(|live| live.user.user_type.is_multicast()) {
+        for live in members() {
             for group in &live.user.subscribers {
                 let devices = subscribers.entry(*group).or_default();
                 devices.entry(live.user.device).or_default().push(live.allocation.tunnel_id);
             }
         }
-        let mut trees: BTreeMap<Pubkey, Tree> = BTreeMap::new();
-        let mut routes: BTreeMap<(Ipv4Addr, Ipv4Addr), GroupRoute> = BTreeMap::new();
-        for live in self.live.values().flatten().filter(|live| live.user.user_type.is_multicast()) {
+        let mut passages: BTreeMap<Pubkey, Vec<Passage>> = BTreeMap::new();
+        for live in members() {
             let Some(source) = publisher_source(live.user, live.allocation) else { continue };
             for group in &live.user.publishers {
                 let Some(entry) = self.view.group(group) else { continue };
                 let (Some(address), Some(receivers)) = (entry.address, subscribers.get(group)) else { continue };
-                let tree = trees.entry(live.user.device).or_insert_with_key(|root| self.topology.tree(root));
-                if let Some((from, to)) = self.passage(key, interfaces, live, tree, receivers) {
-                    let route = GroupRoute { source, group: address.ip, code: entry.code.clone(), from, to };
-                    routes.insert((route.group, route.source), route);
+                for (device, (from, to)) in self.spread(live, receivers) {
+                    let code = entry.code.clone();
+                    let passage = Passage { source, group: address.ip, code, from, to };
+                    passages.entry(device).or_default().push(passage);
                 }
             }
         }
-        routes.into_values().collect()
+        passages
     }
 
-    /// Where this device takes a publisher's packets from and where it passes them on to; none if they do not pass.
-    fn passage(
+    /// Where a publisher's packets come in and go out, at each device they pass.
+    fn spread(
         &self,
-        key: &Pubkey,
-        interfaces: &Interfaces,
         publisher: &Live<'_>,
-        tree: &Tree,
         receivers: &BTreeMap<Pubkey, Vec<u16>>,
-    ) -> Option<(GroupEnd, BTreeSet<GroupEnd>)> {
-        let root = &publisher.user.device;
-        let port = |link: &Pubkey| interfaces.link_ports.get(link).cloned().map(GroupEnd::Port);
-        let from =
-            if key == root { GroupEnd::Tunnel(publisher.allocation.tunnel_id) } else { port(&tree.get(key)?.link)? };
-        let mut to: BTreeSet<GroupEnd> = BTreeSet::new();
+    ) -> BTreeMap<Pubkey, (End, BTreeSet<End>)> {
+        let (root, own) = (publisher.user.device, End::Tunnel(publisher.allocation.tunnel_id));
+        let tree = self.tree(&root);
+        let mut spread: BTreeMap<Pubkey, (End, BTreeSet<End>)> = BTreeMap::new();
         for (device, tunnels) in receivers {
-            if device == key {
-                to.extend(tunnels.iter().map(|id| GroupEnd::Tunnel(*id)));
-                continue;
-            }
-            // From the receiver up to the root: if the way comes through here, the last link before here goes out.
-            let mut at = *device;
-            while let Some(hop) = tree.get(&at) {
-                if hop.parent == *key {
-                    to.extend(port(&hop.link));
-                    break;
-                }
-                at = hop.parent;
+            // From the receiver up to the root, or to where another receiver's way has been marked already.
+            let (mut at, mut out) = (*device, tunnels.iter().map(|id| End::Tunnel(*id)).collect::<Vec<_>>());
+            loop {
+                let hop = tree.get(&at);
+                let from = match hop {
+                    Some(hop) => End::Link(hop.link),
+                    None if at == root => own,
+                    // There is no way to it.
+                    None => break,
+                };
+                let marked = spread.contains_key(&at);
+                spread.entry(at).or_insert_with(|| (from, BTreeSet::new())).1.extend(out);
+                let Some(hop) = hop.filter(|_| !marked) else { break };
+                (at, out) = (hop.parent, vec![End::Link(hop.link)]);
             }
         }
-        to.remove(&from);
-        (!to.is_empty()).then_some((from, to))
+        spread.retain(|_, (from, to)| {
+            to.remove(from);
+            !to.is_empty()
+        });
+        spread
+    }
+
+    pub(super) fn groups(&self, key: &Pubkey, interfaces: &Interfaces) -> Vec<GroupRoute> {
+        let passages = self.passages.get_or_init(|| self.passages());
+        let mut routes: Vec<_> = passages
+            .get(key)
+            .into_iter()
+            .flatten()
+            .filter_map(|passage| {
+                let to: BTreeSet<_> = passage.to.iter().filter_map(|end| end.at(&interfaces.link_ports)).collect();
+                Some(GroupRoute {
+                    source: passage.source,
+                    group: passage.group,
+                    code: passage.code.clone(),
+                    from: passage.from.at(&interfaces.link_ports)?,
+                    to: (!to.is_empty()).then_some(to)?,
+                })
+            })
+            .collect();
+        routes.sort_by_key(|route| (route.group, route.source));
+        routes
+    }
+}
+
+impl End {
+    fn at(self, ports: &BTreeMap<Pubkey, IfName>) -> Option<GroupEnd> {
+        match self {
+            Self::Tunnel(id) => Some(GroupEnd::Tunnel(id)),
+            Self::Link(link) => ports.get(&link).cloned().map(GroupEnd::Port),
+        }
     }
 }

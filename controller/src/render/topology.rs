@@ -139,20 +139,21 @@ impl Topology {
         (hop.cost, self.codes.get(&hop.parent), link)
     }
 
-    /// The first link on the way from the tree's root to each device.
-    pub(crate) fn first_links(&self, root: &Pubkey, tree: &Tree) -> BTreeMap<Pubkey, (Cost, &Edge)> {
-        let mut first = BTreeMap::new();
-        for (device, hop) in tree {
-            let (mut parent, mut link) = (hop.parent, hop.link);
-            while parent != *root {
-                let Some(up) = tree.get(&parent) else { break };
-                (parent, link) = (up.parent, up.link);
-            }
-            if let Some(edge) = self.edge(root, &link) {
-                first.insert(*device, (hop.cost, edge));
+    /// The first link on the way from the tree's root to each device, nearest device first, then by code.
+    pub(crate) fn first_links(&self, root: &Pubkey, tree: &Tree) -> Vec<(Pubkey, &Edge)> {
+        let mut order: Vec<(&Pubkey, &Hop)> = tree.iter().collect();
+        order.sort_by_key(|(device, hop)| (hop.cost, self.codes.get(*device)));
+        // A device's parent is nearer to the root, so its first link is known by then.
+        let mut first: BTreeMap<Pubkey, &Edge> = BTreeMap::new();
+        let mut links = Vec::with_capacity(order.len());
+        for (device, hop) in order {
+            let edge = if hop.parent == *root { self.edge(root, &hop.link) } else { first.get(&hop.parent).copied() };
+            if let Some(edge) = edge {
+                first.insert(*device, edge);
+                links.push((*device, edge));
             }
         }
-        first
+        links
     }
 }
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use solana_pubkey::Pubkey;
 
-use super::{Live, Network, RenderError, interfaces::Interfaces, topology::Cost};
+use super::{Live, Network, RenderError, interfaces::Interfaces};
 use crate::config::{DEFAULT_VRF, NextHop, Table};
 
 /// What is rendered here.
@@ -17,76 +17,58 @@ pub(super) struct Unicast {
     pub(super) transit: BTreeMap<Ipv4Addr, NextHop>,
 }
 
-/// Ways to one address, best first. A client with two unicast tunnels has its own address at both ends of both.
-type Candidates = BTreeMap<Ipv4Addr, (Rank, NextHop)>;
-
-/// Nearest first, then by the device's code and the tunnel's id: the same at each device.
-type Rank = (Cost, String, u16);
+/// Ways to addresses, the better of two for the same address first: a client with two unicast tunnels has its own
+/// address at the end of both.
+type Ways = Vec<(Ipv4Addr, NextHop)>;
 
 impl Network<'_> {
     pub(super) fn unicast(&self, key: &Pubkey, interfaces: &Interfaces) -> Result<Unicast, RenderError> {
-        let here = self.unicast_users(key);
-        let mut vrfs = BTreeMap::new();
-        for live in &here {
-            vrfs.entry(self.vrf(live.key, live.user)?).or_insert(live.user.tenant);
+        let mut tenants = BTreeMap::new();
+        let mut tables: BTreeMap<u16, Ways> = BTreeMap::new();
+        let mut transit = Ways::new();
+        // Users here come first, then those of other devices, nearest first and by the devices' codes: the order is the
+        // same at each device. Those of one device come by their tunnels' ids.
+        for live in self.unicast_users(key) {
+            let vrf = self.vrf(live.key, live.user)?;
+            tenants.entry(vrf).or_insert(live.user.tenant);
+            let way = (live.allocation.dz_ip, NextHop::Tunnel(live.allocation.tunnel_id));
+            tables.entry(vrf).or_default().push(way.clone());
+            transit.push(way);
         }
-        let mut tables: BTreeMap<u16, Candidates> = vrfs.keys().map(|vrf| (*vrf, Candidates::new())).collect();
-        let mut transit = Candidates::new();
-
-        for live in &here {
-            let next = NextHop::Tunnel(live.allocation.tunnel_id);
-            self.offer(&mut tables, &mut transit, live, self.vrf(live.key, live.user)?, Cost::default(), next);
-        }
-        let tree = self.topology.tree(key);
-        for (device, (cost, edge)) in self.topology.first_links(key, &tree) {
-            let Some(port) = interfaces.link_ports.get(&edge.link) else { continue };
-            let next = NextHop::Link { port: port.clone(), gateway: edge.gateway };
-            for live in self.unicast_users(&device) {
-                // What is wrong with a user of another device is that device's error, not this one's.
-                let Ok(vrf) = self.vrf(live.key, live.user) else { continue };
-                self.offer(&mut tables, &mut transit, live, vrf, cost, next.clone());
-            }
-        }
-
         let on_backbone = self.topology.edges(key).iter().any(|edge| edge.state.carries());
-        Ok(Unicast {
-            tables: tables
-                .into_iter()
-                .map(|(vrf, candidates)| {
-                    let tenant = vrfs.get(&vrf).copied().flatten().filter(|_| vrf != DEFAULT_VRF);
-                    let tenant = tenant.and_then(|key| self.view.tenant(&key)).map(|tenant| tenant.code.clone());
-                    (vrf, Table { tenant, routes: best(candidates) })
-                })
-                .collect(),
-            transit: if on_backbone { best(transit) } else { BTreeMap::new() },
-        })
-    }
-
-    fn unicast_users(&self, device: &Pubkey) -> Vec<&Live<'_>> {
-        let users = self.live.get(device).into_iter().flatten();
-        users.filter(|live| !live.user.user_type.is_multicast()).collect()
-    }
-
-    /// Takes a way to a user's address into the tables it belongs in, where there is no better one.
-    fn offer(
-        &self,
-        tables: &mut BTreeMap<u16, Candidates>,
-        transit: &mut Candidates,
-        live: &Live<'_>,
-        vrf: u16,
-        cost: Cost,
-        next: NextHop,
-    ) {
-        let rank = (cost, self.code(&live.user.device).to_owned(), live.allocation.tunnel_id);
-        for candidates in tables.get_mut(&vrf).into_iter().chain([transit]) {
-            let known = candidates.get(&live.allocation.dz_ip);
-            if known.is_none_or(|(known, _)| rank < *known) {
-                candidates.insert(live.allocation.dz_ip, (rank.clone(), next.clone()));
+        if on_backbone {
+            let tree = self.tree(key);
+            for (device, edge) in self.topology.first_links(key, &tree) {
+                let Some(port) = interfaces.link_ports.get(&edge.link) else { continue };
+                let next = NextHop::Link { port: port.clone(), gateway: edge.gateway };
+                for live in self.unicast_users(&device) {
+                    // What is wrong with a user of another device is that device's error, not this one's.
+                    let Ok(vrf) = self.vrf(live.key, live.user) else { continue };
+                    if let Some(table) = tables.get_mut(&vrf) {
+                        table.push((live.allocation.dz_ip, next.clone()));
+                    }
+                    transit.push((live.allocation.dz_ip, next.clone()));
+                }
             }
+        } else {
+            transit.clear();
         }
+        let tenant = |vrf: u16| {
+            let key = tenants.get(&vrf).copied().flatten().filter(|_| vrf != DEFAULT_VRF);
+            key.and_then(|key| self.view.tenant(&key)).map(|tenant| tenant.code.clone())
+        };
+        let table = |(vrf, ways)| (vrf, Table { tenant: tenant(vrf), routes: best(ways) });
+        Ok(Unicast { tables: tables.into_iter().map(table).collect(), transit: best(transit) })
+    }
+
+    fn unicast_users(&self, device: &Pubkey) -> impl Iterator<Item = &Live<'_>> {
+        self.live.get(device).into_iter().flatten().filter(|live| !live.user.user_type.is_multicast())
     }
 }
 
-fn best(candidates: Candidates) -> BTreeMap<Ipv4Addr, NextHop> {
-    candidates.into_iter().map(|(dz_ip, (_, next))| (dz_ip, next)).collect()
+/// The first way to each address.
+fn best(mut ways: Ways) -> BTreeMap<Ipv4Addr, NextHop> {
+    ways.sort_by_key(|(dz_ip, _)| *dz_ip);
+    ways.dedup_by_key(|(dz_ip, _)| *dz_ip);
+    ways.into_iter().collect()
 }
