@@ -30,6 +30,8 @@ pub(crate) enum BankError {
     Client(#[from] Box<BanksClientError>),
     #[error("the bank: {0}")]
     Warp(#[from] ProgramTestError),
+    #[error("program {0}: there is no native one, and {0}.so is not found")]
+    NoProgram(&'static str),
 }
 
 impl From<BanksClientError> for BankError {
@@ -90,6 +92,9 @@ impl Bank {
         let shared_objects = ["BPF_OUT_DIR", "SBF_OUT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
         for program in &config.programs {
             let shared_object = find_file(&format!("{}.so", program.name)).is_some();
+            if !shared_object && program.native.is_none() {
+                return Err(BankError::NoProgram(program.name));
+            }
             test.prefer_bpf(shared_object && (shared_objects || program.native.is_none()));
             test.add_program(program.name, program.id, program.native);
         }

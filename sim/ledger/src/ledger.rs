@@ -18,7 +18,7 @@ use solana_transaction_error::TransactionError;
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
-    sync::{broadcast, mpsc, oneshot, watch},
+    sync::{Semaphore, broadcast, mpsc, oneshot, watch},
 };
 
 use crate::{
@@ -37,6 +37,9 @@ const LANDED_BACKLOG: usize = 4096;
 /// Requests that may wait for the chain's thread; a further one waits for a place.
 const REQUEST_BACKLOG: usize = 1024;
 
+/// Answers of any length (all accounts of a program) that are written at once; more would take memory without end.
+const LONG_ANSWERS: usize = 4;
+
 /// What the faucet holds at genesis, in lamports.
 const FAUCET_LAMPORTS: u64 = 1 << 60;
 
@@ -46,7 +49,7 @@ pub enum StartError {
     /// Threads or the runtime could not be made.
     #[error("cannot start the ledger: {0}")]
     Io(#[from] std::io::Error),
-    /// The bank could not be set up.
+    /// The bank could not be set up; the text says why.
     #[error("cannot set up the bank: {0}")]
     Bank(String),
     /// The bank's thread ended; what it panicked with is on the error output.
@@ -83,6 +86,8 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) announce_closed: bool,
     pub(crate) faucet: Keypair,
+    /// How many answers of any length may be written at once.
+    pub(crate) long_answers: Semaphore,
     seed: u64,
     /// Weak, so that connections that are still open do not keep the chain's thread.
     requests: mpsc::WeakSender<Request>,
@@ -149,6 +154,7 @@ impl Ledger {
             limits,
             announce_closed,
             faucet,
+            long_answers: Semaphore::new(LONG_ANSWERS),
             seed,
             requests: requests.downgrade(),
             clients,

@@ -3,6 +3,15 @@
 //! [`Ledger::start`] sets the bank up; [`Ledger::serve`] answers ordinary Solana clients on listeners that others
 //! bound, one pair for each node; [`Ledger::faults`] says what goes wrong between one of them and the ledger. Every
 //! transaction that lands is a slot of its own, so a slot is a revision of the chain.
+//!
+//! What differs from a validator, and why, is in docs/decisions/0040 to 0045:
+//! - a slot comes with a transaction and not with time, and everything that landed is final at once;
+//! - a blockhash is valid for as long as the history reaches (65,536 slots), unless the configuration says less;
+//! - a program subscription tells of closed accounts, unless the configuration says not;
+//! - a transaction that can never land is answered with its error also without a preflight;
+//! - `jsonParsed` parses nothing: accounts come as base64 and instructions with their data, as a validator answers
+//!   for programs that it does not know;
+//! - methods about tokens, stake, inflation and supply are not offered, nor block and vote subscriptions.
 
 mod accounts;
 mod bank;

@@ -77,6 +77,7 @@ pub(super) async fn program_accounts(context: &Context<'_>, mut params: Params) 
     let filters = verified(config.filters)?;
     let encoding = config.account_config.encoding.unwrap_or(UiAccountEncoding::Binary);
     let slice = config.account_config.data_slice;
+    let _place = context.core.long_answers.acquire().await.map_err(|_| RpcError::internal("Internal error"))?;
     let accounts = read(&context.core.replica).accounts.owned_by(&program, context.slot);
     // Thousands of accounts take a while to write; the other requests go on meanwhile.
     let encode_all = move || -> Result<Vec<RpcKeyedAccount>, EncodeError> {

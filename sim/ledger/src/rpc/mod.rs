@@ -26,6 +26,9 @@ use crate::{
 /// Calls in one batch; a further one is refused with all of them.
 const MAX_BATCH: usize = 100;
 
+/// Bytes after which the further calls of a batch are refused: a short batch can ask for many long answers.
+const MAX_BATCH_ANSWER: usize = 32 << 20;
+
 /// What a request comes to.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outcome {
@@ -116,9 +119,20 @@ pub(crate) async fn answer(core: &Core, client: &Client, body: &[u8]) -> Outcome
         return Outcome::Answer(Some(error_text(&error, &Value::Null)));
     }
     let mut answers = Vec::with_capacity(calls.len());
+    let mut bytes = 0;
     for call in calls {
+        if bytes > MAX_BATCH_ANSWER {
+            let id = read_call(call).map_or_else(|(_, id)| id, |call| call.id.unwrap_or_default());
+            let error =
+                RpcError::invalid_request(format!("the batch's answer is longer than {MAX_BATCH_ANSWER} bytes"));
+            answers.push(error_text(&error, &id));
+            continue;
+        }
         match answer_one(core, client, call).await {
-            Outcome::Answer(answer) => answers.extend(answer),
+            Outcome::Answer(answer) => {
+                bytes += answer.as_ref().map_or(0, String::len);
+                answers.extend(answer);
+            }
             Outcome::Reset => return Outcome::Reset,
         }
     }

@@ -4,6 +4,7 @@ use dzsim_ledger::{Ledger, LedgerConfig, Limits};
 use futures_util::{SinkExt, StreamExt};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::{Value, json};
+use solana_account::Account;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
@@ -47,6 +48,29 @@ async fn a_batch_is_answered_in_order_and_notifications_are_not() {
     ]);
     assert_eq!(answers, expected);
     assert_eq!(post(&stage.http, r#"{"jsonrpc":"2.0","method":"getSlot"}"#).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_asks_for_too_much_gets_what_it_may() {
+    let big = Account { lamports: 1 << 40, data: vec![7; 4 << 20], owner: BOXES, ..Account::default() };
+    let accounts = vec![(solana_pubkey::Pubkey::new_from_array([1; 32]), big)];
+    let stage = Stage::with(LedgerConfig { accounts, ..LedgerConfig::default() }).await;
+    let config = json!({"encoding": "base64"});
+    let calls: Vec<_> = (0..10)
+        .map(|id| json!({"id": id, "method": "getProgramAccounts", "params": [BOXES.to_string(), config]}))
+        .collect();
+    let answers: Vec<Value> = serde_json::from_str(&post(&stage.http, &Value::Array(calls).to_string()).await).unwrap();
+    // 5.6 MB each, up to the one that passes 32 MiB.
+    let refused: Vec<_> =
+        answers.iter().filter(|answer| answer["error"]["code"] == -32600).map(|one| &one["id"]).collect();
+    assert_eq!(refused, [6, 7, 8, 9]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_is_nowhere_is_an_error() {
+    let config = LedgerConfig::default().program(BOXES, "nowhere", None);
+    let error = Ledger::start(config).await.err().unwrap().to_string();
+    assert_eq!(error, "cannot set up the bank: program nowhere: there is no native one, and nowhere.so is not found");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
