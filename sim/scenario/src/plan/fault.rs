@@ -52,11 +52,11 @@ pub enum Fault {
 /// Both ends of public paths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PathEnds {
-    /// Packets from here.
+    /// Packets from here: a client or a device.
     pub from: PathEnd,
     /// Packets to here.
     pub to: PathEnd,
-    /// True if packets from `to` to `from` are meant as well.
+    /// True if packets from `to` to `from` are meant as well; never with a single address.
     pub both_ways: bool,
 }
 

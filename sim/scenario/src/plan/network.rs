@@ -192,11 +192,11 @@ pub enum Delay {
 /// An exception to the geography of the simulated internet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PathRule {
-    /// Packets from here.
+    /// Packets from here: a client or a device.
     pub from: PathEnd,
     /// Packets to here.
     pub to: PathEnd,
-    /// True if it holds for packets from `to` to `from` as well.
+    /// True if it holds for packets from `to` to `from` as well; never with a single address.
     pub both_ways: bool,
     /// How they fare.
     pub condition: Condition,

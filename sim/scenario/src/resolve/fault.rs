@@ -66,10 +66,9 @@ fn condition(file: &schema::Condition) -> Condition {
 }
 
 fn ends<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &schema::Ends) -> Option<PathEnds> {
-    let plan = resolver.plan;
-    let from = reference::path_end(resolver.context, at.key("from"), &file.from, plan);
-    let to = reference::path_end(resolver.context, at.key("to"), &file.to, plan);
-    Some(PathEnds { from: from?, to: to?, both_ways: !file.one_way })
+    let ends = (file.from.as_str(), file.to.as_str());
+    let (from, to) = reference::path_ends(resolver.context, at, ends, file.one_way, resolver.plan)?;
+    Some(PathEnds { from, to, both_ways: !file.one_way })
 }
 
 fn process<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, name: &str) -> Option<Process> {

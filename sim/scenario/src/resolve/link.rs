@@ -94,9 +94,8 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
         if let Some(mtu) = file.mtu.filter(|mtu| *mtu < 576) {
             self.context.error(at.key("mtu"), format!("an MTU is at least 576 octets, got {mtu}"), "");
         }
-        let from = reference::path_end(self.context, at.key("from"), &file.from, &self.plan);
-        let to = reference::path_end(self.context, at.key("to"), &file.to, &self.plan);
-        let (Some(from), Some(to)) = (from, to) else { return };
+        let ends = reference::path_ends(self.context, at, (&file.from, &file.to), file.one_way, &self.plan);
+        let Some((from, to)) = ends else { return };
         let condition = Condition {
             blocked: file.blocked,
             delay: file.rtt.map(|rtt| rtt.0 / 2).or(file.delay.map(|delay| delay.0)),

@@ -198,8 +198,30 @@ pub(super) fn target<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, text: &s
     }
 }
 
-/// One end of public paths.
-pub(super) fn path_end<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, text: &str, plan: &Plan) -> Option<PathEnd> {
+/// Both ends of public paths. Packets are told apart by where they go: a single address can only be the end they go to.
+pub(super) fn path_ends<'t>(
+    context: &mut Context<'t, '_, '_>,
+    at: At<'t>,
+    (from, to): (&str, &str),
+    one_way: bool,
+    plan: &Plan,
+) -> Option<(PathEnd, PathEnd)> {
+    let start = node(context, at.key("from"), from, plan);
+    let end = path_end(context, at.key("to"), to, plan);
+    let (start, end) = (start?, end?);
+    if let (PathEnd::Address(_) | PathEnd::Ref(_), false) = (&end, one_way) {
+        let help = "packets are told apart by where they go, so those that come back from one address cannot be meant";
+        context.error(at.key("to"), format!("a path to the single address `{to}` needs `one_way: true`"), help);
+    }
+    let start = match start {
+        Node::Client(name) => PathEnd::Client(name),
+        Node::Device(code) => PathEnd::Device(code),
+        Node::Operator => return None,
+    };
+    Some((start, end))
+}
+
+fn path_end<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, text: &str, plan: &Plan) -> Option<PathEnd> {
     match end(context, at, text, plan, [])? {
         End::Node(Node::Client(name)) => Some(PathEnd::Client(name)),
         End::Node(Node::Device(code)) => Some(PathEnd::Device(code)),

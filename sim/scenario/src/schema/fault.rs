@@ -110,7 +110,7 @@ with_condition! {
 pub(crate) struct Ends {
     /// A client or a device.
     pub(crate) from: String,
-    /// A client, a device, an address, or one endpoint such as `nyc1.endpoints.1`.
+    /// A client, a device, an address, or one endpoint such as `nyc1.endpoints.1`; the last two only with `one_way`.
     pub(crate) to: String,
     /// True if only packets from `from` to `to` are meant. Default: false.
     #[serde(default)]

@@ -333,7 +333,8 @@ pub(crate) struct Link {
 pub(crate) struct Path {
     /// A client or a device.
     pub(crate) from: String,
-    /// A client, a device, an address, or one endpoint such as `nyc1.endpoints.1`. A device stands for all its addresses.
+    /// A client, a device, an address, or one endpoint such as `nyc1.endpoints.1`; the last two only with `one_way`. A
+    /// device stands for all its addresses.
     pub(crate) to: String,
     /// There and back; each way takes half. Not together with `delay`.
     #[serde(default)]

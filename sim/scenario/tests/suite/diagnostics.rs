@@ -166,6 +166,8 @@ network:
     - { from: val1, to: nyc1, rate: 10 gallons }
     - { from: val1, to: nyc1, mtu: 100 }
     - { from: val1, to: nyc1 }
+    - { from: val1, to: nyc1.endpoints.0, blocked: true }
+    - { from: 9.1.2.3, to: nyc1, blocked: true }
 policy: { loopbacks: 199..100, endpoints_per_device: 0, minimum_prefix: 30 }
 steps:
   - ping: { from: val1, to: nyc1, count: 0, received: many, via: dz0 }
