@@ -197,12 +197,14 @@ impl Changes {
         for address in wrong {
             self.push(name, Action::RemoveAddress(*address));
         }
-        for address in addresses.difference(&have.addresses) {
+        let new: BTreeSet<Address> = addresses.difference(&have.addresses).copied().collect();
+        for address in &new {
             self.push(name, Action::AddAddress(*address));
         }
-        // The kernel drops routes with the address that is their source, so these are set in any case.
+        // The kernel drops routes with the address that is their source, so those from a new one are set in any case.
+        let newly = |source: &Ipv4Addr| new.iter().any(|address| address.net.addr() == *source);
         for (key, source) in &routes {
-            if have.routes.get(key) != Some(&Some(*source)) {
+            if newly(source) || have.routes.get(key) != Some(&Some(*source)) {
                 self.push(name, Action::SetRoute { key: *key, source: *source });
             }
         }

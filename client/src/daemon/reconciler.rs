@@ -13,6 +13,7 @@ use std::{
 };
 
 use dz_sdk::NetworkView;
+use solana_pubkey::Pubkey;
 use tokio::{sync::watch, time::sleep};
 use tracing::{debug, info, warn};
 
@@ -34,10 +35,14 @@ use crate::{
 /// How often changes are made in one go before what is left waits for its next turn. One round suffices; another
 /// meets what happened during the first, such as a change by hand.
 const ROUNDS: usize = 3;
-/// Pause after changes that something outside made: whoever keeps undoing ours is answered calmly.
+/// Pause before what did not work is tried again; doubles each time.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// The longest of these.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// Pause before what somebody undid twice in a row is done again; doubles each time.
+const FIRST_CALM: Duration = Duration::from_millis(20);
+/// The longest of these.
+const LONGEST_CALM: Duration = Duration::from_secs(5);
 
 /// What the loop listens to.
 #[derive(Debug)]
@@ -57,6 +62,10 @@ pub(super) struct Reconciler {
     retry: Backoff,
     /// What could not be done, by interface, as it was logged last.
     failures: BTreeMap<String, String>,
+    /// For somebody who keeps undoing what is made here.
+    calm: Backoff,
+    /// What the host was last found to have, and whether it might; none once something else than the chain has moved.
+    held: Option<(bool, BTreeMap<Pubkey, DesiredTunnel>)>,
 }
 
 /// What came of one comparison.
@@ -64,57 +73,92 @@ struct Outcome {
     wanted: BTreeMap<String, Wanted>,
     actual: Actual,
     failures: BTreeMap<String, String>,
+    changes: usize,
     settled: bool,
+}
+
+/// What a turn of the loop came to.
+#[derive(Default)]
+struct Turn {
+    /// How many changes were made.
+    changes: usize,
+    /// When to try again what did not work.
+    again: Option<Duration>,
 }
 
 impl Reconciler {
     pub(super) fn new(client_ip: Ipv4Addr, kernel: Kernel, inputs: Inputs, told: Told<Status>) -> Self {
+        let seed = u64::from(u32::from(client_ip));
         Self {
             client_ip,
             kernel,
             inputs,
             sessions: Sessions::new(),
             told,
-            retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, u64::from(u32::from(client_ip))),
+            retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, seed),
+            calm: Backoff::new(FIRST_CALM, LONGEST_CALM, seed),
             failures: BTreeMap::new(),
+            held: None,
         }
     }
 
     /// Reconciles until the host can no longer be watched or the ledger's subscription ends.
     pub(super) async fn run(mut self) -> io::Result<()> {
+        let mut by_host = false;
         loop {
             let view = self.inputs.views.borrow_and_update().clone();
             let enabled = *self.inputs.enabled.borrow_and_update();
-            let again = self.turn(view.as_deref(), enabled).await;
+            let turn = self.turn(view.as_deref(), enabled).await;
+            // Changes of ours are seen as the host's, too, and find nothing to do: only undoing leads to more.
+            let undone = by_host && turn.changes > 0;
+            if by_host && !undone {
+                self.calm.reset();
+            }
             let retry = async {
-                match again {
+                match turn.again {
                     Some(wait) => sleep(wait).await,
                     None => std::future::pending().await,
                 }
             };
+            by_host = false;
             tokio::select! {
-                changed = self.inputs.views.changed() => changed.map_err(io::Error::other)?,
+                changed = self.inputs.views.changed() => {
+                    changed.map_err(io::Error::other)?;
+                    continue;
+                }
                 changed = self.inputs.enabled.changed() => changed.map_err(io::Error::other)?,
-                changed = self.inputs.host.changed() => changed?,
+                changed = self.inputs.host.changed() => {
+                    changed?;
+                    by_host = true;
+                }
                 (tunnel, session) = self.sessions.changed() => info!(tunnel, %session, "session changed"),
                 () = retry => {}
+            }
+            self.held = None;
+            if undone && by_host {
+                sleep(self.calm.next_wait()).await;
             }
         }
     }
 
-    /// One comparison and what follows from it; returns when to try again what did not work.
-    async fn turn(&mut self, view: Option<&NetworkView>, enabled: bool) -> Option<Duration> {
+    /// One comparison and what follows from it.
+    async fn turn(&mut self, view: Option<&NetworkView>, enabled: bool) -> Turn {
         let desired = match (enabled, view) {
             (false, _) => BTreeMap::new(),
             (true, Some(view)) => desired(view, self.client_ip),
             // What an earlier daemon left stays until the chain says otherwise.
             (true, None) => return self.tell_unread(),
         };
+        if self.held.as_ref().is_some_and(|(might, held)| *might == enabled && *held == desired) {
+            // Most of what the chain does is about others.
+            self.told.tell(Status { slot: view.map(NetworkView::slot), ..self.told.now() });
+            return Turn::default();
+        }
         let outcome = match self.reconcile(&desired).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 warn!(%error, "the host cannot be read");
-                return Some(self.retry.next_wait());
+                return Turn { changes: 0, again: Some(self.retry.next_wait()) };
             }
         };
         for (tunnel, error) in &outcome.failures {
@@ -122,29 +166,28 @@ impl Reconciler {
                 warn!(tunnel, error, "not as it should be");
             }
         }
-        let settled = outcome.settled;
         self.tell(view, enabled, &outcome);
-        self.failures = outcome.failures;
+        let Outcome { settled, changes, failures, .. } = outcome;
+        self.failures = failures;
         if settled {
+            self.held = Some((enabled, desired));
             self.retry.reset();
-            return None;
+            return Turn { changes, again: None };
         }
-        Some(self.retry.next_wait())
+        Turn { changes, again: Some(self.retry.next_wait()) }
     }
 
     /// Brings the host to what is desired as far as it goes.
-    async fn reconcile(
-        &mut self,
-        desired: &BTreeMap<solana_pubkey::Pubkey, DesiredTunnel>,
-    ) -> Result<Outcome, KernelError> {
+    async fn reconcile(&mut self, desired: &BTreeMap<Pubkey, DesiredTunnel>) -> Result<Outcome, KernelError> {
         let mut failures = BTreeMap::new();
+        let mut made = 0;
         for round in 0.. {
             let actual = self.kernel.read().await?;
             let wanted = self.wanted(desired, &actual);
             let left = changes(&wanted, &actual);
             if left.is_empty() || round == ROUNDS || !failures.is_empty() {
                 self.sessions.follow(subjects(&wanted, &actual));
-                return Ok(Outcome { wanted, actual, settled: left.is_empty(), failures });
+                return Ok(Outcome { wanted, actual, changes: made, settled: left.is_empty(), failures });
             }
             for change in left {
                 // After a failure the rest of that tunnel waits; the others do not.
@@ -152,7 +195,10 @@ impl Reconciler {
                     continue;
                 }
                 match self.kernel.apply(&change).await {
-                    Ok(()) => info!(tunnel = change.name, "{change}"),
+                    Ok(()) => {
+                        made += 1;
+                        info!(tunnel = change.name, "{change}");
+                    }
                     Err(error) => {
                         failures.insert(change.name.clone(), format!("{change}: {error}"));
                     }
@@ -162,11 +208,7 @@ impl Reconciler {
         unreachable!("the loop returns in its last round")
     }
 
-    fn wanted(
-        &self,
-        desired: &BTreeMap<solana_pubkey::Pubkey, DesiredTunnel>,
-        actual: &Actual,
-    ) -> BTreeMap<String, Wanted> {
+    fn wanted(&self, desired: &BTreeMap<Pubkey, DesiredTunnel>, actual: &Actual) -> BTreeMap<String, Wanted> {
         let pairs = actual.iter().filter_map(|(name, have)| Some((name.clone(), have.pair?))).collect();
         names::assign(desired, &pairs)
             .into_iter()
@@ -196,10 +238,10 @@ impl Reconciler {
         });
     }
 
-    fn tell_unread(&self) -> Option<Duration> {
+    fn tell_unread(&self) -> Turn {
         debug!("the ledger has not been read yet");
         self.told.tell(Status { reconciler_enabled: true, settled: false, ..self.told.now() });
-        None
+        Turn::default()
     }
 }
 

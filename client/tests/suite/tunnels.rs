@@ -1,6 +1,6 @@
 //! Tunnels from connect to disconnect.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use dz_client::{
     api::{Service, Session},
@@ -13,6 +13,7 @@ use crate::world::{Answer, CLIENT, DeviceSpec, World};
 const E0: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 1);
 const E1: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 2);
 const NYC1: DeviceSpec<'_> = DeviceSpec { code: "nyc1", endpoints: &[E0, E1] };
+const PUBLISHER: Ipv4Addr = Ipv4Addr::new(148, 51, 120, 0);
 
 fn unicast(endpoint: Ipv4Addr) -> Service {
     Service {
@@ -30,6 +31,18 @@ fn unicast(endpoint: Ipv4Addr) -> Service {
     }
 }
 
+fn multicast(endpoint: Ipv4Addr, dz_ip: Ipv4Addr, publisher: &[&str], subscriber: &[&str]) -> Service {
+    let codes = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
+    Service {
+        tunnel_name: "doublezero1".to_owned(),
+        doublezero_ip: dz_ip,
+        user_type: "Multicast".to_owned(),
+        publisher: codes(publisher),
+        subscriber: codes(subscriber),
+        ..unicast(endpoint)
+    }
+}
+
 #[test]
 fn a_second_tunnel_ends_on_another_endpoint_and_each_goes_alone() {
     sandbox::run_async(|| async {
@@ -37,15 +50,7 @@ fn a_second_tunnel_ends_on_another_endpoint_and_each_goes_alone() {
         assert_eq!(world.does("status").await, "disconnected\n");
         world.does("connect ibrl").await;
         world.does("connect multicast --subscribe mg01").await;
-        let services = world.up().await;
-        let multicast = Service {
-            tunnel_name: "doublezero1".to_owned(),
-            tunnel_dst: E1,
-            user_type: "Multicast".to_owned(),
-            subscriber: vec!["mg01".to_owned()],
-            ..unicast(E0)
-        };
-        assert_eq!(services, [unicast(E0), multicast]);
+        assert_eq!(world.up().await, [unicast(E0), multicast(E1, CLIENT, &[], &["mg01"])]);
 
         world.does("disconnect multicast").await;
         assert_eq!(world.up().await, [unicast(E0)]);
@@ -56,5 +61,124 @@ fn a_second_tunnel_ends_on_another_endpoint_and_each_goes_alone() {
             nothing,
             Answer { exit: Exit::Done, out: "no tunnels to disconnect\n".to_owned(), err: String::new() }
         );
+    });
+}
+
+#[test]
+fn roles_change_on_a_live_tunnel_and_its_neighbour_does_not_notice() {
+    sandbox::run_async(|| async {
+        let world = World::new(&[NYC1]).await;
+        world.does("connect ibrl").await;
+        world.does("connect multicast --subscribe mg01").await;
+        let interfaces = world.interfaces().await;
+
+        for (command, dz_ip, publisher, subscriber) in [
+            ("connect multicast --publish mg01", PUBLISHER, &["mg01"][..], &["mg01"][..]),
+            // Asking for what already is succeeds.
+            ("connect multicast --publish mg01 --subscribe mg01", PUBLISHER, &["mg01"], &["mg01"]),
+            ("multicast publish mg02,mg03", PUBLISHER, &["mg01", "mg02", "mg03"], &["mg01"]),
+            ("multicast unpublish mg01", PUBLISHER, &["mg02", "mg03"], &["mg01"]),
+            ("multicast subscribe mg02", PUBLISHER, &["mg02", "mg03"], &["mg01", "mg02"]),
+            ("multicast unpublish mg02,mg03", CLIENT, &[], &["mg01", "mg02"]),
+            ("multicast unsubscribe mg01,mg02", CLIENT, &[], &[]),
+            ("connect multicast --subscribe mg03", CLIENT, &[], &["mg03"]),
+        ] {
+            world.does(command).await;
+            let expected = [unicast(E0), multicast(E1, dz_ip, publisher, subscriber)];
+            assert_eq!(world.up().await, expected, "{command}");
+            assert_eq!(world.interfaces().await, interfaces, "{command}");
+        }
+    });
+}
+
+#[test]
+fn both_roles_on_one_tunnel_from_the_start_and_no_group_means_all() {
+    sandbox::run_async(|| async {
+        let world = World::new(&[NYC1]).await;
+        world.does("connect multicast --publish mg01,mg02 --subscribe mg02 mg03").await;
+        assert_eq!(world.up().await, [multicast(E0, PUBLISHER, &["mg01", "mg02"], &["mg02", "mg03"])]);
+        world.does("disconnect").await;
+        world.does("connect multicast").await;
+        let all = ["mg01", "mg02", "mg03"];
+        assert_eq!(world.up().await, [multicast(E0, PUBLISHER, &all, &all)]);
+    });
+}
+
+#[test]
+fn eight_tunnels_end_on_eight_endpoints_and_a_ninth_is_refused() {
+    sandbox::run_async(|| async {
+        let endpoints: Vec<_> = (1..=8).map(|last| Ipv4Addr::new(9, 2, 0, last)).collect();
+        let world = World::new(&[DeviceSpec { code: "nyc1", endpoints: &endpoints }]).await;
+        world.does("connect multicast --subscribe mg01").await;
+        world.does("connect ibrl").await;
+        for _ in 0..3 {
+            world.does("connect multicast --another --subscribe mg01").await;
+            world.does("connect ibrl --another").await;
+        }
+        let services = world.up().await;
+        let names: Vec<_> = services.iter().map(|service| service.tunnel_name.clone()).collect();
+        assert_eq!(names, (0..8).map(|number| format!("doublezero{number}")).collect::<Vec<_>>());
+        let taken: BTreeSet<_> = services.iter().map(|service| service.tunnel_dst).collect();
+        assert_eq!(taken, endpoints.iter().copied().collect());
+
+        let before = world.chain.view();
+        let refused = world.doublezero("connect ibrl --another").await;
+        assert_eq!(refused.exit, Exit::NoEndpoint);
+        let reason = |last| format!("\n  nyc1 9.2.0.{last}: this client already has a tunnel there");
+        let reasons: String = (1..=8).map(reason).collect();
+        assert_eq!(refused.err, format!("error: no endpoint for the tunnel{reasons}\n"));
+        assert_eq!(world.chain.view(), before);
+
+        // A tunnel in the middle goes; its number and its endpoint serve the next one.
+        let gone = services[2].clone();
+        let user = format!("user delete --client-ip {CLIENT} --endpoint {}", gone.tunnel_dst);
+        world.does(&format!("--wait {user}")).await;
+        world.does("connect ibrl --another").await;
+        let again = world.up().await;
+        assert_eq!(again.iter().map(|service| service.tunnel_name.clone()).collect::<Vec<_>>(), names);
+        assert_eq!(again[2].tunnel_dst, gone.tunnel_dst);
+    });
+}
+
+#[test]
+fn two_connects_at_once_end_on_two_endpoints() {
+    sandbox::run_async(|| async {
+        let world = World::new(&[NYC1]).await;
+        let (one, other) =
+            tokio::join!(world.doublezero("connect ibrl"), world.doublezero("connect multicast --subscribe mg01"));
+        assert_eq!((one.exit, other.exit), (Exit::Done, Exit::Done), "{one:?} {other:?}");
+        let taken: BTreeSet<_> = world.up().await.iter().map(|service| service.tunnel_dst).collect();
+        assert_eq!(taken, BTreeSet::from([E0, E1]));
+    });
+}
+
+#[test]
+fn a_full_device_gives_way_to_a_near_one() {
+    sandbox::run_async(|| async {
+        const FAR: DeviceSpec<'_> = DeviceSpec { code: "pit1", endpoints: &[Ipv4Addr::new(9, 3, 0, 1)] };
+        let mut world = World::new(&[DeviceSpec { code: "nyc1", endpoints: &[E0] }]).await;
+        world.does("connect ibrl").await;
+        let refused = world.doublezero("connect multicast --subscribe mg01").await;
+        let said = "error: no endpoint for the tunnel\n  nyc1 9.2.0.1: this client already has a tunnel there\n";
+        assert_eq!((refused.exit, refused.err.as_str()), (Exit::NoEndpoint, said));
+        // The new device's endpoint is probed at once, and connect waits for that.
+        world.add_device(FAR).await;
+        world.does("connect multicast --subscribe mg01").await;
+        let services = world.up().await;
+        assert_eq!((services[0].tunnel_dst, services[1].tunnel_dst), (E0, FAR.endpoints[0]));
+        assert_eq!(services[1].current_device, "pit1");
+    });
+}
+
+#[test]
+fn a_quick_reconnect_takes_the_same_endpoint_again() {
+    sandbox::run_async(|| async {
+        let world = World::new(&[NYC1]).await;
+        world.does("connect ibrl").await;
+        for _ in 0..5 {
+            world.does("disconnect --no-wait").await;
+            world.does("connect ibrl").await;
+            assert_eq!(world.up().await, [unicast(E0)]);
+        }
     });
 }

@@ -51,15 +51,19 @@ impl Connect<'_> {
         let client_ip = self.client.daemon.status(None).await?.client_ip;
         let view = self.client.ledger.snapshot().await?;
         let wish = request.resolve(&view, client_ip, self.client.ledger.payer())?;
-        let (endpoint, since) = match self.present(&view, client_ip, &wish, request.another)? {
+        let (endpoint, roles, since) = match self.present(&view, client_ip, &wish, request.another)? {
             Some((key, user)) => {
-                let wanted = roles::added(&user, &wish.roles);
-                (user.endpoint_ip, self.client.set_roles(key, view.slot(), &wanted).await?)
+                let roles = roles::with_held(&user, &wish.roles);
+                let changed = roles::changed(&user, &roles);
+                (user.endpoint_ip, roles, self.client.set_roles(key, view.slot(), &changed).await?)
             }
-            None => self.take_seat(client_ip, &wish).await?,
+            None => {
+                let (endpoint, since) = self.take_seat(client_ip, &wish).await?;
+                (endpoint, wish.roles, since)
+            }
         };
         self.client.daemon.enable(true).await?;
-        self.client.finish(client_ip, endpoint, since, &wish.roles, format, out).await
+        self.client.finish(client_ip, endpoint, since, &roles, format, out).await
     }
 
     /// The user that already is what is wanted, if there is one and no further one is asked for.

@@ -61,17 +61,18 @@ pub(super) fn differ(user: &User, roles: &BTreeMap<Pubkey, Roles>) -> bool {
     roles.iter().any(|(group, wanted)| held(user, group) != *wanted)
 }
 
-/// The wanted roles with those held before, as far as that is a change.
-pub(super) fn added(user: &User, wanted: &BTreeMap<Pubkey, Roles>) -> Vec<(Pubkey, Roles)> {
+/// The wanted roles with those held before in the same groups.
+pub(super) fn with_held(user: &User, wanted: &BTreeMap<Pubkey, Roles>) -> BTreeMap<Pubkey, Roles> {
     let union = |group, wanted: &Roles| {
         let held = held(user, group);
         Roles { publish: held.publish || wanted.publish, subscribe: held.subscribe || wanted.subscribe }
     };
-    changed(user, wanted.iter().map(|(group, wanted)| (*group, union(group, wanted))))
+    wanted.iter().map(|(group, wanted)| (*group, union(group, wanted))).collect()
 }
 
-fn changed(user: &User, roles: impl Iterator<Item = (Pubkey, Roles)>) -> Vec<(Pubkey, Roles)> {
-    roles.filter(|(group, roles)| held(user, group) != *roles).collect()
+/// Those of the roles that are a change.
+pub(super) fn changed(user: &User, roles: &BTreeMap<Pubkey, Roles>) -> Vec<(Pubkey, Roles)> {
+    roles.iter().map(|(group, roles)| (*group, *roles)).filter(|(group, roles)| held(user, group) != *roles).collect()
 }
 
 impl Client<'_> {
@@ -90,8 +91,7 @@ impl Client<'_> {
             let group = lookup(&view, AccountType::MulticastGroup, "multicast group", code)?;
             roles.insert(group, change.verb.applied(held(user, &group)));
         }
-        let wanted = changed(user, roles.iter().map(|(group, roles)| (*group, *roles)));
-        let since = self.set_roles(key, view.slot(), &wanted).await?;
+        let since = self.set_roles(key, view.slot(), &changed(user, &roles)).await?;
         self.daemon.enable(true).await?;
         self.finish(client_ip, user.endpoint_ip, since, &roles, format, out).await
     }

@@ -13,7 +13,7 @@ use dz_sdk::{
         ID,
         instruction::{CreateDeviceArgs, GlobalConfigArgs},
         pda,
-        state::{Bootstrap, DeviceCaps, DeviceType, PoolKind},
+        state::{Bootstrap, DeviceCaps, DeviceType, PoolKind, UserType},
     },
 };
 use solana_instruction::Instruction;
@@ -118,5 +118,28 @@ impl Chain {
             self.send(vec![create, interface::activate_interface(&ID, &signer, device, key)]).await;
         }
         self.send(vec![dz_sdk::instruction::device::activate_device(&ID, &signer, device)]).await;
+    }
+
+    /// Puts an interface into its device's configuration.
+    pub(crate) async fn activate_interface(&self, device: &str, name: &str) {
+        let device = pda::device(&ID, device).0;
+        let key = pda::interface(&ID, &device, name).0;
+        self.send(vec![interface::activate_interface(&ID, &self.foundation(), device, key)]).await;
+    }
+
+    /// Another client's unicast user at an endpoint; returns its address inside.
+    pub(crate) async fn peer(&self, client_ip: Ipv4Addr, endpoint: Ipv4Addr) -> Ipv4Addr {
+        let signer = self.foundation();
+        let pass = access_pass::set_access_pass(&ID, &signer, client_ip, signer, PassLimits::default(), &[]);
+        self.send(vec![pass]).await;
+        let user = build::CreateUser {
+            client_ip,
+            endpoint_ip: endpoint,
+            user_type: UserType::Ibrl,
+            tenant: None,
+            roles: vec![],
+        };
+        self.send(vec![build::create_user(&self.view(), &signer, &signer, user).unwrap()]).await;
+        client_ip
     }
 }

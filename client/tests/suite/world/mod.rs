@@ -1,11 +1,13 @@
 //! A small world: the chain in memory with an activator, one client and some devices on one wire.
 
 mod activator;
+mod away;
 mod chain;
 mod devices;
 mod wire;
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fmt::Debug,
     future::Future,
@@ -19,14 +21,15 @@ use clap::Parser;
 use dz_client::{
     api::{Service, Session, Status},
     cli::{self, daemon::Daemon, exit::Exit},
-    daemon,
+    daemon::{self, names::is_ours},
 };
 use dz_net::{gre::HelperCommand, netns::NsThread};
-use dz_sdk::local::LocalLedger;
+use dz_sdk::Ledger;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 pub(crate) use self::{
+    away::Away,
     chain::{Chain, DeviceSpec},
     wire::{Host, Wire},
 };
@@ -54,8 +57,8 @@ pub(crate) struct World {
     pub(crate) devices: Vec<devices::DeviceHost>,
     folder: TempDir,
     running: Option<Running>,
-    _activator: activator::Activator,
-    _wire: Wire,
+    activator: Option<activator::Activator>,
+    wire: Wire,
 }
 
 struct Running {
@@ -76,13 +79,30 @@ impl World {
         }
         let activator = activator::Activator::start(chain.ledger.clone());
         let folder = tempfile::tempdir().unwrap();
-        let mut world = Self { chain, client, devices, folder, running: None, _activator: activator, _wire: wire };
+        let mut world = Self { chain, client, devices, folder, running: None, activator: Some(activator), wire };
         world.start_daemon().await;
         world
     }
 
+    /// From now on nobody allocates anything.
+    pub(crate) fn stop_activator(&mut self) {
+        self.activator = None;
+    }
+
+    /// One more device, on the chain and on the wire.
+    pub(crate) async fn add_device(&mut self, spec: DeviceSpec<'_>) {
+        let host = self.wire.host(spec.endpoints).await;
+        self.devices.push(devices::DeviceHost::start(spec.code, host, self.chain.ledger.clone()));
+        self.chain.add_device(spec).await;
+    }
+
     /// Starts the daemon and returns when its socket answers.
     pub(crate) async fn start_daemon(&mut self) {
+        self.start_daemon_with(Arc::new(self.chain.ledger.clone())).await;
+    }
+
+    /// The same, with a ledger of the caller's choice.
+    pub(crate) async fn start_daemon_with(&mut self, ledger: Arc<dyn Ledger>) {
         let helper = helper();
         let text = |path: PathBuf| path.into_os_string();
         let mut command: OsString = helper.program.into();
@@ -101,7 +121,6 @@ impl World {
             command,
         ];
         let args = daemon::Args::try_parse_from(args).unwrap();
-        let ledger: Arc<LocalLedger> = Arc::new(self.chain.ledger.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let run = move || async move {
             tokio::select! {
@@ -141,8 +160,8 @@ impl World {
         let socket = self.socket().into_os_string();
         let words = ["doublezero".into(), "--socket".into(), socket].into_iter();
         let words = words.chain(args.split_whitespace().map(OsString::from));
-        let ledger = Arc::new(self.chain.ledger.as_payer(payer));
-        let exit = cli::run_with(words, &|_| Ok(ledger.clone()), &mut out, &mut err).await;
+        let ledger = self.chain.ledger.as_payer(payer);
+        let exit = cli::run_with(words, &|_| Ok(Arc::new(ledger.clone())), &mut out, &mut err).await;
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Answer { exit, out: text(out), err: text(err) }
     }
@@ -152,6 +171,12 @@ impl World {
         let answer = self.doublezero(args).await;
         assert_eq!(answer.exit, Exit::Done, "doublezero {args}: {answer:?}");
         answer.out
+    }
+
+    /// The client's tunnel interfaces and the kernel's numbers for them: a tunnel that is remade has another.
+    pub(crate) async fn interfaces(&self) -> BTreeMap<String, u32> {
+        let links = self.client.netlink.links().await.unwrap();
+        links.into_iter().filter(|link| is_ours(&link.name)).map(|link| (link.name, link.index)).collect()
     }
 
     /// The tunnels once they are as the chain says.

@@ -55,6 +55,13 @@ impl Wire {
         let source = addresses.first().copied();
         let default = RouteInfo { dev: Some(uplink), source, ..RouteInfo::unicast("0.0.0.0/0".parse().unwrap()) };
         let _ = netlink.add_route(&default).await.unwrap();
+        // The bridge forwards from a port once the kernel has seen its carrier, which it looks at in its own time.
+        super::eventually("the port runs", || async {
+            let ports = self.netlink.links().await.unwrap();
+            let port = ports.into_iter().find(|link| link.index == index).unwrap();
+            if port.running { Ok(()) } else { Err(port) }
+        })
+        .await;
         Host { ns, netlink }
     }
 }
