@@ -122,7 +122,9 @@ async fn all_steps(
         oracle::settle(context, bring_up).await
     };
     up.await.map_err(|error| failure(None, "the network does not come up", 0, error))?;
-    oracle.check(context).await.map_err(|seen| oracle_failure(None, "the network as it came up", 0, seen))?;
+    let settle = world.plan.timeouts.settle;
+    let seen = oracle.check(context, settle).await;
+    seen.map_err(|seen| oracle_failure(None, "the network as it came up", 0, seen))?;
     phases.end("settling");
     tell(Progress::Up { millis: phases.total() });
     for (index, step) in steps.iter().enumerate() {
@@ -137,12 +139,12 @@ async fn all_steps(
         result.map_err(|error| failure(Some(number), &step.title, step.line, error))?;
         let acted = phases.total();
         if may_change(&step.action) {
-            let settle = world.plan.timeouts.settle;
             oracle::settle(context, settle)
                 .await
                 .map_err(|error| failure(Some(number), &step.title, step.line, error))?;
         }
-        oracle.check(context).await.map_err(|seen| oracle_failure(Some(number), &step.title, step.line, seen))?;
+        let seen = oracle.check(context, settle).await;
+        seen.map_err(|seen| oracle_failure(Some(number), &step.title, step.line, seen))?;
         let summary = StepSummary {
             number,
             title: step.title.clone(),

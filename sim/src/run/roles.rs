@@ -112,12 +112,13 @@ impl Roles {
         )
     }
 
-    /// A client's daemon.
+    /// A client's daemon, with the folder of its node's files and one that outlives a reboot.
     pub fn daemon(
         &self,
         client: &ClientName,
         client_ip: std::net::Ipv4Addr,
         folder: &Path,
+        disk: &Path,
         policy: &Policy,
     ) -> anyhow::Result<Spawn> {
         let probes = &policy.probes;
@@ -128,7 +129,7 @@ impl Roles {
             "--socket".into(),
             socket(folder).into(),
             "--state-dir".into(),
-            folder.join("state").into(),
+            disk.into(),
             "--dataplane".into(),
             self.dataplane.to_string().into(),
             "--probe-count".into(),

@@ -180,7 +180,8 @@ impl World {
             Process::Daemon(name) => {
                 let client = self.plan.clients.get(name).context("no such client")?;
                 let folder = self.lab.folder(&roles::node(name.as_str())?);
-                self.roles.daemon(name, client.client_ip, &folder, &self.policy)
+                let disk = self.lab.folder(&Host::Core).join("disks").join(name.as_str());
+                self.roles.daemon(name, client.client_ip, &folder, &disk, &self.policy)
             }
             Process::Agent(code) => self.roles.agent(code, &device_account(code.as_str())),
             Process::Gre(node) => anyhow::bail!("the gre helper of {node} is started by whoever needs a tunnel"),

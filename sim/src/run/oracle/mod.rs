@@ -11,9 +11,10 @@ mod settle;
 mod units;
 mod wire;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 pub use settle::settle;
+use tokio::time::Instant;
 
 use super::steps::Context;
 
@@ -49,7 +50,11 @@ pub struct Oracle {
 
 impl Oracle {
     /// Looks at everything; what it finds is every mismatch, not just the first.
-    pub async fn check(&mut self, context: &Context) -> Result<(), Vec<Mismatch>> {
+    ///
+    /// What the chain says of itself, and what the wire has carried, must be right at any moment. What a part has made
+    /// of it is waited for, since a part that has just been started or robbed of a tunnel looks as quiet as one that
+    /// is done.
+    pub async fn check(&mut self, context: &Context, deadline: Duration) -> Result<(), Vec<Mismatch>> {
         let world = &context.world;
         let mut found = Vec::new();
         let Some(view) = world.view() else { return Ok(()) };
@@ -57,14 +62,33 @@ impl Oracle {
         units::check(&view, &mut found);
         recount::check(&view, &mut found);
         self.wire.check(world, &view, &mut found);
-        if let Err(error) = config::check(context, &view, &mut found).await {
-            found.push(unreadable("rendered configuration", &error));
+        if !found.is_empty() {
+            return Err(found);
         }
-        if let Err(error) = kernel::check(context, &view, &mut found).await {
-            found.push(unreadable("kernels", &error));
+        let end = Instant::now() + deadline;
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let Err(found) = parts(context).await else { return Ok(()) };
+            if Instant::now() + pause >= end {
+                return Err(found);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
         }
-        if found.is_empty() { Ok(()) } else { Err(found) }
     }
+}
+
+/// Compares the chain with what controller, agents and daemons have made of it.
+async fn parts(context: &Context) -> Result<(), Vec<Mismatch>> {
+    let mut found = Vec::new();
+    let Some(view) = context.world.view() else { return Ok(()) };
+    if let Err(error) = config::check(context, &view, &mut found).await {
+        found.push(unreadable("rendered configuration", &error));
+    }
+    if let Err(error) = kernel::check(context, &view, &mut found).await {
+        found.push(unreadable("kernels", &error));
+    }
+    if found.is_empty() { Ok(()) } else { Err(found) }
 }
 
 fn unreadable(what: &str, error: &anyhow::Error) -> Mismatch {
