@@ -9,8 +9,8 @@ const SHARE: u64 = 10;
 /// Time saved up for a burst, at most.
 const SAVED_NS: u64 = 2_000_000;
 /// Steps up and down by which the estimate follows the lateness: balanced where one wake-up in five is later.
-const UP_NS: u64 = 2_000;
-const DOWN_NS: u64 = 500;
+const UP_NS: u64 = 4_000;
+const DOWN_NS: u64 = 1_000;
 
 /// How to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

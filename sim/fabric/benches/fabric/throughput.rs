@@ -27,13 +27,12 @@ pub(crate) fn tcp() -> Result<()> {
         loss: Loss::Random { probability: Probability::new(1e-9)? },
         ..PathProfile::default()
     };
-    let limited = PathProfile {
-        rate: BitRate::from_bits_per_second(1_000_000_000),
-        queue_bytes: Some(1 << 20),
+    let limited = |gbit: u64| PathProfile {
+        rate: BitRate::from_bits_per_second(gbit * 1_000_000_000),
         ..PathProfile::with_delay(Duration::from_micros(100))
     };
     let delay = PathProfile::with_delay(Duration::from_micros(100));
-    let cases: [(&str, SetUp<'_>); 8] = [
+    let cases: [(&str, SetUp<'_>); 9] = [
         ("veth, no offloads", &|| veth(Offload::Off)),
         ("veth, offloads", &|| veth(Offload::On)),
         ("fabric, no offloads", &|| through_fabric(Offload::Off, PathProfile::default())),
@@ -41,7 +40,8 @@ pub(crate) fn tcp() -> Result<()> {
         ("fabric, offloads, 0.1 ms", &|| through_fabric(Offload::On, delay.clone())),
         ("fabric, offloads, captured", &|| captured()),
         ("fabric, offloads, per-packet rules", &|| through_fabric(Offload::On, per_packet.clone())),
-        ("fabric, offloads, 1 Gbit/s", &|| through_fabric(Offload::On, limited.clone())),
+        ("fabric, offloads, 1 Gbit/s", &|| through_fabric(Offload::On, limited(1))),
+        ("fabric, offloads, 100 Gbit/s", &|| through_fabric(Offload::On, limited(100))),
     ];
     let mut results = vec![Vec::new(); cases.len()];
     for _ in 0..ROUNDS {
