@@ -27,8 +27,8 @@ use tokio::{
 
 use crate::{
     chain::read,
+    core::Core,
     faults::Client,
-    ledger::Core,
     pubsub,
     rpc::{self, Outcome},
 };

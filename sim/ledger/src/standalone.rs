@@ -7,11 +7,13 @@ use std::{
 
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     config::LedgerConfig,
     faults::ClientName,
-    ledger::{Ledger, StartError, keypair},
+    keys::keypair,
+    ledger::{Ledger, StartError},
 };
 
 /// Lamports in one SOL.
@@ -71,21 +73,22 @@ pub async fn standalone(setup: Standalone, mut out: impl Write) -> Result<(), St
     let ledger = Ledger::start(config).await?;
     ledger.serve(http, ws, ClientName::new("rpc"))?;
 
+    // Caught from before anybody is told that it is ready.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     writeln!(out, "rpc        http://{http_address}")?;
     writeln!(out, "websocket  ws://{ws_address}")?;
     for (name, id) in programs {
         writeln!(out, "program    {id}  {name}")?;
     }
     for key in &funded {
-        // The form that `solana-keygen` reads.
-        writeln!(out, "key        {}  1000 SOL  {}", key.pubkey(), serde_json_bytes(&key.to_bytes()))?;
+        writeln!(out, "key        {}  1000 SOL  {}", key.pubkey(), secret_key(key))?;
     }
     writeln!(out, "ready; Ctrl-C ends it")?;
     out.flush()?;
 
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
-        result = tokio::signal::ctrl_c() => result?,
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     Ok(())
@@ -95,7 +98,8 @@ fn bind(address: SocketAddr) -> Result<TcpListener, StandaloneError> {
     TcpListener::bind(address).map_err(|source| StandaloneError::Bind { address, source })
 }
 
-fn serde_json_bytes(bytes: &[u8]) -> String {
-    let numbers: Vec<String> = bytes.iter().map(u8::to_string).collect();
-    format!("[{}]", numbers.join(","))
+/// As `solana-keygen` writes it.
+fn secret_key(key: &Keypair) -> String {
+    let bytes: Vec<String> = key.to_bytes().iter().map(u8::to_string).collect();
+    format!("[{}]", bytes.join(","))
 }

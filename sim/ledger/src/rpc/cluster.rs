@@ -13,7 +13,7 @@ use solana_signer::Signer;
 use solana_version::Version;
 
 use super::{Context, MethodResult, error::RpcError, json, params::Params};
-use crate::{chain::read, ledger::keypair};
+use crate::{chain::read, keys::keypair};
 
 pub(super) fn version() -> MethodResult {
     let version = Version::default();
@@ -30,7 +30,7 @@ pub(super) fn health(context: &Context<'_>) -> MethodResult {
 }
 
 fn validator(context: &Context<'_>) -> String {
-    keypair(context.core.seed(), "validator").pubkey().to_string()
+    keypair(context.core.seed, "validator").pubkey().to_string()
 }
 
 pub(super) fn identity(context: &Context<'_>) -> MethodResult {

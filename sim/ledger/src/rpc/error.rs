@@ -14,11 +14,11 @@ use solana_transaction_error::TransactionError;
 
 use crate::{
     chain::Refusal,
+    core::SendError,
     encode::{
         account::EncodeError,
         transaction::{UnsupportedVersion, simulation},
     },
-    ledger::SendError,
 };
 
 /// An error as it stands in an answer.

@@ -19,8 +19,8 @@ use solana_rpc_client_api::{
 use self::{error::RpcError, params::Params};
 use crate::{
     chain::read,
+    core::Core,
     faults::{Client, Faults},
-    ledger::Core,
 };
 
 /// Calls in one batch; a further one is refused with all of them.

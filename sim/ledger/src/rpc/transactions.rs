@@ -33,12 +33,12 @@ use super::{
 };
 use crate::{
     chain::read,
+    core::{SendError, verify},
     encode::{
         account::encode as encode_account,
         transaction::{encode, simulation},
     },
     history::TransactionRecord,
-    ledger::{SendError, verify},
 };
 
 /// Bytes of a packet: what a transaction may take.
