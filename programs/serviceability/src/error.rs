@@ -172,7 +172,6 @@ errors! {
     LinkStillActivated: "the link must be drained first";
     LinkDeleting: "the link is going away";
     LinkNotDeleting: "the link is not going away";
-    LinkToItself: "a link needs two devices";
     InvalidLinkStatus: "a link is set to activated, soft-drained or hard-drained";
     NotALinkEnd: "the device is not an end of the link";
 

@@ -117,3 +117,56 @@ pub fn is_global(address: Ipv4Addr) -> bool {
         || (a == 198 && b == 51 && c == 100)
         || (a == 203 && b == 0 && c == 113))
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[test]
+    fn bytes_and_text_are_canonical_or_refused() {
+        let net: NetworkV4 = "45.33.100.0/29".parse().unwrap();
+        assert_eq!(borsh::to_vec(&net).unwrap(), [45, 33, 100, 0, 29]);
+        assert_eq!(borsh::from_slice::<NetworkV4>(&[45, 33, 100, 0, 29]).unwrap(), net);
+        for bytes in [[45, 33, 100, 1, 29], [45, 33, 100, 0, 33], [1, 0, 0, 0, 0]] {
+            assert!(borsh::from_slice::<NetworkV4>(&bytes).is_err(), "{bytes:?}");
+        }
+        let error = "45.33.100.1/29".parse::<NetworkV4>().unwrap_err();
+        assert_eq!(error.to_string(), "45.33.100.1/29 has host bits set; the network is 45.33.100.0/29");
+        assert_eq!("x".parse::<NetworkV4>(), Err(ParseNetworkError::Syntax));
+    }
+
+    #[test]
+    fn the_edges_of_the_address_space() {
+        let all: NetworkV4 = "0.0.0.0/0".parse().unwrap();
+        assert_eq!((all.address_count(), all.address(u32::MAX)), (1 << 32, Some(Ipv4Addr::BROADCAST)));
+        let last: NetworkV4 = "255.255.255.254/31".parse().unwrap();
+        assert_eq!((last.address(1), last.address(2)), (Some(Ipv4Addr::BROADCAST), None));
+    }
+
+    /// First and last address of each special-purpose block, and its neighbours.
+    #[rstest]
+    #[case("0.0.0.0", "0.255.255.255")]
+    #[case("10.0.0.0", "10.255.255.255")]
+    #[case("100.64.0.0", "100.127.255.255")]
+    #[case("127.0.0.0", "127.255.255.255")]
+    #[case("169.254.0.0", "169.254.255.255")]
+    #[case("172.16.0.0", "172.31.255.255")]
+    #[case("192.0.0.0", "192.0.0.255")]
+    #[case("192.0.2.0", "192.0.2.255")]
+    #[case("192.168.0.0", "192.168.255.255")]
+    #[case("198.51.100.0", "198.51.100.255")]
+    #[case("203.0.113.0", "203.0.113.255")]
+    #[case("224.0.0.0", "255.255.255.255")]
+    fn special_blocks_are_not_global(#[case] first: Ipv4Addr, #[case] last: Ipv4Addr) {
+        let (first, last) = (u32::from(first), u32::from(last));
+        assert!(!is_global(first.into()) && !is_global(last.into()));
+        if first > 0 {
+            assert!(is_global((first - 1).into()), "{}", Ipv4Addr::from(first - 1));
+        }
+        if last < u32::MAX {
+            assert!(is_global((last + 1).into()), "{}", Ipv4Addr::from(last + 1));
+        }
+    }
+}

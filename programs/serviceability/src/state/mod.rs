@@ -153,3 +153,51 @@ pub enum DecodeError {
         count: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange() -> Exchange {
+        Exchange {
+            code: "nyc".into(),
+            name: "New York".into(),
+            latitude: 1,
+            longitude: -1,
+            status: ExchangeStatus::Suspended,
+            reference_count: 3,
+        }
+    }
+
+    /// The layout is what other programs read: tag, then fields in order, integers little endian.
+    #[test]
+    fn the_layout_of_an_account() {
+        let mut bytes = vec![4, 3, 0, 0, 0, b'n', b'y', b'c', 8, 0, 0, 0];
+        bytes.extend(b"New York");
+        bytes.extend([1, 0, 0, 0, 255, 255, 255, 255, 2, 3, 0, 0, 0]);
+        assert_eq!(exchange().encode(), bytes);
+        assert_eq!(Exchange::decode(&bytes), Ok(exchange()));
+    }
+
+    #[test]
+    fn every_way_not_to_be_an_account() {
+        let good = exchange().encode();
+        assert_eq!(Exchange::decode(&[]), Err(DecodeError::Empty));
+        assert_eq!(Exchange::decode(&[99]), Err(DecodeError::UnknownType(99)));
+        let (expected, found) = (AccountType::Exchange, AccountType::Pool);
+        assert_eq!(Exchange::decode(&[2]), Err(DecodeError::WrongType { expected, found }));
+        let long = [good.clone(), vec![7, 7]].concat();
+        assert_eq!(Exchange::decode(&long), Err(DecodeError::TrailingBytes { account: expected, count: 2 }));
+        let mut status = good.clone();
+        status[28] = 9;
+        let error = Exchange::decode(&status).unwrap_err().to_string();
+        assert!(error.starts_with("malformed Exchange account: status: "), "{error}");
+        let mut text = good.clone();
+        text[5] = 0xff;
+        let error = Exchange::decode(&text).unwrap_err().to_string();
+        assert!(error.starts_with("malformed Exchange account: code: "), "{error}");
+        for len in 1..good.len() {
+            assert!(matches!(Exchange::decode(&good[..len]), Err(DecodeError::Malformed { .. })), "{len}");
+        }
+    }
+}

@@ -241,3 +241,187 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pool(unit: u32, count: u32, reserved: u32) -> Pool {
+        Pool::new(PoolKind::TunnelIds, Pubkey::default(), 1 << 16, unit, count, reserved)
+    }
+
+    /// The allocator in the plainest words: a set of taken units.
+    struct Reference {
+        taken: BTreeSet<u32>,
+        reserved: u32,
+        count: u32,
+    }
+
+    impl Reference {
+        fn lowest_free(&self, units: u32) -> Option<u32> {
+            let free =
+                |first: &u32| (*first..first + units).all(|unit| unit >= self.reserved && !self.taken.contains(&unit));
+            (0..self.count).step_by(units as usize).filter(|first| first + units <= self.count).find(free)
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        /// The lowest free run of two to the power of this.
+        Take(u32),
+        /// A run at this unit.
+        Claim(u32, u32),
+        /// A run at this unit, held or not.
+        Release(u32, u32),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            (0u32..4).prop_map(Op::Take),
+            (0u32..80, 0u32..4).prop_map(|(unit, power)| Op::Claim(unit, power)),
+            (0u32..80, 0u32..4).prop_map(|(unit, power)| Op::Release(unit, power)),
+        ]
+    }
+
+    proptest! {
+        /// No unit twice, none lost, freed ones found again, exhaustion exact; a refusal changes nothing.
+        #[test]
+        fn agrees_with_a_plain_set(
+            count in 1u32..70,
+            reserved in 0u32..3,
+            power in 0u32..9,
+            ops in prop::collection::vec(op(), 0..120),
+        ) {
+            let unit = 1 << power;
+            let mut pool = pool(unit, count, reserved);
+            let mut plain = Reference { taken: BTreeSet::new(), reserved: reserved.min(count), count };
+            let value = |index: u32| pool_base() + index * unit;
+            for op in ops {
+                let before = pool.clone();
+                match op {
+                    Op::Take(power) => {
+                        let units = 1 << power;
+                        match (pool.lowest_free(units), plain.lowest_free(units)) {
+                            (Ok(found), Some(expected)) => {
+                                prop_assert_eq!(found, value(expected));
+                                prop_assert_eq!(pool.claim(found, units), Ok(()));
+                                plain.taken.extend(expected..expected + units);
+                            }
+                            (found, expected) => {
+                                prop_assert_eq!(found, Err(PoolError::Exhausted { units }));
+                                prop_assert_eq!(expected, None);
+                            }
+                        }
+                    }
+                    Op::Claim(first, power) => {
+                        let units = 1 << power;
+                        let run = first..first + units;
+                        let expected = if first % units != 0 {
+                            Err(PoolError::Misaligned(value(first)))
+                        } else if run.end > count {
+                            Err(PoolError::OutOfRange(value(first)))
+                        } else if first < plain.reserved {
+                            Err(PoolError::Reserved(value(first)))
+                        } else if let Some(taken) = run.clone().find(|unit| plain.taken.contains(unit)) {
+                            Err(PoolError::Taken(value(taken)))
+                        } else {
+                            plain.taken.extend(run);
+                            Ok(())
+                        };
+                        prop_assert_eq!(pool.claim(value(first), units), expected);
+                        prop_assert!(expected.is_ok() || pool == before);
+                    }
+                    Op::Release(first, power) => {
+                        let units = 1 << power;
+                        let run = first..first + units;
+                        let expected = if first % units != 0 {
+                            Err(PoolError::Misaligned(value(first)))
+                        } else if run.end > count {
+                            Err(PoolError::OutOfRange(value(first)))
+                        } else if first < plain.reserved {
+                            Err(PoolError::Reserved(value(first)))
+                        } else if let Some(free) = run.clone().find(|unit| !plain.taken.contains(unit)) {
+                            Err(PoolError::NotTaken(value(free)))
+                        } else {
+                            run.for_each(|unit| {
+                                plain.taken.remove(&unit);
+                            });
+                            Ok(())
+                        };
+                        prop_assert_eq!(pool.release(value(first), units), expected);
+                        prop_assert!(expected.is_ok() || pool == before);
+                    }
+                }
+                prop_assert_eq!(pool.used() as usize, plain.taken.len());
+                prop_assert_eq!(pool.taken().collect::<Vec<_>>(), plain.taken.iter().map(|u| value(*u)).collect::<Vec<_>>());
+                prop_assert_eq!(Pool::decode(&pool.encode()), Ok(pool.clone()));
+            }
+        }
+
+        /// Whatever the bytes say: they are refused, or no method of the pool panics.
+        #[test]
+        fn any_bytes_are_refused_or_sound(mut data in prop::collection::vec(any::<u8>(), 0..120), value: u32, power in 0u32..33) {
+            if let Some(tag) = data.first_mut() {
+                *tag = AccountType::Pool as u8;
+            }
+            sound(Pool::decode(&data), value, power);
+            let mut near = pool(1, 70, 2).encode();
+            for (at, byte) in data.iter().enumerate().skip(1).take(3) {
+                let index = (usize::from(*byte) * 7 + at) % near.len();
+                near[index] = data[data.len() - at];
+            }
+            sound(Pool::decode(&near), value, power);
+        }
+    }
+
+    fn pool_base() -> u32 {
+        1 << 16
+    }
+
+    fn sound(decoded: Result<Pool, super::super::DecodeError>, value: u32, power: u32) {
+        let Ok(mut pool) = decoded else { return };
+        let units = 1u32.checked_shl(power).unwrap_or(3);
+        let _ = (pool.contains(value), pool.is_taken(value), pool.used(), pool.capacity(), pool.taken().count());
+        let _ = (pool.lowest_free(units.min(64)), pool.claim(value, units), pool.release(value, units));
+    }
+
+    #[test]
+    fn runs_are_aligned_to_their_size() {
+        let mut pool = pool(1, 16, 1);
+        assert_eq!(pool.lowest_free(1), Ok((1 << 16) + 1));
+        assert_eq!(pool.lowest_free(4), Ok((1 << 16) + 4));
+        assert_eq!(pool.lowest_free(16), Err(PoolError::Exhausted { units: 16 }));
+        assert_eq!(pool.lowest_free(3), Err(PoolError::Misaligned(3)));
+        assert_eq!(pool.claim(1 << 16, 1), Err(PoolError::Reserved(1 << 16)));
+        assert_eq!(pool.claim(1 << 15, 1), Err(PoolError::OutOfRange(1 << 15)));
+        assert_eq!(pool.claim((1 << 16) + 8, 8), Ok(()));
+        assert_eq!((pool.used(), pool.capacity()), (8, 15));
+        assert!(pool.is_taken((1 << 16) + 15) && pool.is_taken(1 << 16) && !pool.is_taken((1 << 16) + 16));
+    }
+
+    #[test]
+    fn each_unsound_account_is_named() {
+        let good = pool(2, 12, 1);
+        let broken = |change: fn(&mut Pool)| {
+            let mut pool = good.clone();
+            change(&mut pool);
+            Pool::decode(&pool.encode()).unwrap_err().to_string()
+        };
+        assert_eq!(broken(|pool| pool.unit = 0), "malformed Pool account: unit and count must not be zero");
+        assert_eq!(broken(|pool| pool.base = u32::MAX - 22), "malformed Pool account: the last value exceeds 32 bits");
+        let fit = "malformed Pool account: bitmap, count and reserved units do not fit together";
+        assert_eq!(broken(|pool| pool.bitmap.push(0)), fit);
+        assert_eq!(broken(|pool| pool.reserved = 13), fit);
+        assert_eq!(
+            broken(|pool| pool.bitmap[1] = 0x10),
+            "malformed Pool account: bitmap: bits past the last unit are set"
+        );
+        assert_eq!(broken(|pool| pool.bitmap[0] = 0), "malformed Pool account: bitmap: a reserved unit is free");
+        let last = Pool::new(PoolKind::DevicePrefix, Pubkey::default(), u32::MAX - 23, 2, 12, 0);
+        assert_eq!(Pool::decode(&last.encode()), Ok(last));
+    }
+}

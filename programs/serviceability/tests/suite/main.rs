@@ -1,5 +1,16 @@
 //! The program on a test bank, natively or as bytecode (`SBF_OUT_DIR`), and its model.
 
+mod access_pass;
+mod contributor;
+mod device;
+mod exchange;
 mod global_config;
+mod hostile;
+mod interface;
+mod link;
 mod model;
+mod multicast_group;
 mod support;
+mod tenant;
+mod user;
+mod user_life;
