@@ -77,6 +77,8 @@ impl Tunnels for Kernel {
         }
         let up = async {
             let index = self.netlink.link_index(name).await?;
+            // Only IPv4 is carried.
+            self.netlink.silence_ipv6(index).await?;
             self.netlink.set_link_up(index, true).await?;
             self.netlink.link(name).await
         };

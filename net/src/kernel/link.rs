@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::link::{
-    InfoData, InfoGre, InfoKind, LinkAttribute, LinkFlags, LinkInfo as Info, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoGre, InfoKind, LinkAttribute, LinkFlags, LinkInfo as Info,
+    LinkMessage,
 };
 use rtnetlink::{LinkBridge, LinkDummy, LinkGre, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use serde::{Deserialize, Serialize};
@@ -190,6 +191,20 @@ impl Netlink {
     pub async fn set_link_alias(&self, index: u32, alias: &str) -> Result<(), NetlinkError> {
         tracing::trace!(index, alias, "set link alias");
         self.change(index, LinkUnspec::new_with_index(index).alias(alias), "set alias").await
+    }
+
+    /// Has the kernel give a link no IPv6 address of its own, so that it sends no solicitations by it. False where the
+    /// kernel has no IPv6 in the first place.
+    pub async fn silence_ipv6(&self, index: u32) -> Result<bool, NetlinkError> {
+        tracing::trace!(index, "silence ipv6");
+        let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
+        let attribute = LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![mode])]);
+        let message = LinkUnspec::new_with_index(index).append_extra_attribute(attribute);
+        match self.change(index, message, "silence ipv6").await {
+            Ok(()) => Ok(true),
+            Err(NetlinkError::Unsupported { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes a link a port of the bridge `master`.
