@@ -216,3 +216,114 @@ fn add_route(table: u32, destination: Ipv4Net, next: &NextHop, host: &Host, stat
     };
     state.routes.insert(RouteKey { table, destination }, route);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DeviceState, GroupRoute, LinkPort, LinkState, Port, TUNNEL_MTU, TUNNEL_TTL};
+
+    fn tunnel(id: u16, shut: bool) -> (u16, Tunnel) {
+        let last = u8::try_from(id - 500).expect("few tunnels");
+        let tunnel = Tunnel {
+            user: format!("user {id}"),
+            source: [45, 33, 100, 1].into(),
+            destination: [9, 1, 0, last].into(),
+            overlay: Ipv4Net::new([169, 254, 0, 2 * last].into(), 31).expect("a valid length"),
+            mtu: TUNNEL_MTU,
+            ttl: TUNNEL_TTL,
+            shut,
+            service: Service::Multicast { source: None, publish: BTreeSet::new(), subscribe: BTreeSet::new() },
+        };
+        (id, tunnel)
+    }
+
+    fn config(tunnels: impl IntoIterator<Item = (u16, Tunnel)>) -> DeviceConfig {
+        DeviceConfig {
+            device: "nyc1".to_owned(),
+            state: DeviceState::Serving,
+            loopbacks: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            tunnels: tunnels.into_iter().collect(),
+            tables: BTreeMap::new(),
+            transit: BTreeMap::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    fn name(text: &str) -> IfName {
+        text.parse().expect("a valid name")
+    }
+
+    /// A config with a link on Ethernet1, which carries the way to one address.
+    fn with_link() -> DeviceConfig {
+        let mut config = config([]);
+        let gateway = [172, 16, 0, 1].into();
+        let link = LinkPort {
+            code: "nyc1-pit1".to_owned(),
+            peer: "pit1".to_owned(),
+            gateway,
+            metric: 1,
+            state: LinkState::Active,
+        };
+        let address = Some("172.16.0.0/31".parse().expect("a network"));
+        let port = Port { name: "Ethernet1".to_owned(), address, endpoint: false, link: Some(link) };
+        config.ports.insert(name("Ethernet1"), port);
+        config.transit.insert([9, 1, 0, 1].into(), NextHop::Link { port: name("Ethernet1"), gateway });
+        config
+    }
+
+    #[test]
+    fn more_multicast_tunnels_than_the_kernel_has_numbers_for_are_named() {
+        let mut config = config((500..540).map(|id| tunnel(id, false)));
+        let route = |from, to: Vec<GroupEnd>| GroupRoute {
+            source: [148, 51, 120, 0].into(),
+            group: [233, 84, 178, 0].into(),
+            code: "mg01".to_owned(),
+            from,
+            to: to.into_iter().collect(),
+        };
+        let mut to: Vec<GroupEnd> = (500..539).map(GroupEnd::Tunnel).collect();
+        to.push(GroupEnd::Port(name("Ethernet1")));
+        config.groups.push(route(GroupEnd::Tunnel(539), to));
+        let host = Host { interfaces: BTreeMap::from([(name("Ethernet1"), true)]), ..Host::default() };
+
+        let desired = desired(&config, &host);
+        let way = desired.state.groups.into_values().next().expect("the one way");
+        let mut kept: BTreeSet<IfName> = (500..530).map(IfName::of_tunnel).collect();
+        kept.insert(name("Ethernet1"));
+        assert_eq!(way, Forwarding { from: IfName::of_tunnel(539), to: kept });
+        let lacking: Vec<_> = (530..539)
+            .map(|id| format!("tun{id} has no part in group traffic: the kernel takes 32 interfaces"))
+            .collect();
+        assert_eq!(desired.lacking, lacking);
+    }
+
+    #[test]
+    fn nothing_is_made_for_a_tunnel_that_is_shut() {
+        let with = desired(&config([tunnel(500, false), tunnel(501, true)]), &Host::default());
+        assert_eq!(with, desired(&config([tunnel(500, false)]), &Host::default()));
+    }
+
+    #[test]
+    fn a_port_without_a_carrier_fails_its_link_and_carries_no_route() {
+        let host = |up| Host { interfaces: BTreeMap::from([(name("Ethernet1"), up)]), ..Host::default() };
+        let (up, down) = (desired(&with_link(), &host(true)), desired(&with_link(), &host(false)));
+        assert_eq!((up.state.routes.len(), up.failed_links.len()), (1, 0));
+        assert_eq!(down.failed_links, BTreeSet::from(["nyc1-pit1".to_owned()]));
+        assert_eq!(down.state, State { routes: BTreeMap::new(), ..up.state });
+        assert_eq!((up.lacking, down.lacking), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_port_that_is_not_there_is_lacking_unless_its_address_is_elsewhere() {
+        let absent = desired(&with_link(), &Host::default());
+        assert_eq!(absent.lacking, ["port Ethernet1 of interface Ethernet1 is not there"]);
+        assert_eq!(absent.failed_links, BTreeSet::from(["nyc1-pit1".to_owned()]));
+
+        // The uplink has another name in the kernel, and its address from who built the machine.
+        let mut config = with_link();
+        config.ports.values_mut().for_each(|port| port.link = None);
+        let host = Host { addresses: BTreeSet::from([[172, 16, 0, 0].into()]), ..Host::default() };
+        assert_eq!(desired(&config, &host).lacking, Vec::<String>::new());
+    }
+}

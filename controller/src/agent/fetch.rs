@@ -165,3 +165,76 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const DEVICE: Pubkey = Pubkey::new_from_array([3; 32]);
+
+    /// A controller that gives one answer; returns its address and what it was asked.
+    async fn answering(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.expect("a request");
+            stream.write_all(answer.as_bytes()).await.expect("the answer is sent");
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        (url, asked)
+    }
+
+    #[test]
+    fn an_address_must_be_one() {
+        for (url, reason) in [
+            ("", "empty string"),
+            ("127.0.0.1:7000", "expected http://HOST:PORT"),
+            ("https://127.0.0.1:7000", "expected http://HOST:PORT"),
+        ] {
+            let error = Controller::new(url, DEVICE).map(|_| ()).expect_err("no address");
+            assert_eq!(error.to_string(), format!("`{url}` is no address of a controller: {reason}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_given_with_its_reason() {
+        let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 21\r\n\r\n{\"error\":\"not known\"}";
+        let (url, asked) = answering(answer).await;
+        let error = Controller::new(&url, DEVICE).expect("an address").fetch(None).await.expect_err("a refusal");
+        assert_eq!(error.to_string(), format!("controller at {url}: 404 Not Found: not known"));
+        let asked = asked.await.expect("it was asked");
+        assert!(asked.starts_with(&format!("GET /v1/devices/{DEVICE}/config?wait=30 HTTP/1.1\r\n")), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn nothing_new_is_no_config() {
+        let (url, asked) = answering("HTTP/1.1 304 Not Modified\r\n\r\n").await;
+        let hash = ConfigHash::of_json(b"{}");
+        let controller = Controller::new(&url, DEVICE).expect("an address");
+        assert_eq!(controller.fetch(Some(hash)).await.expect("an answer"), None);
+        let asked = asked.await.expect("it was asked");
+        assert!(asked.contains(&format!("config?wait=30&after={hash} HTTP")), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_config_is_said_to_be_none() {
+        let (url, _asked) = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+        let error = Controller::new(&url, DEVICE).expect("an address").fetch(None).await.expect_err("no config");
+        let expected = format!("controller at {url}: unreadable answer: missing field `revision` at line 1 column 2");
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_controller_that_is_not_there_is_unreachable() {
+        let error = Controller::new("http://127.0.0.1:1", DEVICE).expect("an address").fetch(None).await;
+        let error = error.expect_err("nobody listens on port 1").to_string();
+        assert!(error.starts_with("controller at http://127.0.0.1:1: ") && error.contains("refused"), "{error}");
+    }
+}

@@ -125,13 +125,14 @@ impl Agent {
         // Something that keeps undoing what is applied is answered ever more slowly.
         let mut calm = Backoff::new(Duration::from_millis(20), Duration::from_secs(5));
         let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
+        let mut pause = Duration::ZERO;
         let mut retry_in = None;
         let mut links = Links::new();
         let mut silent = links.silent();
         loop {
             let cause = tokio::select! {
                 changed = config.changed() => changed.map(|()| Cause::Config).context("fetching ended")?,
-                changed = self.watch.changed() => changed.map(|()| Cause::Kernel).context("watch the kernel")?,
+                changed = self.changed_after(pause) => changed.map(|()| Cause::Kernel).context("watch the kernel")?,
                 changed = silent.changed() => changed.map(|()| Cause::Link).context("watching links ended")?,
                 () = after(retry_in) => Cause::Retry,
             };
@@ -157,16 +158,23 @@ impl Agent {
                         }
                         new
                     });
-                    match cause {
-                        Cause::Kernel if outcome.changes > 0 => {
-                            tokio::time::sleep(calm.wait(&mut self.rng)).await;
+                    pause = match cause {
+                        Cause::Kernel if outcome.changes > 0 => calm.wait(&mut self.rng),
+                        _ => {
+                            calm.reset();
+                            Duration::ZERO
                         }
-                        _ => calm.reset(),
-                    }
+                    };
                 }
                 Err(error) => tracing::error!(%error, "cannot read the kernel"),
             }
         }
+    }
+
+    /// Waits for a change of the kernel, of which none is looked at before this time has passed.
+    async fn changed_after(&self, pause: Duration) -> std::io::Result<()> {
+        tokio::time::sleep(pause).await;
+        self.watch.changed().await
     }
 
     async fn reconcile(&mut self, cause: &Cause, answer: &ConfigAnswer) -> Result<reconcile::Outcome, KernelError> {
@@ -175,7 +183,8 @@ impl Agent {
         let (hash, changes) = (revision.hash, outcome.changes);
         match cause {
             _ if !outcome.report.failures.is_empty() => {
-                tracing::warn!(%hash, changes, failures = ?outcome.report.failures, "config applied in part");
+                let failures = outcome.report.failures.join("; ");
+                tracing::warn!(%hash, changes, failures, "config applied in part");
             }
             Cause::Config => tracing::info!(revision = revision.revision, %hash, changes, "config applied"),
             Cause::Kernel | Cause::Link if changes > 0 => {

@@ -173,11 +173,13 @@ async fn report(
         catalog.devices.get(&key).ok_or(Refusal::Unknown(key))?.code.clone()
     };
     shared.metrics.reported();
-    let running = report.running.map(|running| running.hash.to_string());
+    let running = report.running.map_or("none".to_owned(), |running| running.hash.to_string());
+    let failed_links = report.failed_links.iter().cloned().collect::<Vec<_>>().join(", ");
     if report.failures.is_empty() {
-        tracing::info!(device = code, ?running, failed_links = ?report.failed_links, "device reports");
+        tracing::info!(device = code, running, failed_links, "device reports");
     } else {
-        tracing::warn!(device = code, ?running, failures = ?report.failures, "device reports failures");
+        let failures = report.failures.join("; ");
+        tracing::warn!(device = code, running, failed_links, failures, "device reports failures");
     }
     let failed: BTreeSet<String> = {
         let mut reports = shared.reports.lock().unwrap_or_else(PoisonError::into_inner);
