@@ -1,6 +1,7 @@
 //! The program on a test bank, natively or as bytecode (`SBF_OUT_DIR`), and its model.
 
 mod access_pass;
+mod compute_units;
 mod contributor;
 mod device;
 mod exchange;
