@@ -15,6 +15,7 @@ pub mod parent;
 pub mod paths;
 pub mod phases;
 pub mod progress;
+pub mod relay;
 pub mod roles;
 pub mod routes;
 pub mod rules;

@@ -94,11 +94,10 @@ impl Roles {
         self.spawn(Host::Core, &name, args)
     }
 
-    /// The controller, with a listener in each device.
-    pub fn controller(&self, listeners: Vec<(String, std::net::TcpListener)>) -> anyhow::Result<Spawn> {
+    /// The controller.
+    pub fn controller(&self) -> anyhow::Result<Spawn> {
         let listen = format!("127.0.0.1:{CONTROLLER_PORT}");
-        let spawn = self.spawn(Host::Core, "controller", ["--listen", &listen, "--log-format", "json"])?;
-        Ok(listeners.into_iter().fold(spawn, |spawn, (name, listener)| spawn.listener(name, listener)))
+        self.spawn(Host::Core, "controller", ["--listen", &listen, "--log-format", "json"])
     }
 
     /// A device's agent.

@@ -27,6 +27,7 @@ use super::{
     keys::{self, Keys, Owner},
     paths,
     phases::Phases,
+    relay,
     roles::{self, CONTROLLER_PORT, CORE, RPC_PORT, Roles, WS_PORT},
     routes,
 };
@@ -91,7 +92,7 @@ impl World {
 
         let capture = CaptureConfig { path: artifacts.join(artifacts::CAPTURE), snaplen: None, ring: None };
         let fabric = Fabric::start(FabricConfig { seed, capture: Some(capture), ..FabricConfig::default() })?;
-        let controller_listeners = connect_nodes(&plan, &fabric, &ledger, nodes)?;
+        connect_nodes(&plan, &fabric, &ledger, nodes)?;
         lay_links(&plan, &lab, &fabric).await?;
         let ports = add_endpoint_ports(&plan, &lab).await?;
         paths::apply_geography(&plan, &fabric)?;
@@ -128,7 +129,7 @@ impl World {
         tokio::spawn(routes::follow_chain(Arc::clone(&world)));
         genesis::write(&world).await.context("writing the network to the chain")?;
         phases.end("genesis");
-        world.start_devices(controller_listeners).await?;
+        world.start_devices().await?;
         phases.end("processes");
         Ok(world)
     }
@@ -173,10 +174,7 @@ impl World {
                 let key = self.lab.folder(&Host::Core).join("activator.json");
                 self.roles.activator(*number, &key, &self.policy)
             }
-            Process::Controller => {
-                let running = self.process(process).context("the controller was never started")?;
-                Ok(running.spawn().clone())
-            }
+            Process::Controller => self.roles.controller(),
             Process::Daemon(name) => {
                 let client = self.plan.clients.get(name).context("no such client")?;
                 let folder = self.lab.folder(&roles::node(name.as_str())?);
@@ -189,27 +187,24 @@ impl World {
     }
 
     /// Starts what serves the network: activators, controller, agents.
-    async fn start_devices(&self, controller_listeners: Vec<(String, TcpListener)>) -> anyhow::Result<()> {
-        let controller = (Process::Controller, self.roles.controller(controller_listeners)?);
+    async fn start_devices(&self) -> anyhow::Result<()> {
         let activators = (1..=self.policy.activators).map(Process::Activator);
         let agents = self.plan.devices.keys().cloned().map(Process::Agent);
-        self.start_all(activators.chain(agents), vec![controller]).await
+        self.start_all(std::iter::once(Process::Controller).chain(activators).chain(agents)).await
     }
 
     /// Starts the clients' daemons.
     pub async fn start_clients(&self) -> anyhow::Result<()> {
-        self.start_all(self.plan.clients.keys().cloned().map(Process::Daemon), Vec::new()).await
+        self.start_all(self.plan.clients.keys().cloned().map(Process::Daemon)).await
     }
 
-    async fn start_all(
-        &self,
-        processes: impl Iterator<Item = Process>,
-        mut spawns: Vec<(Process, Spawn)>,
-    ) -> anyhow::Result<()> {
-        for process in processes {
-            let spawn = self.spawn_of(&process)?;
-            spawns.push((process, spawn));
-        }
+    async fn start_all(&self, processes: impl Iterator<Item = Process>) -> anyhow::Result<()> {
+        let spawns: Vec<(Process, Spawn)> = processes
+            .map(|process| {
+                let spawn = self.spawn_of(&process)?;
+                Ok((process, spawn))
+            })
+            .collect::<anyhow::Result<_>>()?;
         futures_util::future::try_join_all(spawns.into_iter().map(|(process, spawn)| self.start(process, spawn)))
             .await?;
         Ok(())
@@ -232,6 +227,9 @@ impl World {
         let http = self.lab.listen(&host, inside(RPC_PORT)).await?;
         let ws = self.lab.listen(&host, inside(WS_PORT)).await?;
         self.ledger.serve(http, ws, ClientName::new(node.as_str()))?;
+        if matches!(node, Node::Device(_)) {
+            relay::start(self.lab.listen(&host, inside(CONTROLLER_PORT)).await?, inside(CONTROLLER_PORT))?;
+        }
         Ok(())
     }
 
@@ -298,14 +296,8 @@ fn node_specs(plan: &Plan) -> anyhow::Result<Vec<NodeSpec>> {
     devices.chain(clients).collect()
 }
 
-/// Hands each node's uplink to the fabric and its listeners to the ledger; returns those of the controller.
-fn connect_nodes(
-    plan: &Plan,
-    fabric: &Fabric,
-    ledger: &Ledger,
-    nodes: Vec<NewNode>,
-) -> anyhow::Result<Vec<(String, TcpListener)>> {
-    let mut controller = Vec::new();
+/// Hands each node's uplink to the fabric and its listeners to the ledger and the controller.
+fn connect_nodes(plan: &Plan, fabric: &Fabric, ledger: &Ledger, nodes: Vec<NewNode>) -> anyhow::Result<()> {
     for node in nodes {
         let name = node.name.as_str().to_owned();
         let address = plan
@@ -320,9 +312,9 @@ fn connect_nodes(
         let mut listeners = node.listeners.into_iter();
         let (http, ws) = listeners.next().zip(listeners.next()).context("a node without its listeners")?;
         ledger.serve(http, ws, ClientName::new(name.clone()))?;
-        controller.extend(listeners.map(|listener| (name.clone(), listener)));
+        listeners.try_for_each(|listener| relay::start(listener, inside(CONTROLLER_PORT)))?;
     }
-    Ok(controller)
+    Ok(())
 }
 
 /// Gives devices the ports that their own endpoints are on. Nothing is at their other ends: what is for such an
