@@ -15,7 +15,7 @@ use super::{Mismatch, chain};
 use crate::run::{steps::Context, tunnels};
 
 /// Outer (source, destination) as one end's kernel has them.
-type Pair = (Ipv4Addr, Ipv4Addr);
+pub(super) type Pair = (Ipv4Addr, Ipv4Addr);
 
 pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
     let world = &context.world;
@@ -58,18 +58,29 @@ async fn compare(
     let world = &context.world;
     let netns = world.lab.node(&dzsim_lab::NodeName::new(node)?)?.netns();
     let there = tunnels::list(&netns, world.roles.dataplane()).await?;
+    let there = there.into_iter().map(|tunnel| (tunnel.spec.name, (tunnel.spec.local, tunnel.spec.remote)));
+    differences(node, wanted, there, found);
+    Ok(())
+}
+
+/// The tunnels that are there and should not be, and those that should be and are not.
+pub(super) fn differences(
+    node: &str,
+    wanted: &BTreeMap<Pair, String>,
+    there: impl IntoIterator<Item = (String, Pair)>,
+    found: &mut Vec<Mismatch>,
+) {
     let mut seen = BTreeSet::new();
     let views = || ("chain".to_owned(), format!("kernel of {node}"));
-    for tunnel in there {
-        let pair = (tunnel.spec.local, tunnel.spec.remote);
+    for (name, pair) in there {
         seen.insert(pair);
         if !wanted.contains_key(&pair) {
             found.push(Mismatch {
                 invariant: "no tunnel without a user",
-                subject: format!("tunnel {} of {node} from {} to {}", tunnel.spec.name, pair.0, pair.1),
+                subject: format!("tunnel {name} of {node} from {} to {}", pair.0, pair.1),
                 views: views(),
                 first: "no user that has a tunnel with these addresses".to_owned(),
-                second: format!("interface {} is there", tunnel.spec.name),
+                second: format!("interface {name} is there"),
             });
         }
     }
@@ -82,5 +93,4 @@ async fn compare(
             second: format!("no tunnel from {} to {}", pair.0, pair.1),
         });
     }
-    Ok(())
 }

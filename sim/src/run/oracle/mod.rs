@@ -8,6 +8,8 @@ mod config;
 mod kernel;
 mod recount;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod units;
 mod wire;
 

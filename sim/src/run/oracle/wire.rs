@@ -26,23 +26,32 @@ fn pairs(view: &NetworkView) -> BTreeSet<Pair> {
 impl Seen {
     pub(super) fn check(&mut self, world: &World, view: &NetworkView, found: &mut Vec<Mismatch>) {
         let now = pairs(view);
-        let passing = world.pairs_since_look();
-        let known = |pair: &Pair| self.pairs.contains(pair) || now.contains(pair) || passing.contains(pair);
-        for (node, seen) in world.fabric.gre_pairs(self.mark.as_ref()) {
-            for gre in seen {
-                let (there, back) = ((gre.source, gre.destination), (gre.destination, gre.source));
-                if !known(&there) && !known(&back) {
-                    found.push(Mismatch {
-                        invariant: "the wire carries only tunnels that the chain knows",
-                        subject: format!("GRE from {} to {}", gre.source, gre.destination),
-                        views: (format!("wire at {node}"), "chain".to_owned()),
-                        first: "packets seen".to_owned(),
-                        second: "no user with this pair of client_ip and endpoint_ip".to_owned(),
-                    });
-                }
-            }
-        }
+        let mut known = world.pairs_since_look();
+        known.extend(self.pairs.iter().chain(&now));
+        let carried = world.fabric.gre_pairs(self.mark.as_ref()).into_iter();
+        let carried = carried
+            .flat_map(|(node, seen)| seen.into_iter().map(move |gre| (node.clone(), (gre.source, gre.destination))));
+        strangers(&known, carried, found);
         self.mark = Some(world.fabric.mark());
         self.pairs = now;
+    }
+}
+
+/// Packets between addresses that are no tunnel's, in either direction.
+pub(super) fn strangers(
+    known: &BTreeSet<Pair>,
+    carried: impl IntoIterator<Item = (String, Pair)>,
+    found: &mut Vec<Mismatch>,
+) {
+    for (node, (source, destination)) in carried {
+        if !known.contains(&(source, destination)) && !known.contains(&(destination, source)) {
+            found.push(Mismatch {
+                invariant: "the wire carries only tunnels that the chain knows",
+                subject: format!("GRE from {source} to {destination}"),
+                views: (format!("wire at {node}"), "chain".to_owned()),
+                first: "packets seen".to_owned(),
+                second: "no user with this pair of client_ip and endpoint_ip".to_owned(),
+            });
+        }
     }
 }
