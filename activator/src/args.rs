@@ -1,6 +1,6 @@
 //! The command line of `dz-activator`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use solana_pubkey::Pubkey;
 
@@ -25,6 +25,9 @@ pub struct Args {
     /// How to allocate
     #[command(flatten)]
     pub policy: Policy,
+    /// Transactions on their way at a time
+    #[arg(long, env = "DZ_IN_FLIGHT", value_name = "NUMBER", default_value = "8")]
+    pub in_flight: NonZeroUsize,
     /// Read the chain again after so long without news
     #[arg(long, env = "DZ_RESYNC", value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub resync: Duration,
@@ -63,6 +66,7 @@ mod tests {
         assert_eq!(args.ws_url, "ws://127.0.0.1:8900");
         assert_eq!(args.program_id, dz_sdk::program::ID);
         assert_eq!(args.policy, Policy::default());
+        assert_eq!(args.in_flight.get(), 8);
         assert_eq!(args.resync, Duration::from_secs(10));
     }
 

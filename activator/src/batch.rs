@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use crate::plan::Action;
+use crate::plan::{Action, Decision};
 
 /// The most octets of a transaction (the payload of an IPv6 packet of minimum MTU).
 const MAX_TRANSACTION: usize = 1232;
@@ -40,6 +40,26 @@ impl<'a> Batch<'a> {
             }
         }
         batches
+    }
+
+    /// What it does, if it does one thing to several that have nothing to do with each other, none of which needs
+    /// another transaction to land first.
+    pub(crate) fn decision_that_commutes(&self) -> Option<&'static str> {
+        let commutes = |decision: &Decision| {
+            matches!(
+                decision,
+                Decision::ActivateUser { .. }
+                    | Decision::CloseUser
+                    | Decision::FinishBan
+                    | Decision::ActivateLink { .. }
+                    | Decision::ActivateTenant { .. }
+                    | Decision::ActivateMulticastGroup { .. }
+            )
+        };
+        let (first, _) = self.parts.first()?;
+        let name = first.decision.name();
+        let alike = |(action, _): &(&Action, Instruction)| action.decision.name() == name;
+        (commutes(&first.decision) && self.parts.iter().all(alike)).then_some(name)
     }
 
     /// The instructions in order.
@@ -94,7 +114,7 @@ mod tests {
     use solana_instruction::AccountMeta;
 
     use super::*;
-    use crate::plan::{Decision, Subject};
+    use crate::plan::Subject;
 
     fn action() -> Action {
         let subject = Subject { kind: AccountType::User, key: Pubkey::default(), label: "user".to_owned() };

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,9 +31,11 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 
 type Views = watch::Receiver<Option<Arc<NetworkView>>>;
 
-/// How long the reconciler waits for what.
+/// How much the reconciler does at a time, and how long it waits for what.
 #[derive(Clone, Copy, Debug)]
-pub struct Timing {
+pub struct Pace {
+    /// The most transactions on their way at a time.
+    pub in_flight: NonZeroUsize,
     /// Without news for so long the chain is read again, in case news got lost.
     pub resync: Duration,
     /// The live view is given so long to show what has landed before the chain is read instead.
@@ -43,9 +46,10 @@ pub struct Timing {
     pub retry_longest: Duration,
 }
 
-impl Default for Timing {
+impl Default for Pace {
     fn default() -> Self {
         Self {
+            in_flight: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
             resync: Duration::from_secs(10),
             settle: Duration::from_secs(2),
             retry_first: Duration::from_millis(50),
@@ -58,7 +62,7 @@ impl Default for Timing {
 pub struct Reconciler {
     ledger: Arc<dyn Ledger>,
     policy: Policy,
-    timing: Timing,
+    pace: Pace,
     metrics: Arc<Metrics>,
     status: Arc<Status>,
     sender: Sender,
@@ -75,15 +79,15 @@ impl Reconciler {
     pub fn new(
         ledger: Arc<dyn Ledger>,
         policy: Policy,
-        timing: Timing,
+        pace: Pace,
         metrics: Arc<Metrics>,
         status: Arc<Status>,
         seed: u64,
     ) -> Self {
         let after_conflict = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
-        let after_outage = Backoff::new(timing.retry_first, timing.retry_longest, seed.wrapping_add(1));
-        let sender = Sender::new(ledger.clone(), metrics.clone(), status.clone());
-        Self { ledger, policy, timing, metrics, status, sender, after_conflict, after_outage, said: BTreeMap::new() }
+        let after_outage = Backoff::new(pace.retry_first, pace.retry_longest, seed.wrapping_add(1));
+        let sender = Sender::new(ledger.clone(), metrics.clone(), status.clone(), pace.in_flight);
+        Self { ledger, policy, pace, metrics, status, sender, after_conflict, after_outage, said: BTreeMap::new() }
     }
 
     /// Reconciles until it is asked to stop; calls `ready` when the first plan is done.
@@ -151,12 +155,12 @@ impl Reconciler {
             Pass::Quiet | Pass::Stopped => {
                 self.after_conflict.reset();
                 let news = |view: &Arc<NetworkView>| view.slot() >= planned.slot() && !Arc::ptr_eq(view, planned);
-                time::timeout(self.timing.resync, view_that(views, news)).await.ok()
+                time::timeout(self.pace.resync, view_that(views, news)).await.ok()
             }
             Pass::Landed { slot } => {
                 self.after_conflict.reset();
                 let landed = |view: &Arc<NetworkView>| view.slot() >= slot;
-                time::timeout(self.timing.settle, view_that(views, landed)).await.ok()
+                time::timeout(self.pace.settle, view_that(views, landed)).await.ok()
             }
             Pass::Stale => {
                 time::sleep(self.after_conflict.next_wait()).await;

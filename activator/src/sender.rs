@@ -2,11 +2,13 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    num::NonZeroUsize,
     sync::Arc,
     time::Instant,
 };
 
 use dz_sdk::{Ledger, LedgerError, NetworkView, ledger::Landed, program::error::ServiceabilityError};
+use futures_util::future::join_all;
 use solana_instruction::Instruction;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -48,12 +50,19 @@ pub(crate) struct Sender {
     ledger: Arc<dyn Ledger>,
     metrics: Arc<Metrics>,
     status: Arc<Status>,
+    /// The most transactions on their way at a time.
+    in_flight: usize,
     refusals: Refusals,
 }
 
 impl Sender {
-    pub(crate) fn new(ledger: Arc<dyn Ledger>, metrics: Arc<Metrics>, status: Arc<Status>) -> Self {
-        Self { ledger, metrics, status, refusals: Refusals::default() }
+    pub(crate) fn new(
+        ledger: Arc<dyn Ledger>,
+        metrics: Arc<Metrics>,
+        status: Arc<Status>,
+        in_flight: NonZeroUsize,
+    ) -> Self {
+        Self { ledger, metrics, status, in_flight: in_flight.get(), refusals: Refusals::default() }
     }
 
     /// Sends what is planned from this view, in order.
@@ -62,37 +71,47 @@ impl Sender {
         let payer = self.ledger.payer();
         let mut queue: VecDeque<Batch<'_>> = Batch::pack(&payer, self.parts(view, plan), MAX_INSTRUCTIONS).into();
         let (mut slot, mut stale) = (None, false);
-        while let Some(batch) = queue.pop_front() {
+        while let Some(wave) = self.next_wave(&mut queue) {
             if *stop.borrow() {
                 return Pass::Stopped;
             }
-            let sent = self.ledger.send(&batch.instructions()).await;
-            if !matches!(sent, Err(LedgerError::Unavailable { .. })) {
-                self.status.ledger_works();
-            }
-            match sent {
-                Ok(landed) => {
-                    self.landed(&batch, &landed);
-                    slot = slot.max(Some(landed.slot));
-                }
-                Err(LedgerError::Refused { instruction, error }) => {
-                    stale |= self.refused(view, batch, usize::from(instruction), error, &mut queue);
-                }
-                Err(LedgerError::Failed(reason)) if batch.parts.len() > 1 => {
-                    warn!(reason, actions = batch.parts.len(), "a transaction failed; its actions are sent one by one");
-                    let singles = Batch::pack(&payer, batch.parts, 1);
-                    singles.into_iter().rev().for_each(|single| queue.push_front(single));
-                }
-                Err(LedgerError::Failed(reason)) => {
-                    for (action, _) in &batch.parts {
-                        stale |= self.note(view, action, FAILURES, &reason);
+            let sends = wave.iter().map(|batch| {
+                let instructions = batch.instructions();
+                let ledger = &self.ledger;
+                async move { ledger.send(&instructions).await }
+            });
+            let answers = join_all(sends).await;
+            let mut unavailable = false;
+            for (batch, answer) in wave.into_iter().zip(answers) {
+                match answer {
+                    Ok(landed) => {
+                        self.landed(&batch, &landed);
+                        slot = slot.max(Some(landed.slot));
+                    }
+                    Err(LedgerError::Refused { instruction, error }) => {
+                        stale |= self.refused(view, batch, usize::from(instruction), error, &mut queue);
+                    }
+                    Err(LedgerError::Failed(reason)) if batch.parts.len() > 1 => {
+                        let actions = batch.parts.len();
+                        warn!(reason, actions, "a transaction failed; its actions are sent one by one");
+                        let singles = Batch::pack(&payer, batch.parts, 1);
+                        singles.into_iter().rev().for_each(|single| queue.push_front(single));
+                    }
+                    Err(LedgerError::Failed(reason)) => {
+                        for (action, _) in &batch.parts {
+                            stale |= self.note(view, action, FAILURES, &reason);
+                        }
+                    }
+                    Err(error @ (LedgerError::Unavailable { .. } | LedgerError::View(_))) => {
+                        self.ledger_failed(&error);
+                        unavailable = true;
                     }
                 }
-                Err(error @ (LedgerError::Unavailable { .. } | LedgerError::View(_))) => {
-                    self.ledger_failed(&error);
-                    return Pass::Unavailable;
-                }
             }
+            if unavailable {
+                return Pass::Unavailable;
+            }
+            self.status.ledger_works();
         }
         self.metrics.set_given_up(self.refusals.given_up());
         match (stale, slot) {
@@ -100,6 +119,21 @@ impl Sender {
             (false, Some(slot)) => Pass::Landed { slot },
             (false, None) => Pass::Quiet,
         }
+    }
+
+    /// The transactions to send next, together: the next one, and those after it that do the same thing to others.
+    /// What they claim is claimed by value, so it does not matter which of them lands first.
+    fn next_wave<'p>(&self, queue: &mut VecDeque<Batch<'p>>) -> Option<Vec<Batch<'p>>> {
+        let first = queue.pop_front()?;
+        let alike = first.decision_that_commutes();
+        let mut wave = vec![first];
+        while alike.is_some()
+            && wave.len() < self.in_flight
+            && queue.front().is_some_and(|next| next.decision_that_commutes() == alike)
+        {
+            wave.extend(queue.pop_front());
+        }
+        Some(wave)
     }
 
     /// The actions to send, with their instructions. Once one of a subject is left out, so is what follows it.

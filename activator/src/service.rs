@@ -19,7 +19,7 @@ use crate::{
     log,
     metrics::Metrics,
     ready,
-    reconciler::{Reconciler, Timing},
+    reconciler::{Pace, Reconciler},
     status::Status,
 };
 
@@ -50,8 +50,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         };
         tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(shutdown).into_future())
     });
-    let timing = Timing { resync: args.resync, ..Timing::default() };
-    let reconciler = Reconciler::new(ledger, args.policy, timing, metrics, status, rand::random());
+    let pace = Pace { in_flight: args.in_flight, resync: args.resync, ..Pace::default() };
+    let reconciler = Reconciler::new(ledger, args.policy, pace, metrics, status, rand::random());
     let mut work = tokio::spawn(reconciler.run(asked, || {
         if let Err(error) = ready::notify_ready() {
             warn!(%error, "the service manager does not hear that the activator is ready");

@@ -146,7 +146,7 @@ impl fmt::Display for Decision {
             Self::ActivateUser { tunnel_net, tunnel_id, dz_ip } => {
                 write!(f, "tunnel {tunnel_net}, id {tunnel_id}, dz_ip {dz_ip}")
             }
-            Self::StripRoles { roles } => write!(f, "roles in {} groups", roles.len()),
+            Self::StripRoles { roles } => write!(f, "roles in {} of its groups", roles.len()),
             Self::RejectUser { .. }
             | Self::CloseContributor
             | Self::ActivateDevice

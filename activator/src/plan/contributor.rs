@@ -81,7 +81,7 @@ impl Planner<'_> {
         self.new_blocks.push((*key, created));
         let reason = match contributor.blocks.len() {
             0 => "its first device needs a prefix".to_owned(),
-            count => format!("its {count} blocks have no room for another prefix"),
+            count => format!("its blocks ({count}) have no room for another prefix"),
         };
         let decision = Decision::AllocateContributorBlock { block };
         self.act(&contributor_subject(*key, contributor), decision, reason);

@@ -88,7 +88,8 @@ impl Planner<'_> {
         let Some(prefixes) = self.prefixes(&subject, device) else { return };
         let complete = self.pull_endpoints(&subject, device, &prefixes);
         if complete && device.status == DeviceStatus::Pending {
-            let reason = format!("it has {} prefixes and {} endpoints", prefixes.len(), device.endpoints_wanted);
+            let reason =
+                format!("it has its prefixes ({}) and endpoints ({})", prefixes.len(), device.endpoints_wanted);
             self.act(&subject, Decision::ActivateDevice, reason);
         }
     }
@@ -105,7 +106,7 @@ impl Planner<'_> {
                 self.cannot(subject.clone(), ConditionKind::WaitsForEndpoint, reason);
                 return;
             }
-            count => format!("it has {count} endpoints of its own"),
+            count => format!("it has endpoints of its own ({count})"),
         };
         self.act(subject, Decision::ActivateDevice, reason);
     }

@@ -2,6 +2,7 @@
 //! lost, repeated and reordered, another activator at the same work, outages, a program that refuses.
 
 use std::{
+    num::NonZeroUsize,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use dz_activator::{
     Policy, WhenFull,
     metrics::Metrics,
     plan,
-    reconciler::{Pass, Reconciler, Timing},
+    reconciler::{Pace, Pass, Reconciler},
     status::Status,
 };
 use dz_sdk::{
@@ -19,6 +20,7 @@ use dz_sdk::{
     program::{error::ServiceabilityError, state::UserStatus},
 };
 use proptest::{collection::vec, prelude::*};
+use rstest::rstest;
 use tokio::{sync::watch, task, time};
 
 use crate::{
@@ -32,14 +34,15 @@ use crate::{
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn reconciler(ledger: &Arc<Unreliable>, policy: Policy) -> Reconciler {
-    let timing = Timing {
+    let pace = Pace {
+        in_flight: NonZeroUsize::new(3).unwrap(),
         resync: Duration::from_millis(20),
         settle: Duration::from_millis(10),
         retry_first: Duration::from_millis(1),
         retry_longest: Duration::from_millis(8),
     };
     let (metrics, status) = (Arc::new(Metrics::default()), Arc::new(Status::default()));
-    Reconciler::new(ledger.clone(), policy, timing, metrics, status, 7)
+    Reconciler::new(ledger.clone(), policy, pace, metrics, status, 7)
 }
 
 fn ask_all(ledger: &LocalLedger, stretch: &[Op]) {
@@ -237,4 +240,35 @@ fn waiting_users_are_served_as_soon_as_there_is_room() {
     assert_eq!(waiting(&come_to_rest(&ledger, &mut activator, &policy)), 1);
     request(&ledger, &Op::AddBlock(6)).unwrap().unwrap();
     assert_eq!(waiting(&come_to_rest(&ledger, &mut activator, &policy)), 0);
+}
+
+/// Two transactions that do not depend on each other are on their way together, one after the other otherwise.
+#[rstest]
+#[case(1, 1)]
+#[case(8, 2)]
+fn independent_transactions_travel_together(#[case] in_flight: usize, #[case] together: u64) {
+    let ledger = genesis();
+    let policy = Policy { when_full: WhenFull::Wait, ..Policy::default() };
+    come_to_rest(&ledger, &mut activator(&ledger, policy), &policy);
+    request(&ledger, &Op::AddBlock(11)).unwrap().unwrap();
+    // More than fit one transaction, spread over all endpoints until devices are full.
+    let unicast = |client: u8, endpoint| {
+        let tenant = (client % 3 != 0).then_some(0);
+        Op::Connect { client, endpoint, kind: 0, tenant, groups: vec![] }
+    };
+    let multicast =
+        |client, endpoint| Op::Connect { client, endpoint, kind: 2, tenant: None, groups: vec![(0, false, true)] };
+    let stretch: Vec<_> = (0..42).flat_map(|n| [unicast(n % 6, n / 6), multicast(n % 6, 6 - n / 6)]).collect();
+    ask_all(&ledger, &stretch);
+    let view = ledger.bank().view().unwrap();
+    let waiting = plan(&view, &policy).actions.len();
+    assert!((8..=14).contains(&waiting), "{waiting} actions");
+
+    let way = Unreliable::new(&ledger, Faults { yields: true, ..Faults::default() }, 1);
+    let pace = Pace { in_flight: NonZeroUsize::new(in_flight).unwrap(), ..Pace::default() };
+    let mut activator = Reconciler::new(way.clone(), policy, pace, Arc::default(), Arc::default(), 7);
+    let (_stop, stop) = watch::channel(false);
+    assert!(matches!(block_on(activator.pass(&view, &stop)), Pass::Landed { .. }));
+    assert_eq!(way.landed.load(Ordering::Relaxed), 2);
+    assert_eq!(way.most_in_flight.load(Ordering::Relaxed), together);
 }

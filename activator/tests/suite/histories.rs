@@ -7,7 +7,7 @@ use dz_activator::{
     Policy, WhenFull,
     metrics::Metrics,
     plan,
-    reconciler::{Pass, Reconciler, Timing},
+    reconciler::{Pace, Pass, Reconciler},
     status::Status,
     strategy::{DzIp, EndpointPull, LoopbackNumbering},
 };
@@ -35,7 +35,7 @@ fn policy() -> impl Strategy<Value = Policy> {
 /// An activator on this chain.
 pub(crate) fn activator(ledger: &LocalLedger, policy: Policy) -> Reconciler {
     let ledger = Arc::new(ledger.as_payer(ACTIVATOR));
-    Reconciler::new(ledger, policy, Timing::default(), Arc::new(Metrics::default()), Arc::new(Status::default()), 7)
+    Reconciler::new(ledger, policy, Pace::default(), Arc::new(Metrics::default()), Arc::new(Status::default()), 7)
 }
 
 /// How many cases to try: so many, or as many as `PROPTEST_CASES` says.

@@ -34,9 +34,9 @@ pub(crate) const ACTIVATOR: Pubkey = Pubkey::new_from_array([0xac; 32]);
 /// Owns the contributors and gets the rent of what goes.
 const OWNER: Pubkey = Pubkey::new_from_array([0x0e; 32]);
 
-/// Blocks that can be added, the first of each kind at the start. The last one holds prefixes that devices may have
-/// registered as their own.
-const BLOCKS: [(PoolKind, &str); 11] = [
+/// Blocks that can be added, the first of each kind at the start. The last but one holds prefixes that devices may
+/// have registered as their own; the last is big, and not for histories.
+const BLOCKS: [(PoolKind, &str); 12] = [
     (PoolKind::DoubleZeroBlock, "148.52.0.0/23"),
     (PoolKind::UserTunnelBlock, "169.254.0.0/30"),
     (PoolKind::DeviceTunnelBlock, "172.16.0.0/31"),
@@ -48,6 +48,7 @@ const BLOCKS: [(PoolKind, &str); 11] = [
     (PoolKind::MulticastGroupBlock, "233.84.179.0/30"),
     (PoolKind::MulticastPublisherBlock, "148.51.121.0/32"),
     (PoolKind::DoubleZeroBlock, "45.33.100.0/22"),
+    (PoolKind::UserTunnelBlock, "169.254.2.0/24"),
 ];
 
 /// One request. The numbers name things; those that are not there are refused by the program or by the builder.

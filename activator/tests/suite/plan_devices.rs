@@ -37,7 +37,7 @@ fn a_device_with_nothing_comes_up_in_one_plan() {
         action(&nyc1, Decision::CarveDevicePrefix { net: prefix }, "it is registered to be given a /29"),
         action(&nyc1, pull("148.51.0.1", 100), "endpoint 1 of 2, off 148.51.0.0/29"),
         action(&nyc1, pull("148.51.0.2", 101), "endpoint 2 of 2, off 148.51.0.0/29"),
-        action(&nyc1, Decision::ActivateDevice, "it has 1 prefixes and 2 endpoints"),
+        action(&nyc1, Decision::ActivateDevice, "it has its prefixes (1) and endpoints (2)"),
     ];
     assert_eq!(world.plan().actions, expected);
     assert_eq!(world.plan().conditions, []);

@@ -48,6 +48,9 @@ pub(crate) struct Unreliable {
     pub(crate) sends: AtomicU64,
     /// Attempts to read.
     pub(crate) reads: AtomicU64,
+    in_flight: AtomicU64,
+    /// The most transactions that were on their way at a time.
+    pub(crate) most_in_flight: AtomicU64,
 }
 
 impl Unreliable {
@@ -55,8 +58,8 @@ impl Unreliable {
         let chain = chain.as_payer(ACTIVATOR);
         let news = watch::Sender::new(chain.watch().borrow().clone());
         let rng = Mutex::new(SmallRng::seed_from_u64(seed));
-        let (landed, sends, reads) = Default::default();
-        Arc::new(Self { chain, faults, rng, news, landed, sends, reads })
+        let (landed, sends, reads, in_flight, most_in_flight) = Default::default();
+        Arc::new(Self { chain, faults, rng, news, landed, sends, reads, in_flight, most_in_flight })
     }
 
     /// Passes notifications on, or fails to, for as long as it is polled.
@@ -116,8 +119,26 @@ impl Ledger for Unreliable {
     }
 
     async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
+        let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most_in_flight.fetch_max(in_flight, Ordering::Relaxed);
         self.sends.fetch_add(1, Ordering::Relaxed);
+        let answer = self.send_on(instructions).await;
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        answer
+    }
+
+    fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
+        self.news.subscribe()
+    }
+}
+
+impl Unreliable {
+    async fn send_on(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
         self.give_way().await;
+        let dead = || self.faults.dies_after.is_some_and(|limit| self.landed.load(Ordering::Relaxed) >= limit);
+        if dead() {
+            return std::future::pending().await;
+        }
         if self.in_outage() {
             return Err(Self::unavailable("outage"));
         }
@@ -128,8 +149,8 @@ impl Ledger for Unreliable {
             return Err(Self::unavailable("the transaction was lost"));
         }
         let landed = self.chain.send(instructions).await?;
-        let count = self.landed.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.faults.dies_after.is_some_and(|limit| count >= limit) {
+        self.landed.fetch_add(1, Ordering::Relaxed);
+        if dead() {
             return std::future::pending().await;
         }
         if self.chance(self.faults.lost_answers) {
@@ -137,9 +158,5 @@ impl Ledger for Unreliable {
         }
         self.give_way().await;
         Ok(landed)
-    }
-
-    fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
-        self.news.subscribe()
     }
 }
