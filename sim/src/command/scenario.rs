@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// The lab's own place for temporary files.
+const TEMPORARY: &str = "/run/dz/tmp";
+
 /// Runs the case; standard output is for `dzsim run`.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
     let cases = files::load(std::slice::from_ref(&args.file))?;
@@ -41,6 +44,10 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
     std::fs::create_dir_all(artifacts.join(artifacts::LOGS))?;
     let holder = nix::unistd::getppid().as_raw();
     let entered = dzsim_lab::enter()?;
+    // What libraries put into temporary folders goes with the lab, too, however it ends.
+    std::fs::create_dir_all(TEMPORARY)?;
+    // SAFETY: this process has one thread.
+    unsafe { std::env::set_var("TMPDIR", TEMPORARY) };
     let setup = Setup {
         file: args.file.clone(),
         seed,
