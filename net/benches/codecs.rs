@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use dz_net::wire::offload::{Coalescer, VirtioHeader, segments};
+use dz_net::wire::coalesce::Coalescer;
+use dz_net::wire::offload::{VirtioHeader, segments};
 use dz_net::wire::{checksum, gre, icmp, ipv4, udp};
 
 fn main() {

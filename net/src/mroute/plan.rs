@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::{MAX_INTERFACES, MulticastError, MulticastRoute, State};
+use super::abi::State;
+use super::{MAX_INTERFACES, MulticastError, MulticastRoute};
 
 /// One change to the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +132,8 @@ fn mark_new(steps: &mut [Step], route: &MulticastRoute) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Entry, RouteCounters};
+    use super::super::RouteCounters;
+    use super::super::abi::Entry;
     use super::*;
     use proptest::prelude::*;
 

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 
-use super::{MRT_ASSERT, MulticastError};
+use super::MulticastError;
+use super::abi::MRT_ASSERT;
 use crate::sys::{self, set_option};
 
 /// Why the kernel reports a packet.

@@ -5,6 +5,7 @@
 //! never panic.
 
 pub mod checksum;
+pub mod coalesce;
 pub mod gre;
 pub mod icmp;
 pub mod ipv4;
