@@ -10,9 +10,9 @@ use crate::state::{CapacityError, PoolError};
 /// What a refused caller gets, or nothing.
 pub type Result<T = ()> = std::result::Result<T, ServiceabilityError>;
 
-/// Writes the list once: the variant, its documentation and its text are one sentence.
+/// Writes the list once: the variant, its documentation and its text are one sentence. Codes start with 1.
 macro_rules! errors {
-    ($($(#[$section:meta])* $name:ident: $text:literal;)*) => {
+    ($first:ident: $first_text:literal; $($name:ident: $text:literal;)*) => {
         /// Why an instruction was refused. Nothing has changed then.
         #[derive(
             Clone,
@@ -30,13 +30,10 @@ macro_rules! errors {
         )]
         #[repr(u32)]
         pub enum ServiceabilityError {
-            // Solana gives meaning to no custom code, so ours start with 1, and 0 stays no error of ours.
-            #[doc(hidden)]
-            #[strum(disabled)]
-            #[error("no error")]
-            None = 0,
+            #[doc = $first_text]
+            #[error($first_text)]
+            $first = 1,
             $(
-                $(#[$section])*
                 #[doc = $text]
                 #[error($text)]
                 $name,
@@ -271,7 +268,7 @@ impl ServiceabilityError {
 
     /// The error with this code.
     pub fn from_code(code: u32) -> Option<Self> {
-        Self::try_from(code).ok().filter(|error| *error != Self::None)
+        Self::try_from(code).ok()
     }
 }
 

@@ -56,14 +56,15 @@ fn check_user(view: &NetworkView, findings: &mut Findings, key: &Pubkey, user: &
     if let Some(expected) = allocation {
         findings.same(key, "that it holds a tunnel", user.allocation.is_some(), expected);
     }
-    if matches!(user.status, Rejected | Banned) && !(user.publishers.is_empty() && user.subscribers.is_empty()) {
-        findings.add(key, "has roles although it holds nothing");
-    }
     let distinct = |groups: &[Pubkey]| groups.iter().collect::<BTreeSet<_>>().len() == groups.len();
     if !distinct(&user.publishers) || !distinct(&user.subscribers) {
         findings.add(key, "has a role twice");
     }
-    if !user.user_type.is_multicast() && !(user.publishers.is_empty() && user.subscribers.is_empty()) {
+    let has_roles = !user.publishers.is_empty() || !user.subscribers.is_empty();
+    if has_roles && matches!(user.status, Rejected | Banned) {
+        findings.add(key, "has roles although it holds nothing");
+    }
+    if has_roles && !user.user_type.is_multicast() {
         findings.add(key, "is a unicast user with roles");
     }
     if let Some(held) = user.allocation {

@@ -154,7 +154,7 @@ impl Pool {
         }
         let mut start = 0u32;
         while start.checked_add(units).is_some_and(|end| end <= self.count) {
-            if units == 1 && start % 8 == 0 && self.bitmap[(start / 8) as usize] == u8::MAX {
+            if units == 1 && start.is_multiple_of(8) && self.bitmap[(start / 8) as usize] == u8::MAX {
                 start += 8;
                 continue;
             }

@@ -57,7 +57,7 @@ fn config(view: &NetworkView, op: &Op) -> Option<Step> {
     let target = ACTORS[usize::from(op.b) % 8];
     match op.a % 8 {
         0 => {
-            let last = if op.b % 2 == 0 { 103 } else { 104 };
+            let last = if op.b.is_multiple_of(2) { 103 } else { 104 };
             let new = GlobalConfigArgs { endpoint_loopback_last: last, local_asn: u32::from(op.c), ..args() };
             let same = last == config.endpoint_loopback_last;
             let legal = legal && op.c > 0 && (same || view.devices().is_empty());
@@ -71,7 +71,7 @@ fn config(view: &NetworkView, op: &Op) -> Option<Step> {
         }
         2 => one(actor, ix::global_config::add_foundation(&P, &key, key), false),
         3 => one(actor, ix::global_config::remove_foundation(&P, &key, target), false),
-        4 if op.c % 2 == 0 => {
+        4 if op.c.is_multiple_of(2) => {
             let fresh = Pubkey::new_from_array([99; 32]);
             let add = ix::global_config::add_foundation(&P, &key, fresh);
             let remove = ix::global_config::remove_foundation(&P, &key, fresh);
@@ -106,7 +106,7 @@ fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
     let key = pda::contributor(&P, code).0;
     let found = view.contributor(&key);
     let (f, a) = (op.actor(F), op.actor(A));
-    if op.b % 8 == 0 || found.is_none() {
+    if op.b.is_multiple_of(8) || found.is_none() {
         let create = ix::contributor::create_contributor(&P, &ACTORS[f], code, ACTORS[OWNER + usize::from(op.a) % 2]);
         return one(f, create, f == F && found.is_none());
     }
@@ -114,7 +114,7 @@ fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
     let status = found.status;
     use ContributorStatus::{Activated, Deleting, Suspended};
     match op.b % 8 {
-        1 if op.c % 3 == 0 => {
+        1 if op.c.is_multiple_of(3) => {
             one(f, ix::contributor::suspend_contributor(&P, &ACTORS[f], key), f == F && status == Activated)
         }
         2 | 3 => one(f, ix::contributor::resume_contributor(&P, &ACTORS[f], key), f == F && status == Suspended),
@@ -131,7 +131,7 @@ fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
         6 | 7 if status == Deleting || op.b % 16 == 6 => {
             let end = build::close_contributor(view, &ACTORS[a], key).ok()?;
             // Often only the last step, which is right only when there are no blocks to give back.
-            if op.c % 2 == 0 {
+            if op.c.is_multiple_of(2) {
                 let close = end.last()?.clone();
                 return one(a, close, a == A && status == Deleting && found.blocks.is_empty());
             }
@@ -240,7 +240,7 @@ fn device(view: &NetworkView, op: &Op) -> Option<Step> {
             let ends = view.interfaces_of_device(&key).any(|(_, found)| found.link.is_some());
             one(c, build::delete_device(view, &signer, key).ok()?, mine && alive && !users && !ends)
         }
-        30 if op.c % 2 == 0 => {
+        30 if op.c.is_multiple_of(2) => {
             let first = view.config()?.endpoint_loopback_first;
             let ids = ix::device::CloseDevice {
                 contributor,
@@ -268,7 +268,7 @@ fn caps(number: u8) -> DeviceCaps {
         max_unicast_users: cap(2),
         max_multicast_subscribers: cap(3),
         max_multicast_publishers: cap(5),
-        reserved_seats: u16::from(number % 16 == 0),
+        reserved_seats: u16::from(number.is_multiple_of(16)),
     }
 }
 
@@ -281,7 +281,7 @@ fn create_device(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
         1 => Bootstrap::OwnPrefix,
         _ => Bootstrap::Carve { prefix_len: 28 + op.c % 3 },
     };
-    let endpoints_wanted = (op.c % 4 == 0).then_some(op.c / 4 % 8);
+    let endpoints_wanted = op.c.is_multiple_of(4).then_some(op.c / 4 % 8);
     let args = CreateDeviceArgs {
         code: code.to_owned(),
         device_type: DeviceType::Hybrid,
@@ -366,7 +366,7 @@ fn pull(view: &NetworkView, op: &Op, actor: usize, key: Pubkey) -> Option<Step> 
 
 fn interface(view: &NetworkView, op: &Op) -> Option<Step> {
     let (a, name) = (op.actor(A), INTERFACES[usize::from(op.b) % 6]);
-    if op.verb % 2 == 0 {
+    if op.verb.is_multiple_of(2) {
         let (device_key, device) = pick_of(view.devices(), op.a)?;
         let contributor = view.contributor(&device.contributor)?;
         let actor = op.actor(owner_of(view, &device.contributor));
@@ -477,7 +477,7 @@ fn usable(view: &NetworkView, end: LinkEnd) -> bool {
 }
 
 fn create_link(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
-    let usual = |kind| kind == InterfaceKind::Physical || op.c % 8 == 0;
+    let usual = |kind| kind == InterfaceKind::Physical || op.c.is_multiple_of(8);
     let ports: Vec<_> = view.interfaces().iter().filter(|(_, found)| usual(found.kind)).collect();
     let ((&a_key, a), (&z_key, z)) = (pick(&ports, op.a.wrapping_add(op.b))?, pick(&ports, op.c)?);
     let contributor = view.device(&a.device)?.contributor;

@@ -44,11 +44,11 @@ pub(crate) fn step(view: &NetworkView, op: &Op) -> Option<Step> {
 
 fn pass(view: &NetworkView, op: &Op) -> Option<Step> {
     let payer = ACTORS[PAYER + usize::from(op.a % 2)];
-    let ip = if op.a / 2 % 4 == 0 { Ipv4Addr::UNSPECIFIED } else { client_ip(op.a / 8) };
+    let ip = if (op.a / 2).is_multiple_of(4) { Ipv4Addr::UNSPECIFIED } else { client_ip(op.a / 8) };
     let key = pda::access_pass(&P, ip, &payer).0;
     let (f, g) = (op.actor(F), op.actor(GROUP_OWNER));
     let Some(found) = view.access_pass(&key).filter(|_| op.b % 16 < 14) else {
-        let actor = if op.c % 2 == 0 { f } else { g };
+        let actor = if op.c.is_multiple_of(2) { f } else { g };
         let limits = PassLimits {
             last_access_epoch: if op.c % 8 == 7 { 0 } else { u64::MAX },
             max_unicast_users: u16::from(op.c % 3) + 1,
@@ -76,7 +76,7 @@ fn pass(view: &NetworkView, op: &Op) -> Option<Step> {
         }
         3..=11 => {
             let (group, found) = pick_of(view.groups(), op.c)?;
-            let (publish, subscribe) = (op.b % 8 != 0, op.c % 8 != 0);
+            let (publish, subscribe) = (!op.b.is_multiple_of(8), !op.c.is_multiple_of(8));
             let legal = (g == F || found.owner == ACTORS[g])
                 && (found.status != MulticastGroupStatus::Deleting || !(publish || subscribe));
             one(g, ix::access_pass::set_pass_group(&P, &ACTORS[g], key, group, publish, subscribe), legal)
@@ -137,8 +137,9 @@ fn create(view: &NetworkView, op: &Op) -> Option<Step> {
     let interface = pick(&endpoints, op.a / 8)?;
     let endpoint = interface.address?.ip;
     let user_type = TYPES[usize::from(op.b % 4)];
-    let tenant =
-        pick_of(view.tenants(), op.c).filter(|_| op.c % 3 == 0 && !user_type.is_multicast()).map(|(key, _)| key);
+    let tenant = pick_of(view.tenants(), op.c)
+        .filter(|_| op.c.is_multiple_of(3) && !user_type.is_multicast())
+        .map(|(key, _)| key);
     let roles = if user_type.is_multicast() { wish(view, op) } else { vec![] };
     let wanted =
         build::CreateUser { client_ip: client, endpoint_ip: endpoint, user_type, tenant, roles: roles.clone() };
@@ -176,7 +177,7 @@ fn activate(view: &NetworkView, op: &Op) -> Option<Step> {
     let waiting: Vec<_> =
         view.users().iter().filter(|(_, u)| matches!(u.status, UserStatus::Pending | UserStatus::Updating)).collect();
     let (key, user) = match pick(&waiting, op.a) {
-        Some((key, user)) if op.b % 16 != 0 => (*key, user),
+        Some((key, user)) if !op.b.is_multiple_of(16) => (*key, user),
         _ => pick_of(view.users(), op.a)?,
     };
     let config = view.config()?;
@@ -185,7 +186,7 @@ fn activate(view: &NetworkView, op: &Op) -> Option<Step> {
     let len = if op.b % 32 == 31 { 32 } else { 31 };
     let mut tunnel_net = NetworkV4::new((first & !1).into(), len)?;
     let mut tunnel_id = 500 + u16::from(op.c % 5);
-    if let Some(held) = user.allocation.filter(|_| op.b % 8 != 0) {
+    if let Some(held) = user.allocation.filter(|_| !op.b.is_multiple_of(8)) {
         (tunnel_net, tunnel_id) = (held.tunnel_net, held.tunnel_id);
     }
     let device = view.device(&user.device)?;
@@ -194,7 +195,7 @@ fn activate(view: &NetworkView, op: &Op) -> Option<Step> {
         _ if op.c % 16 == 15 => Ipv4Addr::new(9, 9, 9, 9),
         UserType::IbrlWithAllocatedIp => nets(device.prefixes.iter().map(|prefix| prefix.net).collect())?,
         UserType::Multicast if user.is_publisher() => match user.allocation {
-            Some(held) if held.dz_ip_pool.is_some() && op.c % 8 != 0 => held.dz_ip,
+            Some(held) if held.dz_ip_pool.is_some() && !op.c.is_multiple_of(8) => held.dz_ip,
             _ => nets(config.multicast_publisher_blocks.clone())?,
         },
         UserType::Ibrl | UserType::Multicast => user.client_ip,
@@ -236,10 +237,10 @@ fn activate(view: &NetworkView, op: &Op) -> Option<Step> {
 fn roles(view: &NetworkView, op: &Op) -> Option<Step> {
     let multicast: Vec<_> = view.users().iter().filter(|(_, user)| user.user_type.is_multicast()).collect();
     let (key, user) = match pick(&multicast, op.a) {
-        Some((key, user)) if op.c % 32 != 0 => (*key, user),
+        Some((key, user)) if !op.c.is_multiple_of(32) => (*key, user),
         _ => pick_of(view.users(), op.a)?,
     };
-    let actor = op.actor(if op.b % 2 == 0 { actor_of(&user.owner) } else { A });
+    let actor = op.actor(if op.b.is_multiple_of(2) { actor_of(&user.owner) } else { A });
     let wish = wish(view, op);
     if wish.is_empty() {
         return None;
@@ -280,7 +281,7 @@ fn end(view: &NetworkView, op: &Op) -> Option<Step> {
     let open = matches!(status, Pending | Activated | Updating);
     match op.b % 16 {
         0..=2 => {
-            let actor = op.actor(if op.c % 4 == 0 { F } else { actor_of(&user.owner) });
+            let actor = op.actor(if op.c.is_multiple_of(4) { F } else { actor_of(&user.owner) });
             let mine = actor == F || ACTORS[actor] == user.owner;
             let legal = mine && (open || status == Rejected || (status == Banned && actor == F));
             one(actor, build::delete_user(view, &ACTORS[actor], key).ok()?, legal)
@@ -288,7 +289,7 @@ fn end(view: &NetworkView, op: &Op) -> Option<Step> {
         3..=8 => {
             let instructions = build::close_user(view, &ACTORS[a], key).ok()?;
             let instructions =
-                if op.c % 4 == 0 { instructions.into_iter().rev().take(1).collect() } else { instructions };
+                if op.c.is_multiple_of(4) { instructions.into_iter().rev().take(1).collect() } else { instructions };
             let bare = user.publishers.is_empty() && user.subscribers.is_empty();
             let legal = a == A && status == Deleting && (bare || instructions.len() > 1);
             Some(Step { actor: a, instructions, legal })

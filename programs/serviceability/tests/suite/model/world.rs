@@ -53,7 +53,7 @@ pub(crate) fn public_ip(index: u8) -> Ipv4Addr {
 }
 
 pub(crate) fn endpoint_ip(index: u8) -> Ipv4Addr {
-    Ipv4Addr::new(9, 0, if index % 4 == 0 { 1 } else { 0 }, 1 + index % 7)
+    Ipv4Addr::new(9, 0, if index.is_multiple_of(4) { 1 } else { 0 }, 1 + index % 7)
 }
 
 pub(crate) fn own_prefix(index: u8) -> NetworkV4 {
