@@ -1,17 +1,14 @@
-//! What the chain says of itself: invariant U and the foreign keys of users.
-
-use std::{collections::BTreeMap, net::Ipv4Addr};
+//! What the chain says of itself: the audit of the sdk, in names that people know instead of keys.
 
 use dz_sdk::{
     NetworkView,
-    program::{
-        pda,
-        state::{InterfaceStatus, User},
-    },
+    audit::{Finding, audit},
+    program::state::User,
 };
 use solana_pubkey::Pubkey;
 
 use super::Mismatch;
+use crate::run::view::chain::{code_of, pool_name};
 
 /// A user in a person's words.
 pub(super) fn name(user: &User) -> String {
@@ -19,63 +16,39 @@ pub(super) fn name(user: &User) -> String {
 }
 
 pub(super) fn check(view: &NetworkView, found: &mut Vec<Mismatch>) {
-    pairs(view, found);
-    for (key, user) in view.users().iter().filter(|(_, user)| user.is_live()) {
-        endpoint(view, key, user, found);
+    found.extend(audit(view).into_iter().map(|finding| mismatch(view, &finding)));
+}
+
+fn mismatch(view: &NetworkView, Finding { account, what }: &Finding) -> Mismatch {
+    let subject = subject(view, account);
+    Mismatch {
+        invariant: "the chain agrees with a recount of itself",
+        views: (format!("account of {subject}"), "recount of all accounts".to_owned()),
+        first: in_names(view, what),
+        second: format!("does not allow that (account {account})"),
+        subject,
     }
 }
 
-/// U: no two live tunnels share (client_ip, endpoint_ip).
-fn pairs(view: &NetworkView, found: &mut Vec<Mismatch>) {
-    let mut holders: BTreeMap<(Ipv4Addr, Ipv4Addr), Pubkey> = BTreeMap::new();
-    for (key, user) in view.users().iter().filter(|(_, user)| user.is_live()) {
-        if let Some(other) = holders.insert((user.client_ip, user.endpoint_ip), *key) {
-            found.push(Mismatch {
-                invariant: "no two live tunnels share (client_ip, endpoint_ip)",
-                subject: name(user),
-                views: ("chain".to_owned(), "chain".to_owned()),
-                first: format!("held by account {other}"),
-                second: format!("held by account {key}"),
-            });
-        }
-        let expected = pda::user(view.program(), user.client_ip, user.endpoint_ip).0;
-        if expected != *key {
-            found.push(Mismatch {
-                invariant: "a user's account is derived from (client_ip, endpoint_ip)",
-                subject: name(user),
-                views: ("chain".to_owned(), "derivation".to_owned()),
-                first: format!("account {key}"),
-                second: format!("account {expected}"),
-            });
-        }
+/// What an account is, in a person's words.
+fn subject(view: &NetworkView, key: &Pubkey) -> String {
+    if let Some(user) = view.user(key) {
+        return name(user);
     }
+    if let Some(pool) = view.pool(key) {
+        return format!("pool {}", pool_name(view, pool));
+    }
+    if let Some(interface) = view.interface(key) {
+        return format!("interface {}:{}", code_of(view, &interface.device), interface.name);
+    }
+    if let Some(pass) = view.access_pass(key) {
+        return format!("access pass of {}", pass.client_ip);
+    }
+    code_of(view, key)
 }
 
-/// The endpoint is an activated endpoint of the user's own device.
-fn endpoint(view: &NetworkView, key: &Pubkey, user: &User, found: &mut Vec<Mismatch>) {
-    let interface = view.interface(&user.interface);
-    let holds = interface.is_some_and(|interface| {
-        interface.device == user.device
-            && interface.status == InterfaceStatus::Activated
-            && interface.user_tunnel_endpoint
-            && interface.address.is_some_and(|address| address.ip == user.endpoint_ip)
-    });
-    if !holds {
-        found.push(Mismatch {
-            invariant: "a live user's endpoint is an activated endpoint of its device",
-            subject: name(user),
-            views: ("user".to_owned(), "interface".to_owned()),
-            first: format!("account {key} ends on {} of interface {}", user.endpoint_ip, user.interface),
-            second: match interface {
-                None => "does not exist".to_owned(),
-                Some(interface) => format!(
-                    "{} is {}, holds {:?}, endpoint: {}",
-                    interface.name,
-                    interface.status,
-                    interface.address.map(|address| address.ip),
-                    interface.user_tunnel_endpoint
-                ),
-            },
-        });
-    }
+/// The words of a finding with what the keys in it stand for.
+fn in_names(view: &NetworkView, what: &str) -> String {
+    let word = |word: &str| word.parse().map_or_else(|_| word.to_owned(), |key| subject(view, &key));
+    what.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }

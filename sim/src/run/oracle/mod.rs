@@ -6,11 +6,9 @@
 mod chain;
 mod config;
 mod kernel;
-mod recount;
 mod settle;
 #[cfg(test)]
 mod tests;
-mod units;
 mod wire;
 
 use std::{fmt, time::Duration};
@@ -61,8 +59,6 @@ impl Oracle {
         let mut found = Vec::new();
         let Some(view) = world.view() else { return Ok(()) };
         chain::check(&view, &mut found);
-        units::check(&view, &mut found);
-        recount::check(&view, &mut found);
         self.wire.check(world, &view, &mut found);
         if !found.is_empty() {
             return Err(found);

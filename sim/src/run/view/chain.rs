@@ -35,7 +35,8 @@ fn texts<T: ToString>(items: impl IntoIterator<Item = T>) -> Value {
     items.into_iter().map(|item| Value::from(item.to_string())).collect()
 }
 
-fn code_of(view: &NetworkView, key: &Pubkey) -> String {
+/// The code of what has one, else the key.
+pub fn code_of(view: &NetworkView, key: &Pubkey) -> String {
     macro_rules! find {
         ($($one:ident)*) => {
             $(if let Some(thing) = view.$one(key) {
