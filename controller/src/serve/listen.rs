@@ -33,18 +33,19 @@ pub enum ListenError {
     },
 }
 
-/// The sockets of these addresses and all that were handed over to this process.
+/// The sockets of these addresses and all that were handed over to this process, ready for the runtime.
 pub(super) fn listeners(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let bind = |address: &SocketAddr| {
-        TcpListener::bind(address).map_err(|source| ListenError::Bind { address: *address, source })
+        let listener = TcpListener::bind(address).and_then(nonblocking);
+        listener.map_err(|source| ListenError::Bind { address: *address, source })
     };
     let own = addresses.iter().map(bind);
-    let inherited = (FIRST..).take(handed_over()?).map(inherit);
-    let listeners = own.chain(inherited).collect::<Result<Vec<_>, _>>()?;
-    for listener in &listeners {
-        listener.set_nonblocking(true).map_err(|source| ListenError::Descriptor { fd: -1, source })?;
-    }
-    Ok(listeners)
+    own.chain((FIRST..).take(handed_over()?).map(inherit)).collect()
+}
+
+fn nonblocking(listener: TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// How many sockets are handed over; those of another process's environment are not for this one.
@@ -61,10 +62,8 @@ fn inherit(fd: RawFd) -> Result<TcpListener, ListenError> {
     nix::sys::stat::fstat(borrow(fd)).map_err(|errno| refuse(errno.into()))?;
     // SAFETY: the descriptor is open, the protocol gives it to this process, and each is taken once at start.
     let listener = TcpListener::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    match listener.local_addr() {
-        Ok(_) => Ok(listener),
-        Err(source) => Err(refuse(source)),
-    }
+    listener.local_addr().map_err(refuse)?;
+    nonblocking(listener).map_err(refuse)
 }
 
 fn borrow<'a>(fd: RawFd) -> std::os::fd::BorrowedFd<'a> {

@@ -1,14 +1,21 @@
 //! The agent on a machine that others change too, and through restarts of everything around it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use dz_net::{
+    filter::Filter,
     kernel::{AddrInfo, LinkKind, LinkSpec, RTPROT_STATIC, RouteInfo, RouteKind, RuleAction, RuleInfo, Scope},
+    mroute::MulticastRouter,
     sandbox,
 };
-use dz_sdk::program::{pda, state::InterfaceKind};
+use dz_sdk::program::{
+    pda,
+    state::{DeviceStatus, InterfaceKind, LinkStatus},
+};
 
 use crate::{
     chain::{Chain, Kind, NewUser, PROGRAM, ip},
-    wire::{Controller, Host, Internet, agent, eventually},
+    wire::{Controller, Host, Internet, agent, cable, eventually},
 };
 
 /// Everything in a kernel that a config can have to do with, without what changes by itself.
@@ -117,6 +124,102 @@ fn what_someone_changes_by_hand_is_repaired_and_what_is_theirs_stays() {
             .await;
         }
         controller.settled(chain.view().slot()).await;
+    });
+}
+
+/// What a device is, by names instead of the kernel's numbers.
+async fn described(host: &Host) -> Vec<String> {
+    let links = host.netlink.links().await.unwrap();
+    let names: BTreeMap<u32, String> = links.iter().map(|link| (link.index, link.name.clone())).collect();
+    let mut all: Vec<String> =
+        links.iter().map(|link| format!("{} {:?} {:?} {}", link.name, link.kind, link.alias, link.up)).collect();
+    for address in host.netlink.addrs().await.unwrap() {
+        all.push(format!("{} {:?}", names[&address.index], AddrInfo { index: 0, ..address }));
+    }
+    for route in host.netlink.routes().await.unwrap() {
+        all.push(format!("{:?} {:?}", route.dev.map(|dev| &names[&dev]), RouteInfo { dev: None, ..route }));
+    }
+    all.extend(host.netlink.rules().await.unwrap().iter().map(|rule| format!("{rule:?}")));
+    let policies = Filter::open_in(&host.ns).unwrap().policies().unwrap();
+    all.extend(policies.values().map(|policy| format!("{policy:?}")));
+    for (route, _) in MulticastRouter::open_in(&host.ns).unwrap().routes().unwrap() {
+        let to: BTreeSet<&String> = route.outgoing.iter().map(|index| &names[index]).collect();
+        all.push(format!("{} {} {} {to:?}", route.source, route.group, names[&route.incoming]));
+    }
+    all.sort();
+    all
+}
+
+/// A machine for nyc1, whose two links end at a host that answers, and what else it is connected to.
+async fn machine_with_links() -> (Host, (Host, Internet)) {
+    let mut internet = Internet::new().await;
+    let host = internet.host(&["9.0.0.1", "45.33.100.1", "45.33.100.2"]).await;
+    let far = Host::new().await;
+    for (port, address) in [("Ethernet1", "172.16.0.1/31"), ("Ethernet2", "172.16.0.3/31")] {
+        cable((&host, port), (&far, port)).await;
+        far.address(port, address, Scope::Global).await;
+    }
+    (host, (far, internet))
+}
+
+#[test]
+fn whatever_a_device_went_through_it_ends_as_one_that_knows_only_the_last_config() {
+    sandbox::run_async(async || {
+        let mut chain = Chain::new();
+        let key = chain.device("nyc1", "9.0.0.1", &["45.33.100.1", "45.33.100.2"]);
+        chain.device("pit1", "9.0.0.2", &["45.33.100.9"]);
+        chain.tenant("acme", Some(2));
+        chain.group("mg01");
+        chain.link("first", ("nyc1", "Ethernet1"), ("pit1", "Ethernet1"), 10);
+        chain.link("second", ("nyc1", "Ethernet2"), ("pit1", "Ethernet2"), 20);
+        let (tried, _connected) = machine_with_links().await;
+        let controller = Controller::start(chain.view(), &[&tried]);
+        let _agent = agent(&tried, key);
+        controller.settled_of("nyc1", chain.view().slot()).await;
+
+        let user = |client, endpoint, id, kind| NewUser { client, device: "nyc1", endpoint, id, kind };
+        let publish = Kind::Multicast { publish: &["mg01"], subscribe: &["mg01"] };
+        let mut steps: Vec<Box<dyn FnMut(&mut Chain)>> = vec![
+            Box::new(|chain| {
+                chain.user(user("9.1.0.1", 0, 500, Kind::Own { tenant: None }));
+                chain.user(user("9.1.0.2", 0, 501, Kind::Own { tenant: Some("acme") }));
+            }),
+            Box::new(|chain| {
+                let kind = Kind::Own { tenant: Some("acme") };
+                chain.user(NewUser { client: "9.1.0.3", device: "pit1", endpoint: 0, id: 500, kind });
+            }),
+            Box::new(|chain| chain.set_link("first", LinkStatus::SoftDrained)),
+            // The id and the overlay of one that goes are another's at once, with other addresses.
+            Box::new(|chain| {
+                chain.remove(pda::user(&PROGRAM, ip("9.1.0.1"), ip("45.33.100.1")).0);
+                chain.user(user("9.1.0.4", 1, 500, Kind::Allocated { tenant: None, dz_ip: "45.33.100.3" }));
+            }),
+            Box::new(|chain| chain.set_device("nyc1", DeviceStatus::Drained)),
+            Box::new(|chain| chain.set_device("nyc1", DeviceStatus::Activated)),
+            Box::new(|chain| {
+                chain.interface("nyc1", "Loopback105", InterfaceKind::Loopback, Some("45.33.100.6"), true);
+                chain.remove(pda::interface(&PROGRAM, &chain.key("nyc1"), "Loopback101").0);
+                chain.remove(pda::user(&PROGRAM, ip("9.1.0.4"), ip("45.33.100.2")).0);
+            }),
+        ];
+        for step in &mut steps {
+            step(&mut chain);
+            controller.show(chain.view());
+            controller.settled_of("nyc1", chain.view().slot()).await;
+        }
+        chain.user(user("9.1.0.5", 1, 503, publish));
+        let kind = Kind::Multicast { publish: &[], subscribe: &["mg01"] };
+        chain.user(user("9.1.0.6", 1, 504, kind));
+        controller.show(chain.view());
+        controller.settled_of("nyc1", chain.view().slot()).await;
+
+        let (fresh, _connected) = machine_with_links().await;
+        let fresh_controller = Controller::start(chain.view(), &[&fresh]);
+        let _fresh_agent = agent(&fresh, key);
+        fresh_controller.settled_of("nyc1", chain.view().slot()).await;
+        let (tried, fresh) = (described(&tried).await, described(&fresh).await);
+        assert_eq!(tried, fresh);
+        assert!(tried.iter().any(|line| line.starts_with("148.51.120.0 233.84.178.0 tun503 ")), "{tried:#?}");
     });
 }
 

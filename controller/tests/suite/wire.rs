@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dz_controller::serve::{self, api::DevicesAnswer};
+use dz_controller::serve::{
+    self,
+    api::{DeviceAnswer, DevicesAnswer},
+};
 use dz_net::{
     gre::{self, Dataplane, HelperCommand, TunnelSpec},
     kernel::{AddrInfo, LinkKind, LinkSpec, Netlink, RTPROT_STATIC, RouteInfo, Scope, sysctl},
@@ -208,14 +211,23 @@ impl Controller {
 
     /// Waits until every device runs what the view of this slot gives, without failures.
     pub(crate) async fn settled(&self, slot: u64) -> DevicesAnswer {
+        self.settled_where(slot, |_| true).await
+    }
+
+    /// Waits until this device does; the others are on chain only.
+    pub(crate) async fn settled_of(&self, code: &str, slot: u64) -> DevicesAnswer {
+        self.settled_where(slot, |device| device.code == code).await
+    }
+
+    async fn settled_where(&self, slot: u64, of: impl Fn(&DeviceAnswer) -> bool) -> DevicesAnswer {
         eventually("all devices run the current config", async || {
             let answer = self.devices().await?;
-            let settled = answer.slot >= slot
-                && answer.devices.iter().all(|device| {
-                    device.report.as_ref().is_some_and(|report| {
-                        report.running == device.rendered && report.failures.is_empty() && device.error.is_none()
-                    })
-                });
+            let runs = |device: &DeviceAnswer| {
+                device.report.as_ref().is_some_and(|report| {
+                    report.running == device.rendered && report.failures.is_empty() && device.error.is_none()
+                })
+            };
+            let settled = answer.slot >= slot && answer.devices.iter().filter(|device| of(device)).all(runs);
             if settled { Ok(answer) } else { Err(format!("{answer:?}")) }
         })
         .await
