@@ -53,6 +53,11 @@ pub struct Service {
     pub session: Session,
     /// Code of the device it ends on.
     pub current_device: String,
+    /// Code of the metro it stands in.
+    pub metro: String,
+    /// Code of the device that is fastest from here; the one it ends on unless another is clearly faster. None while
+    /// nothing answers.
+    pub lowest_latency_device: Option<String>,
     /// Code of the tenant, if any.
     pub tenant: Option<String>,
     /// Codes of the groups it publishes to.

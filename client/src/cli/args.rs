@@ -110,10 +110,10 @@ pub struct GroupsArgs {
 #[derive(Args, Debug)]
 pub struct ConnectArgs {
     /// How much slower than the present device another one may be.
-    #[arg(long, env = "DZ_LATENCY_TOLERANCE", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "5ms")]
+    #[arg(long, global = true, env = "DZ_LATENCY_TOLERANCE", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "5ms")]
     pub tolerance: Duration,
     /// Round-trip times that differ by no more than this count as equal.
-    #[arg(long, env = "DZ_LATENCY_TIE", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1ms")]
+    #[arg(long, global = true, env = "DZ_LATENCY_TIE", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1ms")]
     pub tie: Duration,
     /// Which service.
     #[command(subcommand)]

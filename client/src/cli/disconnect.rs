@@ -1,20 +1,25 @@
 //! `doublezero disconnect`: tunnels go, on the chain and on this host.
 
-use std::io::Write;
+use std::{
+    io::{self, Write},
+    net::Ipv4Addr,
+};
 
 use dz_sdk::{
-    Ledger, LedgerError, build,
+    LedgerError, build,
     program::{
         error::ServiceabilityError,
         state::{User, UserStatus},
     },
 };
+use serde::Serialize;
 use solana_pubkey::Pubkey;
 
 use super::{
-    daemon::Daemon,
+    connect::Client,
     error::CommandError,
-    wait::{ACTIVATOR, Waiting},
+    output::{self, Format},
+    wait::ACTIVATOR,
 };
 
 /// Which tunnels go.
@@ -38,15 +43,36 @@ impl What {
     }
 }
 
+/// What has become of a tunnel of this client.
+#[derive(Debug, Serialize)]
+struct Report {
+    user_type: String,
+    tunnel_dst: Ipv4Addr,
+    /// False for one of another key's, which stays.
+    disconnected: bool,
+    owner: String,
+}
+
+impl Report {
+    fn new(user: &User, disconnected: bool) -> Self {
+        Self {
+            user_type: user.user_type.to_string(),
+            tunnel_dst: user.endpoint_ip,
+            disconnected,
+            owner: user.owner.to_string(),
+        }
+    }
+}
+
 /// Deletes the users and, with `wait`, waits until chain and daemon have none of them.
 pub async fn run(
-    ledger: &dyn Ledger,
-    daemon: &Daemon,
-    waiting: Waiting<'_>,
+    client: Client<'_>,
     what: What,
     wait: bool,
+    format: Format,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
+    let Client { ledger, daemon, waiting } = client;
     let client_ip = daemon.status(None).await?.client_ip;
     let view = ledger.snapshot().await?;
     let (own, foreign): (Vec<(Pubkey, User)>, Vec<_>) = view
@@ -54,9 +80,6 @@ pub async fn run(
         .filter(|(_, user)| what.covers(user) && user.status != UserStatus::Banned)
         .map(|(key, user)| (*key, user.clone()))
         .partition(|(_, user)| user.owner == ledger.payer());
-    for (_, user) in &foreign {
-        say(out, &format!("{} {} belongs to {}", user.user_type, user.endpoint_ip, user.owner))?;
-    }
     let mut since = view.slot();
     for (key, user) in &own {
         if matches!(user.status, UserStatus::Deleting | UserStatus::PendingBan) {
@@ -74,28 +97,34 @@ pub async fn run(
         }
     }
     if wait && !own.is_empty() {
-        waiting
+        let gone_at = waiting
             .for_chain(ledger, since, "the tunnels to be released", ACTIVATOR, |now| {
                 let gone = |key: &Pubkey| now.user(key).is_none_or(|user| user.status == UserStatus::Banned);
-                own.iter().all(|(key, _)| gone(key)).then_some(())
+                own.iter().all(|(key, _)| gone(key)).then(|| now.slot())
             })
             .await?;
         waiting
             .for_daemon(daemon, "the tunnels to be removed", "see the log of doublezerod", |status| {
                 let held = |user: &User| status.services.iter().any(|service| service.tunnel_dst == user.endpoint_ip);
-                (!own.iter().any(|(_, user)| held(user))).then_some(())
+                let seen = status.slot.is_some_and(|slot| slot >= gone_at);
+                (seen && !own.iter().any(|(_, user)| held(user))).then_some(())
             })
             .await?;
     }
-    for (_, user) in &own {
-        say(out, &format!("disconnected {} {}", user.user_type, user.endpoint_ip))?;
-    }
-    if own.is_empty() {
-        say(out, "no tunnels to disconnect")?;
-    }
-    Ok(())
+    let reports = own.iter().map(|(_, user)| Report::new(user, true));
+    let reports: Vec<_> = reports.chain(foreign.iter().map(|(_, user)| Report::new(user, false))).collect();
+    print(&reports, format, out).map_err(|error| anyhow::Error::from(error).into())
 }
 
-fn say(out: &mut dyn Write, line: &str) -> Result<(), CommandError> {
-    writeln!(out, "{line}").map_err(|error| anyhow::Error::from(error).into())
+fn print(reports: &[Report], format: Format, out: &mut dyn Write) -> io::Result<()> {
+    if format == Format::Json {
+        return output::json(out, &reports);
+    }
+    if reports.is_empty() {
+        return writeln!(out, "no tunnels to disconnect");
+    }
+    reports.iter().try_for_each(|Report { user_type, tunnel_dst, disconnected, owner }| match disconnected {
+        true => writeln!(out, "disconnected {user_type} {tunnel_dst}"),
+        false => writeln!(out, "{user_type} {tunnel_dst} belongs to {owner} and stays"),
+    })
 }

@@ -109,3 +109,74 @@ impl CommandError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use dz_sdk::program::error::ServiceabilityError;
+    use rstest::rstest;
+
+    use super::*;
+
+    const CLIENT: Ipv4Addr = Ipv4Addr::new(9, 1, 0, 1);
+
+    fn socket() -> std::path::PathBuf {
+        "/run/doublezerod.sock".into()
+    }
+
+    #[rstest]
+    #[case(
+        DaemonError::Unavailable { socket: socket(), source: io::ErrorKind::NotFound.into() }.into(),
+        4,
+        "doublezerod does not answer on /run/doublezerod.sock: entity not found; is it running?"
+    )]
+    #[case(
+        DaemonError::NotPermitted { socket: socket() }.into(),
+        5,
+        "not permitted to use /run/doublezerod.sock: run as a member of the group that owns it"
+    )]
+    #[case(
+        DaemonError::Answer { path: "/v2/status".to_owned(), reason: "expected value".to_owned() }.into(),
+        4,
+        "doublezerod answered /v2/status with something unexpected: expected value"
+    )]
+    #[case(
+        LedgerError::Unavailable { url: "http://[::1]:1".to_owned(), reason: "connection refused".to_owned() }.into(),
+        3,
+        "ledger at http://[::1]:1: connection refused"
+    )]
+    #[case(
+        LedgerError::Refused { instruction: 0, error: ServiceabilityError::DeviceFull }.into(),
+        6,
+        "the device has no free seat"
+    )]
+    #[case(LedgerError::Failed("no fee".to_owned()).into(), 1, "transaction failed: no fee")]
+    #[case(BuildError::NoConfig.into(), 10, "the network is not initialised")]
+    #[case(
+        CommandError::Rejected { reason: "the pool is full".to_owned() },
+        8,
+        "rejected: the pool is full"
+    )]
+    #[case(
+        CommandError::TimedOut { step: "rain".to_owned(), waited: Duration::from_secs(60), hint: "look up".to_owned() },
+        9,
+        "60s passed while waiting for rain; look up"
+    )]
+    #[case(
+        CommandError::Unknown { kind: "device", name: "nyc2".to_owned(), nearest: Some("nyc1".to_owned()) },
+        10,
+        "unknown device 'nyc2'; did you mean 'nyc1'?"
+    )]
+    #[case(
+        CommandError::NoAccessPass { client_ip: CLIENT, payer: Pubkey::default() },
+        11,
+        "no access pass for 9.1.0.1 and key 11111111111111111111111111111111: ask for one with exactly these two"
+    )]
+    #[case(CommandError::NotAllowed { what: "tenant 'red'".to_owned() }, 12, "the access pass does not allow tenant 'red'")]
+    #[case(CommandError::Banned { client_ip: CLIENT }, 13, "client 9.1.0.1 is banned")]
+    #[case(CommandError::Usage("choose one".to_owned()), 2, "choose one")]
+    fn each_has_its_words_and_its_code(#[case] error: CommandError, #[case] code: u8, #[case] text: &str) {
+        assert_eq!((error.exit() as u8, error.to_string().as_str()), (code, text));
+    }
+}

@@ -34,6 +34,9 @@ pub fn rows<R: Row>(out: &mut dyn Write, format: Format, rows: &[R]) -> io::Resu
             for row in rows {
                 table.add_row(row.cells());
             }
+            for column in table.column_iter_mut() {
+                column.set_padding((0, 2));
+            }
             // The library pads the last column; a line that ends in blanks is noise in a diff.
             table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
         }

@@ -124,7 +124,8 @@ async fn execute(cli: &Cli, connector: Connector<'_>, out: &mut (dyn Write + Sen
                 Some(WhatArg::Ibrl) => What::Ibrl,
                 Some(WhatArg::Multicast) => What::Multicast,
             };
-            disconnect::run(ledger.as_ref(), &daemon, waiting, what, !args.no_wait, out).await
+            let client = Client { ledger: ledger.as_ref(), daemon: &daemon, waiting };
+            disconnect::run(client, what, !args.no_wait, format, out).await
         }
     }
 }

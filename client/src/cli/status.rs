@@ -19,6 +19,8 @@ impl Row for Service {
         "User Type",
         "Tenant",
         "Current Device",
+        "Lowest Latency Device",
+        "Metro",
         "Multicast Groups",
     ];
 
@@ -36,6 +38,8 @@ impl Row for Service {
             self.user_type.clone(),
             self.tenant.clone().unwrap_or_else(|| "-".to_owned()),
             self.current_device.clone(),
+            self.lowest_latency_device.clone().unwrap_or_else(|| "-".to_owned()),
+            self.metro.clone(),
             output::list(&groups),
         ]
     }

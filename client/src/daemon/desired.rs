@@ -24,6 +24,8 @@ pub struct DesiredTunnel {
     pub user_type: UserType,
     /// Code of the device.
     pub device: String,
+    /// Code of the metro it stands in.
+    pub metro: String,
     /// Code of the tenant, if any.
     pub tenant: Option<String>,
     /// Outer source: the client's address.
@@ -70,9 +72,11 @@ fn tunnel(view: &NetworkView, user: &User) -> Option<DesiredTunnel> {
             .filter_map(|group| Some((group.address?.ip, group.code.clone())))
             .collect()
     };
+    let device = view.device(&user.device)?;
     Some(DesiredTunnel {
         user_type: user.user_type,
-        device: view.device(&user.device)?.code.clone(),
+        device: device.code.clone(),
+        metro: view.exchange(&device.exchange)?.code.clone(),
         tenant: user.tenant.and_then(|key| Some(view.tenant(&key)?.code.clone())),
         local: user.client_ip,
         remote: user.endpoint_ip,

@@ -271,6 +271,9 @@ fn service(name: &str, tunnel: &DesiredTunnel, session: Session, error: Option<&
         user_type: tunnel.user_type.to_string(),
         session,
         current_device: tunnel.device.clone(),
+        metro: tunnel.metro.clone(),
+        // Known to who probes, and put in when it is asked for.
+        lowest_latency_device: None,
         tenant: tunnel.tenant.clone(),
         publisher: tunnel.publish.values().cloned().collect(),
         subscriber: tunnel.subscribe.values().cloned().collect(),

@@ -12,7 +12,10 @@ use serde::Deserialize;
 use tokio::net::UnixListener;
 
 use super::{enabled::Enabled, hub::Told};
-use crate::api::{Latency, Status};
+use crate::api::{EndpointLatency, Latency, Status};
+
+/// How much faster another device must be to be told as faster, in nanoseconds.
+const TOLERANCE_NS: u64 = 5_000_000;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -60,10 +63,27 @@ pub(super) async fn serve(listener: UnixListener, served: Served) -> io::Result<
 }
 
 async fn status(State(served): State<Served>, Query(After { after }): Query<After>) -> Json<Status> {
-    Json(match after {
+    let mut status = match after {
         Some(version) => served.status.after(version).await,
         None => served.status.now(),
-    })
+    };
+    let latency = served.latency.now();
+    for service in &mut status.services {
+        service.lowest_latency_device = fastest(&latency.results, &service.current_device);
+    }
+    Json(status)
+}
+
+/// The fastest device, or the present one where the difference is within the tolerance: what is not worth moving for
+/// is not told as faster.
+fn fastest(results: &[EndpointLatency], current: &str) -> Option<String> {
+    let median = |device: &str| {
+        results.iter().filter(|result| result.device_code == device).filter_map(|result| result.median_latency_ns).min()
+    };
+    let (best, device) =
+        results.iter().filter_map(|result| Some((result.median_latency_ns?, &result.device_code))).min()?;
+    let near = median(current).is_some_and(|own| own <= best.saturating_add(TOLERANCE_NS));
+    Some(if near { current.to_owned() } else { device.clone() })
 }
 
 async fn latency(State(served): State<Served>, Query(After { after }): Query<After>) -> Json<Latency> {
@@ -80,4 +100,38 @@ async fn enable(State(served): State<Served>, enabled: bool) -> Result<Json<Stat
         .set(enabled)
         .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("the state folder cannot be written: {error}")))?;
     Ok(Json(served.status.until(|status| status.reconciler_enabled == enabled).await))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn result(device: &str, median: Option<u64>) -> EndpointLatency {
+        EndpointLatency {
+            device_pk: String::new(),
+            device_code: device.to_owned(),
+            device_ip: [9, 1, 0, 1].into(),
+            interface_name: "Ethernet1".to_owned(),
+            min_latency_ns: median,
+            median_latency_ns: median,
+            avg_latency_ns: median,
+            max_latency_ns: median,
+            loss_percentage: 0,
+            reachable: median.is_some(),
+        }
+    }
+
+    #[rstest]
+    #[case(&[("nyc1", Some(9)), ("pit1", Some(5))], Some("nyc1"))]
+    #[case(&[("nyc1", Some(10_000_000)), ("pit1", Some(5_000_000))], Some("nyc1"))]
+    #[case(&[("nyc1", Some(10_000_001)), ("pit1", Some(5_000_000))], Some("pit1"))]
+    #[case(&[("nyc1", None), ("pit1", Some(70_000_000))], Some("pit1"))]
+    #[case(&[("nyc1", Some(90_000_000)), ("nyc1", Some(6)), ("pit1", Some(5))], Some("nyc1"))]
+    #[case(&[("nyc1", None)], None)]
+    fn the_fastest_device(#[case] results: &[(&str, Option<u64>)], #[case] expected: Option<&str>) {
+        let results: Vec<_> = results.iter().map(|(device, median)| result(device, *median)).collect();
+        assert_eq!(fastest(&results, "nyc1").as_deref(), expected);
+    }
 }

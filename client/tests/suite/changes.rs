@@ -207,6 +207,7 @@ fn tunnel() -> impl Strategy<Value = (DesiredTunnel, Session)> {
             let tunnel = DesiredTunnel {
                 user_type: if multicast { UserType::Multicast } else { UserType::Ibrl },
                 device: "nyc1".to_owned(),
+                metro: "nyc".to_owned(),
                 tenant: None,
                 local: CLIENT,
                 remote,
@@ -330,6 +331,7 @@ fn desired(user_type: UserType, remote: u8) -> DesiredTunnel {
     DesiredTunnel {
         user_type,
         device: "nyc1".to_owned(),
+        metro: "nyc".to_owned(),
         tenant: None,
         local: CLIENT,
         remote: Ipv4Addr::new(9, 1, 0, remote),

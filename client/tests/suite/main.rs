@@ -1,7 +1,10 @@
 //! The client against a real program and real packets: the chain in memory, hosts in network namespaces.
 
 mod changes;
+mod commands;
 mod daemon;
+mod operator;
 mod select;
+mod transcript;
 mod tunnels;
 mod world;

@@ -24,6 +24,8 @@ fn unicast(endpoint: Ipv4Addr) -> Service {
         user_type: "IBRL".to_owned(),
         session: Session::Up,
         current_device: "nyc1".to_owned(),
+        metro: "nyc".to_owned(),
+        lowest_latency_device: Some("nyc1".to_owned()),
         tenant: None,
         publisher: vec![],
         subscriber: vec![],

@@ -70,7 +70,8 @@ row! {
 }
 
 fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<ContributorRow> {
-    view.contributors()
+    let mut rows: Vec<_> = view
+        .contributors()
         .iter()
         .filter(|(key, _)| only.is_none_or(|only| only == **key))
         .map(|(key, contributor)| ContributorRow {
@@ -81,7 +82,9 @@ fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<ContributorRow> {
             references: contributor.reference_count,
             status: contributor.status.to_string(),
         })
-        .collect()
+        .collect();
+    rows.sort_by(|a, b| a.code.cmp(&b.code));
+    rows
 }
 
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {

@@ -4,8 +4,12 @@ use std::{io::Write, sync::Arc};
 
 use dz_sdk::{
     Ledger, NetworkView, build,
-    program::state::{
-        ContributorStatus, DeviceStatus, InterfaceStatus, LinkStatus, MulticastGroupStatus, TenantStatus, UserStatus,
+    program::{
+        pda,
+        state::{
+            ContributorStatus, DeviceStatus, InterfaceStatus, LinkStatus, MulticastGroupStatus, TenantStatus,
+            UserStatus,
+        },
     },
 };
 use serde::Serialize;
@@ -131,7 +135,8 @@ fn state(view: &NetworkView, key: &Pubkey) -> (String, bool) {
     if let Some(exchange) = view.exchange(key) {
         return (exchange.status.to_string(), true);
     }
-    if view.access_pass(key).is_some() || view.pool(key).is_some() {
+    let config = view.config().is_some() && *key == pda::config(view.program()).0;
+    if config || view.access_pass(key).is_some() {
         return ("set".to_owned(), true);
     }
     ("gone".to_owned(), true)

@@ -82,7 +82,8 @@ row! {
 }
 
 fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<ExchangeRow> {
-    view.exchanges()
+    let mut rows: Vec<_> = view
+        .exchanges()
         .iter()
         .filter(|(key, _)| only.is_none_or(|only| only == **key))
         .map(|(key, exchange)| ExchangeRow {
@@ -94,7 +95,9 @@ fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<ExchangeRow> {
             devices: exchange.reference_count,
             status: exchange.status.to_string(),
         })
-        .collect()
+        .collect();
+    rows.sort_by(|a, b| a.code.cmp(&b.code));
+    rows
 }
 
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {

@@ -1,7 +1,5 @@
 //! What the activator does for users, and no more: the lowest free value of each pool.
 
-use std::sync::Arc;
-
 use dz_sdk::{
     Ledger, NetworkView, build,
     instruction::user::Grant,
@@ -44,7 +42,7 @@ impl Drop for Activator {
     }
 }
 
-fn serve(view: &Arc<NetworkView>, signer: &Pubkey, key: Pubkey, user: &User) -> Option<Vec<Instruction>> {
+pub(super) fn serve(view: &NetworkView, signer: &Pubkey, key: Pubkey, user: &User) -> Option<Vec<Instruction>> {
     let instructions = match user.status {
         UserStatus::Pending | UserStatus::Updating => {
             vec![build::activate_user(view, signer, key, grant(view, user)).unwrap()]

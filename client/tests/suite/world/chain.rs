@@ -6,14 +6,18 @@ use dz_sdk::{
     Ledger, NetworkView, build,
     instruction::{
         access_pass::{self, PassLimits},
-        contributor, exchange, global_config, interface, multicast_group,
+        contributor, exchange, global_config, interface, multicast_group, tenant,
     },
     local::{LocalBank, LocalLedger},
     program::{
         ID,
         instruction::{CreateDeviceArgs, GlobalConfigArgs},
+        network::NetworkV4,
         pda,
-        state::{Bootstrap, DeviceCaps, DeviceType, PoolKind, UserType},
+        state::{
+            Bootstrap, ContributorStatus, Device, DeviceCaps, DeviceStatus, DeviceType, InterfaceStatus, LinkStatus,
+            MulticastGroupStatus, PoolKind, TenantStatus, UserType,
+        },
     },
 };
 use solana_instruction::Instruction;
@@ -142,4 +146,73 @@ impl Chain {
         self.send(vec![build::create_user(&self.view(), &signer, &signer, user).unwrap()]).await;
         client_ip
     }
+
+    /// Does what the activator has to do, until nothing is left.
+    pub(crate) async fn settle(&self) {
+        loop {
+            let view = self.view();
+            let Some(next) = next_step(&view, &self.foundation()) else { return };
+            for batch in build::pack(&self.foundation(), next) {
+                self.send(batch).await;
+            }
+        }
+    }
+}
+
+/// The first thing that waits for the activator, and what it does about it.
+fn next_step(view: &NetworkView, signer: &Pubkey) -> Option<Vec<Instruction>> {
+    let lowest = |kind| view.block_pools(kind)[0].1.lowest_free(1).unwrap();
+    let users = || view.users().iter().find_map(|(key, user)| super::activator::serve(view, signer, *key, user));
+    let interfaces = || {
+        view.interfaces().iter().find_map(|(key, interface)| match interface.status {
+            InterfaceStatus::Pending => Some(vec![build::activate_interface(view, signer, *key).unwrap()]),
+            InterfaceStatus::Deleting => Some(vec![build::close_interface(view, signer, *key).unwrap()]),
+            InterfaceStatus::Activated => None,
+        })
+    };
+    let devices = || {
+        view.devices().iter().find_map(|(key, device)| match device.status {
+            DeviceStatus::Pending if device.endpoint_count > 0 && !lacks_prefix(device) => {
+                Some(vec![dz_sdk::instruction::device::activate_device(&ID, signer, *key)])
+            }
+            DeviceStatus::Deleting => Some(build::close_device(view, signer, *key).unwrap()),
+            DeviceStatus::Pending | DeviceStatus::Activated | DeviceStatus::Drained => None,
+        })
+    };
+    let links = || {
+        view.links().iter().find_map(|(key, link)| match link.status {
+            LinkStatus::Pending => {
+                let net = NetworkV4::new(lowest(PoolKind::DeviceTunnelBlock).into(), 31).unwrap();
+                Some(vec![build::activate_link(view, signer, *key, net).unwrap()])
+            }
+            LinkStatus::Deleting => Some(vec![build::close_link(view, signer, *key).unwrap()]),
+            _ => None,
+        })
+    };
+    let tenants = || {
+        view.tenants().iter().find_map(|(key, found)| match found.status {
+            TenantStatus::Pending => Some(vec![tenant::activate_tenant(&ID, signer, *key, 2)]),
+            TenantStatus::Deleting => Some(vec![tenant::close_tenant(&ID, signer, *key)]),
+            TenantStatus::Activated => None,
+        })
+    };
+    let groups = || {
+        view.groups().iter().find_map(|(key, group)| match group.status {
+            MulticastGroupStatus::Pending => {
+                let ip = lowest(PoolKind::MulticastGroupBlock).into();
+                Some(vec![build::activate_multicast_group(view, signer, *key, ip).unwrap()])
+            }
+            MulticastGroupStatus::Deleting => Some(vec![build::close_multicast_group(view, signer, *key).unwrap()]),
+            MulticastGroupStatus::Activated => None,
+        })
+    };
+    let contributors = || {
+        let mut gone = view.contributors().iter().filter(|(_, found)| found.status == ContributorStatus::Deleting);
+        gone.next().map(|(key, _)| build::close_contributor(view, signer, *key).unwrap())
+    };
+    users().or_else(interfaces).or_else(devices).or_else(links).or_else(tenants).or_else(groups).or_else(contributors)
+}
+
+fn lacks_prefix(device: &Device) -> bool {
+    device.bootstrap == Bootstrap::OwnPrefix && device.prefixes.is_empty()
 }

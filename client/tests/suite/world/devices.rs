@@ -14,7 +14,7 @@ use super::{helper, wire::Host};
 
 /// A device and the switch that says whether it terminates tunnels.
 pub(crate) struct DeviceHost {
-    pub(crate) host: Host,
+    _host: Host,
     serves: watch::Sender<bool>,
 }
 
@@ -29,7 +29,7 @@ impl DeviceHost {
         };
         // The process ends with the test, and the thread with it.
         drop(NetNs::spawn(&host.ns, "device", run).unwrap());
-        Self { host, serves }
+        Self { _host: host, serves }
     }
 
     /// Lets it terminate tunnels or none.

@@ -154,14 +154,22 @@ impl World {
         self.doublezero_as(self.chain.client, args).await
     }
 
+    /// Runs the command line while the ledger is away.
+    pub(crate) async fn doublezero_away(&self, args: &str) -> Answer {
+        self.run(Arc::new(Away::new()), args).await
+    }
+
     /// Runs the command line as some key.
     pub(crate) async fn doublezero_as(&self, payer: solana_pubkey::Pubkey, args: &str) -> Answer {
+        self.run(Arc::new(self.chain.ledger.as_payer(payer)), args).await
+    }
+
+    async fn run(&self, ledger: Arc<dyn Ledger>, args: &str) -> Answer {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let socket = self.socket().into_os_string();
         let words = ["doublezero".into(), "--socket".into(), socket].into_iter();
         let words = words.chain(args.split_whitespace().map(OsString::from));
-        let ledger = self.chain.ledger.as_payer(payer);
-        let exit = cli::run_with(words, &|_| Ok(Arc::new(ledger.clone())), &mut out, &mut err).await;
+        let exit = cli::run_with(words, &|_| Ok(ledger.clone()), &mut out, &mut err).await;
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Answer { exit, out: text(out), err: text(err) }
     }
@@ -190,17 +198,14 @@ impl World {
         .await
     }
 
-    /// The tunnels once they are as the chain says and all answer.
+    /// The tunnels once they are as the chain says, all answer, and the endpoints are probed.
     pub(crate) async fn up(&self) -> Vec<Service> {
         let daemon = self.daemon();
         self.settled().await;
         eventually("all tunnels are up", || async {
             let services = daemon.status(None).await.map_err(|error| format!("{error:?}"))?.services;
-            if services.iter().all(|service| service.session == Session::Up) {
-                Ok(services)
-            } else {
-                Err(format!("{services:?}"))
-            }
+            let done = |service: &Service| service.session == Session::Up && service.lowest_latency_device.is_some();
+            if services.iter().all(done) { Ok(services) } else { Err(format!("{services:?}")) }
         })
         .await
     }
