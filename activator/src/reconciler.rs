@@ -14,7 +14,7 @@ use std::{
 use dz_sdk::{Ledger, NetworkView};
 use solana_pubkey::Pubkey;
 use tokio::{sync::watch, time};
-use tracing::warn;
+use tracing::{debug, warn};
 
 pub use crate::sender::Pass;
 use crate::{
@@ -28,6 +28,9 @@ use crate::{
 
 /// A transaction that is under way when the activator is asked to stop gets so long to land.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// So many reads in a row may be out of date.
+const LAGGING_READS: u32 = 8;
 
 type Views = watch::Receiver<Option<Arc<NetworkView>>>;
 
@@ -66,6 +69,8 @@ pub struct Reconciler {
     metrics: Arc<Metrics>,
     status: Arc<Status>,
     sender: Sender,
+    /// The highest slot that was planned from or landed in: a read of an earlier one is out of date.
+    reached: u64,
     /// Waits after refusals: another activator may be at work.
     after_conflict: Backoff,
     /// Waits while the ledger is away.
@@ -87,7 +92,8 @@ impl Reconciler {
         let after_conflict = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
         let after_outage = Backoff::new(pace.retry_first, pace.retry_longest, seed.wrapping_add(1));
         let sender = Sender::new(ledger.clone(), metrics.clone(), status.clone(), pace.in_flight);
-        Self { ledger, policy, pace, metrics, status, sender, after_conflict, after_outage, said: BTreeMap::new() }
+        let (reached, said) = (0, BTreeMap::new());
+        Self { ledger, policy, pace, metrics, status, sender, reached, after_conflict, after_outage, said }
     }
 
     /// Reconciles until it is asked to stop; calls `ready` when the first plan is done.
@@ -132,8 +138,11 @@ impl Reconciler {
         if pass != Pass::Unavailable {
             self.after_outage.reset();
         }
-        if pass == Pass::Quiet {
-            self.status.idle();
+        self.reached = self.reached.max(view.slot());
+        match pass {
+            Pass::Quiet => self.status.idle(),
+            Pass::Landed { slot } => self.reached = self.reached.max(slot),
+            Pass::Stale | Pass::Unavailable | Pass::Stopped => {}
         }
         pass
     }
@@ -154,7 +163,8 @@ impl Reconciler {
         let seen = match pass {
             Pass::Quiet | Pass::Stopped => {
                 self.after_conflict.reset();
-                let news = |view: &Arc<NetworkView>| view.slot() >= planned.slot() && !Arc::ptr_eq(view, planned);
+                let reached = self.reached;
+                let news = |view: &Arc<NetworkView>| view.slot() >= reached && !Arc::ptr_eq(view, planned);
                 time::timeout(self.pace.resync, view_that(views, news)).await.ok()
             }
             Pass::Landed { slot } => {
@@ -177,12 +187,20 @@ impl Reconciler {
         }
     }
 
-    /// Reads the chain, however long it takes until that works.
+    /// Reads the chain, however long it takes until that works. A replica that lags behind what this activator has
+    /// seen already is given a few chances to catch up; after those, it is the chain that has started over.
     async fn read(&mut self) -> Arc<NetworkView> {
+        let mut chances = LAGGING_READS;
         loop {
             match self.ledger.snapshot().await {
+                Ok(view) if view.slot() < self.reached && chances > 0 => {
+                    chances -= 1;
+                    debug!(slot = view.slot(), reached = self.reached, "the read is out of date");
+                    time::sleep(self.after_conflict.next_wait()).await;
+                }
                 Ok(view) => {
                     self.status.ledger_works();
+                    self.reached = view.slot();
                     return view;
                 }
                 Err(error) => {
@@ -216,5 +234,25 @@ async fn view_that(views: &mut Views, is: impl Fn(&Arc<NetworkView>) -> bool) ->
         Ok(Some(view)) => view,
         // The subscription has ended: whoever waits has a deadline and reads for itself.
         Ok(None) | Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dz_sdk::{
+        local::{LocalBank, LocalLedger},
+        program::ID,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_chain_that_starts_over_is_followed() {
+        let ledger = LocalLedger::new(LocalBank::new(ID), Pubkey::new_from_array([1; 32])).unwrap();
+        let (policy, pace) = (Policy::default(), Pace::default());
+        let mut reconciler = Reconciler::new(Arc::new(ledger), policy, pace, Arc::default(), Arc::default(), 7);
+        reconciler.reached = 1000;
+        let view = reconciler.read().await;
+        assert_eq!((view.slot(), reconciler.reached), (1, 1));
     }
 }

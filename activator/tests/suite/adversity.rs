@@ -147,8 +147,15 @@ proptest! {
     }
 
     #[test]
-    fn lost_transactions_and_lost_answers_change_nothing(history in history(), seed in any::<u64>()) {
-        let faults = Faults { lost_answers: 0.2, lost_sends: 0.2, bad_news: 0.2, yields: true, ..Faults::default() };
+    fn lost_transactions_lost_answers_and_stale_reads_change_nothing(history in history(), seed in any::<u64>()) {
+        let faults = Faults {
+            lost_answers: 0.2,
+            lost_sends: 0.2,
+            bad_news: 0.2,
+            stale_reads: 0.2,
+            yields: true,
+            ..Faults::default()
+        };
         let end = run_through(&history, Policy::default(), &[faults], seed);
         assert_same_state(end, &undisturbed(&history, Policy::default()));
     }
@@ -253,7 +260,7 @@ fn independent_transactions_travel_together(#[case] in_flight: usize, #[case] to
     request(&ledger, &Op::AddBlock(11)).unwrap().unwrap();
     // More than fit one transaction, spread over all endpoints until devices are full.
     let unicast = |client: u8, endpoint| {
-        let tenant = (client % 3 != 0).then_some(0);
+        let tenant = (!client.is_multiple_of(3)).then_some(0);
         Op::Connect { client, endpoint, kind: 0, tenant, groups: vec![] }
     };
     let multicast =

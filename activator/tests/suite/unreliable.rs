@@ -30,6 +30,8 @@ pub(crate) struct Faults {
     pub(crate) outage: u64,
     /// The chance that a notification is lost; the same that an older one is repeated.
     pub(crate) bad_news: f64,
+    /// The chance that a read gives an older state, as a replica that lags does.
+    pub(crate) stale_reads: f64,
     /// Others get their turn between any two steps.
     pub(crate) yields: bool,
     /// The program refuses everything with this, whatever it is.
@@ -42,6 +44,7 @@ pub(crate) struct Unreliable {
     faults: Faults,
     rng: Mutex<SmallRng>,
     news: watch::Sender<Option<Arc<NetworkView>>>,
+    old: Mutex<Vec<Arc<NetworkView>>>,
     /// Transactions that landed by this way.
     pub(crate) landed: AtomicU64,
     /// Attempts to send.
@@ -58,25 +61,29 @@ impl Unreliable {
         let chain = chain.as_payer(ACTIVATOR);
         let news = watch::Sender::new(chain.watch().borrow().clone());
         let rng = Mutex::new(SmallRng::seed_from_u64(seed));
-        let (landed, sends, reads, in_flight, most_in_flight) = Default::default();
-        Arc::new(Self { chain, faults, rng, news, landed, sends, reads, in_flight, most_in_flight })
+        let (old, landed, sends, reads, in_flight, most_in_flight) = Default::default();
+        Arc::new(Self { chain, faults, rng, news, old, landed, sends, reads, in_flight, most_in_flight })
     }
 
     /// Passes notifications on, or fails to, for as long as it is polled.
     pub(crate) async fn carry_news(self: Arc<Self>) {
         let mut real = self.chain.watch();
-        let mut old = Vec::new();
         while real.changed().await.is_ok() {
             let Some(view) = real.borrow_and_update().clone() else { continue };
             if !self.chance(self.faults.bad_news) {
                 self.news.send_replace(Some(view.clone()));
             }
-            old.push(view);
+            self.old.lock().unwrap().push(view);
             if self.chance(self.faults.bad_news) {
-                let index = self.rng.lock().unwrap().random_range(0..old.len());
-                self.news.send_replace(Some(old[index].clone()));
+                self.news.send_replace(self.any_old_view());
             }
         }
+    }
+
+    fn any_old_view(&self) -> Option<Arc<NetworkView>> {
+        let old = self.old.lock().unwrap();
+        let index = self.rng.lock().unwrap().random_range(0..old.len().max(1));
+        old.get(index).cloned()
     }
 
     fn chance(&self, probability: f64) -> bool {
@@ -114,6 +121,11 @@ impl Ledger for Unreliable {
         self.give_way().await;
         if self.in_outage() {
             return Err(Self::unavailable("outage"));
+        }
+        if self.chance(self.faults.stale_reads)
+            && let Some(old) = self.any_old_view()
+        {
+            return Ok(old);
         }
         self.chain.snapshot().await
     }
