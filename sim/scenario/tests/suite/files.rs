@@ -2,15 +2,28 @@
 
 use std::path::PathBuf;
 
-use dzsim_scenario::parse;
+use dzsim_scenario::{Metros, parse, plan::LatLng};
 use rstest::rstest;
 
-use crate::{Few, read};
+use crate::read;
+
+/// Which metros there are is told by who runs the scenarios, and tested there.
+struct Every;
+
+impl Metros for Every {
+    fn get(&self, code: &str) -> Option<LatLng> {
+        (code.len() == 3).then_some(LatLng { lat: 0.0, lng: 0.0 })
+    }
+
+    fn codes(&self) -> Vec<&str> {
+        Vec::new()
+    }
+}
 
 #[rstest]
 fn every_scenario_of_the_repository_is_right(#[files("../../scenarios/**/*.yaml")] file: PathBuf) {
     let text = std::fs::read_to_string(&file).unwrap();
-    if let Err(diagnostics) = parse(&file, &text, &Few) {
+    if let Err(diagnostics) = parse(&file, &text, &Every) {
         panic!("{diagnostics}");
     }
     assert!(text.starts_with("# "), "the first comment says why the scenario matters");
