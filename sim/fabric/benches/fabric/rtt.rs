@@ -1,4 +1,5 @@
-//! The error of an emulated round trip: what a ping measures beyond the delay asked for.
+//! The error of an emulated round trip: what ping(8) would measure beyond the delay asked for, with the kernel's time
+//! of receipt as it uses it.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};

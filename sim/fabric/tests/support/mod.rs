@@ -1,10 +1,10 @@
 //! Nodes with a real kernel behind them, for tests and benches: a network namespace each, with a TUN uplink whose
 //! other end a fabric holds.
 
-use std::io;
+use std::io::IoSliceMut;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use dz_net::kernel::{AddrInfo, Netlink, RouteInfo, sysctl};
@@ -12,6 +12,8 @@ use dz_net::netns::NetNs;
 use dz_net::tun::{Tun, TunSpec};
 use dzsim_fabric::{Fabric, NodeSpec};
 use ipnet::Ipv4Net;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// How long anything that happens at once on an idle machine may take.
@@ -133,7 +135,10 @@ impl Host {
 
     /// Something to ping with.
     pub(crate) fn pinger(&self) -> Result<Pinger> {
-        Ok(Pinger { socket: self.socket(Type::RAW, Some(Protocol::ICMPV4))?, sequence: 0 })
+        let socket = self.socket(Type::RAW, Some(Protocol::ICMPV4))?;
+        // As ping(8) does: when a thread gets to run is no part of a round trip.
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        Ok(Pinger { socket, sequence: 0 })
     }
 }
 
@@ -163,15 +168,12 @@ impl Pinger {
             (sum & 0xffff) + (sum >> 16)
         }) as u16;
         request[2..4].copy_from_slice(&sum.to_be_bytes());
-        let sent = Instant::now();
+        let (start, sent) = (Instant::now(), SystemTime::now());
         self.socket.send_to(&request, &SockAddr::from(SocketAddrV4::new(to, 0))).context("send echo request")?;
         let mut buffer = vec![0u8; 65535];
-        while sent.elapsed() < DEADLINE {
-            let len = match io::Read::read(&mut &self.socket, &mut buffer) {
-                Ok(len) => len,
-                Err(error) => bail!("no answer to ping of {to}: {error}"),
-            };
-            let rtt = sent.elapsed();
+        while start.elapsed() < DEADLINE {
+            let (len, received) = self.receive(&mut buffer).with_context(|| format!("no answer to ping of {to}"))?;
+            let rtt = received.duration_since(sent).context("the clock was set meanwhile")?;
             ensure!(len >= 28, "short packet of {len} bytes on a raw socket");
             let header = usize::from(buffer[0] & 0xf) * 4;
             let icmp = &buffer[header..len];
@@ -188,5 +190,18 @@ impl Pinger {
             }
         }
         bail!("no answer to ping of {to} within {DEADLINE:?}")
+    }
+
+    /// The next packet, and when the kernel got it.
+    fn receive(&self, buffer: &mut [u8]) -> Result<(usize, SystemTime)> {
+        let mut control = nix::cmsg_space!(TimeSpec);
+        let mut slices = [IoSliceMut::new(buffer)];
+        let fd = self.socket.as_raw_fd();
+        let message = recvmsg::<()>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
+        let stamp = message.cmsgs()?.find_map(|control| match control {
+            ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
+            _ => None,
+        });
+        Ok((message.bytes, UNIX_EPOCH + stamp.context("the kernel stamped no time")?))
     }
 }
