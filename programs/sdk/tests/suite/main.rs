@@ -1,0 +1,5 @@
+//! The sdk against a ledger that answers as Solana does, and its pure parts against plain ones.
+
+mod build;
+mod rpc;
+mod view;
