@@ -75,7 +75,7 @@ impl Planner<'_> {
         let address = Ipv4Addr::from(base);
         let block = NetworkV4::new(address, BLOCK_LEN)
             .ok_or_else(|| Shortage::other(format!("the unit at {address} is no /{BLOCK_LEN}")))?;
-        let _ = self.pools.claim(&pool, base, 1);
+        self.pools.claim(&pool, base, 1);
         let created = Pool::new(PoolKind::ContributorBlock, *key, base, PREFIX_UNIT, PREFIX_UNITS, 0);
         let created = self.pools.create(created);
         self.new_blocks.push((*key, created));

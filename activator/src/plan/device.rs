@@ -149,7 +149,7 @@ impl Planner<'_> {
         let base = u32::from(net.network());
         let unit = self.pools.get(&pool).map_or(1, |block| block.unit);
         let addresses = 1 << (32 - prefix_len);
-        let _ = self.pools.claim(&pool, base, addresses / unit);
+        self.pools.claim(&pool, base, addresses / unit);
         let prefix = Pool::new(PoolKind::DevicePrefix, subject.key, base, 1, addresses, RESERVED_ADDRESSES);
         let prefix = self.pools.create(prefix);
         let decision = Decision::CarveDevicePrefix { net };
@@ -214,8 +214,8 @@ impl Planner<'_> {
             .choose_number(&numbers, ip, names_taken)
             .ok_or_else(|| Shortage::of_numbers(&self.pools, "loopback number", &numbers))?;
 
-        let _ = self.pools.claim(&source.pool, value, 1);
-        let _ = self.pools.claim(&numbers, u32::from(number), 1);
+        self.pools.claim(&source.pool, value, 1);
+        self.pools.claim(&numbers, u32::from(number), 1);
         source.endpoints += 1;
         names_taken.insert(number);
         let reason = format!("endpoint {nth} of {wanted}, off {}", source.net);

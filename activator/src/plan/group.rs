@@ -24,7 +24,7 @@ impl Planner<'_> {
             let subject = group_subject(*key, group);
             match self.lowest_free_of_blocks(PoolKind::MulticastGroupBlock, "group address") {
                 Ok((value, pool)) => {
-                    let _ = self.pools.claim(&pool, value, 1);
+                    self.pools.claim(&pool, value, 1);
                     let decision = Decision::ActivateMulticastGroup { ip: Ipv4Addr::from(value) };
                     self.act(&subject, decision, "new group");
                 }

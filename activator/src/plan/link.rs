@@ -38,7 +38,7 @@ impl Planner<'_> {
             });
             match found {
                 Ok((net, pool)) => {
-                    let _ = self.pools.claim(&pool, u32::from(net.network()), 1);
+                    self.pools.claim(&pool, u32::from(net.network()), 1);
                     self.act(&subject, Decision::ActivateLink { net }, format!("new {} link", link.link_type));
                 }
                 Err(shortage) => self.cannot(subject, ConditionKind::PoolFull, shortage.into_reason()),

@@ -11,7 +11,7 @@ use dz_sdk::{
     program::{
         network::NetworkV4,
         pda,
-        state::{Pool, PoolError, PoolKind},
+        state::{Pool, PoolKind},
     },
 };
 use solana_pubkey::Pubkey;
@@ -116,12 +116,12 @@ impl<'a> Pools<'a> {
         self.get(key)?.lowest_free(units).ok()
     }
 
-    /// Takes a run that is free.
-    pub(super) fn claim(&mut self, key: &Pubkey, value: u32, units: u32) -> Result<(), PoolError> {
-        let Some(changed) = self.edit(key) else { return Err(PoolError::OutOfRange(value)) };
-        changed.pool.claim(value, units)?;
-        changed.used += units;
-        Ok(())
+    /// Takes a run that was found free. What is not free is left as it is: the program will say so.
+    pub(super) fn claim(&mut self, key: &Pubkey, value: u32, units: u32) {
+        let Some(changed) = self.edit(key) else { return };
+        if changed.pool.claim(value, units).is_ok() {
+            changed.used += units;
+        }
     }
 
     /// Gives a run back. What the chain does not hold cannot be given back: then nothing changes.

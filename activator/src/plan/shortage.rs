@@ -23,7 +23,7 @@ impl Shortage {
     ) -> Self {
         let count = networks.len();
         if count == 0 {
-            return Self(format!("no {what}: there is no block to take it from"));
+            return Self(format!("no {what}: there is no block or prefix to take it from"));
         }
         let mut reason = format!("no free {what} in ");
         for (index, (net, pool)) in networks.take(NAMED).enumerate() {

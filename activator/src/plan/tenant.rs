@@ -26,7 +26,7 @@ impl Planner<'_> {
             };
             match self.pools.lowest_free(&pool).and_then(|id| u16::try_from(id).ok()) {
                 Some(vrf_id) => {
-                    let _ = self.pools.claim(&pool, u32::from(vrf_id), 1);
+                    self.pools.claim(&pool, u32::from(vrf_id), 1);
                     self.act(&subject, Decision::ActivateTenant { vrf_id }, "new tenant");
                 }
                 None => {

@@ -106,14 +106,14 @@ impl Planner<'_> {
     }
 
     fn lowest_free_tunnel_id(&mut self, user: &User, device: &Device) -> Result<u16, Shortage> {
-        let owner = format_args!("device {}", device.code);
+        let owner = || format!("device {}", device.code);
         let Some(pool) = self.pools.only(PoolKind::TunnelIds, &user.device) else {
-            return Err(Shortage::other("it has no tunnel ids").of(&owner.to_string()));
+            return Err(Shortage::other("it has no tunnel ids").of(&owner()));
         };
         self.pools
             .lowest_free(&pool)
             .and_then(|id| u16::try_from(id).ok())
-            .ok_or_else(|| Shortage::of_numbers(&self.pools, "tunnel id", &pool).of(&owner.to_string()))
+            .ok_or_else(|| Shortage::of_numbers(&self.pools, "tunnel id", &pool).of(&owner()))
     }
 
     /// The address a user of this type and these roles is known by, and the pool to take it from.
@@ -161,9 +161,9 @@ impl Planner<'_> {
         let held = user.allocation.filter(|_| user.status == UserStatus::Updating);
         match held {
             None => {
-                let _ = self.pools.claim(&to.tunnel_pool, u32::from(to.tunnel_net.network()), 1);
+                self.pools.claim(&to.tunnel_pool, u32::from(to.tunnel_net.network()), 1);
                 if let Some(ids) = self.pools.only(PoolKind::TunnelIds, &user.device) {
-                    let _ = self.pools.claim(&ids, u32::from(to.tunnel_id), 1);
+                    self.pools.claim(&ids, u32::from(to.tunnel_id), 1);
                 }
             }
             // The program swaps the addresses, so the old one is free again.
@@ -176,7 +176,7 @@ impl Planner<'_> {
         }
         let kept = held.is_some_and(|held| held.dz_ip_pool == to.dz_ip_pool && held.dz_ip == to.dz_ip);
         if let Some(pool) = to.dz_ip_pool.filter(|_| !kept) {
-            let _ = self.pools.claim(&pool, u32::from(to.dz_ip), 1);
+            self.pools.claim(&pool, u32::from(to.dz_ip), 1);
         }
         let reason = match user.status {
             UserStatus::Updating if user.is_publisher() => "its roles changed: it publishes".to_owned(),
