@@ -42,7 +42,7 @@ fn interface(device: u8, address: u8) -> Vec<u8> {
         device: key(100 + device),
         name: "Loopback100".into(),
         kind: InterfaceKind::Loopback,
-        status: if address % 2 == 0 { InterfaceStatus::Activated } else { InterfaceStatus::Pending },
+        status: if address.is_multiple_of(2) { InterfaceStatus::Activated } else { InterfaceStatus::Pending },
         address: (address > 0).then(|| InterfaceAddress { ip: Ipv4Addr::new(9, 0, 0, address), source }),
         loopback_number: Some(100),
         user_tunnel_endpoint: address > 0,
