@@ -16,7 +16,7 @@ const ROUNDS: usize = 11;
 
 fn main() {
     println!("{:>8} {:>8} {:>12} {:>12}", "devices", "users", "median", "slowest");
-    for (devices, users) in [(3, 10), (10, 100), (100, 1_000), (100, 4_000)] {
+    for (devices, users) in [(3, 10), (10, 100), (100, 0), (100, 1_000), (100, 4_000)] {
         let chain = network(devices, users);
         let (view, failed) = (chain.view(), BTreeSet::new());
         let before = Catalog::default().next(&view, &failed).expect("a good view");

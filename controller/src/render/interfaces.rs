@@ -9,7 +9,10 @@ use dz_sdk::program::state::{Device, Interface, InterfaceKind, InterfaceStatus};
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
-use super::{Found, Network, RenderError, topology::Edge};
+use super::{
+    Found, Network, RenderError,
+    topology::{Edge, Place},
+};
 use crate::config::{IfName, LinkPort, Loopback, Port};
 
 /// What is known of a device's interfaces while the rest of it is rendered.
@@ -53,13 +56,13 @@ impl Network<'_> {
                 }
             }
         }
-        for edge in self.topology.edges(key) {
+        for edge in self.topology.place(key).map_or(&[][..], |place| self.topology.edges(place)) {
             let name = names.get(&edge.interface).ok_or_else(|| self.no_end(key, edge))?;
             let Some(port) = all.ports.get_mut(name) else { return Err(self.no_end(key, edge)) };
             port.address = Some(edge.address);
             port.link = Some(LinkPort {
                 code: edge.code.clone(),
-                peer: self.code(&edge.peer).to_owned(),
+                peer: self.code(edge.peer).to_owned(),
                 gateway: edge.gateway,
                 metric: u32::try_from(edge.delay_ns.div_ceil(1000)).unwrap_or(u32::MAX),
                 state: edge.state,
@@ -67,6 +70,10 @@ impl Network<'_> {
             all.link_ports.insert(edge.link, name.clone());
         }
         Ok(all)
+    }
+
+    fn code(&self, place: Place) -> &str {
+        self.topology.device(place).and_then(|key| self.view.device(key)).map_or("", |device| &device.code)
     }
 
     fn no_end(&self, device: &Pubkey, edge: &Edge) -> RenderError {

@@ -26,7 +26,7 @@ use solana_pubkey::Pubkey;
 pub use self::error::{Found, RenderError};
 use self::{
     multicast::Passage,
-    topology::{Topology, Tree},
+    topology::{Place, Topology, Tree},
 };
 use crate::config::{DeviceConfig, DeviceState};
 
@@ -49,7 +49,7 @@ pub struct Network<'a> {
     /// Users that can be reached, by their device and in the order of their tunnels' ids.
     live: BTreeMap<Pubkey, Vec<Live<'a>>>,
     /// Shortest ways from the devices that were asked for.
-    trees: RefCell<BTreeMap<Pubkey, Rc<Tree>>>,
+    trees: RefCell<BTreeMap<Place, Rc<Tree>>>,
     /// Group traffic of all devices.
     passages: OnceCell<BTreeMap<Pubkey, Vec<Passage>>>,
 }
@@ -73,8 +73,8 @@ impl<'a> Network<'a> {
     }
 
     /// Shortest ways from a device.
-    fn tree(&self, root: &Pubkey) -> Rc<Tree> {
-        self.trees.borrow_mut().entry(*root).or_insert_with(|| Rc::new(self.topology.tree(root))).clone()
+    fn tree(&self, root: Place) -> Rc<Tree> {
+        self.trees.borrow_mut().entry(root).or_insert_with(|| Rc::new(self.topology.tree(root))).clone()
     }
 
     /// The config of one device.
@@ -99,9 +99,5 @@ impl<'a> Network<'a> {
             transit: unicast.transit,
             groups,
         })
-    }
-
-    fn code(&self, device: &Pubkey) -> &str {
-        self.view.device(device).map_or("", |device| &device.code)
     }
 }

@@ -64,24 +64,26 @@ impl Network<'_> {
         publisher: &Live<'_>,
         receivers: &BTreeMap<Pubkey, Vec<u16>>,
     ) -> BTreeMap<Pubkey, (End, BTreeSet<End>)> {
-        let (root, own) = (publisher.user.device, End::Tunnel(publisher.allocation.tunnel_id));
-        let tree = self.tree(&root);
+        let own = End::Tunnel(publisher.allocation.tunnel_id);
         let mut spread: BTreeMap<Pubkey, (End, BTreeSet<End>)> = BTreeMap::new();
-        for (device, tunnels) in receivers {
+        let Some(root) = self.topology.place(&publisher.user.device) else { return spread };
+        let tree = self.tree(root);
+        for (receiver, tunnels) in receivers {
+            let Some(mut at) = self.topology.place(receiver) else { continue };
+            let mut out: Vec<End> = tunnels.iter().map(|id| End::Tunnel(*id)).collect();
             // From the receiver up to the root, or to where another receiver's way has been marked already.
-            let (mut at, mut out) = (*device, tunnels.iter().map(|id| End::Tunnel(*id)).collect::<Vec<_>>());
-            loop {
-                let hop = tree.get(&at);
-                let from = match hop {
-                    Some(hop) => End::Link(hop.link),
+            while let Some(device) = self.topology.device(at) {
+                let up = tree.hop(at).and_then(|hop| Some((hop.parent, End::Link(self.topology.edge(hop)?.link))));
+                let from = match up {
+                    Some((_, link)) => link,
                     None if at == root => own,
                     // There is no way to it.
                     None => break,
                 };
-                let marked = spread.contains_key(&at);
-                spread.entry(at).or_insert_with(|| (from, BTreeSet::new())).1.extend(out);
-                let Some(hop) = hop.filter(|_| !marked) else { break };
-                (at, out) = (hop.parent, vec![End::Link(hop.link)]);
+                let marked = spread.contains_key(device);
+                spread.entry(*device).or_insert_with(|| (from, BTreeSet::new())).1.extend(out);
+                let Some((parent, link)) = up.filter(|_| !marked) else { break };
+                (at, out) = (parent, vec![link]);
             }
         }
         spread.retain(|_, (from, to)| {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use solana_pubkey::Pubkey;
 
-use super::{Live, Network, RenderError, interfaces::Interfaces};
+use super::{Live, Network, RenderError, interfaces::Interfaces, topology::Place};
 use crate::config::{DEFAULT_VRF, NextHop, Table};
 
 /// What is rendered here.
@@ -35,10 +35,11 @@ impl Network<'_> {
             tables.entry(vrf).or_default().push(way.clone());
             transit.push(way);
         }
-        let on_backbone = self.topology.edges(key).iter().any(|edge| edge.state.carries());
-        if on_backbone {
-            let tree = self.tree(key);
-            for (device, edge) in self.topology.first_links(key, &tree) {
+        let on_backbone = |place: &Place| self.topology.edges(*place).iter().any(|edge| edge.state.carries());
+        if let Some(place) = self.topology.place(key).filter(on_backbone) {
+            let elsewhere = self.live.keys().any(|device| device != key);
+            let links = if elsewhere { self.topology.first_links(place, &self.tree(place)) } else { Vec::new() };
+            for (device, edge) in links {
                 let Some(port) = interfaces.link_ports.get(&edge.link) else { continue };
                 let next = NextHop::Link { port: port.clone(), gateway: edge.gateway };
                 for live in self.unicast_users(&device) {

@@ -162,6 +162,13 @@ async fn machine_with_links() -> (Host, (Host, Internet)) {
     (host, (far, internet))
 }
 
+/// One change of the network.
+type Step = fn(&mut Chain);
+
+fn user<'a>(client: &'a str, endpoint: usize, id: u16, kind: Kind<'a>) -> NewUser<'a> {
+    NewUser { client, device: "nyc1", endpoint, id, kind }
+}
+
 #[test]
 fn whatever_a_device_went_through_it_ends_as_one_that_knows_only_the_last_config() {
     sandbox::run_async(async || {
@@ -177,32 +184,31 @@ fn whatever_a_device_went_through_it_ends_as_one_that_knows_only_the_last_config
         let _agent = agent(&tried, key);
         controller.settled_of("nyc1", chain.view().slot()).await;
 
-        let user = |client, endpoint, id, kind| NewUser { client, device: "nyc1", endpoint, id, kind };
         let publish = Kind::Multicast { publish: &["mg01"], subscribe: &["mg01"] };
-        let mut steps: Vec<Box<dyn FnMut(&mut Chain)>> = vec![
-            Box::new(|chain| {
+        let steps: [Step; 7] = [
+            |chain| {
                 chain.user(user("9.1.0.1", 0, 500, Kind::Own { tenant: None }));
                 chain.user(user("9.1.0.2", 0, 501, Kind::Own { tenant: Some("acme") }));
-            }),
-            Box::new(|chain| {
+            },
+            |chain| {
                 let kind = Kind::Own { tenant: Some("acme") };
                 chain.user(NewUser { client: "9.1.0.3", device: "pit1", endpoint: 0, id: 500, kind });
-            }),
-            Box::new(|chain| chain.set_link("first", LinkStatus::SoftDrained)),
+            },
+            |chain| chain.set_link("first", LinkStatus::SoftDrained),
             // The id and the overlay of one that goes are another's at once, with other addresses.
-            Box::new(|chain| {
+            |chain| {
                 chain.remove(pda::user(&PROGRAM, ip("9.1.0.1"), ip("45.33.100.1")).0);
                 chain.user(user("9.1.0.4", 1, 500, Kind::Allocated { tenant: None, dz_ip: "45.33.100.3" }));
-            }),
-            Box::new(|chain| chain.set_device("nyc1", DeviceStatus::Drained)),
-            Box::new(|chain| chain.set_device("nyc1", DeviceStatus::Activated)),
-            Box::new(|chain| {
+            },
+            |chain| chain.set_device("nyc1", DeviceStatus::Drained),
+            |chain| chain.set_device("nyc1", DeviceStatus::Activated),
+            |chain| {
                 chain.interface("nyc1", "Loopback105", InterfaceKind::Loopback, Some("45.33.100.6"), true);
                 chain.remove(pda::interface(&PROGRAM, &chain.key("nyc1"), "Loopback101").0);
                 chain.remove(pda::user(&PROGRAM, ip("9.1.0.4"), ip("45.33.100.2")).0);
-            }),
+            },
         ];
-        for step in &mut steps {
+        for step in steps {
             step(&mut chain);
             controller.show(chain.view());
             controller.settled_of("nyc1", chain.view().slot()).await;
