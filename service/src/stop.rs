@@ -1,0 +1,16 @@
+//! The wish of the outside that the process ends.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// From the moment of this call on, SIGTERM and SIGINT complete the future instead of ending the process.
+pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + use<>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("terminated"),
+            _ = interrupt.recv() => tracing::info!("interrupted"),
+        }
+    })
+}
