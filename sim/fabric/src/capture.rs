@@ -20,7 +20,7 @@ use pcapng::Record;
 pub struct CaptureConfig {
     /// The pcapng file; an existing one is replaced.
     pub path: PathBuf,
-    /// Bytes kept of each packet; `None` is all.
+    /// Bytes kept of each packet; `None` is all, and so is 0, as in the file.
     pub snaplen: Option<u32>,
     /// Keep only the end of a long run; `None` is everything.
     pub ring: Option<Ring>,
