@@ -3,7 +3,7 @@
 //! The whole way from a registered device to an activated one is planned at once, on top of its own planned effects,
 //! so that it lands in as few transactions as it fits in.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use dz_sdk::program::{
     network::NetworkV4,
@@ -159,21 +159,20 @@ impl Planner<'_> {
 
     /// Pulls as many endpoints as are wanted and missing; false when there is not enough room for that.
     fn pull_endpoints(&mut self, subject: &Subject, device: &Device, prefixes: &[(NetworkV4, Pubkey)]) -> bool {
-        // One that is being deleted still counts, as it does on the chain: its place comes free in the next plan.
         let mut pulled = 0u8;
-        let mut names_taken = BTreeSet::new();
         let mut sources: Vec<_> =
             prefixes.iter().map(|(net, pool)| Source { net: *net, pool: *pool, endpoints: 0 }).collect();
         for (_, interface) in self.view.interfaces_of_device(&subject.key) {
-            names_taken.extend(interface.loopback_number);
-            if let Some(AddressSource::Pulled { pool }) = interface.address.map(|address| address.source) {
+            if interface.status != InterfaceStatus::Deleting
+                && let Some(AddressSource::Pulled { pool }) = interface.address.map(|address| address.source)
+            {
                 pulled = pulled.saturating_add(1);
                 sources.iter_mut().filter(|source| source.pool == pool).for_each(|source| source.endpoints += 1);
             }
         }
         let wanted = device.endpoints_wanted;
         for count in pulled..wanted {
-            if let Err(shortage) = self.pull_endpoint(subject, &mut sources, &mut names_taken, (count + 1, wanted)) {
+            if let Err(shortage) = self.pull_endpoint(subject, &mut sources, (count + 1, wanted)) {
                 let reason = format!("{count} of {wanted} wanted endpoints: {}", shortage.into_reason());
                 self.cannot(subject.clone(), ConditionKind::PoolFull, reason);
                 return false;
@@ -186,7 +185,6 @@ impl Planner<'_> {
         &mut self,
         subject: &Subject,
         sources: &mut [Source],
-        names_taken: &mut BTreeSet<u16>,
         (nth, wanted): (u8, u8),
     ) -> Result<(), Shortage> {
         let uses: Vec<_> = sources
@@ -211,25 +209,23 @@ impl Planner<'_> {
             .only(PoolKind::EndpointLoopbacks, &subject.key)
             .ok_or_else(|| Shortage::other("it has no pool of loopback numbers"))?;
         let number = self
-            .choose_number(&numbers, ip, names_taken)
+            .choose_number(&numbers, ip)
             .ok_or_else(|| Shortage::of_numbers(&self.pools, "loopback number", &numbers))?;
 
         self.pools.claim(&source.pool, value, 1);
         self.pools.claim(&numbers, u32::from(number), 1);
         source.endpoints += 1;
-        names_taken.insert(number);
         let reason = format!("endpoint {nth} of {wanted}, off {}", source.net);
         let decision = Decision::PullEndpoint { prefix: source.net, ip, loopback_number: number };
         self.act(subject, decision, reason);
         Ok(())
     }
 
-    fn choose_number(&self, numbers: &Pubkey, address: Ipv4Addr, names_taken: &BTreeSet<u16>) -> Option<u16> {
+    fn choose_number(&self, numbers: &Pubkey, address: Ipv4Addr) -> Option<u16> {
         let pool = self.pools.get(numbers)?;
         let free: Vec<u16> = (pool.base..pool.base + pool.count)
             .filter(|&number| !pool.is_taken(number))
             .filter_map(|number| u16::try_from(number).ok())
-            .filter(|number| !names_taken.contains(number))
             .collect();
         let (first, count) = (u16::try_from(pool.base).ok()?, u16::try_from(pool.count).ok()?);
         self.policy.loopback_strategy.choose(FreeNumbers { address, first, count, free: &free })

@@ -101,6 +101,37 @@ async fn at_rest(ledger: &LocalLedger, policy: &Policy) {
     time::timeout(DEADLINE, done).await.expect("the activators do not come to rest").unwrap();
 }
 
+/// Lets an activator live for one transaction, over and over, and compares the end with what one that lived on made.
+fn dies_after_every_transaction(history: &[Vec<Op>]) {
+    let policy = Policy::default();
+    let ledger = genesis();
+    let live_on = || {
+        let mut lives = 0;
+        loop {
+            let way = Unreliable::new(&ledger, Faults { dies_after: Some(1), ..Faults::default() }, 0);
+            let (_stop, stop) = watch::channel(false);
+            let view = ledger.bank().view().unwrap();
+            let mut activator = reconciler(&way, policy);
+            // It dies in the middle of its pass, between the landing of a transaction and its answer.
+            let pass = futures_util::FutureExt::now_or_never(activator.pass(&view, &stop));
+            match (pass, way.landed.load(Ordering::Relaxed)) {
+                (Some(Pass::Quiet), 0) => break,
+                (None, 1) => lives += 1,
+                other => panic!("{other:?}"),
+            }
+            invariants::check(&ledger.bank().view().unwrap());
+            assert!(lives < 200, "it does not come to rest");
+        }
+    };
+    live_on();
+    for stretch in history {
+        ask_all(&ledger, stretch);
+        live_on();
+    }
+    let end = ledger.bank().view().unwrap();
+    assert_same_state(end, &undisturbed(history, policy));
+}
+
 fn history() -> impl Strategy<Value = Vec<Vec<Op>>> {
     vec(stretch(), 1..12)
 }
@@ -110,33 +141,7 @@ proptest! {
 
     #[test]
     fn killed_after_every_transaction_it_ends_where_it_would_have(history in history()) {
-        let policy = Policy::default();
-        let ledger = genesis();
-        let live_on = |ledger: &LocalLedger| {
-            let mut lives = 0;
-            loop {
-                let way = Unreliable::new(ledger, Faults { dies_after: Some(1), ..Faults::default() }, 0);
-                let (_stop, stop) = watch::channel(false);
-                let view = ledger.bank().view().unwrap();
-                let mut activator = reconciler(&way, policy);
-                // It dies in the middle of its pass, between the landing of a transaction and its answer.
-                let pass = futures_util::FutureExt::now_or_never(activator.pass(&view, &stop));
-                match (pass, way.landed.load(Ordering::Relaxed)) {
-                    (Some(Pass::Quiet), 0) => break,
-                    (None, 1) => lives += 1,
-                    other => panic!("{other:?}"),
-                }
-                invariants::check(&ledger.bank().view().unwrap());
-                assert!(lives < 200, "it does not come to rest");
-            }
-        };
-        live_on(&ledger);
-        for stretch in &history {
-            ask_all(&ledger, stretch);
-            live_on(&ledger);
-        }
-        let end = ledger.bank().view().unwrap();
-        assert_same_state(end, &undisturbed(&history, policy));
+        dies_after_every_transaction(&history);
     }
 
     #[test]
@@ -173,6 +178,18 @@ fn an_outage_is_sat_out() {
     let faults = Faults { outage: 9, yields: true, ..Faults::default() };
     let end = run_through(&[], Policy::default(), &[faults], 1);
     assert_same_state(end, &undisturbed(&[], Policy::default()));
+}
+
+/// An endpoint is deleted and wanted again, and a client asks for an address of the same prefix: who gets which does not
+/// depend on when the activator is killed.
+#[test]
+fn a_deleted_endpoint_is_pulled_again_before_clients_are_served() {
+    let history = [vec![
+        Op::DeleteDevice(94),
+        Op::DeleteInterface(150),
+        Op::Connect { client: 1, endpoint: 30, kind: 1, tenant: Some(0), groups: vec![] },
+    ]];
+    dies_after_every_transaction(&history);
 }
 
 /// It tries, looks again, tries once more, and then leaves every single thing alone until that changes, however

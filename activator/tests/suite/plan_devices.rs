@@ -261,14 +261,17 @@ fn a_live_device_gets_more_endpoints_when_more_are_wanted_and_never_fewer() {
 }
 
 #[test]
-fn a_pulled_endpoint_that_goes_is_closed_before_another_takes_its_place() {
+fn a_pulled_endpoint_that_goes_is_replaced_while_it_is_wanted() {
     let mut world = World::new();
     let device = world.ready_device("nyc1", "45.33.100.0/29");
     let key = world.view.endpoints(&device)[0].1;
     let mut interface = world.view.interface(&key).unwrap().clone();
     interface.status = InterfaceStatus::Deleting;
     world.put(key, &interface);
-    assert_eq!(world.actions(), ["interface nyc1/Loopback100: close-interface"]);
+    let close = "interface nyc1/Loopback100: close-interface";
+    assert_eq!(world.actions(), [close, "device nyc1: pull-endpoint 45.33.100.1 on Loopback100"]);
+    world.edit_device(device, |device| device.endpoints_wanted = 1);
+    assert_eq!(world.actions(), [close]);
     assert_eq!(world.conditions(), NOTHING);
 }
 
