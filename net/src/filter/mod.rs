@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::nft::{Rule, RuleKind};
 use crate::netns::NetNs;
-use crate::rawlink::RawLink;
+use crate::rawlink::{Message, RawLink};
 
 /// What may come in by one interface. Nothing is said about interfaces without a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,9 +55,16 @@ impl Changes {
     }
 }
 
+/// Messages after which a transaction ends with the interface at hand: some 300 bytes each, of the 200 KiB that a socket
+/// sends at a time.
+const MESSAGES: usize = 200;
+
 /// Why the filter could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
+    /// No interface can have that name.
+    #[error("packet filter: expected an interface name of 1 to 15 bytes without ` `, `:` and `/`, got `{0}`")]
+    Interface(String),
     /// The kernel has no nftables.
     #[error("packet filter: this kernel has no nftables (load the module: `modprobe nf_tables`)")]
     Unsupported,
@@ -109,31 +116,44 @@ impl Filter {
         Ok(Self { link })
     }
 
-    /// Makes `policies` the whole state, in one step: no packet meets half of it. What is so already is not touched
-    /// and keeps its counters. Of two policies for one interface the later counts.
+    /// Makes `policies` the whole state, each interface in one step: no packet meets half of a policy. What is so already
+    /// is not touched and keeps its counters. Of two policies for one interface the later counts.
     pub fn apply(&mut self, policies: impl IntoIterator<Item = IngressPolicy>) -> Result<Changes, FilterError> {
         let wanted: BTreeMap<_, _> = policies.into_iter().map(|policy| (policy.interface.clone(), policy)).collect();
+        for interface in wanted.keys() {
+            // A longer name would be cut, and the policy would be another interface's.
+            if interface.is_empty() || interface.len() >= libc::IFNAMSIZ || interface.contains([' ', ':', '/']) {
+                return Err(FilterError::Interface(interface.clone()));
+            }
+        }
         let rules = self.rules()?;
         let actual = read_policies(&rules);
         let mut changes = Changes::default();
         let mut messages = Vec::new();
-        for (interface, policy) in &actual {
-            if wanted.get(interface) != Some(policy) {
-                changes.removed.insert(interface.clone());
+        let interfaces: BTreeSet<&String> = actual.keys().chain(wanted.keys()).collect();
+        for interface in interfaces {
+            let (before, after) = (actual.get(interface), wanted.get(interface));
+            if before == after {
+                continue;
+            }
+            if before.is_some() {
                 messages.extend(nft::remove(interface, &rules));
             }
-        }
-        for (interface, policy) in &wanted {
-            if actual.get(interface) != Some(policy) {
-                changes.removed.remove(interface);
-                changes.set.insert(interface.clone());
-                messages.extend(nft::add(policy));
+            match after {
+                Some(policy) => {
+                    messages.extend(nft::add(policy));
+                    changes.set.insert(interface.clone());
+                }
+                None => {
+                    changes.removed.insert(interface.clone());
+                }
+            }
+            if messages.len() >= MESSAGES {
+                self.change(std::mem::take(&mut messages))?;
             }
         }
-        if !messages.is_empty() {
-            tracing::debug!(?changes, "change packet filter");
-            self.link.execute(nft::batch(messages)).map_err(FilterError::new("change its rules"))?;
-        }
+        self.change(messages)?;
+        tracing::debug!(?changes, "packet filter");
         Ok(changes)
     }
 
@@ -154,6 +174,13 @@ impl Filter {
             }
         }
         Ok(dropped)
+    }
+
+    fn change(&mut self, messages: Vec<Message>) -> Result<(), FilterError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.link.execute(nft::batch(messages)).map_err(FilterError::new("change its rules"))
     }
 
     fn rules(&mut self) -> Result<Vec<Rule>, FilterError> {

@@ -53,6 +53,36 @@ fn policies_are_read_back_and_applied_once() {
 }
 
 #[test]
+fn a_device_full_of_tunnels_has_its_policies() {
+    sandbox::run(|| {
+        let mut filter = Filter::open().unwrap();
+        let groups: Vec<_> = (1..20).map(|last| format!("233.84.178.{last}")).collect();
+        let groups: Vec<_> = groups.iter().map(String::as_str).collect();
+        let all: Vec<_> = (500..700).map(|id| policy(&format!("tun{id}"), &["45.33.100.2/32"], &groups)).collect();
+        assert_eq!(filter.apply(all.clone()).unwrap().set.len(), 200);
+        assert!(filter.apply(all.clone()).unwrap().is_empty());
+        assert_eq!(filter.policies().unwrap().into_values().collect::<Vec<_>>(), all);
+        assert_eq!(filter.apply([]).unwrap().removed.len(), 200);
+    });
+}
+
+#[test]
+fn a_name_that_would_be_cut_is_refused_and_nothing_changes() {
+    sandbox::run(|| {
+        let mut filter = Filter::open().unwrap();
+        let good = policy("tun500", &["45.33.100.2/32"], &[]);
+        let _ = filter.apply([good.clone()]).unwrap();
+        let error = filter.apply([policy("tunnel-with-a-long-name", &[], &[])]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "packet filter: expected an interface name of 1 to 15 bytes without ` `, `:` and `/`, got \
+             `tunnel-with-a-long-name`"
+        );
+        assert_eq!(filter.policies().unwrap(), BTreeMap::from([("tun500".to_owned(), good)]));
+    });
+}
+
+#[test]
 fn only_what_a_policy_allows_comes_in_and_the_rest_is_counted() {
     sandbox::run_async(|| async {
         let hosts = Hosts::new().await;
