@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
 use dz_net::gre::{
@@ -388,6 +390,59 @@ fn the_helper_outlives_its_client_and_ends_with_its_last_tunnel() {
         // And the next one starts it again.
         tunnels.create(spec("doublezero0", A, B)).await.unwrap();
         assert_eq!(tunnels.names().await, ["doublezero0"]);
+    });
+}
+
+#[test]
+fn tunnels_go_with_a_helper_that_is_killed_and_the_next_one_starts_anew() {
+    sandbox::run_async(|| async {
+        mount_own_proc();
+        let host = Host::new().await;
+        let tunnels = TunnelsOf(&host, Dataplane::Userspace);
+        tunnels.create(spec("doublezero0", A, B)).await.unwrap();
+        let [helper] = helpers()[..] else { panic!("one helper, got {:?}", helpers()) };
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(helper as i32), nix::sys::signal::SIGKILL).unwrap();
+        eventually("no tunnels", async || match tunnels.with(async |tunnels| tunnels.list().await).await {
+            Ok(none) if none.is_empty() => Ok(()),
+            other => Err(other),
+        })
+        .await;
+        eventually("no interface", async || match host.netlink.link("doublezero0").await.unwrap() {
+            None => Ok(()),
+            other => Err(other),
+        })
+        .await;
+        tunnels.create(spec("doublezero0", A, B)).await.unwrap();
+        assert_eq!(tunnels.names().await, ["doublezero0"]);
+    });
+}
+
+#[test]
+fn a_client_that_talks_nonsense_is_dropped_and_the_others_served() {
+    sandbox::run_async(|| async {
+        let host = Host::new().await;
+        let tunnels = TunnelsOf(&host, Dataplane::Userspace);
+        tunnels.create(spec("doublezero0", A, B)).await.unwrap();
+        let connect = || {
+            let address = SocketAddr::from_abstract_name("dz-gre").unwrap();
+            let stream = host.ns.run(|| UnixStream::connect_addr(&address).unwrap()).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            stream
+        };
+        // One that does not go on, and so is waited for without others having to wait.
+        let mut silent = connect();
+        silent.write_all(&[0, 0]).unwrap();
+        for nonsense in [&[0xff; 8][..], b"\0\0\0\x02{}", b"\0\0\0\x08\"reboot\""] {
+            let mut stream = connect();
+            stream.write_all(nonsense).unwrap();
+            let end = stream.read(&mut [0; 64]);
+            assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionReset));
+            assert_eq!(tunnels.names().await, ["doublezero0"]);
+        }
+        silent.write_all(b"\0\x06\"list\"").unwrap();
+        let mut head = [0; 4];
+        silent.read_exact(&mut head).unwrap();
+        assert!(u32::from_be_bytes(head) > 0);
     });
 }
 

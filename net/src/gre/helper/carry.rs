@@ -90,9 +90,12 @@ impl Helper {
     /// Gives a tunnel's interface the MTU it should have now.
     pub(super) fn set_mtu(&mut self, id: u64) {
         let Some(carrier) = self.table.get(id) else { return };
-        tracing::info!(name = carrier.spec.name, mtu = carrier.mtu(), "tunnel mtu");
-        if let Err(error) = sys::set_mtu(&carrier.spec.name, carrier.mtu()) {
-            tracing::warn!(name = carrier.spec.name, %error, "cannot set the mtu of a tunnel");
+        let mtu = carrier.mtu.effective();
+        // It may have been renamed since anyone asked.
+        let result = carrier.tun.current_name().and_then(|name| sys::set_mtu(&name, mtu));
+        match result {
+            Ok(()) => tracing::info!(name = carrier.spec.name, mtu, "tunnel mtu"),
+            Err(error) => tracing::warn!(name = carrier.spec.name, mtu, %error, "cannot set the mtu of a tunnel"),
         }
     }
 }

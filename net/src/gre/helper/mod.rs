@@ -13,6 +13,7 @@
 
 mod carry;
 mod client;
+mod mtu;
 mod outer;
 mod path;
 mod requests;

@@ -1,20 +1,15 @@
 //! Which tunnels there are: pure bookkeeping around the devices.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Pair;
+use super::mtu::TunnelMtu;
 use super::outer::PathReport;
 use crate::gre::control::Refusal;
 use crate::gre::{Taken, Tunnel, TunnelSpec};
 use crate::kernel::LinkCounters;
 use crate::tun::Tun;
-use crate::wire::gre::OVERHEAD;
-
-/// How long a path is believed to be narrow before its tunnel's MTU is tried again (RFC 1191 section 6.3).
-const NARROW_FOR: Duration = Duration::from_secs(600);
-/// The least MTU an IPv4 link may have (RFC 791); a report of less is not believed.
-const LEAST_MTU: u32 = 68;
 
 /// One tunnel.
 pub(super) struct Carrier {
@@ -23,22 +18,17 @@ pub(super) struct Carrier {
     pub(super) ifindex: u32,
     pub(super) tun: Tun,
     pub(super) counters: LinkCounters,
-    /// The MTU its path allows, and until when that is believed.
-    narrow: Option<(u32, Instant)>,
+    pub(super) mtu: TunnelMtu,
 }
 
 impl Carrier {
     pub(super) fn new(spec: TunnelSpec, ifindex: u32, tun: Tun) -> Self {
-        Self { spec, ifindex, tun, counters: LinkCounters::default(), narrow: None }
-    }
-
-    /// The MTU the interface should have now.
-    pub(super) fn mtu(&self) -> u32 {
-        self.narrow.map_or(self.spec.mtu, |(mtu, _)| mtu.min(self.spec.mtu))
+        let mtu = TunnelMtu::new(spec.mtu);
+        Self { spec, ifindex, tun, counters: LinkCounters::default(), mtu }
     }
 
     fn tunnel(&self) -> Tunnel {
-        let spec = TunnelSpec { mtu: self.mtu(), ..self.spec.clone() };
+        let spec = TunnelSpec { mtu: self.mtu.effective(), ..self.spec.clone() };
         Tunnel { spec, ifindex: self.ifindex, counters: self.counters }
     }
 }
@@ -117,32 +107,19 @@ impl Table {
 
     /// Takes note of a narrow path and returns the tunnel whose MTU changes by it.
     pub(super) fn lower_mtu(&mut self, report: PathReport, now: Instant) -> Option<u64> {
-        let id = *self.by_pair.get(&report.pair)?;
-        let carrier = self.carriers.get_mut(&id)?;
-        let mtu = report.mtu.checked_sub(OVERHEAD as u32).filter(|mtu| *mtu >= LEAST_MTU)?;
-        let before = carrier.mtu();
-        if mtu > before {
-            return None;
-        }
-        carrier.narrow = Some((mtu, now + NARROW_FOR));
-        (carrier.mtu() != before).then_some(id)
+        let (id, carrier) = self.of_pair(report.pair)?;
+        carrier.mtu.lower(report.mtu, now).then_some(id)
     }
 
     /// Ends the notes that are too old and returns the tunnels whose MTU changes by it.
     pub(super) fn restore_mtus(&mut self, now: Instant) -> Vec<u64> {
-        let mut restored = Vec::new();
-        for (id, carrier) in &mut self.carriers {
-            if carrier.narrow.is_some_and(|(_, until)| until <= now) {
-                carrier.narrow = None;
-                restored.push(*id);
-            }
-        }
-        restored
+        let carriers = self.carriers.iter_mut();
+        carriers.filter_map(|(id, carrier)| carrier.mtu.restore(now).then_some(*id)).collect()
     }
 
     /// When the next note is too old.
     pub(super) fn next_restore(&self) -> Option<Instant> {
-        self.carriers.values().filter_map(|carrier| carrier.narrow).map(|(_, until)| until).min()
+        self.carriers.values().filter_map(|carrier| carrier.mtu.restore_at()).min()
     }
 }
 
