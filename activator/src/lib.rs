@@ -1,6 +1,6 @@
 //! Decides every allocation: a pure plan from the chain, and its application.
 //!
-//! [`plan`] says what to do about a view of the chain and why; [`reconciler`] does it, looks again, and starts over.
+//! [`plan()`] says what to do about a view of the chain and why; [`reconciler`] does it, looks again, and starts over.
 //! Nothing is kept between the two that the chain does not hold, so it can be killed anywhere and run twice.
 
 mod args;
