@@ -9,7 +9,3 @@ pub mod agent;
 pub mod config;
 pub mod render;
 pub mod serve;
-
-mod log;
-mod notify;
-mod signal;

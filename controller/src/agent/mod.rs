@@ -1,15 +1,13 @@
 //! The device's side: fetches the device's config and keeps the kernel like it.
 //!
 //! A new config, a change of the kernel by someone else and a backbone link that falls silent make it act, and all do the
-//! same: read what is
-//! there, work out the difference, apply it, report. It keeps nothing that matters: what is its own carries marks in
-//! the kernel, so it finds it again after a restart. While the controller is away the kernel forwards on, and the last
-//! config is still kept up. What it did not make it does not touch.
+//! same: read what is there, work out the difference, apply it, report. It keeps nothing that matters: what is its own
+//! carries marks in the kernel, so it finds it again after a restart. While the controller is away the kernel forwards on,
+//! and the last config is still kept up. What it did not make it does not touch.
 //!
 //! It says that it is ready when it watches the kernel and has a way to make tunnels. It does not wait for a config: a
 //! device that is not on chain yet has none, and one whose controller is away serves its users without.
 
-mod backoff;
 mod desired;
 mod diff;
 mod fetch;
@@ -26,11 +24,10 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use dz_net::gre::{Dataplane, HelperCommand};
-use rand::{SeedableRng, rngs::SmallRng};
+use dz_service::{Backoff, LogFormat, log, notify, stop_signal};
 use solana_pubkey::Pubkey;
 use tokio::sync::{Notify, watch as cell};
 
-use self::{backoff::Backoff, fetch::Controller, health::Links, kernel::Kernel, reconcile::reconcile, watch::Watch};
 pub use self::{
     desired::{Desired, Host, desired},
     diff::{Change, diff},
@@ -38,12 +35,8 @@ pub use self::{
     kernel::KernelError,
     state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State},
 };
-use crate::{
-    log::{self, LogFormat},
-    notify,
-    serve::api::{ConfigAnswer, Report, Revision},
-    signal,
-};
+use self::{fetch::Controller, health::Links, kernel::Kernel, reconcile::reconcile, watch::Watch};
+use crate::serve::api::{ConfigAnswer, Report, Revision};
 
 /// Options of `dz-agent`.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,16 +61,17 @@ pub struct Args {
 
 /// Runs `dz-agent` until SIGTERM or SIGINT. What it has configured stays.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    log::init(args.log_format);
+    log::init("agent", args.log_format);
+    let stop = stop_signal().context("watch for signals")?;
     let controller = Controller::new(&args.controller, args.device)?;
     let kernel = Kernel::open(args.dataplane, helper(args.gre_helper.as_deref())?).await?;
     let watch = Watch::open().context("watch the kernel's network configuration")?;
     tracing::info!(device = %args.device, dataplane = %kernel.dataplane(), "agent started");
-    let agent = Agent { controller: Arc::new(controller), kernel, watch, rng: SmallRng::from_os_rng() };
+    let agent = Agent { controller: Arc::new(controller), kernel, watch };
     notify::ready();
     tokio::select! {
         result = agent.keep_up() => result,
-        signal = signal::terminate() => signal,
+        () = stop => Ok(()),
     }
 }
 
@@ -94,7 +88,6 @@ struct Agent {
     controller: Arc<Controller>,
     kernel: Kernel,
     watch: Watch,
-    rng: SmallRng,
 }
 
 /// Why the kernel is looked at.
@@ -110,21 +103,11 @@ impl Agent {
         let (configs, mut config) = cell::channel(None);
         let (reports, report) = cell::channel(None);
         let back = Arc::new(Notify::new());
-        let _fetching = AbortOnDrop(tokio::spawn(keep_fetching(
-            self.controller.clone(),
-            configs,
-            back.clone(),
-            SmallRng::from_rng(&mut self.rng),
-        )));
-        let _reporting = AbortOnDrop(tokio::spawn(keep_reporting(
-            self.controller.clone(),
-            report,
-            back,
-            SmallRng::from_rng(&mut self.rng),
-        )));
+        let _fetching = AbortOnDrop(tokio::spawn(keep_fetching(self.controller.clone(), configs, back.clone())));
+        let _reporting = AbortOnDrop(tokio::spawn(keep_reporting(self.controller.clone(), report, back)));
         // Something that keeps undoing what is applied is answered ever more slowly.
-        let mut calm = Backoff::new(Duration::from_millis(20), Duration::from_secs(5));
-        let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
+        let mut calm = Backoff::new(Duration::from_millis(20), Duration::from_secs(5), rand::random());
+        let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30), rand::random());
         let mut pause = Duration::ZERO;
         let mut retry_in = None;
         let mut links = Links::new();
@@ -147,7 +130,7 @@ impl Agent {
                 retry.reset();
                 retry_in = None;
             } else {
-                retry_in = Some(retry.wait(&mut self.rng));
+                retry_in = Some(retry.next_wait());
             }
             match outcome {
                 Ok(outcome) => {
@@ -159,7 +142,7 @@ impl Agent {
                         new
                     });
                     pause = match cause {
-                        Cause::Kernel if outcome.changes > 0 => calm.wait(&mut self.rng),
+                        Cause::Kernel if outcome.changes > 0 => calm.next_wait(),
                         _ => {
                             calm.reset();
                             Duration::ZERO
@@ -210,9 +193,8 @@ async fn keep_fetching(
     controller: Arc<Controller>,
     configs: cell::Sender<Option<Arc<ConfigAnswer>>>,
     back: Arc<Notify>,
-    mut rng: SmallRng,
 ) {
-    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
+    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2), rand::random());
     let mut away = false;
     let mut known = None;
     loop {
@@ -233,20 +215,15 @@ async fn keep_fetching(
                 if !std::mem::replace(&mut away, true) {
                     tracing::warn!(%error, "no config from the controller, keeping what there is");
                 }
-                tokio::time::sleep(backoff.wait(&mut rng)).await;
+                tokio::time::sleep(backoff.next_wait()).await;
             }
         }
     }
 }
 
 /// Delivers each report, and the last one again to a controller that was away: it may have forgotten.
-async fn keep_reporting(
-    controller: Arc<Controller>,
-    mut reports: cell::Receiver<Option<Report>>,
-    back: Arc<Notify>,
-    mut rng: SmallRng,
-) {
-    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
+async fn keep_reporting(controller: Arc<Controller>, mut reports: cell::Receiver<Option<Report>>, back: Arc<Notify>) {
+    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2), rand::random());
     loop {
         tokio::select! {
             changed = reports.changed() => if changed.is_err() { return },
@@ -261,7 +238,7 @@ async fn keep_reporting(
                 }
                 Err(error) => {
                     tracing::debug!(%error, "report not delivered");
-                    tokio::time::sleep(backoff.wait(&mut rng)).await;
+                    tokio::time::sleep(backoff.next_wait()).await;
                 }
             }
         }

@@ -17,6 +17,7 @@ use std::{
 
 use anyhow::Context;
 use dz_sdk::{Ledger, NetworkView, ledger::rpc::RpcLedger};
+use dz_service::{LogFormat, log, notify, stop_signal};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use tokio::sync::watch;
@@ -26,9 +27,6 @@ pub use self::{
     listen::ListenError,
 };
 use self::{http::Shared, metrics::Metrics};
-use crate::{log, notify, signal};
-
-pub use crate::log::LogFormat;
 
 /// The live view of the chain, as a ledger gives it.
 pub type Views = watch::Receiver<Option<Arc<NetworkView>>>;
@@ -148,7 +146,8 @@ fn announce(before: Option<&Catalog>, catalog: &Catalog) -> usize {
 
 /// Runs `dz-controller` until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    log::init(args.log_format);
+    log::init("controller", args.log_format);
+    let stop = stop_signal().context("watch for signals")?;
     let listeners = listen::listeners(&args.listen)?;
     anyhow::ensure!(!listeners.is_empty(), "nothing to serve on: give --listen or hand sockets over (LISTEN_FDS)");
     let program = args.program_id.unwrap_or(dz_sdk::program::ID);
@@ -156,6 +155,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let ledger = RpcLedger::connect(args.rpc_url, args.ws_url, program, Keypair::new());
     tokio::select! {
         result = serve(ledger.watch(), listeners) => result,
-        signal = signal::terminate() => signal,
+        () = stop => Ok(()),
     }
 }
