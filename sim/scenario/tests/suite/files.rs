@@ -2,23 +2,10 @@
 
 use std::path::PathBuf;
 
-use dzsim_scenario::{Metros, parse, plan::LatLng};
+use dzsim_scenario::parse;
 use rstest::rstest;
 
-use crate::read;
-
-/// Which metros there are is told by who runs the scenarios, and tested there.
-struct Every;
-
-impl Metros for Every {
-    fn get(&self, code: &str) -> Option<LatLng> {
-        (code.len() == 3).then_some(LatLng { lat: 0.0, lng: 0.0 })
-    }
-
-    fn codes(&self) -> Vec<&str> {
-        Vec::new()
-    }
-}
+use crate::{Every, read};
 
 #[rstest]
 fn every_scenario_of_the_repository_is_right(#[files("../../scenarios/**/*.yaml")] file: PathBuf) {

@@ -26,6 +26,19 @@ impl Metros for Few {
     }
 }
 
+/// Which metros there are is told by who runs the scenarios, and tested there.
+struct Every;
+
+impl Metros for Every {
+    fn get(&self, code: &str) -> Option<LatLng> {
+        (code.len() == 3).then_some(LatLng { lat: 0.0, lng: 0.0 })
+    }
+
+    fn codes(&self) -> Vec<&str> {
+        Vec::new()
+    }
+}
+
 fn read(text: &str) -> Result<Vec<Case>, Diagnostics> {
     parse(Path::new("topic/case.yaml"), text, &Few)
 }
