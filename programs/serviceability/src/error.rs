@@ -181,6 +181,7 @@ errors! {
     WrongTenant: "the tenant is not the one this belongs to";
     PassInUse: "users still refer to the access pass";
     PassHasEntries: "the access pass still names tenants or groups";
+    OnlyTenant: "only the foundation may give a pass its first tenant or take its last one";
     WrongPass: "the access pass is not the one this belongs to";
 
     // Groups.

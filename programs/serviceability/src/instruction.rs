@@ -251,7 +251,7 @@ pub enum ServiceabilityInstruction {
         /// The most multicast users at a time.
         max_multicast_users: u16,
     },
-    /// F or T: allows or forbids the pass a tenant.
+    /// F or T: allows or forbids the pass a tenant. Its first and its last one are F's to give and take.
     SetPassTenant {
         /// True to allow.
         allowed: bool,

@@ -79,6 +79,14 @@ async fn a_tenants_administrator_stays_within_its_tenants() {
     n.refused(&t, set(&[mine, also]), Error::NotTenantAdministrator).await;
     n.ok(&t, [ix::set_pass_tenant(&P, &tk, pass, also, false)]).await;
     assert_eq!(n.get_pass(pass).tenants, [mine, foreign]);
+    // Neither the last tenant nor the first one is its to take or to give: without one, a pass is for everybody's VRF.
+    n.ok(&f, [ix::set_pass_tenant(&P, &fk, pass, foreign, false)]).await;
+    n.refused(&t, ix::set_pass_tenant(&P, &tk, pass, mine, false), Error::OnlyTenant).await;
+    n.ok(&t, [ix::set_pass_tenant(&P, &tk, pass, also, true)]).await;
+    n.ok(&t, [ix::set_pass_tenant(&P, &tk, pass, also, false)]).await;
+    let open = n.pass("9.1.0.9").await;
+    n.refused(&t, ix::set_pass_tenant(&P, &tk, open, mine, true), Error::OnlyTenant).await;
+    n.ok(&f, [ix::set_pass_tenant(&P, &fk, open, mine, true)]).await;
 }
 
 #[tokio::test]

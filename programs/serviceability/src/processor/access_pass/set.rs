@@ -29,16 +29,11 @@ pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
     ensure!(client_ip.is_unspecified() || is_global(client_ip), AddressNotPublic);
     ensure!(last_access_epoch == 0 || last_access_epoch >= epoch, EpochInPast);
 
-    let mut existing = None;
-    if ctx.exists(info)? {
-        let pass = ctx.read::<AccessPass>(info)?;
-        ensure!((pass.client_ip, pass.payer) == (client_ip, payer), WrongPass);
-        existing = Some(pass);
-    }
-    let mut value = AccessPass {
+    let existing = if ctx.exists(info)? { Some(ctx.read::<AccessPass>(info)?) } else { None };
+    let mut value = existing.as_deref().cloned().unwrap_or(AccessPass {
         client_ip,
         payer,
-        tenants: existing.as_ref().map_or(vec![], |pass| pass.tenants.clone()),
+        tenants: vec![],
         publish: vec![],
         subscribe: vec![],
         last_access_epoch,
@@ -47,15 +42,16 @@ pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
         unicast_users: 0,
         multicast_users: 0,
         banned_users: 0,
-    };
+    });
+    ensure!((value.client_ip, value.payer) == (client_ip, payer), WrongPass);
+    value.last_access_epoch = last_access_epoch;
+    value.max_unicast_users = max_unicast_users;
+    value.max_multicast_users = max_multicast_users;
     allow_tenants(ctx, &mut value)?;
     match existing {
         None => ctx.create(info, Place::AccessPass { client_ip, payer: &payer }, value),
         Some(mut pass) => {
-            pass.tenants = value.tenants;
-            pass.last_access_epoch = last_access_epoch;
-            pass.max_unicast_users = max_unicast_users;
-            pass.max_multicast_users = max_multicast_users;
+            *pass = value;
             ctx.save(&pass)
         }
     }

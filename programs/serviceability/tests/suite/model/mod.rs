@@ -7,6 +7,7 @@
 //!     DZ_MODEL_SEED=7 cargo test -p dz-serviceability model      one seed, printed when it fails
 //!     DZ_MODEL_SEEDS=1000 cargo test -p dz-serviceability model  more of them
 
+mod device;
 mod network;
 mod user;
 mod world;

@@ -1,38 +1,35 @@
 //! Steps of operators and of the activator on everything but users, with what the reference says of each.
 
-use dz_sdk::{NetworkView, build, instruction as ix, instruction::link::LinkNumbers};
+use dz_sdk::{NetworkView, build, instruction as ix};
 use dz_serviceability::{
     ID as P,
-    instruction::{CreateDeviceArgs, GlobalConfigArgs},
+    instruction::GlobalConfigArgs,
     network::NetworkV4,
     pda,
-    state::{
-        AccountType, Bootstrap, ContributorStatus, DeviceCaps, DeviceStatus, DeviceType, ExchangeStatus, InterfaceKind,
-        InterfaceStatus, LinkEnd, LinkStatus, MulticastGroupStatus, PoolKind, TenantStatus,
-    },
+    state::{ContributorStatus, ExchangeStatus, MulticastGroupStatus, PoolKind, TenantStatus},
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 use super::{
     Op, Step,
+    device::{device, interface, link},
     world::{
-        A, ACTORS, BLOCK_KINDS, CONTRIBUTORS, DEVICES, EXCHANGES, F, GROUP_OWNER, GROUPS, INTERFACES, LINKS, OWNER,
-        TENANTS, args, block, endpoint_ip, free, own_prefix, pick, pick_of, public_ip,
+        A, ACTORS, BLOCK_KINDS, CONTRIBUTORS, EXCHANGES, F, GROUP_OWNER, GROUPS, OWNER, TENANTS, args, block, pick,
     },
 };
 
-fn one(actor: usize, instruction: Instruction, legal: bool) -> Option<Step> {
+pub(crate) fn one(actor: usize, instruction: Instruction, legal: bool) -> Option<Step> {
     Some(Step { actor, instructions: vec![instruction], legal })
 }
 
 /// Whether the signer owns a contributor or stands above it.
-fn owns(view: &NetworkView, contributor: &Pubkey, actor: usize) -> bool {
+pub(crate) fn owns(view: &NetworkView, contributor: &Pubkey, actor: usize) -> bool {
     actor == F || view.contributor(contributor).is_some_and(|found| found.owner == ACTORS[actor])
 }
 
 /// Who usually acts for a contributor.
-fn owner_of(view: &NetworkView, contributor: &Pubkey) -> usize {
+pub(crate) fn owner_of(view: &NetworkView, contributor: &Pubkey) -> usize {
     let owner = view.contributor(contributor).map(|found| found.owner);
     ACTORS.iter().position(|actor| Some(*actor) == owner).unwrap_or(OWNER)
 }
@@ -178,318 +175,6 @@ fn exchange(view: &NetworkView, op: &Op) -> Option<Step> {
             one(actor, ix::exchange::delete_exchange(&P, &signer, key), legal && !stands)
         }
     }
-}
-
-fn device(view: &NetworkView, op: &Op) -> Option<Step> {
-    let code = DEVICES[usize::from(op.a) % 4];
-    let key = pda::device(&P, code).0;
-    let a = op.actor(A);
-    let Some(found) = view.device(&key) else { return create_device(view, op, code) };
-    let contributor = found.contributor;
-    let c = op.actor(owner_of(view, &contributor));
-    let mine = owns(view, &contributor, c);
-    let (status, alive) = (found.status, found.status != DeviceStatus::Deleting);
-    let active = view.contributor(&contributor)?.status == ContributorStatus::Activated;
-    let signer = ACTORS[c];
-    match op.b % 32 {
-        0 => create_device(view, op, code),
-        1 => {
-            let device_type = [DeviceType::Hybrid, DeviceType::Edge, DeviceType::Transit][usize::from(op.c) % 3];
-            let caps = caps(op.c);
-            let legal = mine && alive && (device_type != DeviceType::Transit || found.counts.users() == 0);
-            let wanted = found.endpoints_wanted;
-            one(c, build::update_device(view, &signer, key, device_type, caps, wanted).ok()?, legal)
-        }
-        2 | 3 => {
-            let ip = public_ip(op.c);
-            let stands = view.interfaces_of_device(&key).any(|(_, found)| {
-                found.address.is_some_and(|address| address.source == dz_serviceability::state::AddressSource::PublicIp)
-            });
-            let legal = mine && alive && !stands && free(view, NetworkV4::host(ip));
-            one(c, build::set_device_public_ip(view, &signer, key, ip).ok()?, legal)
-        }
-        4..=7 => {
-            let net = own_prefix(op.c);
-            let legal = mine && alive && active && found.prefixes.len() < 8 && free(view, net);
-            one(c, build::add_device_prefix(view, &signer, key, net).ok()?, legal)
-        }
-        8 => {
-            let prefix = pick(&found.prefixes, op.c)?;
-            let used = view.pool_at(PoolKind::DevicePrefix, &key, prefix.net.network().into())?.1.used();
-            let may = if alive { mine } else { c == A };
-            one(c, build::remove_device_prefix(view, &signer, key, prefix.net).ok()?, may && used == 0)
-        }
-        9..=12 => carve(view, op, a, key),
-        13..=20 => pull(view, op, a, key),
-        21..=24 => {
-            let ready = found.device_type == DeviceType::Transit
-                || match found.bootstrap {
-                    Bootstrap::OwnEndpoints => !view.endpoints(&key).is_empty(),
-                    Bootstrap::Carve { .. } | Bootstrap::OwnPrefix => {
-                        let pulled = view.interfaces_of_device(&key).filter(|(_, found)| is_pulled(found)).count();
-                        !found.prefixes.is_empty() && pulled >= usize::from(found.endpoints_wanted)
-                    }
-                };
-            let legal = a == A && status == DeviceStatus::Pending && ready;
-            one(a, ix::device::activate_device(&P, &ACTORS[a], key), legal)
-        }
-        25 => one(c, build::drain_device(view, &signer, key).ok()?, mine && status == DeviceStatus::Activated),
-        26..=28 => one(c, build::undrain_device(view, &signer, key).ok()?, mine && status == DeviceStatus::Drained),
-        29 => {
-            let users = view.users_of_device(&key).any(|(_, user)| user.is_live());
-            let ends = view.interfaces_of_device(&key).any(|(_, found)| found.link.is_some());
-            one(c, build::delete_device(view, &signer, key).ok()?, mine && alive && !users && !ends)
-        }
-        30 if op.c.is_multiple_of(2) => {
-            let first = view.config()?.endpoint_loopback_first;
-            let ids = ix::device::CloseDevice {
-                contributor,
-                contributor_owner: view.contributor(&contributor)?.owner,
-                exchange: found.exchange,
-                device: key,
-                public_ip: found.public_ip,
-                first_loopback: first,
-            };
-            let empty = view.interfaces_of_device(&key).next().is_none() && found.prefixes.is_empty();
-            one(a, ix::device::close_device(&P, &ACTORS[a], ids), a == A && !alive && empty)
-        }
-        _ => {
-            let instructions = build::close_device(view, &ACTORS[a], key).ok()?;
-            let held = view.interfaces_of_device(&key).any(|(_, found)| found.user_count > 0 || found.link.is_some());
-            Some(Step { actor: a, instructions, legal: a == A && !alive && !held })
-        }
-    }
-}
-
-fn caps(number: u8) -> DeviceCaps {
-    let cap = |shift: u8| u16::from(number >> shift) % 4;
-    DeviceCaps {
-        max_users: u16::from(number % 8),
-        max_unicast_users: cap(2),
-        max_multicast_subscribers: cap(3),
-        max_multicast_publishers: cap(5),
-        reserved_seats: u16::from(number.is_multiple_of(16)),
-    }
-}
-
-fn create_device(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
-    let contributor = pda::contributor(&P, CONTRIBUTORS[usize::from(op.c) % 2]).0;
-    let exchange = pda::exchange(&P, EXCHANGES[usize::from(op.c / 2) % 2]).0;
-    let actor = op.actor(owner_of(view, &contributor));
-    let bootstrap = match op.b % 4 {
-        0 => Bootstrap::OwnEndpoints,
-        1 => Bootstrap::OwnPrefix,
-        _ => Bootstrap::Carve { prefix_len: 28 + op.c % 3 },
-    };
-    let endpoints_wanted = op.c.is_multiple_of(4).then_some(op.c / 4 % 8);
-    let args = CreateDeviceArgs {
-        code: code.to_owned(),
-        device_type: DeviceType::Hybrid,
-        public_ip: public_ip(op.c),
-        bootstrap,
-        endpoints_wanted,
-        tunnel_slots: u16::from(op.c % 5),
-        caps: DeviceCaps { max_users: 6, ..DeviceCaps::default() },
-    };
-    let most = match bootstrap {
-        Bootstrap::OwnEndpoints => 0,
-        Bootstrap::OwnPrefix | Bootstrap::Carve { .. } => {
-            let config = view.config()?;
-            config.endpoint_loopback_last - config.endpoint_loopback_first + 1
-        }
-    };
-    let legal = owns(view, &contributor, actor)
-        && view.contributor(&contributor).is_some_and(|found| found.status == ContributorStatus::Activated)
-        && view.exchange(&exchange).is_some_and(|found| found.status == ExchangeStatus::Activated)
-        && view.device_by_code(code).is_none()
-        && args.tunnel_slots > 0
-        && u16::from(endpoints_wanted.unwrap_or(0)) <= most
-        && !matches!(bootstrap, Bootstrap::Carve { prefix_len: 30 })
-        && free(view, NetworkV4::host(args.public_ip));
-    one(actor, build::create_device(view, &ACTORS[actor], contributor, exchange, args).ok()?, legal)
-}
-
-fn carve(view: &NetworkView, op: &Op, actor: usize, key: Pubkey) -> Option<Step> {
-    let device = view.device(&key)?;
-    let Bootstrap::Carve { prefix_len } = device.bootstrap else {
-        let net = NetworkV4::new([45, 33, 0, 0].into(), 29)?;
-        return one(actor, build::carve_device_prefix(view, &ACTORS[actor], key, net).ok()?, false);
-    };
-    let block = pick(&view.contributor(&device.contributor)?.blocks, op.c)?;
-    let len = if op.c % 8 == 7 { 29 } else { prefix_len };
-    let net = NetworkV4::new((u32::from(block.network()) + (u32::from(op.c) / 2 % 6) * (1 << (32 - len))).into(), len)?;
-    let pool = pda::pool(&P, PoolKind::ContributorBlock, &device.contributor, block.network().into()).0;
-    let from =
-        |source| matches!(source, dz_serviceability::state::PrefixSource::Carved { pool: other } if other == pool);
-    let carved = view.devices().values().flat_map(|other| other.prefixes.clone());
-    let mut carved = carved.filter(|prefix| from(prefix.source));
-    let legal = actor == A
-        && device.status != DeviceStatus::Deleting
-        && len == prefix_len
-        && device.prefixes.len() < 8
-        && !carved.any(|prefix| prefix.net.overlaps(&net));
-    one(actor, build::carve_device_prefix(view, &ACTORS[actor], key, net).ok()?, legal)
-}
-
-fn is_pulled(interface: &dz_serviceability::state::Interface) -> bool {
-    let source = interface.address.map(|address| address.source);
-    matches!(source, Some(dz_serviceability::state::AddressSource::Pulled { .. }))
-}
-
-fn pull(view: &NetworkView, op: &Op, actor: usize, key: Pubkey) -> Option<Step> {
-    let device = view.device(&key)?;
-    let prefix = pick(&device.prefixes, op.c)?.net;
-    let index = u32::from(op.c) % 8;
-    let ip = prefix.address(index)?;
-    let number = 99 + u16::from(op.c) / 8 % 6;
-    let held_by_interface = view.interface_by_address(ip).is_some();
-    let held_by_user = view
-        .users()
-        .values()
-        .any(|user| user.allocation.is_some_and(|held| held.dz_ip == ip && held.dz_ip_pool.is_some()));
-    let numbers = view.interfaces_of_device(&key).filter_map(|(_, found)| found.loopback_number);
-    let pulled = view.interfaces_of_device(&key).filter(|(_, found)| is_pulled(found)).count();
-    let config = view.config()?;
-    // A loopback of this name may be there from a time when the number was not in the range.
-    let name = pda::interface(&P, &key, &format!("Loopback{number}")).0;
-    let legal = actor == A
-        && device.status != DeviceStatus::Deleting
-        && pulled < usize::from(device.endpoints_wanted)
-        && (config.endpoint_loopback_first..=config.endpoint_loopback_last).contains(&number)
-        && index > 0
-        && !held_by_interface
-        && !held_by_user
-        && view.interface(&name).is_none()
-        && !numbers.into_iter().any(|taken| taken == number);
-    one(actor, build::pull_endpoint(view, &ACTORS[actor], key, ip, number).ok()?, legal)
-}
-
-fn interface(view: &NetworkView, op: &Op) -> Option<Step> {
-    let (a, name) = (op.actor(A), INTERFACES[usize::from(op.b) % 6]);
-    if op.verb.is_multiple_of(2) {
-        let (device_key, device) = pick_of(view.devices(), op.a)?;
-        let contributor = view.contributor(&device.contributor)?;
-        let actor = op.actor(owner_of(view, &device.contributor));
-        let ip = match op.c % 4 {
-            0 => None,
-            1 => Some(device.public_ip),
-            _ => Some(endpoint_ip(op.c / 4)),
-        };
-        let endpoint = op.c % 8 != 2 && (ip.is_some() || op.c > 200);
-        let address = match ip {
-            None => !endpoint,
-            Some(ip) if ip == device.public_ip => device.public_ip_interface.is_none(),
-            Some(ip) => free(view, NetworkV4::host(ip)),
-        };
-        let legal = owns(view, &device.contributor, actor)
-            && contributor.status == ContributorStatus::Activated
-            && device.status != DeviceStatus::Deleting
-            && address
-            && view.interface(&pda::interface(&P, &device_key, name).0).is_none();
-        let create = build::create_interface(view, &ACTORS[actor], device_key, name, ip, endpoint).ok()?;
-        return one(actor, create, legal);
-    }
-    let (key, found) = pick_of(view.interfaces(), op.a)?;
-    let device = view.device(&found.device)?;
-    let alive = device.status != DeviceStatus::Deleting;
-    match op.c % 8 {
-        0..=4 => {
-            let legal = a == A && alive && found.status == InterfaceStatus::Pending;
-            one(a, build::activate_interface(view, &ACTORS[a], key).ok()?, legal)
-        }
-        5 => {
-            let actor = op.actor(owner_of(view, &device.contributor));
-            let users = view.users().values().any(|user| user.interface == key && user.is_live());
-            let legal = (owns(view, &device.contributor, actor) || (!alive && actor == A))
-                && found.status != InterfaceStatus::Deleting
-                && !users
-                && found.link.is_none();
-            one(actor, build::delete_interface(view, &ACTORS[actor], key).ok()?, legal)
-        }
-        _ => {
-            let legal = a == A && found.status == InterfaceStatus::Deleting;
-            one(a, build::close_interface(view, &ACTORS[a], key).ok()?, legal)
-        }
-    }
-}
-
-fn link(view: &NetworkView, op: &Op) -> Option<Step> {
-    let code = LINKS[usize::from(op.a) % 3];
-    let key = pda::link(&P, code).0;
-    let a = op.actor(A);
-    let Some(found) = view.link(&key).filter(|_| op.b % 16 != 15) else { return create_link(view, op, code) };
-    let c = op.actor(owner_of(view, &found.contributor));
-    let mine = owns(view, &found.contributor, c);
-    let status = found.status;
-    let live = matches!(status, LinkStatus::Activated | LinkStatus::SoftDrained | LinkStatus::HardDrained);
-    match op.b % 16 {
-        0..=2 => {
-            let side = found.side_z;
-            let z = view.device(&side.device)?.contributor;
-            let actor = op.actor(owner_of(view, &z));
-            let legal = owns(view, &z, actor)
-                && status == LinkStatus::Requested
-                && view.contributor(&z)?.status == ContributorStatus::Activated
-                && usable(view, side);
-            one(actor, build::accept_link(view, &ACTORS[actor], key).ok()?, legal)
-        }
-        3..=6 => {
-            let block = pick(&view.config()?.device_tunnel_blocks, op.c)?;
-            let net = NetworkV4::new((u32::from(block.network()) + u32::from(op.c / 2 % 2) * 2).into(), 31)?;
-            let taken = view.links().values().any(|other| other.network.is_some_and(|other| other.net == net));
-            let ends = [found.side_a.interface, found.side_z.interface];
-            let up = |key: &Pubkey| view.interface(key).is_some_and(|end| end.status == InterfaceStatus::Activated);
-            let legal =
-                a == A && status == LinkStatus::Pending && !taken && block.contains(&*net) && ends.iter().all(up);
-            one(a, build::activate_link(view, &ACTORS[a], key, net).ok()?, legal)
-        }
-        7 => {
-            let delay = u64::from(op.c) * 1000;
-            let legal = mine && status != LinkStatus::Deleting && delay >= 10_000;
-            one(c, build::update_link(view, &ACTORS[c], key, delay, 10_000_000_000).ok()?, legal)
-        }
-        8..=11 => {
-            let wanted =
-                [LinkStatus::Activated, LinkStatus::SoftDrained, LinkStatus::HardDrained, LinkStatus::Deleting]
-                    [usize::from(op.c) % 4];
-            let z = view.device(&found.side_z.device).map(|device| device.contributor);
-            let may = mine || z.is_some_and(|z| owns(view, &z, c));
-            let legal = may && live && wanted != LinkStatus::Deleting;
-            one(c, build::set_link_status(view, &ACTORS[c], key, wanted).ok()?, legal)
-        }
-        12 => {
-            let legal = mine && !matches!(status, LinkStatus::Activated | LinkStatus::Deleting);
-            one(c, build::delete_link(view, &ACTORS[c], key).ok()?, legal)
-        }
-        _ => one(a, build::close_link(view, &ACTORS[a], key).ok()?, a == A && status == LinkStatus::Deleting),
-    }
-}
-
-fn usable(view: &NetworkView, end: LinkEnd) -> bool {
-    let interface = view.interface(&end.interface);
-    view.device(&end.device).is_some_and(|device| device.status != DeviceStatus::Deleting)
-        && interface.is_some_and(|found| {
-            found.status != InterfaceStatus::Deleting
-                && found.kind == InterfaceKind::Physical
-                && found.link.is_none()
-                && found.device == end.device
-        })
-}
-
-fn create_link(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
-    let usual = |kind| kind == InterfaceKind::Physical || op.c.is_multiple_of(8);
-    let ports: Vec<_> = view.interfaces().iter().filter(|(_, found)| usual(found.kind)).collect();
-    let ((&a_key, a), (&z_key, z)) = (pick(&ports, op.a.wrapping_add(op.b))?, pick(&ports, op.c)?);
-    let contributor = view.device(&a.device)?.contributor;
-    let actor = op.actor(owner_of(view, &contributor));
-    let ends = [LinkEnd { device: a.device, interface: a_key }, LinkEnd { device: z.device, interface: z_key }];
-    let legal = owns(view, &contributor, actor)
-        && view.contributor(&contributor)?.status == ContributorStatus::Activated
-        && a.device != z.device
-        && view.by_code(AccountType::Link, code).is_none()
-        && ends.into_iter().all(|end| usable(view, end));
-    let numbers = LinkNumbers { delay_ns: 1_000_000, bandwidth: 10_000_000_000, mtu: 9000 };
-    one(actor, build::create_link(view, &ACTORS[actor], code, a_key, z_key, numbers).ok()?, legal)
 }
 
 fn tenant(view: &NetworkView, op: &Op) -> Option<Step> {

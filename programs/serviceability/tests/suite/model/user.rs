@@ -70,8 +70,10 @@ fn pass(view: &NetworkView, op: &Op) -> Option<Step> {
             let (tenant, t) = pick_of(view.tenants(), op.c)?;
             let allowed = op.c % 4 != 3;
             let adds = allowed && !found.tenants.contains(&tenant);
-            let legal =
-                (g == F || t.administrators.contains(&ACTORS[g])) && (!adds || t.status != TenantStatus::Deleting);
+            let others = found.tenants.iter().any(|other| *other != tenant);
+            let changes = allowed != found.tenants.contains(&tenant);
+            let may = g == F || (t.administrators.contains(&ACTORS[g]) && (others || !changes));
+            let legal = may && (!adds || t.status != TenantStatus::Deleting);
             one(g, ix::access_pass::set_pass_tenant(&P, &ACTORS[g], key, tenant, allowed), legal)
         }
         3..=11 => {
