@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::unix::net::UnixStream;
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +18,18 @@ pub(crate) const SOCKET_NAME: &[u8] = b"dz-gre";
 
 /// Longer frames are refused: a list of all tunnels a device can have takes a tenth.
 pub(crate) const MAX_FRAME: usize = 8 << 20;
+
+/// Checks that the other end of a connection is root's or our own user's. An abstract name has no permissions: anyone of
+/// the namespace may bind it or connect to it.
+pub(crate) fn check_peer(stream: &UnixStream) -> io::Result<()> {
+    let peer = getsockopt(stream, PeerCredentials)?.uid();
+    let ours = nix::unistd::geteuid().as_raw();
+    if peer == 0 || peer == ours {
+        return Ok(());
+    }
+    let message = format!("expected a peer of user 0 or {ours} at the other end of the socket, got user {peer}");
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+}
 
 /// What a client asks; each request has one [`Response`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::control::{Request, Response, SOCKET_NAME, frame, unframe};
+use super::control::{Request, Response, SOCKET_NAME, check_peer, frame, unframe};
 use super::helper::READY;
 use super::{Dataplane, Discard, Tunnel, TunnelError, TunnelSpec, Tunnels, Unsupported};
 
@@ -170,6 +170,7 @@ fn is_gone(error: &io::Error) -> bool {
 
 fn connect() -> io::Result<StdUnixStream> {
     let stream = StdUnixStream::connect_addr(&SocketAddr::from_abstract_name(SOCKET_NAME)?)?;
+    check_peer(&stream)?;
     stream.set_nonblocking(true)?;
     Ok(stream)
 }

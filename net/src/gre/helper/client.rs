@@ -4,9 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-
-use crate::gre::control::{MAX_FRAME, Request, Response, frame, unframe};
+use crate::gre::control::{MAX_FRAME, Request, Response, check_peer, frame, unframe};
 
 /// A client with what it has sent and not been answered, and what it has been answered and not read.
 pub(super) struct Client {
@@ -18,11 +16,7 @@ pub(super) struct Client {
 impl Client {
     /// Takes a connection of root or of the helper's own user.
     pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
-        let peer = getsockopt(&stream, PeerCredentials)?.uid();
-        if peer != 0 && peer != nix::unistd::geteuid().as_raw() {
-            let message = format!("expected a client of root or of the helper's user, got user {peer}");
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-        }
+        check_peer(&stream)?;
         stream.set_nonblocking(true)?;
         Ok(Self { stream, inbox: Vec::new(), outbox: Vec::new() })
     }

@@ -114,7 +114,6 @@ impl Helper {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     self.met = true;
-                    // An abstract name has no permissions, so the peer's identity decides.
                     match Client::new(stream) {
                         Ok(client) => {
                             let id = self.next_id();
