@@ -4,7 +4,9 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use solana_pubkey::Pubkey;
 
-use crate::{log::LogFormat, policy::Policy};
+use dz_service::LogFormat;
+
+use crate::policy::Policy;
 
 /// Allocates what the DoubleZero network needs, as the chain asks for it.
 #[derive(Clone, Debug, clap::Parser)]

@@ -4,15 +4,12 @@
 //! Nothing is kept between the two that the chain does not hold, so it can be killed anywhere and run twice.
 
 mod args;
-pub mod backoff;
 pub mod batch;
 mod http;
 mod instruction;
-mod log;
 pub mod metrics;
 pub mod plan;
 pub mod policy;
-mod ready;
 pub mod reconciler;
 pub mod refusal;
 mod sender;
@@ -21,8 +18,8 @@ pub mod status;
 pub mod strategy;
 
 pub use args::Args;
+pub use dz_service::LogFormat;
 pub use instruction::instruction;
-pub use log::LogFormat;
 pub use plan::{Plan, plan};
 pub use policy::{Policy, WhenFull};
 pub use service::run;

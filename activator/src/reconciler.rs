@@ -12,13 +12,13 @@ use std::{
 };
 
 use dz_sdk::{Ledger, NetworkView};
+use dz_service::Backoff;
 use solana_pubkey::Pubkey;
 use tokio::{sync::watch, time};
 use tracing::{debug, warn};
 
 pub use crate::sender::Pass;
 use crate::{
-    backoff::Backoff,
     metrics::Metrics,
     plan::{Plan, plan},
     policy::Policy,

@@ -1,31 +1,26 @@
 //! The process: arguments in, reconciler, HTTP and signals together, out again without a trace.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use dz_sdk::{Ledger, ledger::rpc::RpcLedger};
+use dz_service::{log, notify, stop_signal};
 use solana_keypair::read_keypair_file;
 use solana_signer::Signer;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
-use tracing::{info, warn};
+use tokio::{net::TcpListener, sync::watch};
+use tracing::info;
 
 use crate::{
     args::Args,
     http::{self, Shared},
-    log,
     metrics::Metrics,
-    ready,
     reconciler::{Pace, Reconciler},
     status::Status,
 };
 
 /// Runs the activator until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    log::init(args.log_format);
+    log::init("activator", args.log_format);
     let keypair = read_keypair_file(&args.keypair)
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("key file {}", args.keypair.display()))?;
@@ -52,11 +47,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     });
     let pace = Pace { in_flight: args.in_flight, resync: args.resync, ..Pace::default() };
     let reconciler = Reconciler::new(ledger, args.policy, pace, metrics, status, rand::random());
-    let mut work = tokio::spawn(reconciler.run(asked, || {
-        if let Err(error) = ready::notify_ready() {
-            warn!(%error, "the service manager does not hear that the activator is ready");
-        }
-    }));
+    let mut work = tokio::spawn(reconciler.run(asked, notify::ready));
 
     let ended = tokio::select! {
         () = stop => None,
@@ -75,15 +66,4 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         server.abort();
     }
     Ok(())
-}
-
-/// Completes at the first SIGTERM or SIGINT.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

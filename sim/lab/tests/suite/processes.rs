@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dzsim_lab::{Exit, Exited, Host, LabError, RoleName, RunError, Spawn};
 
-use crate::support::{DEADLINE, eventually, host, in_lab, node, on, sh};
+use crate::support::{DEADLINE, eventually, example, host, in_lab, node, on, sh};
 
 fn core(role: &str, script: &str) -> Spawn {
     sh(Host::Core, role, script)
@@ -136,19 +136,16 @@ fn logs_go_to_a_file_per_role() {
     });
 }
 
-/// A script that tells its readiness; a shell has no datagram sockets.
+/// A script that tells its readiness; a shell has no datagram sockets, so it calls a program that does.
 fn notifier(says: &str, then: &str) -> String {
-    format!(
-        "python3 -c 'import os, socket; \
-         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b\"{says}\", os.environ[\"NOTIFY_SOCKET\"])'; {then}"
-    )
+    format!("{} '{says}'; {then}", example("notify").display())
 }
 
 #[test]
 fn ready_when_it_says_so() {
     in_lab(|lab| async move {
         lab.add_nodes(vec![host("val1", [198, 51, 100, 1])]).await.unwrap();
-        let script = notifier("STATUS=up\\nREADY=1", "exec sleep 1000");
+        let script = notifier("STATUS=up\nREADY=1", "exec sleep 1000");
         let process = lab.start(on("val1", "agent", &script).notify(DEADLINE)).await.unwrap();
         assert_eq!(process.exit(), None);
         process.kill().await;
