@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{context::At, reference, step::Resolver};
+use super::{context::At, link::check_mtu, reference, step::Resolver};
 use crate::{
     plan::{
         Action, ClientName, Condition, DeviceCode, Fault, Healing, LedgerFault, Node, NodeFault, PathEnds, Process,
@@ -23,11 +23,12 @@ pub(super) fn fault<'t>(
     let fault = match file {
         schema::Fault::Link(file) => Fault::Link {
             link: reference::link(resolver.context, at.key("link"), &file.link, plan)?,
-            condition: condition(&file.condition()),
+            condition: condition(resolver, at, &file.condition()),
         },
-        schema::Fault::Path(file) => {
-            Fault::Path { ends: ends(resolver, at.key("path"), &file.path)?, condition: condition(&file.condition()) }
-        }
+        schema::Fault::Path(file) => Fault::Path {
+            ends: ends(resolver, at.key("path"), &file.path)?,
+            condition: condition(resolver, at, &file.condition()),
+        },
         schema::Fault::Node(file) => Fault::Node {
             node: reference::node(resolver.context, at.key("node"), &file.node, plan)?,
             fault: match file.how {
@@ -51,7 +52,10 @@ pub(super) fn fault<'t>(
 }
 
 /// How packets fare; a fault that does not say lets none pass.
-fn condition(file: &schema::Condition) -> Condition {
+fn condition<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &schema::Condition) -> Condition {
+    if let Some(mtu) = file.mtu {
+        check_mtu(resolver.context, at.key("mtu"), mtu);
+    }
     let condition = Condition {
         blocked: false,
         delay: file.delay.map(|delay| delay.0),

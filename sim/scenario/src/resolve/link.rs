@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{context::At, names::Named, network::Builder, reference};
+use super::{
+    context::{At, Context},
+    names::Named,
+    network::Builder,
+    reference,
+};
 use crate::{
     plan::{Bootstrap, Condition, Delay, DeviceCode, Link, LinkCode, PathRule},
     schema,
@@ -90,9 +95,8 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
         if let (Some(_), true) = (file.rtt, file.one_way) {
             self.context.error(at.key("rtt"), "`rtt` does not go with `one_way`", "give the `delay` of the one way");
         }
-        // Less than 576 no host needs to accept (RFC 791, section 3.2).
-        if let Some(mtu) = file.mtu.filter(|mtu| *mtu < 576) {
-            self.context.error(at.key("mtu"), format!("an MTU is at least 576 octets, got {mtu}"), "");
+        if let Some(mtu) = file.mtu {
+            check_mtu(self.context, at.key("mtu"), mtu);
         }
         let ends = reference::path_ends(self.context, at, (&file.from, &file.to), file.one_way, &self.plan);
         let Some((from, to)) = ends else { return };
@@ -111,5 +115,12 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
             self.context.error(at, "the path says nothing that is not so already", help);
         }
         self.plan.paths.push(PathRule { from, to, both_ways: !file.one_way, condition });
+    }
+}
+
+/// Less than 576 octets no host needs to accept (RFC 791, section 3.2).
+pub(super) fn check_mtu<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, mtu: u16) {
+    if mtu < 576 {
+        context.error(at, format!("an MTU is at least 576 octets, got {mtu}"), "");
     }
 }

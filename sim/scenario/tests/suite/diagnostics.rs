@@ -322,6 +322,7 @@ steps:
   - fault: { ledger: outage, delay: 5ms }
   - fault: { ledger: outtage }
   - fault: { nodes: nyc1 }
+  - fault: { path: { from: val1, to: nyc1 }, mtu: 100 }
   - fault: { process: activator2 }
   - heal: everything
 "#
