@@ -111,6 +111,29 @@ async fn another_contributors_side_is_bound_when_it_accepts() {
     assert_eq!(n.view.link(&key), None);
 }
 
+/// Pitfall 15.
+#[tokio::test]
+async fn a_network_is_given_once() {
+    let (mut n, devices, ports) = three_devices().await;
+    let (o, a) = (signer(&n.keys.owner), signer(&n.keys.activator));
+    let (ok, ak) = (o.pubkey(), a.pubkey());
+    let more = [n.port(devices[0], "et2", &o).await, n.port(devices[1], "et2", &o).await];
+    for (code, [from, to]) in [("one", [ports[0], ports[1]]), ("two", more)] {
+        n.ok(&o, [build::create_link(&n.view, &ok, code, from, to, LINK_NUMBERS).unwrap()]).await;
+    }
+    let (one, two) = (pda::link(&P, "one").0, pda::link(&P, "two").0);
+    let give = |n: &Net, key, network| build::activate_link(&n.view, &ak, key, net(network)).unwrap();
+    n.ok(&a, [give(&n, one, "172.16.0.0/31")]).await;
+    n.refused(&a, give(&n, two, "172.16.0.0/31"), Error::UnitTaken).await;
+    // A drained link keeps its own.
+    n.ok(&o, [build::set_link_status(&n.view, &ok, one, LinkStatus::HardDrained).unwrap()]).await;
+    n.refused(&a, give(&n, two, "172.16.0.0/31"), Error::UnitTaken).await;
+    n.ok(&o, [build::delete_link(&n.view, &ok, one).unwrap()]).await;
+    n.refused(&a, give(&n, two, "172.16.0.0/31"), Error::UnitTaken).await;
+    n.ok(&a, [build::close_link(&n.view, &ak, one).unwrap()]).await;
+    n.ok(&a, [give(&n, two, "172.16.0.0/31")]).await;
+}
+
 #[tokio::test]
 async fn refusals() {
     let (mut n, devices, ports) = three_devices().await;
