@@ -117,4 +117,6 @@ pub struct EndpointLatency {
     pub loss_percentage: u8,
     /// True when at least one probe was answered.
     pub reachable: bool,
+    /// When a probe was answered last, in this round or an earlier one: seconds since 1970.
+    pub last_seen: Option<u64>,
 }

@@ -1,6 +1,9 @@
 //! `doublezero latency`: how far each endpoint is.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    time::{Duration, SystemTime},
+};
 
 use super::{
     daemon::Daemon,
@@ -11,7 +14,7 @@ use crate::api::EndpointLatency;
 
 impl Row for EndpointLatency {
     const COLUMNS: &'static [&'static str] =
-        &["Pubkey", "Code", "IP", "Interface", "Min", "Median", "Max", "Loss", "Reachable"];
+        &["Pubkey", "Code", "IP", "Interface", "Min", "Median", "Max", "Loss", "Reachable", "Last Seen"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -24,6 +27,12 @@ impl Row for EndpointLatency {
             output::millis(self.max_latency_ns),
             format!("{}%", self.loss_percentage),
             self.reachable.to_string(),
+            self.last_seen.map_or_else(
+                || "-".to_owned(),
+                |seconds| {
+                    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+                },
+            ),
         ]
     }
 }

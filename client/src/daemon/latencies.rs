@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
     pin::pin,
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use dz_net::probe::{ProbeConfig, ProbeError, ProbeResult, Prober};
@@ -20,6 +20,18 @@ use super::{
 };
 use crate::api::{EndpointLatency, Latency};
 
+/// Longer than any round takes.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Which endpoints a round is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Those nobody had asked.
+    New,
+    /// All there are.
+    All,
+}
+
 /// Probes until the ledger's subscription ends.
 pub(super) async fn keep_measuring(
     mut views: watch::Receiver<Option<Arc<NetworkView>>>,
@@ -30,49 +42,55 @@ pub(super) async fn keep_measuring(
     let mut known = Known::default();
     let mut rounds = FuturesUnordered::new();
     let mut tick = pin!(sleep(period));
+    views.mark_changed();
     loop {
-        let view = views.borrow_and_update().clone();
-        if let Some(view) = &view {
-            let new = known.see(view);
-            if !new.is_empty() {
-                debug!(endpoints = new.len(), "probing new endpoints");
-                rounds.push(round(config.clone(), new));
-            }
-            told.tell(known.latency());
-        }
         tokio::select! {
             changed = views.changed() => {
                 if changed.is_err() {
                     return;
                 }
+                let Some(view) = views.borrow_and_update().clone() else { continue };
+                let new = known.see(&view);
+                if !new.is_empty() {
+                    debug!(endpoints = new.len(), "probing new endpoints");
+                    rounds.push(round(Kind::New, config.clone(), new));
+                }
             }
-            Some(results) = rounds.next() => {
+            Some((kind, results)) = rounds.next() => {
                 match results {
-                    Ok(results) => known.take(results),
-                    // Without a raw socket nothing can be measured, and nothing that waits may believe it was.
-                    Err(error) => {
-                        warn!(%error, "endpoints are not probed");
-                        known.asked.clear();
-                    }
+                    Ok(results) => known.take(results, SystemTime::now()),
+                    // Without a raw socket nothing can be measured; the next round tries again.
+                    Err(error) => warn!(%error, "endpoints are not probed"),
                 }
-                told.tell(known.latency());
+                if kind == Kind::All {
+                    tick.set(sleep(period));
+                }
             }
+            // Far in the future while a round of all is on its way: rounds do not overtake each other.
             () = &mut tick => {
-                let all = known.all();
-                if !all.is_empty() {
-                    rounds.push(round(config.clone(), all));
-                }
-                tick.set(sleep(period));
+                tick.set(sleep(FAR));
+                rounds.push(round(Kind::All, config.clone(), known.all()));
             }
         }
+        told.tell(known.latency());
     }
 }
 
 async fn round(
+    kind: Kind,
     config: ProbeConfig,
     addresses: BTreeSet<Ipv4Addr>,
-) -> Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError> {
-    Prober::open(config)?.round(addresses).await
+) -> (Kind, Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError>) {
+    let results = async { Prober::open(config)?.round(addresses).await };
+    (kind, results.await)
+}
+
+/// The newest result of an endpoint.
+#[derive(Debug)]
+struct Measured {
+    result: ProbeResult,
+    /// When it was answered last, in this round or an earlier one.
+    last_seen: Option<SystemTime>,
 }
 
 /// The endpoints of the newest view and the newest result of each.
@@ -80,7 +98,7 @@ async fn round(
 struct Known {
     slot: Option<u64>,
     endpoints: BTreeMap<Target, Endpoint>,
-    results: BTreeMap<Ipv4Addr, ProbeResult>,
+    results: BTreeMap<Ipv4Addr, Measured>,
     /// Addresses that a round was started for.
     asked: BTreeSet<Ipv4Addr>,
 }
@@ -103,16 +121,18 @@ impl Known {
     }
 
     /// Takes results in; those of endpoints that went in the meantime are nobody's any more.
-    fn take(&mut self, results: BTreeMap<Ipv4Addr, ProbeResult>) {
+    fn take(&mut self, results: BTreeMap<Ipv4Addr, ProbeResult>, now: SystemTime) {
         for (address, result) in results.into_iter().filter(|(address, _)| self.asked.contains(address)) {
-            let was = self.results.get(&address).map(ProbeResult::reachable);
-            if was != Some(result.reachable()) {
+            let before = self.results.get(&address);
+            if before.map(|before| before.result.reachable()) != Some(result.reachable()) {
                 info!(
                     endpoint = %address, reachable = result.reachable(), rtt = ?result.median(),
                     error = result.last_error, "endpoint probed"
                 );
             }
-            self.results.insert(address, result);
+            let earlier = before.and_then(|before| before.last_seen);
+            let last_seen = if result.reachable() { Some(now) } else { earlier };
+            self.results.insert(address, Measured { result, last_seen });
         }
     }
 
@@ -121,7 +141,7 @@ impl Known {
             .endpoints
             .iter()
             .filter_map(|((device, address), endpoint)| {
-                let result = self.results.get(address)?;
+                let Measured { result, last_seen } = self.results.get(address)?;
                 Some(EndpointLatency {
                     device_pk: device.to_string(),
                     device_code: endpoint.device.clone(),
@@ -133,6 +153,7 @@ impl Known {
                     max_latency_ns: result.max().map(nanos),
                     loss_percentage: percent(result),
                     reachable: result.reachable(),
+                    last_seen: last_seen.map(seconds),
                 })
             })
             .collect();
@@ -148,6 +169,11 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// Lost probes in percent, never 100 while one was answered and never 0 while one was lost.
 fn percent(result: &ProbeResult) -> u8 {
     match (result.lost(), result.sent) {
@@ -155,5 +181,54 @@ fn percent(result: &ProbeResult) -> u8 {
         (lost, sent) if lost == sent => 100,
         // Between 1 and 99, so it fits.
         (lost, sent) => u8::try_from(u64::from(lost) * 100 / u64::from(sent)).unwrap_or(99).clamp(1, 99),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn result(sent: u32, received: u32) -> ProbeResult {
+        let rtts = (1..=u64::from(received)).map(Duration::from_millis).collect();
+        ProbeResult { sent, received, rtts, ..ProbeResult::default() }
+    }
+
+    #[rstest]
+    #[case(3, 3, 0)]
+    #[case(3, 2, 33)]
+    #[case(3, 0, 100)]
+    #[case(1000, 999, 1)]
+    #[case(1000, 1, 99)]
+    fn loss(#[case] sent: u32, #[case] received: u32, #[case] expected: u8) {
+        assert_eq!(percent(&result(sent, received)), expected);
+    }
+
+    #[test]
+    fn an_answer_is_remembered_and_a_loss_is_never_a_time() {
+        let address = Ipv4Addr::new(9, 1, 0, 1);
+        let endpoint = Endpoint { device: "nyc1".to_owned(), interface: "Ethernet1".to_owned() };
+        let mut known = Known {
+            slot: Some(7),
+            endpoints: BTreeMap::from([((solana_pubkey::Pubkey::default(), address), endpoint)]),
+            asked: BTreeSet::from([address]),
+            ..Known::default()
+        };
+        assert!(!known.latency().ready);
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        known.take(BTreeMap::from([(address, result(3, 3))]), at(100));
+        let up = known.latency();
+        assert_eq!((up.ready, up.results[0].reachable, up.results[0].last_seen), (true, true, Some(100)));
+        assert_eq!(up.results[0].median_latency_ns, Some(2_000_000));
+        known.take(BTreeMap::from([(address, result(3, 0))]), at(200));
+        let down = known.latency();
+        assert_eq!((down.ready, down.results[0].reachable, down.results[0].last_seen), (true, false, Some(100)));
+        let times = [down.results[0].min_latency_ns, down.results[0].avg_latency_ns, down.results[0].max_latency_ns];
+        assert_eq!((down.results[0].median_latency_ns, times), (None, [None; 3]));
+        // What comes in for an endpoint that is gone is nobody's.
+        known.asked.clear();
+        known.take(BTreeMap::from([(address, result(3, 3))]), at(300));
+        assert_eq!(known.latency(), down);
     }
 }

@@ -15,7 +15,6 @@ mod service;
 mod session;
 mod sessions;
 pub mod targets;
-mod watch;
 
 pub use args::{Args, ProbeArgs};
 pub use service::{run, serve};

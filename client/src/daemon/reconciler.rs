@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use dz_net::kernel::Watch;
 use dz_sdk::NetworkView;
 use solana_pubkey::Pubkey;
 use tokio::{sync::watch, time::sleep};
@@ -25,7 +26,6 @@ use super::{
     names,
     session::Subject,
     sessions::Sessions,
-    watch::HostWatch,
 };
 use crate::{
     api::{Service, Session, Status},
@@ -49,7 +49,7 @@ const LONGEST_CALM: Duration = Duration::from_secs(5);
 pub(super) struct Inputs {
     pub(super) views: watch::Receiver<Option<Arc<NetworkView>>>,
     pub(super) enabled: watch::Receiver<bool>,
-    pub(super) host: HostWatch,
+    pub(super) host: Watch,
 }
 
 /// Owner of this client's tunnels.
@@ -128,7 +128,7 @@ impl Reconciler {
                 }
                 changed = self.inputs.enabled.changed() => changed.map_err(io::Error::other)?,
                 changed = self.inputs.host.changed() => {
-                    changed?;
+                    changed.map_err(io::Error::other)?;
                     by_host = true;
                 }
                 (tunnel, session) = self.sessions.changed() => info!(tunnel, %session, "session changed"),

@@ -1,6 +1,6 @@
 //! The daemon's socket: HTTP with JSON, as [`crate::api`] says.
 
-use std::{io, path::Path};
+use std::{fs::Permissions, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use axum::{
     Json, Router,
@@ -9,11 +9,19 @@ use axum::{
     routing::{get, post},
 };
 use serde::Deserialize;
-use tokio::net::UnixListener;
+use tokio::{net::UnixListener, time::timeout};
+use tracing::info;
 
 use super::{enabled::Enabled, hub::Told};
-use crate::api::{EndpointLatency, Latency, Status};
+use crate::{
+    api::{EndpointLatency, Latency, Status},
+    cli::daemon::Daemon,
+};
 
+/// Who may speak to the daemon: its own user and the group that owns the socket.
+const SOCKET_MODE: u32 = 0o660;
+/// How long a daemon that works takes to answer, at most.
+const ANSWER: Duration = Duration::from_secs(2);
 /// How much faster another device must be to be told as faster, in nanoseconds.
 const TOLERANCE_NS: u64 = 5_000_000;
 
@@ -34,21 +42,24 @@ struct After {
 }
 
 /// Binds the socket, whose folder is made if need be. A socket that a killed daemon left is replaced, one that
-/// answers is not.
+/// answers is not. Being connected is no answer: a child that a daemon was just starting when it was killed holds the
+/// socket for as long as it has not become another program.
 pub(super) async fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    match UnixListener::bind(path) {
+    let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            if tokio::net::UnixStream::connect(path).await.is_ok() {
+            if let Ok(Ok(_)) = timeout(ANSWER, Daemon::at(path).status(None)).await {
                 return Err(error);
             }
             std::fs::remove_file(path)?;
-            UnixListener::bind(path)
+            UnixListener::bind(path)?
         }
-        bound => bound,
-    }
+        bound => bound?,
+    };
+    std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
+    Ok(listener)
 }
 
 /// Serves for as long as it is polled.
@@ -99,6 +110,7 @@ async fn enable(State(served): State<Served>, enabled: bool) -> Result<Json<Stat
         .enabled
         .set(enabled)
         .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("the state folder cannot be written: {error}")))?;
+    info!(enabled, "told whether to hold tunnels");
     Ok(Json(served.status.until(|status| status.reconciler_enabled == enabled).await))
 }
 
@@ -120,7 +132,32 @@ mod tests {
             max_latency_ns: median,
             loss_percentage: 0,
             reachable: median.is_some(),
+            last_seen: None,
         }
+    }
+
+    #[tokio::test]
+    async fn a_socket_left_behind_is_replaced_and_one_that_answers_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run").join("doublezerod.sock");
+        let first = bind(&path).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, SOCKET_MODE);
+        let status = Status {
+            version: 1,
+            reconciler_enabled: false,
+            client_ip: [9, 1, 0, 1].into(),
+            slot: None,
+            settled: false,
+            services: vec![],
+        };
+        let latency = Latency { version: 1, ready: false, slot: None, results: vec![] };
+        let enabled = Enabled::load(folder.path()).unwrap();
+        let served = Served { status: Told::new(status), latency: Told::new(latency), enabled };
+        let serving = tokio::spawn(serve(first, served));
+        assert_eq!(bind(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        serving.abort();
+        assert!(serving.await.unwrap_err().is_cancelled());
+        bind(&path).await.unwrap();
     }
 
     #[rstest]

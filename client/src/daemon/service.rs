@@ -3,7 +3,10 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use anyhow::Context;
-use dz_net::{gre, kernel::Netlink};
+use dz_net::{
+    gre,
+    kernel::{Netlink, Watch},
+};
 use dz_sdk::Ledger;
 use tracing::info;
 
@@ -16,7 +19,6 @@ use super::{
     latencies,
     reconciler::{Inputs, Reconciler},
     server::{self, Served},
-    watch::HostWatch,
 };
 use crate::{
     api::{Latency, Status},
@@ -40,7 +42,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 /// Holds the tunnels of a client as the ledger says, until something that it cannot do without fails.
 pub async fn serve(args: &Args, client_ip: Ipv4Addr, ledger: Arc<dyn Ledger>) -> anyhow::Result<()> {
     let enabled = Enabled::load(&args.state_dir)?;
-    let host = HostWatch::open().context("watching the host's network configuration")?;
+    let host = Watch::open().context("watching the host's network configuration")?;
     let tunnels = gre::open(args.dataplane, args.helper()?).await?;
     let dataplane = tunnels.dataplane();
     let listener = server::bind(&args.socket).await.with_context(|| format!("socket {}", args.socket.display()))?;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod commands;
+mod cut;
 mod daemon;
 mod operator;
 mod select;
