@@ -7,6 +7,7 @@ mod chain;
 mod device;
 mod gallery;
 mod http;
+mod matrix;
 mod multicast;
 mod refusals;
 mod skeleton;

@@ -23,21 +23,27 @@ use crate::{
 
 const PORT: u16 = 7778;
 const GROUPS: [&str; 2] = ["mg01", "mg02"];
-const TUNNEL: &str = "doublezero1";
+pub(crate) const TUNNEL: &str = "doublezero1";
 
 /// A client with a multicast tunnel.
-struct Member {
-    host: Host,
-    user: Pubkey,
+pub(crate) struct Member {
+    pub(crate) host: Host,
+    pub(crate) user: Pubkey,
     /// What it sends from: a publisher its dz_ip, anybody else the tunnel's address.
-    source: Ipv4Addr,
+    pub(crate) source: Ipv4Addr,
     inbox: UdpSocket,
     _memberships: Vec<Membership>,
 }
 
 impl Member {
     /// A client that listens to all groups, whatever it subscribes to.
-    async fn new(net: &mut Backbone, device: &str, number: u8, publish: &[&str], subscribe: &[&str]) -> Self {
+    pub(crate) async fn new(
+        net: &mut Backbone,
+        device: &str,
+        number: u8,
+        publish: &[&str],
+        subscribe: &[&str],
+    ) -> Self {
         let client = format!("9.1.0.{number}");
         let kind = Kind::Multicast { publish, subscribe };
         let id = 500 + u16::from(number);
@@ -57,7 +63,7 @@ impl Member {
         Self { host, user, source, inbox, _memberships: memberships }
     }
 
-    fn send_from(&self, source: Ipv4Addr, group: Ipv4Addr, word: u32) {
+    pub(crate) fn send_from(&self, source: Ipv4Addr, group: Ipv4Addr, word: u32) {
         let socket = self.host.ns.run(|| Socket::new(Domain::IPV4, Type::DGRAM, None)).unwrap().unwrap();
         socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
         // The interface is chosen by the address it has.

@@ -20,7 +20,7 @@ fn a_tunnel_on_the_second_endpoint_is_answered_and_goes_with_its_user() {
 
         controller.settled(chain.view().slot()).await;
         for endpoint in ["9.0.0.1", "45.33.100.1", "45.33.100.2"] {
-            client.answers(ip("9.1.0.1"), ip(endpoint)).expect(endpoint);
+            client.answers(ip("9.1.0.1"), ip(endpoint)).await.expect(endpoint);
         }
 
         let user = chain.user(NewUser {
@@ -34,13 +34,15 @@ fn a_tunnel_on_the_second_endpoint_is_answered_and_goes_with_its_user() {
         client_tunnel(&client, "doublezero0", ip("45.33.100.2"), ip("9.1.0.1"), overlay).await;
         controller.show(chain.view());
         controller.settled(chain.view().slot()).await;
-        eventually("the far overlay address answers", async || client.answers(ip("169.254.0.1"), ip("169.254.0.0")))
-            .await;
+        eventually("the far overlay address answers", async || {
+            client.answers(ip("169.254.0.1"), ip("169.254.0.0")).await
+        })
+        .await;
 
         chain.remove(user);
         controller.show(chain.view());
         controller.settled(chain.view().slot()).await;
         assert_eq!(device.netlink.link("tun500").await.unwrap(), None);
-        client.answers(ip("169.254.0.1"), ip("169.254.0.0")).expect_err("nobody is there any more");
+        client.answers(ip("169.254.0.1"), ip("169.254.0.0")).await.expect_err("nobody is there any more");
     });
 }

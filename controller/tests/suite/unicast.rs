@@ -109,7 +109,7 @@ async fn becomes(what: &str, from: &Client, to: &Client, direct: bool) {
 }
 
 /// A client of one of the devices, with its own address.
-async fn client(net: &mut Backbone, device: &str, number: u8, tenant: Option<&str>) -> Client {
+pub(crate) async fn client(net: &mut Backbone, device: &str, number: u8, tenant: Option<&str>) -> Client {
     let client = format!("9.1.0.{number}");
     let id = 500 + u16::from(number);
     let (internet, chain) = (&mut net.internet, &mut net.chain);
@@ -253,7 +253,7 @@ fn the_devices_own_address_is_reached_both_ways() {
         allocated.reaches(&own).expect("and the other way");
         for client in [&own, &allocated] {
             let device = net.chain.overlay(&client.user).addr();
-            client.host.answers(client.dz_ip, device).expect("the tunnel's far end answers the dz_ip");
+            client.host.answers(client.dz_ip, device).await.expect("the tunnel's far end answers the dz_ip");
         }
     });
 }

@@ -18,6 +18,7 @@ use dz_net::{
     gre::{self, Dataplane, HelperCommand, TunnelSpec},
     kernel::{AddrInfo, LinkKind, LinkSpec, Netlink, RTPROT_STATIC, RouteInfo, Scope, sysctl},
     netns::NetNs,
+    probe::{ProbeConfig, Prober},
 };
 use dz_sdk::NetworkView;
 use ipnet::Ipv4Net;
@@ -83,15 +84,13 @@ impl Host {
         socket
     }
 
-    /// Whether this host answers at an address: a closed port of it refuses a datagram.
-    pub(crate) fn answers(&self, from: Ipv4Addr, to: Ipv4Addr) -> Result<(), String> {
-        let socket = self.udp(from, 0);
-        socket.connect((to, 9)).map_err(|error| error.to_string())?;
-        socket.send(b"?").map_err(|error| error.to_string())?;
-        match socket.recv(&mut [0; 16]) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+    /// Whether someone answers an echo request from an address of this host.
+    pub(crate) async fn answers(&self, from: Ipv4Addr, to: Ipv4Addr) -> Result<(), String> {
+        let config =
+            ProbeConfig { probes: 1, timeout: Duration::from_secs(2), source: Some(from), ..ProbeConfig::default() };
+        let mut prober = Prober::open_in(&self.ns, config).map_err(|error| error.to_string())?;
+        let results = prober.round([to]).await.map_err(|error| error.to_string())?;
+        if results[&to].reachable() { Ok(()) } else { Err(format!("{:?}", results[&to])) }
     }
 }
 
