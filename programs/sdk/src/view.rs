@@ -1,5 +1,7 @@
 //! One consistent picture of all accounts at one slot. Everything that decides is a pure function of it.
 
+mod change;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
@@ -13,6 +15,9 @@ use dz_serviceability::{
     },
 };
 use solana_pubkey::Pubkey;
+
+pub use self::change::Change;
+use self::change::Value;
 
 /// An account that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,38 +93,39 @@ impl NetworkView {
 
     /// Puts an account's new data in; empty data means that it was closed. On an error nothing has changed.
     pub fn set_account(&mut self, key: Pubkey, data: &[u8]) -> Result<(), ViewError> {
+        self.apply(Change::read(key, data)?);
+        Ok(())
+    }
+
+    /// Puts an account that was read in.
+    pub fn apply(&mut self, change: Change) {
+        let Change { key, value } = change;
+        self.forget(&key);
         macro_rules! insert {
-            ($map:ident, $type:ident, $data:expr) => {{
-                let value = $type::decode($data).map_err(|source| ViewError { account: key, source })?;
-                self.forget(&key);
+            ($map:ident, $value:expr) => {{
+                let value = $value;
+                self.types.insert(key, account_type(&value));
                 self.index(key, &value);
                 self.$map.insert(key, value);
             }};
         }
-        let Some(&tag) = data.first() else {
-            self.forget(&key);
-            return Ok(());
-        };
-        let account_type = AccountType::try_from(tag)
-            .map_err(|_| ViewError { account: key, source: DecodeError::UnknownType(tag) })?;
-        match account_type {
-            AccountType::GlobalConfig => {
-                let config = GlobalConfig::decode(data).map_err(|source| ViewError { account: key, source })?;
-                self.config = Some(config);
+        match value {
+            Value::Closed => {}
+            Value::GlobalConfig(config) => {
+                self.types.insert(key, AccountType::GlobalConfig);
+                self.config = Some(*config);
             }
-            AccountType::Pool => insert!(pools, Pool, data),
-            AccountType::Contributor => insert!(contributors, Contributor, data),
-            AccountType::Exchange => insert!(exchanges, Exchange, data),
-            AccountType::Device => insert!(devices, Device, data),
-            AccountType::Interface => insert!(interfaces, Interface, data),
-            AccountType::Link => insert!(links, Link, data),
-            AccountType::Tenant => insert!(tenants, Tenant, data),
-            AccountType::AccessPass => insert!(access_passes, AccessPass, data),
-            AccountType::MulticastGroup => insert!(groups, MulticastGroup, data),
-            AccountType::User => insert!(users, User, data),
+            Value::Pool(pool) => insert!(pools, pool),
+            Value::Contributor(contributor) => insert!(contributors, contributor),
+            Value::Exchange(exchange) => insert!(exchanges, exchange),
+            Value::Device(device) => insert!(devices, *device),
+            Value::Interface(interface) => insert!(interfaces, interface),
+            Value::Link(link) => insert!(links, *link),
+            Value::Tenant(tenant) => insert!(tenants, tenant),
+            Value::AccessPass(pass) => insert!(access_passes, pass),
+            Value::MulticastGroup(group) => insert!(groups, group),
+            Value::User(user) => insert!(users, *user),
         }
-        self.types.insert(key, account_type);
-        Ok(())
     }
 
     /// The slot the view is of: its revision.
@@ -304,6 +310,10 @@ impl NetworkView {
             }
         }
     }
+}
+
+fn account_type<T: AccountData>(_: &T) -> AccountType {
+    T::TYPE
 }
 
 /// Takes a key out of an index, and the entry with its last key: two views of the same accounts are equal.

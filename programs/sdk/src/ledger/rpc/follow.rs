@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, Stream, StreamExt};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
-use solana_pubkey::Pubkey;
 use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
 use solana_rpc_client_api::{
     config::{RpcTransactionLogsConfig, RpcTransactionLogsFilter},
@@ -15,7 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{COMMITMENT, Inner, decode, error::unavailable, program_config, replica::Replica};
+use super::{COMMITMENT, Inner, Snapshot, decode, error::unavailable, program_config, replica::Replica};
 use crate::{ledger::LedgerError, view::NetworkView};
 
 /// Follows for ever: after any end it waits a little, longer each time, and subscribes anew.
@@ -68,9 +67,8 @@ async fn try_connection(
 
     loop {
         let mut replica = read(inner, views).await?;
-        publish(views, &replica);
         backoff.reset();
-        tracing::debug!(slot = replica.view().slot(), "the view is live");
+        tracing::debug!(slot = replica.slot(), "the view is live");
         let verify = Instant::now() + inner.options.verify_every;
         loop {
             tokio::select! {
@@ -91,17 +89,17 @@ async fn try_connection(
                         while let Some(log) = ready(&mut logs) {
                             take_log(&mut replica, &log);
                         }
-                        changed |= take_slot(&mut replica, &slot)?;
+                        changed |= take_slot(&mut replica, &slot);
                         next = ready(&mut slots);
                     }
                     if changed && replica.gap().is_none() {
-                        publish(views, &replica);
+                        publish(views, &mut replica);
                     }
                 }
                 () = tokio::time::sleep_until(verify) => break,
             }
             if let Some(reason) = replica.gap() {
-                tracing::info!(reason, slot = replica.view().slot(), "reading everything again");
+                tracing::info!(reason, slot = replica.slot(), "reading everything again");
                 break;
             }
         }
@@ -115,33 +113,41 @@ fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     tokio::task::unconstrained(stream.next()).now_or_never().flatten()
 }
 
-/// Reads everything, and again while the answer is older than what is known: a node may lag behind its peers.
+/// Reads everything and shows it, and again while the answer is older than what is known: a node may lag behind its
+/// peers.
 async fn read(inner: &Inner, views: &watch::Sender<Option<Arc<NetworkView>>>) -> Result<Replica, LedgerError> {
     let known = views.borrow().as_ref().map_or(0, |view| view.slot());
     let mut backoff = Backoff::new(inner);
     let deadline = Instant::now() + inner.options.request_timeout;
     loop {
-        let snapshot = inner.read_all().await?;
-        if snapshot.slot >= known {
-            return Ok(Replica::new(inner.program, snapshot.slot, &snapshot.accounts)?);
+        let Snapshot { slot, accounts } = inner.read_all().await?;
+        if slot >= known {
+            let accounts = accounts.iter().map(|(key, data)| (*key, data.as_slice()));
+            let view = NetworkView::from_accounts(inner.program, slot, accounts)?;
+            // Readers are woken only by what they do not have.
+            views.send_if_modified(|current| {
+                let same = current.as_ref().is_some_and(|old| **old == view);
+                if !same {
+                    *current = Some(Arc::new(view));
+                }
+                !same
+            });
+            return Ok(Replica::new(slot));
         }
         if Instant::now() > deadline {
-            let reason = format!("it answers as of slot {}, and slot {known} is known", snapshot.slot);
+            let reason = format!("it answers as of slot {slot}, and slot {known} is known");
             return Err(LedgerError::Unavailable { url: inner.rpc_url.clone(), reason });
         }
         sleep(backoff.next()).await;
     }
 }
 
-/// Readers are woken only by a view that differs or is newer.
-fn publish(views: &watch::Sender<Option<Arc<NetworkView>>>, replica: &Replica) {
-    views.send_if_modified(|current| {
-        let new = replica.view();
-        let same = current.as_ref().is_some_and(|old| old.slot() == new.slot() && old == new);
-        if !same {
-            *current = Some(Arc::clone(new));
+/// Changes the view in its place; only a reader that still holds the one before makes it a copy.
+fn publish(views: &watch::Sender<Option<Arc<NetworkView>>>, replica: &mut Replica) {
+    views.send_modify(|current| {
+        if let Some(view) = current {
+            replica.show(Arc::make_mut(view));
         }
-        !same
     });
 }
 
@@ -150,9 +156,8 @@ fn take_account(
     inner: &Inner,
     notification: Response<RpcKeyedAccount>,
 ) -> Result<(), LedgerError> {
-    let (key, data): (Pubkey, _) = decode(&notification.value, &inner.program)?;
-    replica.account(notification.context.slot, key, data);
-    Ok(())
+    let (key, data) = decode(&notification.value, &inner.program)?;
+    Ok(replica.account(notification.context.slot, key, &data)?)
 }
 
 fn take_log(replica: &mut Replica, notification: &Response<RpcLogsResponse>) {
@@ -161,19 +166,19 @@ fn take_log(replica: &mut Replica, notification: &Response<RpcLogsResponse>) {
     }
 }
 
-fn take_slot(replica: &mut Replica, update: &SlotUpdate) -> Result<bool, LedgerError> {
+fn take_slot(replica: &mut Replica, update: &SlotUpdate) -> bool {
     match *update {
         SlotUpdate::CreatedBank { slot, parent, .. } => {
             replica.created(slot, parent);
-            Ok(false)
+            false
         }
         // The commitment that accounts are subscribed with.
-        SlotUpdate::OptimisticConfirmation { slot, .. } => Ok(replica.complete(slot)?),
+        SlotUpdate::OptimisticConfirmation { slot, .. } => replica.complete(slot),
         SlotUpdate::FirstShredReceived { .. }
         | SlotUpdate::Completed { .. }
         | SlotUpdate::Frozen { .. }
         | SlotUpdate::Dead { .. }
-        | SlotUpdate::Root { .. } => Ok(false),
+        | SlotUpdate::Root { .. } => false,
     }
 }
 

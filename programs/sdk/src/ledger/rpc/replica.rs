@@ -5,22 +5,22 @@
 //! What looks like one: a slot whose parent it has not seen, an account that comes after its slot was complete, a
 //! transaction of the program's that changed nothing it heard of.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use solana_pubkey::Pubkey;
 
-use crate::view::{NetworkView, ViewError};
+use crate::view::{Change, NetworkView, ViewError};
 
 pub(super) struct Replica {
-    view: Arc<NetworkView>,
+    /// All slots up to here are complete.
+    slot: u64,
     /// The slot of the last full read: what is told of it or of an earlier one is old.
     floor: u64,
     /// The slot each account was last told of, if after the floor.
     told: BTreeMap<Pubkey, u64>,
-    waiting: BTreeMap<u64, BTreeMap<Pubkey, Vec<u8>>>,
+    waiting: BTreeMap<u64, BTreeMap<Pubkey, Change>>,
+    /// Changes of complete slots that no view shows yet.
+    ready: Vec<Change>,
     /// Slots with a successful transaction of the program's.
     active: BTreeSet<u64>,
     last_created: Option<u64>,
@@ -28,22 +28,23 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    /// A replica as a full read found it.
-    pub(super) fn new(program: Pubkey, slot: u64, accounts: &[(Pubkey, Vec<u8>)]) -> Result<Self, ViewError> {
-        let accounts = accounts.iter().map(|(key, data)| (*key, data.as_slice()));
-        Ok(Self {
-            view: Arc::new(NetworkView::from_accounts(program, slot, accounts)?),
+    /// A replica of a view that a full read at this slot gave.
+    pub(super) fn new(slot: u64) -> Self {
+        Self {
+            slot,
             floor: slot,
             told: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            ready: Vec::new(),
             active: BTreeSet::new(),
             last_created: None,
             gap: None,
-        })
+        }
     }
 
-    pub(super) fn view(&self) -> &Arc<NetworkView> {
-        &self.view
+    /// All slots up to this one are complete.
+    pub(super) fn slot(&self) -> u64 {
+        self.slot
     }
 
     /// Why everything has to be read again, if it has.
@@ -51,20 +52,27 @@ impl Replica {
         self.gap
     }
 
+    /// Brings the view up to date.
+    pub(super) fn show(&mut self, view: &mut NetworkView) {
+        self.ready.drain(..).for_each(|change| view.apply(change));
+        view.set_slot(self.slot);
+    }
+
     /// An account as of a slot; empty when it was closed.
-    pub(super) fn account(&mut self, slot: u64, key: Pubkey, data: Vec<u8>) {
+    pub(super) fn account(&mut self, slot: u64, key: Pubkey, data: &[u8]) -> Result<(), ViewError> {
         if slot <= self.floor {
-            return;
+            return Ok(());
         }
-        if slot <= self.view.slot() && self.told.get(&key) != Some(&slot) {
+        if slot <= self.slot && self.told.get(&key) != Some(&slot) {
             self.gap = Some("an account came after its slot");
         }
-        self.waiting.entry(slot).or_default().insert(key, data);
+        self.waiting.entry(slot).or_default().insert(key, Change::read(key, data)?);
+        Ok(())
     }
 
     /// A transaction of the program's landed.
     pub(super) fn active(&mut self, slot: u64) {
-        if slot > self.floor && slot > self.view.slot() {
+        if slot > self.slot {
             self.active.insert(slot);
         }
     }
@@ -78,8 +86,8 @@ impl Replica {
         self.last_created = self.last_created.max(Some(slot));
     }
 
-    /// A slot and all before it are complete. True when the view has changed.
-    pub(super) fn complete(&mut self, slot: u64) -> Result<bool, ViewError> {
+    /// A slot and all before it are complete. True when there is something to show.
+    pub(super) fn complete(&mut self, slot: u64) -> bool {
         let later = self.waiting.split_off(&(slot + 1));
         let ready = std::mem::replace(&mut self.waiting, later);
         let later = self.active.split_off(&(slot + 1));
@@ -87,21 +95,18 @@ impl Replica {
         if active.iter().any(|slot| !ready.contains_key(slot)) {
             self.gap = Some("a transaction came without its accounts");
         }
-        if ready.is_empty() && slot <= self.view.slot() {
-            return Ok(false);
-        }
-        let view = Arc::make_mut(&mut self.view);
+        let changed = !ready.is_empty() || slot > self.slot;
         for (slot, accounts) in ready {
-            for (key, data) in accounts {
+            for (key, change) in accounts {
                 let told = self.told.entry(key).or_insert(slot);
                 if *told <= slot {
                     *told = slot;
-                    view.set_account(key, &data)?;
+                    self.ready.push(change);
                 }
             }
         }
-        view.set_slot(slot.max(view.slot()));
-        Ok(true)
+        self.slot = self.slot.max(slot);
+        changed
     }
 }
 
@@ -125,85 +130,102 @@ mod tests {
         (key, value.encode())
     }
 
-    fn names(replica: &Replica) -> Vec<(String, String)> {
-        let mut names: Vec<_> =
-            replica.view().exchanges().values().map(|found| (found.code.clone(), found.name.clone())).collect();
-        names.sort();
-        names
+    /// A replica with the view it keeps.
+    struct Kept {
+        replica: Replica,
+        view: NetworkView,
     }
 
-    fn pair(code: &str, name: &str) -> (String, String) {
-        (code.to_owned(), name.to_owned())
+    impl Kept {
+        fn new(slot: u64, accounts: &[(Pubkey, Vec<u8>)]) -> Self {
+            let accounts = accounts.iter().map(|(key, data)| (*key, data.as_slice()));
+            Self { replica: Replica::new(slot), view: NetworkView::from_accounts(PROGRAM, slot, accounts).unwrap() }
+        }
+
+        fn account(&mut self, slot: u64, (key, data): (Pubkey, Vec<u8>)) {
+            self.replica.account(slot, key, &data).unwrap();
+        }
+
+        fn complete(&mut self, slot: u64) -> bool {
+            let changed = self.replica.complete(slot);
+            self.replica.show(&mut self.view);
+            changed
+        }
+
+        /// Codes and names, and the slot.
+        fn shows(&self) -> (Vec<(&str, &str)>, u64) {
+            let mut names: Vec<_> =
+                self.view.exchanges().values().map(|found| (found.code.as_str(), found.name.as_str())).collect();
+            names.sort();
+            (names, self.view.slot())
+        }
     }
 
     #[test]
     fn a_slot_shows_when_it_is_complete() {
-        let mut replica = Replica::new(PROGRAM, 10, &[exchange(1, 0)]).unwrap();
-        let (key, data) = exchange(1, 7);
-        replica.created(11, 10);
-        replica.account(11, key, data);
-        replica.active(11);
-        assert_eq!((names(&replica), replica.view().slot()), (vec![pair("x1", "0")], 10));
-        assert_eq!(replica.complete(11), Ok(true));
-        assert_eq!((names(&replica), replica.view().slot()), (vec![pair("x1", "7")], 11));
-        assert_eq!(replica.gap(), None);
+        let mut kept = Kept::new(10, &[exchange(1, 0)]);
+        kept.replica.created(11, 10);
+        kept.account(11, exchange(1, 7));
+        kept.replica.active(11);
+        kept.replica.show(&mut kept.view);
+        assert_eq!(kept.shows(), (vec![("x1", "0")], 10));
+        assert!(kept.complete(11));
+        assert_eq!(kept.shows(), (vec![("x1", "7")], 11));
+        assert_eq!(kept.replica.gap(), None);
     }
 
     #[test]
     fn an_empty_slot_moves_the_revision() {
-        let mut replica = Replica::new(PROGRAM, 10, &[]).unwrap();
-        replica.created(11, 10);
-        assert_eq!(replica.complete(11), Ok(true));
-        assert_eq!(replica.complete(11), Ok(false));
-        assert_eq!((replica.view().slot(), replica.gap()), (11, None));
+        let mut kept = Kept::new(10, &[]);
+        kept.replica.created(11, 10);
+        assert!(kept.complete(11));
+        assert!(!kept.complete(11));
+        assert_eq!((kept.shows(), kept.replica.gap()), ((vec![], 11), None));
     }
 
     #[test]
     fn a_closed_account_goes() {
         let (key, data) = exchange(1, 0);
-        let mut replica = Replica::new(PROGRAM, 10, &[(key, data)]).unwrap();
-        replica.account(11, key, vec![]);
-        replica.complete(11).unwrap();
-        assert_eq!(names(&replica), []);
+        let mut kept = Kept::new(10, &[(key, data)]);
+        kept.account(11, (key, vec![]));
+        kept.complete(11);
+        assert_eq!(kept.shows(), (vec![], 11));
     }
 
     #[test]
     fn what_the_full_read_had_is_old() {
-        let mut replica = Replica::new(PROGRAM, 10, &[exchange(1, 5)]).unwrap();
-        let (key, data) = exchange(1, 4);
-        replica.account(10, key, data);
-        replica.complete(11).unwrap();
-        assert_eq!((names(&replica), replica.gap()), (vec![pair("x1", "5")], None));
+        let mut kept = Kept::new(10, &[exchange(1, 5)]);
+        kept.account(10, exchange(1, 4));
+        kept.complete(11);
+        assert_eq!((kept.shows(), kept.replica.gap()), ((vec![("x1", "5")], 11), None));
     }
 
     #[test]
     fn each_kind_of_gap_is_seen() {
-        let start = || Replica::new(PROGRAM, 10, &[exchange(1, 0)]).unwrap();
-        let (key, data) = exchange(1, 1);
+        let start = || Kept::new(10, &[exchange(1, 0)]);
 
-        let mut replica = start();
-        replica.created(11, 10);
-        replica.created(13, 12);
-        assert_eq!(replica.gap(), Some("a slot is missing"));
+        let mut kept = start();
+        kept.replica.created(11, 10);
+        kept.replica.created(13, 12);
+        assert_eq!(kept.replica.gap(), Some("a slot is missing"));
 
-        let mut replica = start();
-        replica.active(11);
-        replica.complete(11).unwrap();
-        assert_eq!(replica.gap(), Some("a transaction came without its accounts"));
+        let mut kept = start();
+        kept.replica.active(11);
+        kept.complete(11);
+        assert_eq!(kept.replica.gap(), Some("a transaction came without its accounts"));
 
-        let mut replica = start();
-        replica.complete(12).unwrap();
-        replica.account(11, key, data);
-        assert_eq!(replica.gap(), Some("an account came after its slot"));
+        let mut kept = start();
+        kept.complete(12);
+        kept.account(11, exchange(1, 1));
+        assert_eq!(kept.replica.gap(), Some("an account came after its slot"));
     }
 
     #[test]
     fn an_account_that_cannot_be_read_is_named() {
-        let mut replica = Replica::new(PROGRAM, 10, &[]).unwrap();
+        let mut kept = Kept::new(10, &[]);
         let (key, mut data) = exchange(1, 0);
         data.push(0);
-        replica.account(11, key, data);
-        let error = replica.complete(11).unwrap_err();
+        let error = kept.replica.account(11, key, &data).unwrap_err();
         assert_eq!(error.to_string(), format!("account {key}: 1 bytes too many in a Exchange account"));
     }
 
@@ -215,7 +237,7 @@ mod tests {
             fates in prop::collection::vec((0u8..8, 0usize..6), 40),
         ) {
             let mut chain: BTreeMap<Pubkey, Vec<u8>> = BTreeMap::new();
-            let mut replica = Replica::new(PROGRAM, 0, &[]).unwrap();
+            let mut kept = Kept::new(0, &[]);
             let mut events: Vec<(usize, Event)> = Vec::new();
             for (step, (index, close)) in changes.iter().enumerate() {
                 let slot = step as u64 + 1;
@@ -245,15 +267,15 @@ mod tests {
             events.sort_by_key(|(at, _)| *at);
             for (_, event) in events {
                 match event {
-                    Event::Account(slot, key, data) => replica.account(slot, key, data),
-                    Event::Active(slot) => replica.active(slot),
-                    Event::Created(slot) => replica.created(slot, slot - 1),
-                    Event::Complete(slot) => drop(replica.complete(slot).unwrap()),
+                    Event::Account(slot, key, data) => kept.account(slot, (key, data)),
+                    Event::Active(slot) => kept.replica.active(slot),
+                    Event::Created(slot) => kept.replica.created(slot, slot - 1),
+                    Event::Complete(slot) => drop(kept.complete(slot)),
                 }
             }
             let live = chain.iter().filter(|(_, data)| !data.is_empty());
             let expected = NetworkView::from_accounts(PROGRAM, last, live.map(|(k, d)| (*k, d.as_slice()))).unwrap();
-            prop_assert!(replica.gap().is_some() || **replica.view() == expected);
+            prop_assert!(kept.replica.gap().is_some() || kept.view == expected);
         }
     }
 
