@@ -71,7 +71,7 @@ pub struct CaseSummary {
     pub outcome: Outcome,
     /// The seed of all its randomness.
     pub seed: u64,
-    /// Where tunnels were made: `kernel` or `userspace`.
+    /// Where tunnels were to be made: `auto`, `kernel` or `userspace`.
     pub dataplane: String,
     /// Milliseconds from the start of the process to its end.
     pub millis: f64,

@@ -32,6 +32,11 @@ use super::{
     routes,
 };
 
+/// The runner, towards the ledger.
+const RUNNER: &str = "runner";
+/// Where the ledger answers the runner: HTTP and WebSocket.
+const RUNNER_PORTS: [u16; 2] = [8897, 8898];
+
 /// What a scenario's uplinks may leave to the fabric: it cuts what a path needs cut.
 const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
 
@@ -97,12 +102,14 @@ impl World {
         let ports = add_endpoint_ports(&plan, &lab).await?;
         paths::apply_geography(&plan, &fabric)?;
 
-        let core = [RPC_PORT, WS_PORT].map(|port| TcpListener::bind(inside(port)));
-        let [http, ws] = core;
-        ledger.serve(http?, ws?, ClientName::new(CORE))?;
+        // The runner asks on ports of its own: what is done to others' connections must not blind it.
+        for (client, [http, ws]) in [(CORE, [RPC_PORT, WS_PORT]), (RUNNER, RUNNER_PORTS)] {
+            ledger.serve(TcpListener::bind(inside(http))?, TcpListener::bind(inside(ws))?, ClientName::new(client))?;
+        }
+        let [http, ws] = RUNNER_PORTS;
         let chain = Arc::new(RpcLedger::connect(
-            &format!("http://{}", inside(RPC_PORT)),
-            &format!("ws://{}", inside(WS_PORT)),
+            &format!("http://{}", inside(http)),
+            &format!("ws://{}", inside(ws)),
             program::ID,
             keys.of(Owner::Foundation),
         ));

@@ -9,6 +9,8 @@ use super::{Context, StepError, target};
 
 /// How long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// The same where the scenario expects some not to come: it would be waited for in vain.
+const TIMEOUT_IN_VAIN: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(context: &Context, ping: &Ping, _deadline: Duration) -> Result<(), StepError> {
     let to = target::address(context, &ping.from, &ping.via, &ping.to).await?;
@@ -18,7 +20,7 @@ pub(super) async fn run(context: &Context, ping: &Ping, _deadline: Duration) -> 
     };
     let config = ProbeConfig {
         probes: ping.count,
-        timeout: TIMEOUT,
+        timeout: if ping.received.is_some() { TIMEOUT_IN_VAIN } else { TIMEOUT },
         interval: ping.interval,
         concurrency: 1,
         source,
