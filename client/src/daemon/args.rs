@@ -7,8 +7,9 @@ use dz_net::{
     gre::{Dataplane, HelperCommand},
     probe::ProbeConfig,
 };
+use dz_service::LogFormat;
 
-use crate::{api::DEFAULT_SOCKET, chain::ChainArgs, log::LogFormat};
+use crate::{api::DEFAULT_SOCKET, chain::ChainArgs};
 
 /// Holds this host's DoubleZero tunnels as the chain says.
 #[derive(Clone, Debug, clap::Parser)]

@@ -14,6 +14,7 @@ use std::{
 
 use dz_net::kernel::Watch;
 use dz_sdk::NetworkView;
+use dz_service::Backoff;
 use solana_pubkey::Pubkey;
 use tokio::{sync::watch, time::sleep};
 use tracing::{debug, info, warn};
@@ -27,10 +28,7 @@ use super::{
     session::Subject,
     sessions::Sessions,
 };
-use crate::{
-    api::{Service, Session, Status},
-    backoff::Backoff,
-};
+use crate::api::{Service, Session, Status};
 
 /// How often changes are made in one go before what is left waits for its next turn. One round suffices; another
 /// meets what happened during the first, such as a change by hand.

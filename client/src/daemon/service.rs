@@ -8,6 +8,7 @@ use dz_net::{
     kernel::{Netlink, Watch},
 };
 use dz_sdk::Ledger;
+use dz_service::{log, notify, stop_signal};
 use tracing::info;
 
 use super::{
@@ -20,10 +21,7 @@ use super::{
     reconciler::{Inputs, Reconciler},
     server::{self, Served},
 };
-use crate::{
-    api::{Latency, Status},
-    log, notify, signal,
-};
+use crate::api::{Latency, Status};
 
 /// Runs `doublezerod` until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -32,10 +30,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Some(address) => address,
         None => client_ip::of_default_route()?,
     };
+    let stop = stop_signal().context("waiting for signals")?;
     let ledger = args.chain.connect(None);
     tokio::select! {
         result = serve(&args, client_ip, ledger) => result,
-        signal = signal::terminate() => signal,
+        () = stop => {
+            info!("stopping; the tunnels stay");
+            Ok(())
+        }
     }
 }
 
