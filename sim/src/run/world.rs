@@ -108,8 +108,8 @@ impl World {
         }
         let [http, ws] = RUNNER_PORTS;
         let chain = Arc::new(RpcLedger::connect(
-            &format!("http://{}", inside(http)),
-            &format!("ws://{}", inside(ws)),
+            format!("http://{}", inside(http)),
+            format!("ws://{}", inside(ws)),
             program::ID,
             keys.of(Owner::Foundation),
         ));
