@@ -120,9 +120,7 @@ impl Connect<'_> {
                     let key = pda::user(view.program(), client_ip, choice.endpoint).0;
                     return Ok((choice.endpoint, self.client.set_roles(key, since, rest).await?));
                 }
-                Err(CommandError::Ledger(LedgerError::Refused {
-                    error: ServiceabilityError::EndpointInUse, ..
-                })) => {
+                Err(CommandError::Ledger(LedgerError::Refused { error, .. })) if is_lost_race(error) => {
                     lost.insert(choice.endpoint);
                 }
                 Err(error) => return Err(error),
@@ -166,4 +164,13 @@ fn measured(result: &api::EndpointLatency) -> Measured {
         endpoint: result.device_ip,
         median: result.median_latency_ns.filter(|_| result.reachable).map(Duration::from_nanos),
     }
+}
+
+/// Whether somebody was faster between our reading and our writing: another connect of this client that took the
+/// endpoint, or another client that took the last seat.
+fn is_lost_race(error: ServiceabilityError) -> bool {
+    use ServiceabilityError::{
+        DeviceFull, DevicePublishersFull, DeviceSubscribersFull, DeviceUnicastFull, EndpointInUse,
+    };
+    matches!(error, EndpointInUse | DeviceFull | DeviceUnicastFull | DeviceSubscribersFull | DevicePublishersFull)
 }
