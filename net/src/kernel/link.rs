@@ -181,6 +181,13 @@ impl Netlink {
         self.change(index, LinkUnspec::new_with_index(index).mtu(mtu), "set mtu").await
     }
 
+    /// Sets how many packets may wait to leave by a link. What a TUN device's reader does not take in time is dropped
+    /// beyond it, without holding back the sender: 500 is little for a tunnel of many streams.
+    pub async fn set_link_queue(&self, index: u32, packets: u32) -> Result<(), NetlinkError> {
+        tracing::trace!(index, packets, "set link queue");
+        self.change(index, LinkUnspec::new_with_index(index).txqueuelen(packets), "set queue").await
+    }
+
     /// Gives a link another name.
     pub async fn rename_link(&self, index: u32, name: &str) -> Result<(), NetlinkError> {
         tracing::trace!(index, name, "rename link");

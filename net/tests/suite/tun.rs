@@ -1,9 +1,9 @@
 //! TUN devices in the kernel's eyes and in ours.
 
-use dz_net::kernel::Netlink;
+use dz_net::kernel::{AddrInfo, Netlink};
 use dz_net::netns::NetNs;
 use dz_net::sandbox;
-use dz_net::tun::{Tun, TunError, TunSpec};
+use dz_net::tun::{DEFAULT_WAITING, Tun, TunError, TunSpec};
 
 #[test]
 fn a_device_lives_in_its_namespace_as_long_as_its_descriptor() {
@@ -54,6 +54,30 @@ fn a_device_deleted_by_hand_is_noticed() {
         let _ = netlink.delete_link(index).await.unwrap();
         assert_eq!(tun.current_name().unwrap_err().raw_os_error(), Some(libc::EBADFD));
         assert_eq!(tun.recv(&mut [0; 64]).unwrap_err().raw_os_error(), Some(libc::EBADFD));
+    });
+}
+
+#[test]
+fn as_many_packets_wait_as_the_device_was_made_for() {
+    sandbox::run_async(|| async {
+        let netlink = Netlink::open().unwrap();
+        for (waiting, name) in [(DEFAULT_WAITING, "long0"), (10, "short0")] {
+            let tun = Tun::create(&TunSpec { waiting, ..TunSpec::new(name) }).unwrap();
+            let index = netlink.link_index(name).await.unwrap();
+            netlink.silence_ipv6(index).await.unwrap();
+            netlink.set_link_up(index, true).await.unwrap();
+            let _ = netlink.add_addr(&AddrInfo::new(index, "10.0.0.1/24".parse().unwrap())).await.unwrap();
+            let socket = std::net::UdpSocket::bind("10.0.0.1:0").unwrap();
+            let mut taken = 0;
+            // Some kernels announce the address to groups of the link: those packets are read too, and not counted.
+            let mut count = |packet: &mut [u8]| taken += u32::from(packet[9] == 17);
+            for _ in 0..waiting + 50 {
+                let _ = socket.send_to(b"x", "10.0.0.2:9");
+            }
+            tun.recv_batch(&mut [0; 2000], 10_000, &mut count).unwrap();
+            assert!(taken <= waiting && taken + 5 >= waiting, "{name}: {taken} of {waiting}");
+            netlink.delete_link(index).await.unwrap();
+        }
     });
 }
 
