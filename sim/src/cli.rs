@@ -67,6 +67,12 @@ pub struct RunOptions {
     /// Folder that gets a folder for each case.
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub artifacts: PathBuf,
+    /// Bytes kept of each captured packet; all of it if not given.
+    #[arg(long, value_name = "BYTES")]
+    pub snaplen: Option<u32>,
+    /// Keep only the last so many packets of the capture, for long runs; all of them if not given.
+    #[arg(long, value_name = "PACKETS")]
+    pub capture_last: Option<usize>,
     /// Folder of the snapshots that `snapshot` steps compare with.
     #[arg(long, value_name = "DIR", default_value = "snapshots/scenarios")]
     pub snapshots: PathBuf,

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
+use dzsim_fabric::{CaptureConfig, Ring};
 
 use crate::{
     cli::ScenarioArgs,
@@ -52,6 +53,11 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
         file: args.file.clone(),
         seed,
         dataplane: options.dataplane,
+        capture: CaptureConfig {
+            path: artifacts.join(artifacts::CAPTURE),
+            snaplen: options.snaplen,
+            ring: options.capture_last.map(Ring::Packets),
+        },
         artifacts,
         snapshots,
         hold: Hold {

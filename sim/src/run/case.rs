@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use dzsim_fabric::CaptureConfig;
 use dzsim_scenario::{
     Case,
     plan::{Action, Step},
@@ -34,6 +35,8 @@ pub struct Setup {
     pub dataplane: crate::cli::Dataplane,
     /// The folder for the artifacts, made and empty.
     pub artifacts: std::path::PathBuf,
+    /// What of the packets is recorded.
+    pub capture: CaptureConfig,
     /// Where snapshots are.
     pub snapshots: Snapshots,
     /// When the network is held for somebody to look at.
@@ -72,7 +75,16 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         artifacts: setup.artifacts.clone(),
     };
     let roles = Roles::new(setup.dataplane)?;
-    let world = World::bring_up(case.plan, case.policy, setup.seed, roles, &setup.artifacts, &mut phases).await;
+    let world = World::bring_up(
+        case.plan,
+        case.policy,
+        setup.seed,
+        roles,
+        &setup.artifacts,
+        setup.capture.clone(),
+        &mut phases,
+    )
+    .await;
     let ended = match world {
         Ok(world) => {
             let context = Context::new(Arc::clone(&world), setup.snapshots.clone());

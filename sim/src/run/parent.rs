@@ -142,7 +142,14 @@ fn spawn(job: &Job, args: &RunArgs) -> anyhow::Result<Child> {
 
 /// Passes the options on to a scenario's process.
 pub fn options(command: &mut Command, options: &RunOptions) {
-    let RunOptions { dataplane, seed, artifacts, snapshots, record_snapshots, update_snapshots } = options;
+    let RunOptions { dataplane, seed, artifacts, snaplen, capture_last, snapshots, record_snapshots, update_snapshots } =
+        options;
+    if let Some(bytes) = snaplen {
+        command.args(["--snaplen", &bytes.to_string()]);
+    }
+    if let Some(packets) = capture_last {
+        command.args(["--capture-last", &packets.to_string()]);
+    }
     command.args(["--dataplane", &dataplane.to_string()]).arg("--artifacts").arg(artifacts);
     command.arg("--snapshots").arg(snapshots);
     if *record_snapshots {

@@ -86,6 +86,7 @@ impl World {
         seed: u64,
         roles: Roles,
         artifacts: &Path,
+        capture: CaptureConfig,
         phases: &mut Phases,
     ) -> anyhow::Result<Arc<Self>> {
         let events = Events::create(&artifacts.join(artifacts::EVENTS))?;
@@ -95,7 +96,6 @@ impl World {
         let (ledger, nodes) = (ledger?, nodes?);
         phases.end("ledger and nodes");
 
-        let capture = CaptureConfig { path: artifacts.join(artifacts::CAPTURE), snaplen: None, ring: None };
         let fabric = Fabric::start(FabricConfig { seed, capture: Some(capture), ..FabricConfig::default() })?;
         connect_nodes(&plan, &fabric, &ledger, nodes)?;
         lay_links(&plan, &lab, &fabric).await?;
