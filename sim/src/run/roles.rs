@@ -8,6 +8,9 @@ use solana_pubkey::Pubkey;
 
 use crate::cli::Dataplane;
 
+/// Round trips that differ by less are equal to clients of the simulator. A machine that runs several networks at a time
+/// delays single packets by milliseconds; which endpoint a client takes must not depend on that.
+const TIE: &str = "5ms";
 /// How long a role may take until it says that it is ready.
 const READY: Duration = Duration::from_secs(20);
 /// Where the ledger answers in every node: JSON-RPC over HTTP.
@@ -154,7 +157,9 @@ impl Roles {
             .chain(args.iter().map(OsString::from));
         let tolerance = format!("{}us", policy.latency_tolerance.as_micros());
         let env = user_env(&host, folder);
-        let spawn = Spawn::new(host, role("doublezero")?, argv).env("DZ_LATENCY_TOLERANCE", tolerance);
+        let spawn = Spawn::new(host, role("doublezero")?, argv)
+            .env("DZ_LATENCY_TOLERANCE", tolerance)
+            .env("DZ_LATENCY_TIE", TIE);
         Ok(env.into_iter().fold(spawn, |spawn, (name, value)| spawn.env(name, value)))
     }
 }
