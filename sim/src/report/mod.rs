@@ -25,10 +25,10 @@ pub trait Report {
     fn finished(&mut self, cases: &[CaseSummary], millis: f64) -> io::Result<()>;
 }
 
-/// The reporter of a format, writing to standard output.
-pub fn reporter(format: Format, width: usize) -> Box<dyn Report> {
+/// The reporter of a format for this many cases, writing to standard output.
+pub fn reporter(format: Format, cases: usize) -> Box<dyn Report> {
     match format {
-        Format::Human => Box::new(Human::new(io::stdout(), width)),
+        Format::Human => Box::new(Human::new(io::stdout(), cases)),
         Format::Json => Box::new(Json::new(io::stdout())),
         Format::Junit => Box::new(Junit::new(io::stdout())),
     }
