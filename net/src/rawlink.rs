@@ -14,6 +14,10 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const HEADER_LEN: usize = 16;
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Flag of an answer: the list changed while it was read, so entries may be missing or be there twice (netlink(7)).
+const INTERRUPTED: u16 = 0x010;
+/// How often a list that changes while it is read is asked for before that is an error.
+const ATTEMPTS: usize = 20;
 
 /// Flags of a request, netlink(7).
 pub(crate) const REQUEST: u16 = 0x001;
@@ -145,13 +149,13 @@ impl RawLink {
         }
         self.send(&bytes)?;
         loop {
-            for (kind, sequence, payload) in split(&self.receive()?) {
-                let ours = sequence.wrapping_sub(first) <= last.wrapping_sub(first);
-                if kind != NLMSG_ERROR || !ours {
+            for answer in split(&self.receive()?) {
+                let ours = answer.sequence.wrapping_sub(first) <= last.wrapping_sub(first);
+                if answer.kind != NLMSG_ERROR || !ours {
                     continue;
                 }
-                match error_number(payload) {
-                    0 if sequence == last => return Ok(()),
+                match error_number(answer.payload) {
+                    0 if answer.sequence == last => return Ok(()),
                     0 => {}
                     number => return Err(io::Error::from_raw_os_error(number)),
                 }
@@ -159,24 +163,18 @@ impl RawLink {
         }
     }
 
-    /// Sends a dump request and returns the payloads of what it lists.
-    pub(crate) fn dump(&mut self, message: Message) -> io::Result<Vec<Vec<u8>>> {
-        let sequence = self.next_sequence();
-        self.send(&message.finish(sequence))?;
-        let mut listed = Vec::new();
-        loop {
-            for (kind, of, payload) in split(&self.receive()?) {
-                match kind {
-                    _ if of != sequence => {}
-                    NLMSG_DONE => return Ok(listed),
-                    NLMSG_ERROR => match error_number(payload) {
-                        0 => return Ok(listed),
-                        number => return Err(io::Error::from_raw_os_error(number)),
-                    },
-                    _ => listed.push(payload.to_vec()),
-                }
+    /// Sends a dump request and returns the payloads of what it lists, as it was at one moment.
+    pub(crate) fn dump(&mut self, message: &Message) -> io::Result<Vec<Vec<u8>>> {
+        for _ in 0..ATTEMPTS {
+            let sequence = self.next_sequence();
+            self.send(&message.clone().finish(sequence))?;
+            let mut list = List::default();
+            while !list.take(&self.receive()?, sequence)? {}
+            if !list.interrupted {
+                return Ok(list.payloads);
             }
         }
+        Err(io::Error::other(format!("it changed each of the {ATTEMPTS} times it was read")))
     }
 
     fn next_sequence(&mut self) -> u32 {
@@ -199,15 +197,50 @@ impl RawLink {
     }
 }
 
-/// The messages in what was received: kind, sequence number, payload.
-fn split(mut bytes: &[u8]) -> impl Iterator<Item = (u16, u32, &[u8])> {
+/// What a dump has listed so far.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct List {
+    payloads: Vec<Vec<u8>>,
+    interrupted: bool,
+}
+
+impl List {
+    /// Takes what was received in answer to the request of this number; true at the list's end.
+    fn take(&mut self, received: &[u8], sequence: u32) -> io::Result<bool> {
+        for answer in split(received).filter(|answer| answer.sequence == sequence) {
+            self.interrupted |= answer.flags & INTERRUPTED != 0;
+            match answer.kind {
+                // The end has the error that the kernel met on the way, or 0.
+                NLMSG_DONE | NLMSG_ERROR => match error_number(answer.payload) {
+                    number if number > 0 => return Err(io::Error::from_raw_os_error(number)),
+                    _ => return Ok(true),
+                },
+                _ => self.payloads.push(answer.payload.to_vec()),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// One message of the kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Answer<'a> {
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    payload: &'a [u8],
+}
+
+/// The messages in what was received.
+fn split(mut bytes: &[u8]) -> impl Iterator<Item = Answer<'_>> {
     std::iter::from_fn(move || {
         let head = bytes.first_chunk::<HEADER_LEN>()?;
         let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let half = |at: usize| u16::from_ne_bytes([head[at], head[at + 1]]);
         let length = word(0) as usize;
         let payload = bytes.get(HEADER_LEN..length)?;
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((u16::from_ne_bytes([head[4], head[5]]), word(8), payload))
+        Some(Answer { kind: half(4), flags: half(6), sequence: word(8), payload })
     })
 }
 
@@ -234,10 +267,46 @@ mod tests {
             12, 0, 2, 0x80, 8, 0, 3, 0, 1, 2, 3, 4, // nested
         ];
         assert_eq!(message, expected);
-        assert_eq!(split(&message).collect::<Vec<_>>(), [(7, 9, &expected[16..])]);
+        let answer = Answer { kind: 7, flags: REQUEST | ACK, sequence: 9, payload: &expected[16..] };
+        assert_eq!(split(&message).collect::<Vec<_>>(), [answer]);
         let listed: Vec<_> = attributes(&expected[20..]).collect();
         assert_eq!(listed, [(1, &b"ab\0"[..]), (2, &expected[32..])]);
         assert_eq!(attribute(&expected[20..], 1).and_then(string), Some("ab"));
+    }
+
+    /// A message of the kernel's.
+    fn answer(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Message::new(kind, 0, payload).finish(sequence);
+        bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
+        bytes
+    }
+
+    fn listed(received: &[Vec<u8>]) -> (List, Vec<Result<bool, Option<i32>>>) {
+        let mut list = List::default();
+        let ends = received.iter().map(|bytes| list.take(bytes, 9).map_err(|e| e.raw_os_error())).collect();
+        (list, ends)
+    }
+
+    #[test]
+    fn a_list_ends_with_its_end_and_knows_whether_it_changed() {
+        let entry = |flags| answer(24, flags, 9, b"entry...");
+        let done = |flags| answer(NLMSG_DONE, flags, 9, &[0; 4]);
+        let whole = List { payloads: vec![b"entry...".to_vec()], interrupted: false };
+        assert_eq!(listed(&[entry(2), done(2)]), (whole, vec![Ok(false), Ok(true)]));
+        for received in [[entry(2 | INTERRUPTED), done(2)], [entry(2), done(2 | INTERRUPTED)]] {
+            assert!(listed(&received).0.interrupted);
+        }
+        // What answers an earlier request is not of this list.
+        let (list, ends) = listed(&[answer(24, INTERRUPTED, 8, b"old"), answer(NLMSG_DONE, 0, 8, &[0; 4])]);
+        assert_eq!((list, ends), (List::default(), vec![Ok(false), Ok(false)]));
+    }
+
+    #[test]
+    fn an_error_in_the_place_of_a_list_or_of_its_end_is_an_error() {
+        let error = (-libc::EPERM).to_ne_bytes();
+        for kind in [NLMSG_ERROR, NLMSG_DONE] {
+            assert_eq!(listed(&[answer(kind, 0, 9, &error)]).1, [Err(Some(libc::EPERM))]);
+        }
     }
 
     proptest! {
@@ -246,8 +315,8 @@ mod tests {
             for (_, value) in attributes(&bytes) {
                 prop_assert!(value.len() <= bytes.len());
             }
-            for (_, _, payload) in split(&bytes) {
-                prop_assert!(payload.len() <= bytes.len());
+            for answer in split(&bytes) {
+                prop_assert!(answer.payload.len() <= bytes.len());
             }
         }
     }

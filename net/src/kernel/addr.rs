@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use futures_util::TryStreamExt;
 use ipnet::Ipv4Net;
-use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol, AddressScope};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Added, Deleted, NetlinkError, added, deleted};
@@ -90,18 +89,15 @@ impl AddrInfo {
 impl Netlink {
     /// All IPv4 addresses of the namespace, sorted.
     pub async fn addrs(&self) -> Result<Vec<AddrInfo>, NetlinkError> {
-        tracing::trace!("list addresses");
-        let mut request = self.handle.address().get();
-        request.message_mut().header.family = AddressFamily::Inet;
-        let mut stream = std::pin::pin!(request.execute());
-        let mut addrs = Vec::new();
-        while let Some(message) =
-            stream.try_next().await.map_err(|e| NetlinkError::new(|| "list addresses".to_owned(), e))?
-        {
-            if message.header.family == AddressFamily::Inet {
-                addrs.extend(AddrInfo::read(message));
+        let mut message = AddressMessage::default();
+        message.header.family = AddressFamily::Inet;
+        let read = |answer| match answer {
+            RouteNetlinkMessage::NewAddress(message) if message.header.family == AddressFamily::Inet => {
+                AddrInfo::read(message)
             }
-        }
+            _ => None,
+        };
+        let mut addrs = self.dump("list addresses", RouteNetlinkMessage::GetAddress(message), read).await?;
         addrs.sort();
         Ok(addrs)
     }

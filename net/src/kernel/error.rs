@@ -69,24 +69,23 @@ pub enum NetlinkError {
     },
 }
 
-/// The error number of a refusal, if the kernel gave one.
-pub(super) fn errno(error: &rtnetlink::Error) -> Option<i32> {
-    match error {
-        rtnetlink::Error::NetlinkError(message) => Some(-message.raw_code()),
-        _ => None,
-    }
-}
-
 impl NetlinkError {
     pub(super) fn new(what: impl FnOnce() -> String, error: rtnetlink::Error) -> Self {
+        match error {
+            rtnetlink::Error::NetlinkError(message) => Self::refused(what, message.raw_code().saturating_neg()),
+            error => Self::Answer { what: what(), reason: error.to_string() },
+        }
+    }
+
+    /// What the kernel's error number says.
+    pub(super) fn refused(what: impl FnOnce() -> String, errno: i32) -> Self {
         let what = what();
-        match errno(&error) {
-            Some(libc::ENODEV | libc::ESRCH | libc::ENOENT | libc::EADDRNOTAVAIL) => Self::NotFound { what },
-            Some(libc::EEXIST) => Self::Exists { what },
-            Some(libc::EPERM | libc::EACCES) => Self::Denied { what },
-            Some(libc::EOPNOTSUPP | libc::EAFNOSUPPORT) => Self::Unsupported { what },
-            Some(number) => Self::Refused { what, source: io::Error::from_raw_os_error(number) },
-            None => Self::Answer { what, reason: error.to_string() },
+        match errno {
+            libc::ENODEV | libc::ESRCH | libc::ENOENT | libc::EADDRNOTAVAIL => Self::NotFound { what },
+            libc::EEXIST => Self::Exists { what },
+            libc::EPERM | libc::EACCES => Self::Denied { what },
+            libc::EOPNOTSUPP | libc::EAFNOSUPPORT => Self::Unsupported { what },
+            number => Self::Refused { what, source: io::Error::from_raw_os_error(number) },
         }
     }
 }

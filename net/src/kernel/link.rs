@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use futures_util::TryStreamExt;
+use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoGre, InfoKind, LinkAttribute, LinkFlags, LinkInfo as Info,
     LinkMessage,
@@ -105,13 +106,12 @@ pub struct LinkCounters {
 impl Netlink {
     /// All links of the namespace, by index.
     pub async fn links(&self) -> Result<Vec<LinkInfo>, NetlinkError> {
-        tracing::trace!("list links");
-        let what = || "list links".to_owned();
-        let mut links = Vec::new();
-        let mut stream = std::pin::pin!(self.handle.link().get().execute());
-        while let Some(message) = stream.try_next().await.map_err(|e| NetlinkError::new(what, e))? {
-            links.push(LinkInfo::from(message));
-        }
+        let read = |answer| match answer {
+            RouteNetlinkMessage::NewLink(message) => Some(LinkInfo::from(message)),
+            _ => None,
+        };
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let mut links = self.dump("list links", request, read).await?;
         links.sort_by_key(|link| link.index);
         Ok(links)
     }

@@ -7,6 +7,7 @@
 //! an actual state are compared as sets.
 
 mod addr;
+mod dump;
 mod error;
 mod link;
 mod route;
@@ -72,8 +73,10 @@ impl Netlink {
         tokio::runtime::Handle::try_current().map_err(|e| NetlinkError::Open(io::Error::other(e)))?;
         // SAFETY: the descriptor is handed over, not shared.
         let socket = unsafe { TokioSocket::from_raw_fd(socket.into_raw_fd()) };
-        let (connection, handle, _): (Connection<RouteNetlinkMessage, TokioSocket>, _, _) =
+        let (mut connection, handle, _): (Connection<RouteNetlinkMessage, TokioSocket>, _, _) =
             rtnetlink::from_socket(socket);
+        // The end of a list is what tells a whole one from one that broke off.
+        connection.set_forward_done(true);
         tokio::spawn(connection);
         Ok(Self { handle })
     }

@@ -2,12 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use futures_util::TryStreamExt;
 use ipnet::Ipv4Net;
-use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteScope, RouteType,
 };
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Added, Deleted, NetlinkError, added, deleted};
@@ -146,18 +145,15 @@ impl RouteInfo {
 impl Netlink {
     /// All IPv4 routes of all tables, sorted; what the kernel made itself (local table, connected routes) included.
     pub async fn routes(&self) -> Result<Vec<RouteInfo>, NetlinkError> {
-        tracing::trace!("list routes");
         let mut message = RouteMessage::default();
         message.header.address_family = AddressFamily::Inet;
-        let mut stream = std::pin::pin!(self.handle.route().get(message).execute());
-        let mut routes = Vec::new();
-        while let Some(message) =
-            stream.try_next().await.map_err(|e| NetlinkError::new(|| "list routes".to_owned(), e))?
-        {
-            if message.header.address_family == AddressFamily::Inet {
-                routes.extend(RouteInfo::read(message));
+        let read = |answer| match answer {
+            RouteNetlinkMessage::NewRoute(message) if message.header.address_family == AddressFamily::Inet => {
+                RouteInfo::read(message)
             }
-        }
+            _ => None,
+        };
+        let mut routes = self.dump("list routes", RouteNetlinkMessage::GetRoute(message), read).await?;
         routes.sort();
         Ok(routes)
     }

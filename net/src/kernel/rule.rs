@@ -2,12 +2,10 @@
 
 use std::net::IpAddr;
 
-use futures_util::TryStreamExt;
 use ipnet::Ipv4Net;
-use rtnetlink::IpVersion;
-use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::route::RouteHeader;
 use rtnetlink::packet_route::rule::{RuleAction as Action, RuleAttribute, RuleMessage};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Added, Deleted, NetlinkError, added, deleted};
@@ -148,16 +146,15 @@ impl RuleInfo {
 impl Netlink {
     /// All IPv4 rules, sorted by priority; the kernel's own included.
     pub async fn rules(&self) -> Result<Vec<RuleInfo>, NetlinkError> {
-        tracing::trace!("list rules");
-        let mut stream = std::pin::pin!(self.handle.rule().get(IpVersion::V4).execute());
-        let mut rules = Vec::new();
-        while let Some(message) =
-            stream.try_next().await.map_err(|e| NetlinkError::new(|| "list rules".to_owned(), e))?
-        {
-            if message.header.family == AddressFamily::Inet {
-                rules.push(RuleInfo::read(message));
+        let mut message = RuleMessage::default();
+        message.header.family = AddressFamily::Inet;
+        let read = |answer| match answer {
+            RouteNetlinkMessage::NewRule(message) if message.header.family == AddressFamily::Inet => {
+                Some(RuleInfo::read(message))
             }
-        }
+            _ => None,
+        };
+        let mut rules = self.dump("list rules", RouteNetlinkMessage::GetRule(message), read).await?;
         rules.sort();
         Ok(rules)
     }

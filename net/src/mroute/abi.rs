@@ -45,8 +45,8 @@ impl State {
         // Both requests start with a structure of which only the family matters: ifinfomsg, rtmsg.
         let mut body = [0; 16];
         body[0] = RTNL_FAMILY_IPMR;
-        let links = link.dump(Message::new(RTM_GETLINK, DUMP, &body))?;
-        let routes = link.dump(Message::new(RTM_GETROUTE, DUMP, &body[..12]))?;
+        let links = link.dump(&Message::new(RTM_GETLINK, DUMP, &body))?;
+        let routes = link.dump(&Message::new(RTM_GETROUTE, DUMP, &body[..12]))?;
         Ok(Self {
             vifs: links.iter().flat_map(|payload| read_vifs(payload)).collect(),
             entries: routes.iter().filter_map(|payload| read_entry(payload)).collect(),
