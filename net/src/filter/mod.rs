@@ -112,7 +112,7 @@ impl Filter {
 
     fn prepare(link: io::Result<RawLink>) -> Result<Self, FilterError> {
         let mut link = link.map_err(FilterError::new("open a socket"))?;
-        link.execute(nft::make_table()).map_err(FilterError::new(nft::TRIAL))?;
+        link.execute(nft::change(Vec::new())).map_err(FilterError::new(nft::TRIAL))?;
         Ok(Self { link })
     }
 
@@ -133,7 +133,7 @@ impl Filter {
         let interfaces: BTreeSet<&String> = actual.keys().chain(wanted.keys()).collect();
         for interface in interfaces {
             let (before, after) = (actual.get(interface), wanted.get(interface));
-            if before == after {
+            if before.is_some_and(|before| before.as_ref() == after && after.is_some()) {
                 continue;
             }
             if before.is_some() {
@@ -157,9 +157,10 @@ impl Filter {
         Ok(changes)
     }
 
-    /// The policies in force, by interface.
+    /// The policies in force, by interface. One of which someone has removed a part is not in force.
     pub fn policies(&mut self) -> Result<BTreeMap<String, IngressPolicy>, FilterError> {
-        Ok(read_policies(&self.rules()?))
+        let whole = |(interface, policy): (String, Option<_>)| Some((interface, policy?));
+        Ok(read_policies(&self.rules()?).into_iter().filter_map(whole).collect())
     }
 
     /// What was dropped, by interface; each that has a policy is there.
@@ -180,29 +181,35 @@ impl Filter {
         if messages.is_empty() {
             return Ok(());
         }
-        self.link.execute(nft::batch(messages)).map_err(FilterError::new("change its rules"))
+        // The table may have been removed since it was opened.
+        self.link.execute(nft::change(messages)).map_err(FilterError::new("change its rules"))
     }
 
     fn rules(&mut self) -> Result<Vec<Rule>, FilterError> {
-        let listed = self.link.dump(nft::list_rules()).map_err(FilterError::new("list its rules"))?;
+        let listed = self.link.dump(&nft::list_rules()).map_err(FilterError::new("list its rules"))?;
         Ok(listed.iter().filter_map(|payload| nft::read_rule(payload)).collect())
     }
 }
 
-fn read_policies(rules: &[Rule]) -> BTreeMap<String, IngressPolicy> {
-    let mut policies = BTreeMap::new();
+/// What is said about each interface that is spoken of: a policy, or none if the rules are not all that make one.
+fn read_policies(rules: &[Rule]) -> BTreeMap<String, Option<IngressPolicy>> {
+    let mut by_interface = BTreeMap::<&String, Vec<RuleKind>>::new();
     for rule in rules {
-        let policy = policies.entry(rule.interface.clone()).or_insert_with(|| IngressPolicy {
-            interface: rule.interface.clone(),
-            sources: BTreeSet::new(),
-            groups: BTreeSet::new(),
-        });
-        match rule.kind {
+        by_interface.entry(&rule.interface).or_default().push(rule.kind);
+    }
+    by_interface.into_iter().map(|(interface, found)| (interface.clone(), read_policy(interface, found))).collect()
+}
+
+fn read_policy(interface: &str, mut found: Vec<RuleKind>) -> Option<IngressPolicy> {
+    let mut policy =
+        IngressPolicy { interface: interface.to_owned(), sources: BTreeSet::new(), groups: BTreeSet::new() };
+    for kind in &found {
+        match kind {
             RuleKind::Source(source) => {
-                policy.sources.insert(source);
+                policy.sources.insert(*source);
             }
             RuleKind::Group(group) => {
-                policy.groups.insert(group);
+                policy.groups.insert(*group);
             }
             RuleKind::Entry
             | RuleKind::OtherSource
@@ -211,5 +218,78 @@ fn read_policies(rules: &[Rule]) -> BTreeMap<String, IngressPolicy> {
             | RuleKind::OtherGroup => {}
         }
     }
-    policies
+    // The chain that packets enter may be listed before the others or after them; within one the order counts.
+    found.sort_by_key(|kind| *kind != RuleKind::Entry);
+    (found == nft::kinds(&policy)).then_some(policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_in_force_only_with_all_its_rules_in_order() {
+        let policy = IngressPolicy {
+            interface: "tun500".to_owned(),
+            sources: ["45.33.100.2/32".parse().unwrap(), "169.254.0.1/32".parse().unwrap()].into(),
+            groups: [[233, 84, 178, 1].into()].into(),
+        };
+        let whole = nft::kinds(&policy);
+        assert_eq!(read_policy("tun500", whole.clone()), Some(policy.clone()));
+        let mut entry_last = whole.clone();
+        entry_last.rotate_left(1);
+        assert_eq!(read_policy("tun500", entry_last), Some(policy.clone()));
+        for missing in 0..whole.len() {
+            let mut rules = whole.clone();
+            let removed = rules.remove(missing);
+            match (read_policy("tun500", rules), removed) {
+                // Without it this is another policy, in force as such.
+                (Some(other), RuleKind::Source(_) | RuleKind::Group(_)) => assert_ne!(other, policy),
+                (found, _) => assert_eq!(found, None, "without {removed:?}"),
+            }
+            let mut twice = whole.clone();
+            twice.insert(missing, removed);
+            assert_eq!(read_policy("tun500", twice), None, "with {removed:?} twice");
+        }
+        // What drops the rest must come last.
+        let mut early = whole;
+        early.swap(1, 3);
+        assert_eq!(read_policy("tun500", early), None);
+    }
+
+    #[test]
+    fn what_someone_removes_by_hand_is_put_back() {
+        crate::sandbox::run(|| {
+            let policy = |id: u16| IngressPolicy {
+                interface: format!("tun{id}"),
+                sources: ["45.33.100.2/32".parse().unwrap()].into(),
+                groups: [[233, 84, 178, 1].into()].into(),
+            };
+            let all = BTreeMap::from([500, 501].map(|id| (format!("tun{id}"), policy(id))));
+            let mut filter = Filter::open().unwrap();
+            filter.apply(all.values().cloned()).unwrap();
+            // What is removed, and whose policies are in force without it.
+            let damages: [(Vec<Vec<Message>>, &[u16]); 5] = [
+                (vec![nft::by_hand::flush_chain("ingress")], &[]),
+                (vec![nft::by_hand::flush_chain("source-tun500")], &[501]),
+                (vec![nft::by_hand::flush_chain("group-tun500")], &[501]),
+                (vec![nft::by_hand::flush_chain("ingress"), nft::by_hand::delete_chain("source-tun501")], &[]),
+                (vec![nft::by_hand::empty_table()], &[]),
+            ];
+            for (number, (damage, left)) in damages.into_iter().enumerate() {
+                damage.into_iter().for_each(|transaction| filter.link.execute(transaction).unwrap());
+                let in_force: Vec<_> = filter.policies().unwrap().into_values().collect();
+                assert_eq!(in_force, left.iter().map(|id| policy(*id)).collect::<Vec<_>>(), "damage {number}");
+                let changes = filter.apply(all.values().cloned()).unwrap();
+                let damaged = [500, 501].into_iter().filter(|id| !left.contains(id));
+                assert_eq!(changes.set, damaged.map(|id| format!("tun{id}")).collect(), "damage {number}");
+                assert_eq!(filter.policies().unwrap(), all, "damage {number}");
+                assert!(filter.apply(all.values().cloned()).unwrap().is_empty(), "damage {number}");
+            }
+            // What is left of a policy that nobody wants goes too.
+            filter.link.execute(nft::by_hand::flush_chain("ingress")).unwrap();
+            assert_eq!(filter.apply([]).unwrap().removed.len(), 2);
+            assert_eq!(filter.rules().unwrap(), []);
+        });
+    }
 }

@@ -155,23 +155,27 @@ fn group_chain(interface: &str) -> String {
     format!("group-{interface}")
 }
 
-/// Makes the table and the chain that packets enter, and changes nothing where they are.
-pub(super) fn make_table() -> Vec<Message> {
-    batch(vec![
-        Message::new(NEW_TABLE, CREATE, &IPV4).string(TABLE_NAME, TABLE),
-        Message::new(NEW_CHAIN, CREATE, &IPV4)
-            .string(CHAIN_TABLE, TABLE)
-            .string(CHAIN_NAME, ENTRY_CHAIN)
-            .nested(CHAIN_HOOK, |hook| {
-                hook.be32(HOOK_NUMBER, HOOK_PREROUTING).be32(HOOK_PRIORITY, PRIORITY.cast_unsigned())
-            })
-            .be32(CHAIN_POLICY, 1)
-            .string(CHAIN_TYPE, "filter"),
-    ])
+/// A transaction that makes the table and the chain that packets enter, where they are not there, and then does what
+/// the messages say.
+pub(super) fn change(messages: Vec<Message>) -> Vec<Message> {
+    let entry = Message::new(NEW_CHAIN, CREATE, &IPV4)
+        .string(CHAIN_TABLE, TABLE)
+        .string(CHAIN_NAME, ENTRY_CHAIN)
+        .nested(CHAIN_HOOK, |hook| {
+            hook.be32(HOOK_NUMBER, HOOK_PREROUTING).be32(HOOK_PRIORITY, PRIORITY.cast_unsigned())
+        })
+        .be32(CHAIN_POLICY, 1)
+        .string(CHAIN_TYPE, "filter");
+    batch([vec![Message::new(NEW_TABLE, CREATE, &IPV4).string(TABLE_NAME, TABLE), entry], messages].concat())
+}
+
+/// A chain of an interface; nothing is done if it is there.
+fn make_chain(name: &str) -> Message {
+    Message::new(NEW_CHAIN, CREATE, &IPV4).string(CHAIN_TABLE, TABLE).string(CHAIN_NAME, name)
 }
 
 /// Puts messages between the marks of a transaction, and has the last acknowledged.
-pub(super) fn batch(messages: Vec<Message>) -> Vec<Message> {
+fn batch(messages: Vec<Message>) -> Vec<Message> {
     // `struct nfgenmsg` with the subsystem in network order.
     let body = [0, 0, 0, SUBSYSTEM as u8];
     let begin = Message::new(BATCH_BEGIN, 0, &body);
@@ -186,6 +190,16 @@ pub(super) fn list_rules() -> Message {
     Message::new(GET_RULE, DUMP, &IPV4).string(RULE_TABLE, TABLE)
 }
 
+/// The rules of a policy in the order in which packets meet them.
+pub(super) fn kinds(policy: &IngressPolicy) -> Vec<RuleKind> {
+    let sources = policy.sources.iter().copied().map(RuleKind::Source);
+    let groups = policy.groups.iter().copied().map(RuleKind::Group);
+    let mut kinds = vec![RuleKind::Entry];
+    kinds.extend(sources.chain([RuleKind::OtherSource, RuleKind::NoGroup, RuleKind::LinkGroup]));
+    kinds.extend(groups.chain([RuleKind::OtherGroup]));
+    kinds
+}
+
 /// The messages that put a policy in force.
 pub(super) fn add(policy: &IngressPolicy) -> Vec<Message> {
     let interface = policy.interface.as_str();
@@ -197,8 +211,7 @@ pub(super) fn add(policy: &IngressPolicy) -> Vec<Message> {
             .nested(RULE_EXPRESSIONS, expressions)
             .attribute(RULE_USERDATA, &user_data(&kind.comment(interface)))
     };
-    let chain = |name: &str| Message::new(NEW_CHAIN, CREATE, &IPV4).string(CHAIN_TABLE, TABLE).string(CHAIN_NAME, name);
-    let mut messages = vec![chain(&source_chain), chain(&group_chain)];
+    let mut messages = vec![make_chain(&source_chain), make_chain(&group_chain)];
     for source in &policy.sources {
         messages.push(rule(&source_chain, RuleKind::Source(*source), &|list| {
             let list = address(list, SOURCE_OFFSET, source.netmask(), COMPARE_EQUAL, source.network());
@@ -242,7 +255,9 @@ pub(super) fn remove(interface: &str, rules: &[Rule]) -> Vec<Message> {
     let mut messages: Vec<_> = entries
         .map(|rule| of_chain(DELETE_RULE, ENTRY_CHAIN).attribute(RULE_HANDLE, &rule.handle.to_be_bytes()))
         .collect();
-    // What jumps goes before what is jumped to.
+    // A chain that someone has removed is made, as the kernel refuses to remove what is not there, and with it the whole
+    // transaction. What jumps goes before what is jumped to.
+    messages.extend([source_chain(interface), group_chain(interface)].map(|chain| make_chain(&chain)));
     for chain in [source_chain(interface), group_chain(interface)] {
         messages.push(of_chain(DELETE_RULE, &chain));
         messages.push(of_chain(DELETE_CHAIN, &chain));
@@ -329,6 +344,34 @@ fn verdict(list: Message, verdict: Verdict<'_>) -> Message {
             })
         })
     })
+}
+
+/// What a person may do with nft(8), for tests.
+#[cfg(test)]
+pub(super) mod by_hand {
+    use super::*;
+
+    const DELETE_TABLE: u16 = SUBSYSTEM << 8 | 2;
+
+    /// `nft delete table ip dz`, and an empty one in its place.
+    pub(crate) fn empty_table() -> Vec<Message> {
+        batch(vec![Message::new(DELETE_TABLE, 0, &IPV4).string(TABLE_NAME, TABLE)])
+    }
+
+    /// `nft flush chain ip dz NAME`
+    pub(crate) fn flush_chain(name: &str) -> Vec<Message> {
+        batch(vec![flush(name)])
+    }
+
+    /// Flushes and deletes a chain to which nothing jumps.
+    pub(crate) fn delete_chain(name: &str) -> Vec<Message> {
+        let delete = Message::new(DELETE_CHAIN, 0, &IPV4).string(CHAIN_TABLE, TABLE).string(CHAIN_NAME, name);
+        batch(vec![flush(name), delete])
+    }
+
+    fn flush(name: &str) -> Message {
+        Message::new(DELETE_RULE, 0, &IPV4).string(RULE_TABLE, TABLE).string(RULE_CHAIN, name)
+    }
 }
 
 #[cfg(test)]
