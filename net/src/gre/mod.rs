@@ -103,6 +103,8 @@ pub enum Discard {
     InterfaceDown,
     /// To be sent: not an IPv4 packet.
     NotIpv4,
+    /// To be sent: an outer packet of the same tunnel, which a route has led back into it.
+    Recursion,
     /// To be sent: no route, a full queue, or another refusal of the kernel.
     Unsendable,
     /// Sent: reported by the path as too big.

@@ -11,9 +11,10 @@ use std::time::Duration;
 use dz_net::gre::{
     self, Dataplane, Discard, HelperCommand, Taken, Tunnel, TunnelError, TunnelSpec, Tunnels, kernel, open,
 };
-use dz_net::kernel::Deleted;
+use dz_net::kernel::{Added, Deleted, RouteInfo};
 use dz_net::sandbox;
 use dz_net::wire::{icmp, ipv4};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::hosts::{A, B, Host, Hosts, eventually};
@@ -524,5 +525,59 @@ fn a_narrow_path_lowers_the_tunnel_mtu() {
         .await;
         assert_eq!(hosts.a.netlink.link("doublezero0").await.unwrap().unwrap().mtu, 1276);
         assert_eq!(TunnelsOf(&hosts.a, Dataplane::Userspace).discards().await.get(&Discard::PathMtu), Some(&1));
+    });
+}
+
+#[test]
+fn a_narrow_interface_lowers_the_tunnel_mtu() {
+    sandbox::run_async(|| async {
+        let hosts = Hosts::new().await;
+        tunnel_between(&hosts, Dataplane::Userspace).await;
+        let (a, b) = (udp(&hosts.a, "10.0.0.1:7"), udp(&hosts.b, "10.0.0.2:7"));
+        // The outer packets' own way out: no router says anything about it, our kernel does.
+        hosts.a.netlink.set_link_mtu(hosts.a.netlink.link_index("eth0").await.unwrap(), 1400).await.unwrap();
+        a.send_to(&[0; 1400], b.local_addr().unwrap()).unwrap();
+        eventually("mtu", async || match TunnelsOf(&hosts.a, Dataplane::Userspace).list().await[0].spec.mtu {
+            1376 => Ok(()),
+            other => Err(other),
+        })
+        .await;
+        let discards = TunnelsOf(&hosts.a, Dataplane::Userspace).discards().await;
+        assert_eq!(discards.keys().collect::<Vec<_>>(), [&Discard::Unsendable, &Discard::PathMtu]);
+        // From now on it is fragmented before it goes in.
+        assert_eq!(pass(&a, &b, &[1; 1400]), [1; 1400]);
+    });
+}
+
+#[test]
+fn a_tunnel_whose_end_is_routed_into_it_sends_nothing() {
+    sandbox::run_async(|| async {
+        let hosts = Hosts::new().await;
+        tunnel_between(&hosts, Dataplane::Userspace).await;
+        let dev = hosts.a.netlink.link_index("doublezero0").await.unwrap();
+        let route = RouteInfo { dev: Some(dev), ..RouteInfo::unicast(ipnet::Ipv4Net::from(B)) };
+        assert_eq!(hosts.a.netlink.add_route(&route).await.unwrap(), Added::Created);
+        udp(&hosts.a, "10.0.0.1:7").send_to(b"round and round", "10.0.0.2:7").unwrap();
+        eventually("discards", async || match TunnelsOf(&hosts.a, Dataplane::Userspace).discards().await {
+            once if once == BTreeMap::from([(Discard::Recursion, 1)]) => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    });
+}
+
+#[test]
+fn the_helper_holds_more_tunnels_than_its_starter_could_files() {
+    sandbox::run_async(|| async {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert!(hard >= 512, "this machine allows {hard} files");
+        setrlimit(Resource::RLIMIT_NOFILE, 64, hard).unwrap();
+        let host = Host::new().await;
+        let tunnels = TunnelsOf(&host, Dataplane::Userspace);
+        let remote = |i: u8| Ipv4Addr::new(9, 0, 1, i);
+        for i in 0..100 {
+            tunnels.create(spec(&format!("tun{i}"), A, remote(i))).await.unwrap();
+        }
+        assert_eq!(tunnels.list().await.len(), 100);
     });
 }

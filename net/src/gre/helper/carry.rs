@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Instant;
 
-use super::outer::PathReport;
 use super::path;
 use super::server::Helper;
 use super::table::Table;
@@ -47,6 +46,7 @@ impl Helper {
             counters.tx_errors += unsent as u64;
             *self.discards.entry(Discard::Unsendable).or_default() += unsent as u64;
         }
+        self.heed_path_reports();
         match read {
             Ok(_) => {}
             // EBADFD: the interface was deleted by hand.
@@ -73,17 +73,17 @@ impl Helper {
             }
         })?;
         coalescer.flush(&mut |id, header, packet| deliver(table, discards, id, header, packet));
-        for report in self.outer.path_reports() {
-            self.path_too_narrow(report);
-        }
+        self.heed_path_reports();
         Ok(())
     }
 
-    /// A router on the path, or our own kernel, said that an outer packet was too big (RFC 7588 section 3.2).
-    fn path_too_narrow(&mut self, report: PathReport) {
-        *self.discards.entry(Discard::PathMtu).or_default() += 1;
-        if let Some(id) = self.table.lower_mtu(report, Instant::now()) {
-            self.set_mtu(id);
+    /// A router on the path, or our own kernel, may have said that an outer packet was too big (RFC 7588 section 3.2).
+    fn heed_path_reports(&mut self) {
+        for report in self.outer.path_reports() {
+            *self.discards.entry(Discard::PathMtu).or_default() += 1;
+            if let Some(id) = self.table.lower_mtu(report, Instant::now()) {
+                self.set_mtu(id);
+            }
         }
     }
 

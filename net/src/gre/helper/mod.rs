@@ -26,6 +26,8 @@ use std::net::Ipv4Addr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use self::server::Helper;
 use super::control::SOCKET_NAME;
 
@@ -53,6 +55,10 @@ pub fn serve() -> Result<(), HelperError> {
     let Some(listener) = listener else {
         return report_ready().map_err(failed("report to its starter"));
     };
+    // Each tunnel takes a descriptor, and the usual limit is a quarter of the tunnels that a device can have.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(|e| failed("raise its file limit")(e.into()))?;
+    }
     let mut helper = Helper::new(listener).map_err(failed("open the raw gre socket (needs CAP_NET_RAW)"))?;
     report_ready().map_err(failed("report to its starter"))?;
     tracing::info!("serving gre tunnels");

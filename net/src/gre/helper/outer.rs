@@ -141,11 +141,12 @@ impl Outer {
                 sent += done as usize;
                 continue;
             }
+            let refused = (self.queued[sent].local, self.queued[sent].remote);
             match io::Error::last_os_error().raw_os_error() {
                 Some(libc::EINTR) => {}
                 Some(libc::EAGAIN) if self.wait_until_writable() => {}
                 // It may be an error that an earlier packet met, reported to whoever sends next.
-                _ if self.read_error_queue() > 0 && tried_again != Some(sent) => tried_again = Some(sent),
+                _ if self.read_error_queue(Some(refused)) > 0 && tried_again != Some(sent) => tried_again = Some(sent),
                 _ => {
                     sent += 1;
                     self.unsent += 1;
@@ -176,7 +177,7 @@ impl Outer {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // An error that a sent packet met; its queue says which.
-                Err(error) if self.read_error_queue() > 0 => {
+                Err(error) if self.read_error_queue(None) > 0 => {
                     tracing::trace!(%error, "error of a sent packet");
                     continue;
                 }
@@ -190,7 +191,7 @@ impl Outer {
                 break;
             }
         }
-        self.read_error_queue();
+        self.read_error_queue(None);
         Ok(())
     }
 
@@ -220,8 +221,9 @@ impl Outer {
         std::mem::take(&mut self.reports)
     }
 
-    /// Empties the error queue, keeps what it says about path MTUs, and returns how many errors it held.
-    fn read_error_queue(&mut self) -> usize {
+    /// Empties the error queue, keeps what it says about path MTUs, and returns how many errors it held. `refused` is
+    /// between whom the packet was that the kernel has just refused to send, if it has.
+    fn read_error_queue(&mut self, refused: Option<Pair>) -> usize {
         let mut count = 0;
         loop {
             let mut quote = [0u8; 576];
@@ -238,11 +240,16 @@ impl Outer {
             };
             let Ok(length) = usize::try_from(length) else { return count };
             count += 1;
-            let mtu = error_of(&header).filter(|error| error.ee_errno == libc::EMSGSIZE as u32).map(|e| e.ee_info);
-            // With our own headers in use, what is quoted starts with them.
-            if let (Some(mtu), Some((outer, _))) = (mtu, icmp::quoted(&quote[..length])) {
-                self.reports.push(PathReport { pair: (outer.source, outer.destination), mtu });
-            }
+            let Some(error) = error_of(&header).filter(|error| error.ee_errno == libc::EMSGSIZE as u32) else {
+                continue;
+            };
+            let pair = match error.ee_origin {
+                // Larger than the interface it would have left by. Our kernel quotes nothing of it.
+                libc::SO_EE_ORIGIN_LOCAL => refused,
+                // With our own headers in use, what is quoted starts with them.
+                _ => icmp::quoted(&quote[..length]).map(|(outer, _)| (outer.source, outer.destination)),
+            };
+            self.reports.extend(pair.map(|pair| PathReport { pair, mtu: error.ee_info }));
         }
     }
 }

@@ -15,10 +15,13 @@ const CE: u8 = 3;
 /// The outer headers for an inner packet, given in two parts of which the first may be empty: IPv4 with DF, and GRE.
 pub(super) fn encapsulate(spec: &TunnelSpec, headers: &[u8], payload: &[u8]) -> Result<[u8; OVERHEAD], Discard> {
     let start = if headers.is_empty() { payload } else { headers };
-    let tos = match start.first_chunk::<{ ipv4::HEADER_LEN }>() {
-        Some(header) if header[0] >> 4 == 4 => header[1],
-        _ => return Err(Discard::NotIpv4),
+    let Some(header) = start.first_chunk::<{ ipv4::HEADER_LEN }>().filter(|header| header[0] >> 4 == 4) else {
+        return Err(Discard::NotIpv4);
     };
+    if header[9] == gre::IP_PROTOCOL && is_own(spec, header) {
+        return Err(Discard::Recursion);
+    }
+    let tos = header[1];
     let length = headers.len() + payload.len();
     let outer = Header {
         // Normal mode of RFC 6040 section 4.1: the ECN field as it is.
@@ -37,6 +40,12 @@ pub(super) fn encapsulate(spec: &TunnelSpec, headers: &[u8], payload: &[u8]) -> 
     bytes[..ipv4::HEADER_LEN].copy_from_slice(&outer.encode());
     bytes[ipv4::HEADER_LEN..].copy_from_slice(&gre::HEADER);
     Ok(bytes)
+}
+
+/// Whether a header is the tunnel's own outer one: a route leads to the tunnel's end through the tunnel, and each packet
+/// would go round until it is too big.
+fn is_own(spec: &TunnelSpec, header: &[u8; ipv4::HEADER_LEN]) -> bool {
+    header[12..16] == spec.local.octets() && header[16..20] == spec.remote.octets()
 }
 
 /// An inner packet with what its outer header said.
@@ -121,6 +130,18 @@ mod tests {
     fn what_is_not_ipv4_is_not_sent() {
         assert_eq!(encapsulate(&spec(), &[], &[0x60; 40]), Err(Discard::NotIpv4));
         assert_eq!(encapsulate(&spec(), &[], &[]), Err(Discard::NotIpv4));
+    }
+
+    #[test]
+    fn a_tunnels_own_packets_do_not_go_into_it_again() {
+        let own = carried(&inner(0), 0);
+        assert_eq!(encapsulate(&spec(), &[], &own), Err(Discard::Recursion));
+        assert_eq!(encapsulate(&spec(), &own[..24], &own[24..]), Err(Discard::Recursion));
+        // Those of another tunnel may, and so may anything else between the two.
+        let other = TunnelSpec { remote: [9, 0, 0, 3].into(), ..spec() };
+        assert!(encapsulate(&other, &[], &own).is_ok());
+        let ping = ipv4::packet(spec().local, spec().remote, 1, &[0; 8]).unwrap();
+        assert!(encapsulate(&spec(), &[], &ping).is_ok());
     }
 
     #[test]
