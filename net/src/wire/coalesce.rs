@@ -173,8 +173,9 @@ impl<K> Joined<K> {
             && self.packet.len() + data <= usize::from(u16::MAX)
             // TOS, TTL and the bits of the fragment word.
             && (ours[1], ours[8], ours[6]) == (theirs[1], theirs[8], theirs[6])
-            // Acknowledgement, window, and options, with time stamps among them.
-            && ours[tcp + 8..tcp + 12] == theirs[tcp + 8..tcp + 12]
+            // Acknowledgement, the bits beside the header's length (of which ECN has one, RFC 9768), window, and options,
+            // with time stamps among them.
+            && ours[tcp + 8..tcp + 13] == theirs[tcp + 8..tcp + 13]
             && ours[tcp + 14..tcp + 16] == theirs[tcp + 14..tcp + 16]
             && ours[tcp + TCP_MIN_HEADER..self.payload_start] == theirs[tcp + TCP_MIN_HEADER..self.payload_start]
             && segment.ip.header_length == ipv4::HEADER_LEN
@@ -308,6 +309,14 @@ mod tests {
             assert!(ipv4::decrement_ttl(&mut packet));
             packet
         };
+        let other_ecn = {
+            let mut tcp = segment(80, 100, ACK, 500, &[2; 100]).split_off(20);
+            tcp[12] |= 1;
+            tcp[16..18].fill(0);
+            let sum = Sum::new().pseudo_header(A, B, TCP, tcp.len() as u16).bytes(&tcp).finish();
+            tcp[16..18].copy_from_slice(&sum.to_be_bytes());
+            ipv4::packet(A, B, TCP, &tcp).unwrap()
+        };
         let cases = [
             ("a gap", segment(80, 101, ACK, 500, &[2; 100])),
             ("a larger one", segment(80, 100, ACK, 500, &[2; 101])),
@@ -317,6 +326,7 @@ mod tests {
             ("another stream", segment(81, 100, ACK, 500, &[2; 100])),
             ("a wrong checksum", wrong_checksum),
             ("another ttl", other_ttl),
+            ("another count of marks", other_ecn),
         ];
         for (name, second) in cases {
             let out = coalesce(&[first.clone(), second.clone()]);
