@@ -2,6 +2,9 @@
 //!
 //! What is alike on both sides is not touched. Rules and filters stand before the tunnels they watch and go after them,
 //! so at no moment does a tunnel carry what it must not. A route that only leads elsewhere is replaced in one step.
+//!
+//! New addresses come before old ones go: the kernel forgets all routes of an interface that loses its last address
+//! (`fib_disable_ip`), and an endpoint that moves to another loopback is the device's all the while.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -59,17 +62,13 @@ pub fn diff(desired: &State, actual: &State) -> Vec<Change> {
     }
 
     let doomed = doomed(desired, actual);
-    let of_kind = |tunnel: bool| {
-        let actual = &actual.links;
-        let is_tunnel = move |name: &&&IfName| matches!(actual.get(**name), Some(Link::Tunnel { .. })) == tunnel;
-        doomed.iter().filter(is_tunnel).map(|name| (*name).clone())
-    };
-    changes.extend(of_kind(true).map(Change::DeleteTunnel));
-    let kept_address = |address: &&Address| !doomed.contains(&address.interface);
-    changes.extend(
-        actual.addresses.difference(&desired.addresses).filter(kept_address).cloned().map(Change::DeleteAddress),
-    );
-    changes.extend(of_kind(false).map(Change::DeleteLoopback));
+    let is_tunnel = |name: &IfName| matches!(actual.links.get(name), Some(Link::Tunnel { .. }));
+    let (tunnels, loopbacks): (Vec<&IfName>, Vec<&IfName>) = doomed.iter().copied().partition(|name| is_tunnel(name));
+    changes.extend(tunnels.into_iter().cloned().map(Change::DeleteTunnel));
+    // A name that is needed for something else has to be free; every other loopback goes after its heir has come.
+    let (early, late): (Vec<&IfName>, Vec<&IfName>) =
+        loopbacks.into_iter().partition(|name| desired.links.contains_key(*name));
+    changes.extend(early.into_iter().cloned().map(Change::DeleteLoopback));
     // What goes with its interface need not be removed, and has to be put again if it is still wanted.
     let gone = |route: &Route| doomed.contains(&route.interface);
     for (key, route) in actual.routes.iter().filter(|(_, route)| !gone(route)) {
@@ -83,6 +82,14 @@ pub fn diff(desired: &State, actual: &State) -> Vec<Change> {
     if desired.ingress != actual.ingress {
         changes.push(Change::SetIngress(desired.ingress.clone()));
     }
+    let unwanted: Vec<&Address> = actual
+        .addresses
+        .difference(&desired.addresses)
+        .filter(|address| !doomed.contains(&address.interface))
+        .collect();
+    let (early, old): (Vec<&Address>, Vec<&Address>) =
+        unwanted.into_iter().partition(|address| is_in_the_way(address, desired, actual));
+    changes.extend(early.into_iter().cloned().map(Change::DeleteAddress));
     // Endpoints' addresses come before the tunnels that use them.
     for loopbacks in [true, false] {
         for (name, link) in &desired.links {
@@ -107,8 +114,11 @@ pub fn diff(desired: &State, actual: &State) -> Vec<Change> {
     }
     let on_port = |address: &&Address| !desired.links.contains_key(&address.interface);
     changes.extend(desired.addresses.difference(&actual.addresses).filter(on_port).cloned().map(Change::AddAddress));
+    changes.extend(old.into_iter().cloned().map(Change::DeleteAddress));
+    changes.extend(late.into_iter().cloned().map(Change::DeleteLoopback));
     for (key, route) in &desired.routes {
-        if actual.routes.get(key).is_none_or(|known| known != route || gone(known)) {
+        let lost = |known: &Route| gone(known) || loses_its_routes(&known.interface, desired, actual);
+        if actual.routes.get(key).is_none_or(|known| known != route || lost(known)) {
             changes.push(Change::PutRoute(key.clone(), route.clone()));
         }
     }
@@ -116,6 +126,23 @@ pub fn diff(desired: &State, actual: &State) -> Vec<Change> {
         changes.push(Change::SetGroups(desired.groups.clone()));
     }
     changes
+}
+
+/// Whether an interface that stays is without any address at some time, though it had one.
+fn loses_its_routes(name: &IfName, desired: &State, actual: &State) -> bool {
+    let of = |state: &'_ State| -> BTreeSet<Address> {
+        state.addresses.iter().filter(|address| address.interface == *name).cloned().collect()
+    };
+    let (wanted, is) = (of(desired), of(actual));
+    let all_go = !is.is_empty() && is.is_disjoint(&wanted);
+    all_go && (wanted.is_empty() || is.iter().all(|address| is_in_the_way(address, desired, actual)))
+}
+
+/// Whether an address has to go before a new one of the same network on the same interface comes: the kernel would make
+/// that a secondary one, and remove it with the primary.
+fn is_in_the_way(old: &Address, desired: &State, actual: &State) -> bool {
+    let mut new = desired.addresses.difference(&actual.addresses);
+    new.any(|new| new.interface == old.interface && new.net.trunc() == old.net.trunc())
 }
 
 /// The ways of group traffic that are left when these interfaces are gone.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
 
-use super::{Change, Desired, Host, Link, State, desired, diff};
+use super::{Address, Change, Desired, Host, Link, State, desired, diff};
 use crate::config::{
     DeviceConfig, DeviceState, GroupEnd, GroupRoute, IfName, LinkPort, LinkState, Loopback, NextHop, Port, Service,
     TUNNEL_MTU, TUNNEL_TTL, Table, Tunnel,
@@ -55,7 +55,16 @@ impl Kernel {
                 );
                 assert!(state.addresses.insert(address), "EEXIST");
             }
-            Change::DeleteAddress(address) => assert!(state.addresses.remove(&address), "EADDRNOTAVAIL"),
+            Change::DeleteAddress(address) => {
+                assert!(state.addresses.remove(&address), "EADDRNOTAVAIL");
+                // A later one of the same network is secondary, and goes with it.
+                let left =
+                    |other: &Address| other.interface != address.interface || other.net.trunc() != address.net.trunc();
+                state.addresses.retain(left);
+                if !state.addresses.iter().any(|other| other.interface == address.interface) {
+                    state.routes.retain(|_, route| route.interface != address.interface);
+                }
+            }
             Change::PutRoute(key, route) => {
                 let up = |link: Option<&Link>| link.is_some_and(Link::is_up);
                 assert!(self.ports.contains(&route.interface) || up(state.links.get(&route.interface)), "ENETDOWN");
@@ -72,6 +81,28 @@ impl Kernel {
                 state.groups = groups;
             }
         }
+    }
+
+    /// What is in both states and not there now: routes, and addresses on whichever interface.
+    fn lacks(&self, before: &State, wanted: &State) -> Vec<String> {
+        let now = &self.state;
+        // A new interface of the same name has to have its routes put again.
+        let renewed = |name: &IfName| match (before.links.get(name), wanted.links.get(name)) {
+            (Some(Link::Tunnel { outer: a, .. }), Some(Link::Tunnel { outer: b, .. })) => a != b,
+            _ => false,
+        };
+        let routes = before.routes.iter().filter(|(key, route)| {
+            wanted.routes.get(key) == Some(route)
+                && !renewed(&route.interface)
+                && !is_flushed(&route.interface, wanted, before)
+                && now.routes.get(key) != Some(route)
+        });
+        let has = |state: &State, net: Ipv4Net| state.addresses.iter().any(|address| address.net == net);
+        let addresses = before
+            .addresses
+            .iter()
+            .filter(|address| has(wanted, address.net) && !address.interface.is_tunnel() && !has(now, address.net));
+        routes.map(|route| format!("{route:?}")).chain(addresses.map(|address| format!("{address:?}"))).collect()
     }
 
     /// The tunnels that carry something and lack the filter or the rule that refuses what they must not carry.
@@ -111,13 +142,24 @@ fn distance(desired: &State, actual: &State) -> usize {
     count += desired.addresses.iter().filter(|a| missing(a) || lost.contains(&a.interface)).count();
     count += desired.rules.symmetric_difference(&actual.rules).count();
     for key in desired.routes.keys().chain(actual.routes.keys()).collect::<BTreeSet<_>>() {
-        let is = actual.routes.get(key);
+        let (wanted, is) = (desired.routes.get(key), actual.routes.get(key));
         let is = is.filter(|route| !lost.contains(&route.interface));
-        count += usize::from(desired.routes.get(key) != is);
+        let flushed = wanted.is_some() && is.is_some_and(|route| is_flushed(&route.interface, desired, actual));
+        count += usize::from(wanted != is || flushed);
     }
     let mut left = actual.clone();
     lost.into_iter().for_each(|name| left.forget_interface(name));
     count + usize::from(desired.ingress != actual.ingress) + usize::from(desired.groups != left.groups)
+}
+
+/// Whether the kernel forgets an interface's routes: its one address is replaced by none, or by another of its network.
+fn is_flushed(name: &IfName, desired: &State, actual: &State) -> bool {
+    let of = |state: &State| state.addresses.iter().find(|address| address.interface == *name).map(|a| a.net);
+    match (of(actual), of(desired)) {
+        (Some(is), Some(wanted)) => is != wanted && is.trunc() == wanted.trunc(),
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
 }
 
 fn name(text: &str) -> IfName {
@@ -138,6 +180,7 @@ prop_compose! {
         shut in prop::bool::weighted(0.2),
         kind in 0..4u8,
         vrf in 1..4u16,
+        net in 0..3u8,
     ) -> (u16, Tunnel) {
         let service = match kind {
             0 => Service::Unicast { vrf, dz_ip: [9, 1, 0, client].into(), allocated: false },
@@ -149,7 +192,7 @@ prop_compose! {
                 subscribe: BTreeSet::new(),
             },
         };
-        let overlay = Ipv4Net::new([169, 254, 0, 2 * client].into(), 31).expect("a valid length");
+        let overlay = Ipv4Net::new([169, 254, net, 2 * client].into(), 31).expect("a valid length");
         let tunnel = Tunnel {
             user: client.to_string(),
             source: [45, 33, 100, endpoint].into(),
@@ -173,16 +216,17 @@ fn tunnels() -> impl Strategy<Value = BTreeMap<u16, Tunnel>> {
     })
 }
 
-fn port(number: u8, link: Option<LinkState>) -> (IfName, Port) {
+/// A port, perhaps with a link, of which this device is one side or the other.
+fn port(number: u8, link: Option<(LinkState, u8)>) -> (IfName, Port) {
     let text = format!("Ethernet{number}");
-    let link = link.map(|state| LinkPort {
+    let address = link.map(|(_, side)| Ipv4Net::new([172, 16, number, side].into(), 31).expect("a valid length"));
+    let link = link.map(|(state, side)| LinkPort {
         code: text.clone(),
         peer: "peer".to_owned(),
-        gateway: [172, 16, number, 1].into(),
+        gateway: [172, 16, number, 1 - side].into(),
         metric: 1,
         state,
     });
-    let address = link.as_ref().map(|_| Ipv4Net::new([172, 16, number, 0].into(), 31).expect("a valid length"));
     (name(&text), Port { name: text, address, endpoint: false, link })
 }
 
@@ -190,7 +234,9 @@ prop_compose! {
     fn config()(
         endpoints in prop::collection::btree_map(100..103u8, 1..4u8, 0..3),
         tunnels in tunnels(),
-        links in prop::array::uniform3(prop::option::of(prop::sample::select(vec![LinkState::Active, LinkState::Closed]))),
+        links in prop::array::uniform3(prop::option::of(
+            (prop::sample::select(vec![LinkState::Active, LinkState::Closed]), 0..2u8),
+        )),
         groups in prop::collection::btree_map(
             (0..2u8, 0..2u8), (0..8u16, prop::collection::btree_set(0..8u16, 0..4)), 0..4,
         ),
@@ -293,10 +339,13 @@ proptest! {
             let Desired { state: wanted, .. } = desired(config, &host);
             let changes = diff(&wanted, &kernel.state);
             prop_assert_eq!(changes.len(), distance(&wanted, &kernel.state), "{:#?}", changes);
-            // Nothing is opened on the way, be it for a moment; what someone opened by hand is closed.
+            // Nothing is opened on the way, be it for a moment; what someone opened by hand is closed. And what stays is
+            // there all the time.
             let closed = kernel.open_tunnels().is_empty();
+            let before = kernel.state.clone();
             for change in &changes {
                 kernel.apply(change);
+                prop_assert_eq!(kernel.lacks(&before, &wanted), Vec::<String>::new(), "{} in {:#?}", change, changes);
                 prop_assert!(!closed || kernel.open_tunnels().is_empty(), "{} opens a tunnel", change);
             }
             // What nobody wants any more may stay in parameters; the rest is as wanted, and nothing is left to do.
