@@ -2,8 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use solana_pubkey::Pubkey;
-
+use dz_sdk::ledger::rpc::RpcArgs;
 use dz_service::LogFormat;
 
 use crate::policy::Policy;
@@ -12,18 +11,12 @@ use crate::policy::Policy;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "dz-activator", version)]
 pub struct Args {
-    /// The ledger's JSON-RPC address
-    #[arg(long, env = "DZ_RPC_URL", value_name = "URL", default_value = "http://127.0.0.1:8899")]
-    pub rpc_url: String,
-    /// The ledger's subscription address
-    #[arg(long, env = "DZ_WS_URL", value_name = "URL", default_value = "ws://127.0.0.1:8900")]
-    pub ws_url: String,
+    /// Where the chain is
+    #[command(flatten)]
+    pub chain: RpcArgs,
     /// Solana key file of the activator, which signs and pays
     #[arg(long, env = "DZ_KEYPAIR", value_name = "FILE")]
     pub keypair: PathBuf,
-    /// The serviceability program
-    #[arg(long, env = "DZ_PROGRAM_ID", value_name = "ADDRESS", default_value_t = dz_sdk::program::ID)]
-    pub program_id: Pubkey,
     /// How to allocate
     #[command(flatten)]
     pub policy: Policy,
@@ -64,9 +57,6 @@ mod tests {
     #[test]
     fn the_key_is_all_that_must_be_given() {
         let args = Args::try_parse_from(["dz-activator", "--keypair", "key.json"]).unwrap();
-        assert_eq!(args.rpc_url, "http://127.0.0.1:8899");
-        assert_eq!(args.ws_url, "ws://127.0.0.1:8900");
-        assert_eq!(args.program_id, dz_sdk::program::ID);
         assert_eq!(args.policy, Policy::default());
         assert_eq!(args.in_flight.get(), 8);
         assert_eq!(args.resync, Duration::from_secs(10));

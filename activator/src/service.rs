@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use dz_sdk::{Ledger, ledger::rpc::RpcLedger};
+use dz_sdk::Ledger;
 use dz_service::{log, notify, stop_signal};
 use solana_keypair::read_keypair_file;
 use solana_signer::Signer;
@@ -30,9 +30,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     let stop = stop_signal().context("waiting for signals")?;
     let key = keypair.pubkey();
-    let ledger: Arc<dyn Ledger> = Arc::new(RpcLedger::connect(&args.rpc_url, &args.ws_url, args.program_id, keypair));
+    let ledger: Arc<dyn Ledger> = Arc::new(args.chain.connect(keypair));
     let listen = listener.as_ref().map(TcpListener::local_addr).transpose()?.map(|address| address.to_string());
-    info!(%key, listen, rpc = args.rpc_url, program = %args.program_id, policy = ?args.policy, "started");
+    info!(%key, listen, rpc = args.chain.rpc_url, program = %args.chain.program_id, policy = ?args.policy, "started");
 
     let (metrics, status) = (Arc::new(Metrics::default()), Arc::new(Status::default()));
     let (ask_to_stop, asked) = watch::channel(false);

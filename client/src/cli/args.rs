@@ -3,13 +3,11 @@
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use dz_sdk::Ledger;
+use dz_sdk::{Ledger, ledger::rpc::RpcArgs};
+use solana_keypair::Keypair;
 
 use super::{entity, output::Format};
-use crate::{
-    api::DEFAULT_SOCKET,
-    chain::{self, ChainArgs},
-};
+use crate::{api::DEFAULT_SOCKET, chain};
 
 /// Connects this host to DoubleZero and shows how it is connected.
 #[derive(Debug, Parser)]
@@ -17,7 +15,7 @@ use crate::{
 pub struct Cli {
     /// Where the chain is and who pays.
     #[command(flatten)]
-    pub chain: ChainArgs,
+    pub chain: RpcArgs,
     /// Solana key file of who pays; what only reads needs none.
     #[arg(long, env = "DZ_KEYPAIR", global = true, value_name = "PATH")]
     pub keypair: Option<PathBuf>,
@@ -42,7 +40,8 @@ impl Cli {
     /// Connects to the ledger as who pays.
     pub fn connect(&self) -> anyhow::Result<Arc<dyn Ledger>> {
         let keypair = self.keypair.as_deref().map(chain::read_keypair).transpose()?;
-        Ok(self.chain.connect(keypair))
+        // Without a key nothing can be paid for, and a new one reads.
+        Ok(Arc::new(self.chain.connect(keypair.unwrap_or_else(Keypair::new))))
     }
 
     /// How to answer.

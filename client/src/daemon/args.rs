@@ -7,9 +7,10 @@ use dz_net::{
     gre::{Dataplane, HelperCommand},
     probe::ProbeConfig,
 };
+use dz_sdk::ledger::rpc::RpcArgs;
 use dz_service::LogFormat;
 
-use crate::{api::DEFAULT_SOCKET, chain::ChainArgs};
+use crate::api::DEFAULT_SOCKET;
 
 /// Holds this host's DoubleZero tunnels as the chain says.
 #[derive(Clone, Debug, clap::Parser)]
@@ -17,7 +18,7 @@ use crate::{api::DEFAULT_SOCKET, chain::ChainArgs};
 pub struct Args {
     /// Where the chain is
     #[command(flatten)]
-    pub chain: ChainArgs,
+    pub chain: RpcArgs,
     /// This client's address on the internet [default: the source address of the default route]
     #[arg(long, env = "DZ_CLIENT_IP", value_name = "ADDRESS")]
     pub client_ip: Option<Ipv4Addr>,

@@ -9,6 +9,7 @@ use dz_net::{
 };
 use dz_sdk::Ledger;
 use dz_service::{log, notify, stop_signal};
+use solana_keypair::Keypair;
 use tracing::info;
 
 use super::{
@@ -31,7 +32,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         None => client_ip::of_default_route()?,
     };
     let stop = stop_signal().context("waiting for signals")?;
-    let ledger = args.chain.connect(None);
+    // Nothing is ever sent, so any key will do as the payer.
+    let ledger = Arc::new(args.chain.connect(Keypair::new()));
     tokio::select! {
         result = serve(&args, client_ip, ledger) => result,
         () = stop => {

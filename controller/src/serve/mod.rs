@@ -16,10 +16,9 @@ use std::{
 };
 
 use anyhow::Context;
-use dz_sdk::{Ledger, NetworkView, ledger::rpc::RpcLedger};
+use dz_sdk::{Ledger, NetworkView, ledger::rpc::RpcArgs};
 use dz_service::{LogFormat, log, notify, stop_signal};
 use solana_keypair::Keypair;
-use solana_pubkey::Pubkey;
 use tokio::sync::watch;
 
 pub use self::{
@@ -34,15 +33,9 @@ pub type Views = watch::Receiver<Option<Arc<NetworkView>>>;
 /// Options of `dz-controller`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The ledger's JSON-RPC address
-    #[arg(long, env = "DZ_RPC_URL", default_value = "http://127.0.0.1:8899", value_name = "URL")]
-    pub rpc_url: String,
-    /// The ledger's WebSocket address
-    #[arg(long, env = "DZ_WS_URL", default_value = "ws://127.0.0.1:8900", value_name = "URL")]
-    pub ws_url: String,
-    /// The program, if it is not the usual one
-    #[arg(long, value_name = "PUBKEY")]
-    pub program_id: Option<Pubkey>,
+    /// Where the chain is
+    #[command(flatten)]
+    pub chain: RpcArgs,
     /// An address to serve on, besides the sockets that the service manager hands over; may be repeated
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<SocketAddr>,
@@ -150,9 +143,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = stop_signal().context("watch for signals")?;
     let listeners = listen::listeners(&args.listen)?;
     anyhow::ensure!(!listeners.is_empty(), "nothing to serve on: give --listen or hand sockets over (LISTEN_FDS)");
-    let program = args.program_id.unwrap_or(dz_sdk::program::ID);
     // Nothing is ever sent, so any key will do as the payer.
-    let ledger = RpcLedger::connect(args.rpc_url, args.ws_url, program, Keypair::new());
+    let ledger = args.chain.connect(Keypair::new());
     tokio::select! {
         result = serve(ledger.watch(), listeners) => result,
         () = stop => Ok(()),

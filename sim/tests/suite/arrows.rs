@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Left may use right; anything else of ours is forbidden.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("dz-serviceability", &[]),
-    ("dz-sdk", &["dz-serviceability"]),
+    ("dz-sdk", &["dz-service", "dz-serviceability"]),
     ("dz-net", &[]),
     ("dz-service", &[]),
     ("dz-activator", &["dz-sdk", "dz-service", "dz-serviceability"]),

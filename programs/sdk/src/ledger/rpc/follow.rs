@@ -1,9 +1,9 @@
 //! The task that keeps the view: subscribe, read everything, apply what comes, and start again after any gap.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use dz_service::Backoff;
 use futures_util::{FutureExt, Stream, StreamExt};
-use rand::{Rng, SeedableRng, rngs::SmallRng};
 use solana_pubsub_client::nonblocking::pubsub_client::PubsubClient;
 use solana_rpc_client_api::{
     config::{RpcTransactionLogsConfig, RpcTransactionLogsFilter},
@@ -19,10 +19,10 @@ use crate::{ledger::LedgerError, view::NetworkView};
 
 /// Follows for ever: after any end it waits a little, longer each time, and subscribes anew.
 pub(super) async fn follow(inner: Arc<Inner>, views: watch::Sender<Option<Arc<NetworkView>>>) {
-    let mut backoff = Backoff::new(&inner);
+    let mut backoff = inner.backoff();
     loop {
         let end = connection(&inner, &views, &mut backoff).await;
-        let pause = backoff.next();
+        let pause = backoff.next_wait();
         tracing::warn!(reason = %end, retry_in = ?pause, "the view of the ledger is not live");
         sleep(pause).await;
     }
@@ -117,7 +117,7 @@ fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
 /// peers.
 async fn read(inner: &Inner, views: &watch::Sender<Option<Arc<NetworkView>>>) -> Result<Replica, LedgerError> {
     let known = views.borrow().as_ref().map_or(0, |view| view.slot());
-    let mut backoff = Backoff::new(inner);
+    let mut backoff = inner.backoff();
     let deadline = Instant::now() + inner.options.request_timeout;
     loop {
         let Snapshot { slot, accounts } = inner.read_all().await?;
@@ -138,7 +138,7 @@ async fn read(inner: &Inner, views: &watch::Sender<Option<Arc<NetworkView>>>) ->
             let reason = format!("it answers as of slot {slot}, and slot {known} is known");
             return Err(LedgerError::Unavailable { url: inner.rpc_url.clone(), reason });
         }
-        sleep(backoff.next()).await;
+        sleep(backoff.next_wait()).await;
     }
 }
 
@@ -179,30 +179,5 @@ fn take_slot(replica: &mut Replica, update: &SlotUpdate) -> bool {
         | SlotUpdate::Frozen { .. }
         | SlotUpdate::Dead { .. }
         | SlotUpdate::Root { .. } => false,
-    }
-}
-
-/// Waits that double up to a limit, each between half and all of itself, so that clients do not come back in step.
-struct Backoff {
-    start: Duration,
-    limit: Duration,
-    current: Duration,
-    dice: SmallRng,
-}
-
-impl Backoff {
-    fn new(inner: &Inner) -> Self {
-        let (start, limit) = (inner.options.backoff_start, inner.options.backoff_limit);
-        Self { start, limit, current: start, dice: SmallRng::from_os_rng() }
-    }
-
-    fn next(&mut self) -> Duration {
-        let pause = self.current.mul_f64(self.dice.random_range(0.5..=1.0));
-        self.current = (self.current * 2).min(self.limit);
-        pause
-    }
-
-    fn reset(&mut self) {
-        self.current = self.start;
     }
 }

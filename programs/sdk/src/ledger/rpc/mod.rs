@@ -1,6 +1,7 @@
 //! The ledger over Solana's JSON-RPC and its subscriptions. Works against a validator and against the simulated
 //! ledger; asks nothing of either that the other does not do.
 
+mod args;
 mod error;
 mod follow;
 mod replica;
@@ -9,6 +10,7 @@ mod send;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use dz_service::Backoff;
 use dz_serviceability::state::DecodeError;
 use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_commitment_config::CommitmentConfig;
@@ -24,6 +26,7 @@ use solana_rpc_client_api::{
 use solana_signer::Signer;
 use tokio::{sync::watch, task::AbortHandle};
 
+pub use self::args::RpcArgs;
 use self::{error::unavailable, follow::follow};
 use super::{Landed, Ledger, LedgerError};
 use crate::view::{NetworkView, ViewError};
@@ -161,6 +164,11 @@ fn program_config() -> RpcProgramAccountsConfig {
 }
 
 impl Inner {
+    /// The waits between two attempts of anything.
+    fn backoff(&self) -> Backoff {
+        Backoff::new(self.options.backoff_start, self.options.backoff_limit, rand::random())
+    }
+
     async fn read_all(&self) -> Result<Snapshot, LedgerError> {
         let params = serde_json::json!([self.program.to_string(), program_config()]);
         let answer = self.rpc.send::<OptionalContext<Vec<RpcKeyedAccount>>>(RpcRequest::GetProgramAccounts, params);

@@ -44,7 +44,7 @@ impl Inner {
     /// Where it landed. The simulated ledger knows at once; a validator is asked again, less and less often.
     async fn landed(&self, signature: Signature, sent: &[Instruction]) -> Result<Landed, LedgerError> {
         let deadline = Instant::now() + self.options.landing_timeout;
-        let mut pause = self.options.backoff_start;
+        let mut backoff = self.backoff();
         loop {
             let reason = match self.rpc.get_signature_statuses(&[signature]).await {
                 Ok(answer) => match answer.value.into_iter().next().flatten() {
@@ -58,11 +58,11 @@ impl Inner {
                 },
                 Err(error) => error.to_string(),
             };
+            let pause = backoff.next_wait();
             if Instant::now() + pause > deadline {
                 return Err(LedgerError::Unavailable { url: self.rpc_url.clone(), reason });
             }
             sleep(pause).await;
-            pause = (pause * 2).min(self.options.backoff_limit);
         }
     }
 }
