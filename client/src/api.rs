@@ -6,12 +6,14 @@
 //! | `GET /v2/latency[?after=VERSION]` | [`Latency`] |
 //! | `POST /enable`, `POST /disable` | [`Status`] |
 //!
-//! With `after` the answer waits until it has a higher version than that, at most [`HOLD`]: who waits for a fact asks
-//! again with the version it has seen, and nobody polls.
+//! With `after` the answer waits until it has another version than that, at most [`HOLD`]: who waits for a fact asks
+//! again with the version it has seen, and nobody polls. Names are those that the live network's users know.
 
 use std::{net::Ipv4Addr, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+use crate::UnixTime;
 
 /// Where the daemon listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/var/run/doublezerod/doublezerod.sock";
@@ -22,12 +24,14 @@ pub const HOLD: Duration = Duration::from_secs(20);
 /// What the daemon holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Grows with every change of what follows.
+    /// Grows with every change of what follows; starts anew with the daemon.
     pub version: u64,
     /// False when it was told to hold no tunnels.
     pub reconciler_enabled: bool,
     /// The client's own address.
     pub client_ip: Ipv4Addr,
+    /// What the network is called.
+    pub network: String,
     /// The chain's revision it has acted on; none before the first reading.
     pub slot: Option<u64>,
     /// True when its tunnels are what that revision says.
@@ -47,25 +51,64 @@ pub struct Service {
     pub tunnel_dst: Ipv4Addr,
     /// The address the user is known by inside.
     pub doublezero_ip: Ipv4Addr,
+    /// Whether it carries traffic.
+    pub doublezero_status: SessionStatus,
     /// Service as the chain names it, such as `IBRL`.
     pub user_type: String,
-    /// Whether it carries traffic.
-    pub session: Session,
     /// Code of the device it ends on.
     pub current_device: String,
-    /// Code of the metro it stands in.
-    pub metro: String,
+    /// Median round-trip time to the endpoint it ends on. None while it does not answer.
+    pub current_device_rtt_nanoseconds: Option<u64>,
+    /// Probes to that endpoint without an answer, in percent. None before the first round.
+    pub current_device_loss_percentage: Option<u8>,
     /// Code of the device that is fastest from here; the one it ends on unless another is clearly faster. None while
     /// nothing answers.
     pub lowest_latency_device: Option<String>,
+    /// Code of the metro it ends in.
+    pub metro: String,
     /// Code of the tenant, if any.
     pub tenant: Option<String>,
-    /// Codes of the groups it publishes to.
-    pub publisher: Vec<String>,
-    /// Codes of the groups it subscribes to.
-    pub subscriber: Vec<String>,
+    /// Codes of the groups it has a role in.
+    pub multicast_groups: MulticastGroups,
+    /// The same groups, one by one.
+    pub subscriptions: Vec<Subscription>,
     /// What is wrong with it, when something is.
     pub error: Option<String>,
+}
+
+/// The session of a tunnel, and since when it is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// Whether the tunnel carries traffic.
+    pub session_status: Session,
+    /// When it became so. None while the tunnel is not there to be asked.
+    pub last_session_update: Option<UnixTime>,
+}
+
+/// Codes of groups by role, each list in the order of the groups' addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MulticastGroups {
+    /// Groups it publishes to.
+    pub publisher: Vec<String>,
+    /// Groups it subscribes to.
+    pub subscriber: Vec<String>,
+}
+
+/// A group that a tunnel has a role in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Account of the group.
+    pub pubkey: String,
+    /// Its code.
+    pub code: String,
+    /// Its address.
+    pub multicast_ip: Ipv4Addr,
+    /// Bits per second that its publishers may send together.
+    pub max_bandwidth: u64,
+    /// True when the tunnel publishes to it.
+    pub publisher: bool,
+    /// True when the tunnel subscribes to it.
+    pub subscriber: bool,
 }
 
 /// Whether a tunnel carries traffic, judged by probing the far overlay address.
@@ -84,7 +127,7 @@ pub enum Session {
 /// The newest probe round of every endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
-    /// Grows with every round.
+    /// Grows with every round; starts anew with the daemon.
     pub version: u64,
     /// True once every endpoint that the chain showed at `slot` has been probed.
     pub ready: bool,
@@ -117,6 +160,6 @@ pub struct EndpointLatency {
     pub loss_percentage: u8,
     /// True when at least one probe was answered.
     pub reachable: bool,
-    /// When a probe was answered last, in this round or an earlier one: seconds since 1970.
-    pub last_seen: Option<u64>,
+    /// When a probe was answered last, in this round or an earlier one.
+    pub last_seen: Option<UnixTime>,
 }

@@ -5,5 +5,7 @@ pub mod chain;
 pub mod cli;
 pub mod daemon;
 pub mod select;
+mod unix_time;
 
 pub use dz_service::LogFormat;
+pub use unix_time::UnixTime;

@@ -73,8 +73,8 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let Client { ledger, daemon, waiting } = client;
-    let client_ip = daemon.status(None).await?.client_ip;
-    let view = ledger.snapshot().await?;
+    let client_ip = waiting.for_status(daemon).await?.client_ip;
+    let view = waiting.for_snapshot(ledger).await?;
     let (own, foreign): (Vec<(Pubkey, User)>, Vec<_>) = view
         .users_of_client(client_ip)
         .filter(|(_, user)| what.covers(user) && user.status != UserStatus::Banned)

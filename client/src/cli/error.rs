@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use dz_sdk::{LedgerError, build::BuildError};
+use dz_sdk::{LedgerError, build::BuildError, program::error::ServiceabilityError};
 use solana_pubkey::Pubkey;
 
 use super::{daemon::DaemonError, exit::Exit};
@@ -94,7 +94,7 @@ impl CommandError {
             Self::Daemon(DaemonError::Unavailable { .. } | DaemonError::Answer { .. }) => Exit::DaemonUnavailable,
             Self::Daemon(DaemonError::NotPermitted { .. }) => Exit::SocketNotPermitted,
             Self::Ledger(LedgerError::Unavailable { .. }) => Exit::LedgerUnavailable,
-            Self::Ledger(LedgerError::Refused { .. }) => Exit::Refused,
+            Self::Ledger(LedgerError::Refused { error, .. }) => of_refusal(*error),
             Self::Ledger(LedgerError::Failed(_) | LedgerError::View(_)) | Self::Other(_) => Exit::Other,
             Self::Build(BuildError::NoAccessPass { .. }) => Exit::NoAccessPass,
             Self::Build(_) => Exit::Unknown,
@@ -110,11 +110,25 @@ impl CommandError {
     }
 }
 
+/// The exit code of the program's own words. What the access pass forbids is so whether the command line or, in a
+/// race, the program finds it.
+fn of_refusal(error: ServiceabilityError) -> Exit {
+    use ServiceabilityError::{
+        PassBanned, PassExpired, PassMulticastFull, PassUnicastFull, PublishNotAllowed, SubscribeNotAllowed,
+        TenantNotAllowed, TenantRequired, UserBanned,
+    };
+    match error {
+        PassExpired | PassUnicastFull | PassMulticastFull | TenantRequired | TenantNotAllowed | PublishNotAllowed
+        | SubscribeNotAllowed => Exit::NotAllowed,
+        PassBanned | UserBanned => Exit::Banned,
+        _ => Exit::Refused,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
 
-    use dz_sdk::program::error::ServiceabilityError;
     use rstest::rstest;
 
     use super::*;
@@ -150,6 +164,16 @@ mod tests {
         LedgerError::Refused { instruction: 0, error: ServiceabilityError::DeviceFull }.into(),
         6,
         "the device has no free seat"
+    )]
+    #[case(
+        LedgerError::Refused { instruction: 0, error: ServiceabilityError::PassExpired }.into(),
+        12,
+        "the access pass has expired"
+    )]
+    #[case(
+        LedgerError::Refused { instruction: 0, error: ServiceabilityError::UserBanned }.into(),
+        13,
+        "the user is banned"
     )]
     #[case(LedgerError::Failed("no fee".to_owned()).into(), 1, "transaction failed: no fee")]
     #[case(BuildError::NoConfig.into(), 10, "the network is not initialised")]

@@ -1,45 +1,45 @@
 //! `doublezero latency`: how far each endpoint is.
 
-use std::{
-    io::Write,
-    time::{Duration, SystemTime},
-};
+use std::io::Write;
 
 use super::{
     daemon::Daemon,
     error::CommandError,
     output::{self, Format, Row},
+    wait::Waiting,
 };
 use crate::api::EndpointLatency;
 
 impl Row for EndpointLatency {
+    /// The first seven are those that the live network's users know.
     const COLUMNS: &'static [&'static str] =
-        &["Pubkey", "Code", "IP", "Interface", "Min", "Median", "Max", "Loss", "Reachable", "Last Seen"];
+        &["Pubkey", "Code", "IP", "Min", "Max", "Avg", "Reachable", "Median", "Loss", "Interface", "Last Seen"];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.device_pk.clone(),
             self.device_code.clone(),
             self.device_ip.to_string(),
-            self.interface_name.clone(),
             output::millis(self.min_latency_ns),
-            output::millis(self.median_latency_ns),
             output::millis(self.max_latency_ns),
-            format!("{}%", self.loss_percentage),
+            output::millis(self.avg_latency_ns),
             self.reachable.to_string(),
-            self.last_seen.map_or_else(
-                || "-".to_owned(),
-                |seconds| {
-                    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
-                },
-            ),
+            output::millis(self.median_latency_ns),
+            format!("{}%", self.loss_percentage),
+            self.interface_name.clone(),
+            output::or_dash(self.last_seen),
         ]
     }
 }
 
 /// Prints the newest result of each endpoint.
-pub async fn run(daemon: &Daemon, format: Format, out: &mut dyn Write) -> Result<(), CommandError> {
-    let latency = daemon.latency(None).await?;
+pub async fn run(
+    daemon: &Daemon,
+    waiting: &Waiting<'_>,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let latency = waiting.for_latencies(daemon).await?;
     match format {
         Format::Json => output::json(out, &latency),
         Format::Table => output::rows(out, format, &latency.results),

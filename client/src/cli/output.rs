@@ -61,9 +61,14 @@ pub fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     writeln!(out)
 }
 
+/// A value as people read it, or `-`.
+pub fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
 /// A time as people read it, or `-`.
 pub fn millis(nanos: Option<u64>) -> String {
-    nanos.map_or_else(|| "-".to_owned(), |nanos| format!("{:.3}ms", nanos as f64 / 1e6))
+    or_dash(nanos.map(|nanos| format!("{:.3}ms", nanos as f64 / 1e6)))
 }
 
 /// A list as people read it, or `-`.

@@ -25,7 +25,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     run_with(args, &Cli::connect, &mut std::io::stdout(), &mut std::io::stderr()).await
 }
 
-/// Runs the command line: the answer goes to `out`; why there is none goes to `err`, in one piece.
+/// Runs the command line: the answer goes to `out`; why there is none, in one piece, and warnings go to `err`.
 pub async fn run_with(
     args: impl IntoIterator<Item = OsString>,
     connector: Connector<'_>,
@@ -44,7 +44,7 @@ pub async fn run_with(
             return if wanted { Exit::Done } else { Exit::Usage };
         }
     };
-    match execute(&cli, connector, out).await {
+    match execute(&cli, connector, out, err).await {
         Ok(()) => Exit::Done,
         Err(error) => {
             let exit = error.exit();
@@ -67,16 +67,21 @@ fn error_text(error: &CommandError) -> String {
     }
 }
 
-async fn execute(cli: &Cli, connector: Connector<'_>, out: &mut (dyn Write + Send)) -> Result<(), CommandError> {
+async fn execute(
+    cli: &Cli,
+    connector: Connector<'_>,
+    out: &mut (dyn Write + Send),
+    err: &mut (dyn Write + Send),
+) -> Result<(), CommandError> {
     let daemon = Daemon::at(&cli.socket);
     let format = cli.format();
     let progress = progress::for_stderr();
     let waiting = Waiting::new(cli.timeout, progress.as_ref());
     match &cli.command {
-        Command::Status => status::run(&daemon, format, out).await,
-        Command::Latency => latency::run(&daemon, format, out).await,
+        Command::Status => status::run(&daemon, &waiting, format, out).await,
+        Command::Latency => latency::run(&daemon, &waiting, format, out).await,
         Command::Enable | Command::Disable => {
-            let status = daemon.enable(matches!(cli.command, Command::Enable)).await?;
+            let status = waiting.for_enabled(&daemon, matches!(cli.command, Command::Enable)).await?;
             match format {
                 output::Format::Json => output::json(out, &status),
                 output::Format::Table if status.reconciler_enabled => writeln!(out, "enabled"),
@@ -105,7 +110,7 @@ async fn execute(cli: &Cli, connector: Connector<'_>, out: &mut (dyn Write + Sen
             };
             let change = RoleChange { verb, groups: args.groups.clone(), endpoint: args.endpoint };
             let client = Client { ledger: ledger.as_ref(), daemon: &daemon, waiting };
-            client.change_roles(&change, format, out).await
+            client.change_roles(&change, format, out, err).await
         }
         Command::Entity(command) => {
             let ledger = connector(cli)?;

@@ -14,6 +14,10 @@ use crate::{
 
 /// What to look at when the activator does not do its part.
 pub(super) const ACTIVATOR: &str = "is the activator running?";
+/// What to look at when the daemon does not do its part.
+const DAEMON: &str = "see the log of doublezerod";
+/// What to look at when the ledger does not answer.
+const LEDGER: &str = "see whether the ledger makes progress";
 
 /// The deadline of a command, and where it tells what it waits for.
 pub struct Waiting<'a> {
@@ -28,11 +32,41 @@ impl<'a> Waiting<'a> {
         Self { started: Instant::now(), limit, progress }
     }
 
+    /// Asks the daemon for its tunnels as they are now.
+    pub async fn for_status(&self, daemon: &Daemon) -> Result<Status, CommandError> {
+        self.for_answer(async { Ok(daemon.status(None).await?) }).await
+    }
+
+    /// Asks the daemon for its newest probe round.
+    pub async fn for_latencies(&self, daemon: &Daemon) -> Result<Latency, CommandError> {
+        self.for_answer(async { Ok(daemon.latency(None).await?) }).await
+    }
+
+    /// Lets the daemon hold tunnels, or makes it hold none, and waits until it acts accordingly.
+    pub async fn for_enabled(&self, daemon: &Daemon, enabled: bool) -> Result<Status, CommandError> {
+        let status = self.for_answer(async { Ok(daemon.enable(enabled).await?) }).await?;
+        if status.reconciler_enabled == enabled {
+            return Ok(status);
+        }
+        let step = "doublezerod to act on it";
+        self.for_daemon(daemon, step, DAEMON, |status| (status.reconciler_enabled == enabled).then(|| status.clone()))
+            .await
+    }
+
+    async fn for_answer<T>(&self, asked: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+        self.bounded("doublezerod to answer", DAEMON, asked).await
+    }
+
+    /// Reads the whole chain.
+    pub async fn for_snapshot(&self, ledger: &dyn Ledger) -> Result<Arc<NetworkView>, CommandError> {
+        self.bounded("the ledger to answer", LEDGER, async { Ok(ledger.snapshot().await?) }).await
+    }
+
     /// Sends a transaction and waits until it has landed; returns the slot from which on the chain shows its effect.
     pub async fn for_landing(&self, ledger: &dyn Ledger, instructions: &[Instruction]) -> Result<u64, CommandError> {
         let step = "the transaction to land";
         self.progress.waiting(step);
-        self.bounded(step, "see whether the ledger makes progress; the transaction may still land", async {
+        self.bounded(step, &format!("{LEDGER}; the transaction may still land"), async {
             Ok(ledger.send(instructions).await?.slot)
         })
         .await

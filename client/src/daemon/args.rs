@@ -19,9 +19,13 @@ pub struct Args {
     /// Where the chain is
     #[command(flatten)]
     pub chain: RpcArgs,
-    /// This client's address on the internet [default: the source address of the default route]
+    /// This client's address on the internet, also where a translator gives it [default: the source address of the
+    /// default route]
     #[arg(long, env = "DZ_CLIENT_IP", value_name = "ADDRESS")]
     pub client_ip: Option<Ipv4Addr>,
+    /// What this network is called, for people to read
+    #[arg(long, env = "DZ_NETWORK", value_name = "NAME", default_value = "localnet")]
+    pub network: String,
     /// Where the command line is served
     #[arg(long, env = "DZ_SOCKET", value_name = "PATH", default_value = DEFAULT_SOCKET)]
     pub socket: PathBuf,
@@ -38,6 +42,9 @@ pub struct Args {
     /// How endpoints are probed
     #[command(flatten)]
     pub probe: ProbeArgs,
+    /// How long a tunnel's far end may be silent until the tunnel counts as down
+    #[arg(long, env = "DZ_HOLD_TIME", value_name = "DURATION", default_value = "3s", value_parser = more_than_zero)]
+    pub hold_time: Duration,
     /// The form of log lines
     #[arg(long, env = "DZ_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -59,7 +66,7 @@ pub struct ProbeArgs {
     #[arg(long = "probe-concurrency", value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// Time from one round to the next; new endpoints are probed at once
-    #[arg(long = "probe-period", value_name = "DURATION", default_value = "30s", value_parser = period)]
+    #[arg(long = "probe-period", value_name = "DURATION", default_value = "30s", value_parser = more_than_zero)]
     pub period: Duration,
 }
 
@@ -76,10 +83,10 @@ impl ProbeArgs {
     }
 }
 
-fn period(text: &str) -> Result<Duration, String> {
+fn more_than_zero(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(period) if period.is_zero() => Err("expected more than 0 seconds".to_owned()),
-        Ok(period) => Ok(period),
+        Ok(time) if time.is_zero() => Err("expected more than 0 seconds".to_owned()),
+        Ok(time) => Ok(time),
         Err(error) => Err(error.to_string()),
     }
 }

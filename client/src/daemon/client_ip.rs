@@ -1,11 +1,13 @@
 //! Which address this client is known by on the internet.
 
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 
 use dz_sdk::program::network::is_global;
 
+use super::source;
+
 /// Some host of the internet; nothing is sent to it.
-const SOMEWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(8, 8, 8, 8), 53);
+const SOMEWHERE: Ipv4Addr = Ipv4Addr::new(8, 8, 8, 8);
 
 /// Why the address is not known.
 #[derive(Debug, thiserror::Error)]
@@ -19,12 +21,8 @@ pub(super) enum ClientIpError {
 }
 
 /// The source address of the default route.
-///
-/// Connecting a datagram socket makes the kernel choose route and source, and sends nothing.
 pub(super) fn of_default_route() -> Result<Ipv4Addr, ClientIpError> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.connect(SOMEWHERE)?;
-    match socket.local_addr()?.ip() {
+    match source::routed(SOMEWHERE)? {
         IpAddr::V4(address) if is_global(address) => Ok(address),
         address => Err(ClientIpError::NotPublic(address)),
     }

@@ -17,6 +17,17 @@ pub const TUNNEL_MTU: u32 = 1476;
 /// Hops of the outer packet, as the live client sets them.
 pub const TUNNEL_TTL: u8 = 64;
 
+/// A group that a tunnel has a role in, beside its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its account.
+    pub account: Pubkey,
+    /// Its code.
+    pub code: String,
+    /// Bits per second that its publishers may send together.
+    pub max_bandwidth: u64,
+}
+
 /// One tunnel as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredTunnel {
@@ -28,7 +39,7 @@ pub struct DesiredTunnel {
     pub metro: String,
     /// Code of the tenant, if any.
     pub tenant: Option<String>,
-    /// Outer source: the client's address.
+    /// Outer source: the client's address, or what a translator turns into it.
     pub local: Ipv4Addr,
     /// Outer destination: the endpoint.
     pub remote: Ipv4Addr,
@@ -40,10 +51,10 @@ pub struct DesiredTunnel {
     pub dz_ip: Ipv4Addr,
     /// The other users it reaches: a route through the tunnel for each.
     pub peers: BTreeSet<Ipv4Addr>,
-    /// Groups it sends to, by address, with their codes.
-    pub publish: BTreeMap<Ipv4Addr, String>,
-    /// Groups it receives, by address, with their codes.
-    pub subscribe: BTreeMap<Ipv4Addr, String>,
+    /// Groups it sends to, by address.
+    pub publish: BTreeMap<Ipv4Addr, Group>,
+    /// Groups it receives, by address.
+    pub subscribe: BTreeMap<Ipv4Addr, Group>,
 }
 
 impl DesiredTunnel {
@@ -66,10 +77,13 @@ pub fn desired(view: &NetworkView, client_ip: Ipv4Addr) -> BTreeMap<Pubkey, Desi
 
 fn tunnel(view: &NetworkView, user: &User) -> Option<DesiredTunnel> {
     let allocation = user.allocation.as_ref()?;
-    let groups = |keys: &[Pubkey]| -> BTreeMap<Ipv4Addr, String> {
+    let groups = |keys: &[Pubkey]| -> BTreeMap<Ipv4Addr, Group> {
         keys.iter()
-            .filter_map(|key| view.group(key))
-            .filter_map(|group| Some((group.address?.ip, group.code.clone())))
+            .filter_map(|key| {
+                let group = view.group(key)?;
+                let (code, max_bandwidth) = (group.code.clone(), group.max_bandwidth);
+                Some((group.address?.ip, Group { account: *key, code, max_bandwidth }))
+            })
             .collect()
     };
     let device = view.device(&user.device)?;

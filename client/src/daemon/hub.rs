@@ -62,9 +62,10 @@ impl<T: Versioned> Told<T> {
         });
     }
 
-    /// The value once its version is higher than `after`, or as it is when it does not change for [`HOLD`].
+    /// The value once its version is another than `after`, or as it is when it does not change for [`HOLD`]. Who asks
+    /// with a version that an earlier daemon told has an answer at once.
     pub(super) async fn after(&self, after: u64) -> T {
-        self.until(|value| value.version() > after).await
+        self.until(|value| value.version() != after).await
     }
 
     /// The value once it is so, or as it is when it is not for [`HOLD`].
@@ -91,6 +92,7 @@ mod tests {
             version: 7,
             reconciler_enabled: enabled,
             client_ip: Ipv4Addr::new(9, 0, 0, 1),
+            network: "localnet".to_owned(),
             slot: None,
             settled: true,
             services: Vec::new(),
@@ -115,6 +117,12 @@ mod tests {
         });
         told.tell(status(false));
         assert!(!waiting.await.unwrap().reconciler_enabled);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_knows_another_daemon_s_version_does_not_wait() {
+        let told = Told::new(status(true));
+        assert_eq!(told.after(12).await, status(true));
     }
 
     #[tokio::test]

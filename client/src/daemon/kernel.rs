@@ -4,7 +4,10 @@
 //! A membership lives as long as the socket that asked for it, so it ends with the daemon and is made anew by the
 //! next one; everything else stays as a killed daemon left it and is adopted.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use dz_net::{
     gre::{TunnelError, TunnelSpec, Tunnels},
@@ -42,6 +45,14 @@ pub(super) enum KernelError {
     },
 }
 
+/// What a host was found to have.
+pub(super) struct Found {
+    /// The daemon's tunnels.
+    pub(super) tunnels: Actual,
+    /// Addresses of everything else.
+    pub(super) addresses: BTreeSet<Ipv4Addr>,
+}
+
 /// The part of the host that is the daemon's.
 pub(super) struct Kernel {
     tunnels: Box<dyn Tunnels>,
@@ -57,8 +68,8 @@ impl Kernel {
     }
 
     /// What there is.
-    pub(super) async fn read(&mut self) -> Result<Actual, KernelError> {
-        let mut actual = Actual::new();
+    pub(super) async fn read(&mut self) -> Result<Found, KernelError> {
+        let (mut actual, mut addresses) = (Actual::new(), BTreeSet::new());
         let mut by_index = BTreeMap::new();
         let links = self.netlink.links().await?;
         // Who leaves an interface by deleting it has left its groups: such a socket holds nothing any more.
@@ -81,8 +92,14 @@ impl Kernel {
             actual.insert(name, have);
         }
         for addr in self.netlink.addrs().await? {
-            if let Some(tunnel) = by_index.get(&addr.index).and_then(|name| actual.get_mut(name)) {
-                tunnel.addresses.insert(Address { net: addr.address, link_scope: addr.scope == Scope::Link });
+            match by_index.get(&addr.index).and_then(|name| actual.get_mut(name)) {
+                Some(tunnel) => {
+                    let address = Address { net: addr.address, link_scope: addr.scope == Scope::Link };
+                    tunnel.addresses.insert(address);
+                }
+                None => {
+                    addresses.insert(addr.address.addr());
+                }
             }
         }
         for route in self.netlink.routes().await? {
@@ -95,7 +112,7 @@ impl Kernel {
                 tunnel.routes.insert(key, route.source);
             }
         }
-        Ok(actual)
+        Ok(Found { tunnels: actual, addresses })
     }
 
     /// Makes one change. What is so already is fine.

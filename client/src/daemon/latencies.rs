@@ -1,4 +1,5 @@
-//! How far each endpoint is: probes all of them once a period, new ones at once.
+//! How far each endpoint is: probes all of them once a period, new ones at once, and those that have just fallen silent
+//! again soon.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +19,10 @@ use super::{
     hub::Told,
     targets::{Endpoint, Target, targets},
 };
-use crate::api::{EndpointLatency, Latency};
+use crate::{
+    UnixTime,
+    api::{EndpointLatency, Latency},
+};
 
 /// Longer than any round takes.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,7 +34,13 @@ enum Kind {
     New,
     /// All there are.
     All,
+    /// Those that fell silent a moment ago, after this pause. A new endpoint is on chain before its device has it, and one
+    /// lost round should not keep a device away for a whole period.
+    Again(Duration),
 }
+
+/// The first pause before a silent endpoint is probed again; doubles each time until the next round of all is nearer.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Probes until the ledger's subscription ends.
 pub(super) async fn keep_measuring(
@@ -58,7 +68,16 @@ pub(super) async fn keep_measuring(
             }
             Some((kind, results)) = rounds.next() => {
                 match results {
-                    Ok(results) => known.take(results, SystemTime::now()),
+                    Ok(results) => {
+                        let silent = known.take(results, SystemTime::now());
+                        let (silent, pause) = match kind {
+                            Kind::New | Kind::All => (silent.new, FIRST_PAUSE),
+                            Kind::Again(pause) => (silent.all, 2 * pause),
+                        };
+                        if !silent.is_empty() && pause < period {
+                            rounds.push(round(Kind::Again(pause), config.clone(), silent));
+                        }
+                    }
                     // Without a raw socket nothing can be measured; the next round tries again.
                     Err(error) => warn!(%error, "endpoints are not probed"),
                 }
@@ -81,6 +100,9 @@ async fn round(
     config: ProbeConfig,
     addresses: BTreeSet<Ipv4Addr>,
 ) -> (Kind, Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError>) {
+    if let Kind::Again(pause) = kind {
+        sleep(pause).await;
+    }
     let results = async { Prober::open(config)?.round(addresses).await };
     (kind, results.await)
 }
@@ -91,6 +113,15 @@ struct Measured {
     result: ProbeResult,
     /// When it was answered last, in this round or an earlier one.
     last_seen: Option<SystemTime>,
+}
+
+/// Endpoints of a round that did not answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Silent {
+    /// All of them.
+    all: BTreeSet<Ipv4Addr>,
+    /// Those that had answered before, or had never been asked.
+    new: BTreeSet<Ipv4Addr>,
 }
 
 /// The endpoints of the newest view and the newest result of each.
@@ -120,11 +151,17 @@ impl Known {
         self.endpoints.keys().map(|(_, address)| *address).collect()
     }
 
-    /// Takes results in; those of endpoints that went in the meantime are nobody's any more.
-    fn take(&mut self, results: BTreeMap<Ipv4Addr, ProbeResult>, now: SystemTime) {
+    /// Takes results in and returns who did not answer; endpoints that went in the meantime are nobody's any more.
+    fn take(&mut self, results: BTreeMap<Ipv4Addr, ProbeResult>, now: SystemTime) -> Silent {
+        let mut silent = Silent::default();
         for (address, result) in results.into_iter().filter(|(address, _)| self.asked.contains(address)) {
             let before = self.results.get(&address);
-            if before.map(|before| before.result.reachable()) != Some(result.reachable()) {
+            let news = before.map(|before| before.result.reachable()) != Some(result.reachable());
+            if !result.reachable() {
+                silent.all.insert(address);
+                silent.new.extend(news.then_some(address));
+            }
+            if news {
                 info!(
                     endpoint = %address, reachable = result.reachable(), rtt = ?result.median(),
                     error = result.last_error, "endpoint probed"
@@ -134,6 +171,7 @@ impl Known {
             let last_seen = if result.reachable() { Some(now) } else { earlier };
             self.results.insert(address, Measured { result, last_seen });
         }
+        silent
     }
 
     fn latency(&self) -> Latency {
@@ -153,7 +191,7 @@ impl Known {
                     max_latency_ns: result.max().map(nanos),
                     loss_percentage: percent(result),
                     reachable: result.reachable(),
-                    last_seen: last_seen.map(seconds),
+                    last_seen: last_seen.map(UnixTime::from),
                 })
             })
             .collect();
@@ -167,11 +205,6 @@ impl Known {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Since 1970.
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Lost probes in percent, never 100 while one was answered and never 0 while one was lost.
@@ -217,18 +250,26 @@ mod tests {
         };
         assert!(!known.latency().ready);
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        known.take(BTreeMap::from([(address, result(3, 3))]), at(100));
+        assert_eq!(known.take(BTreeMap::from([(address, result(3, 3))]), at(100)), Silent::default());
         let up = known.latency();
-        assert_eq!((up.ready, up.results[0].reachable, up.results[0].last_seen), (true, true, Some(100)));
+        assert_eq!((up.ready, up.results[0].reachable, up.results[0].last_seen), (true, true, Some(at(100).into())));
         assert_eq!(up.results[0].median_latency_ns, Some(2_000_000));
-        known.take(BTreeMap::from([(address, result(3, 0))]), at(200));
+        let one = BTreeSet::from([address]);
+        let silent = known.take(BTreeMap::from([(address, result(3, 0))]), at(200));
+        assert_eq!(silent, Silent { all: one.clone(), new: one.clone() });
+        // It is news only once.
+        let silent = known.take(BTreeMap::from([(address, result(3, 0))]), at(250));
+        assert_eq!(silent, Silent { all: one, new: BTreeSet::new() });
         let down = known.latency();
-        assert_eq!((down.ready, down.results[0].reachable, down.results[0].last_seen), (true, false, Some(100)));
+        assert_eq!(
+            (down.ready, down.results[0].reachable, down.results[0].last_seen),
+            (true, false, Some(at(100).into()))
+        );
         let times = [down.results[0].min_latency_ns, down.results[0].avg_latency_ns, down.results[0].max_latency_ns];
         assert_eq!((down.results[0].median_latency_ns, times), (None, [None; 3]));
         // What comes in for an endpoint that is gone is nobody's.
         known.asked.clear();
-        known.take(BTreeMap::from([(address, result(3, 3))]), at(300));
+        assert_eq!(known.take(BTreeMap::from([(address, result(3, 0))]), at(300)), Silent::default());
         assert_eq!(known.latency(), down);
     }
 }

@@ -14,6 +14,7 @@ mod server;
 mod service;
 mod session;
 mod sessions;
+mod source;
 pub mod targets;
 
 pub use args::{Args, ProbeArgs};

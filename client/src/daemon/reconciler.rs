@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Duration,
 };
@@ -21,14 +21,15 @@ use tracing::{debug, info, warn};
 
 use super::{
     changes::{Actual, ActualTunnel, Wanted, changes},
-    desired::{DesiredTunnel, desired},
+    desired::{DesiredTunnel, Group, desired},
     hub::Told,
-    kernel::{Kernel, KernelError},
+    kernel::{Found, Kernel, KernelError},
     names,
     session::Subject,
     sessions::Sessions,
+    source,
 };
-use crate::api::{Service, Session, Status};
+use crate::api::{MulticastGroups, Service, Session, SessionStatus, Status, Subscription};
 
 /// How often changes are made in one go before what is left waits for its next turn. One round suffices; another
 /// meets what happened during the first, such as a change by hand.
@@ -85,13 +86,20 @@ struct Turn {
 }
 
 impl Reconciler {
-    pub(super) fn new(client_ip: Ipv4Addr, kernel: Kernel, inputs: Inputs, told: Told<Status>) -> Self {
+    /// Tunnels count as down when their far ends were silent for `hold_time`.
+    pub(super) fn new(
+        client_ip: Ipv4Addr,
+        kernel: Kernel,
+        inputs: Inputs,
+        hold_time: Duration,
+        told: Told<Status>,
+    ) -> Self {
         let seed = u64::from(u32::from(client_ip));
         Self {
             client_ip,
             kernel,
             inputs,
-            sessions: Sessions::new(),
+            sessions: Sessions::new(hold_time),
             told,
             retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, seed),
             calm: Backoff::new(FIRST_CALM, LONGEST_CALM, seed),
@@ -180,8 +188,9 @@ impl Reconciler {
         let mut failures = BTreeMap::new();
         let mut made = 0;
         for round in 0.. {
-            let actual = self.kernel.read().await?;
-            let wanted = self.wanted(desired, &actual);
+            let Found { tunnels: actual, addresses } = self.kernel.read().await?;
+            let sourced = source::assign(desired, &addresses, &actual, routed);
+            let wanted = self.wanted(&sourced, &actual);
             let left = changes(&wanted, &actual);
             if left.is_empty() || round == ROUNDS || !failures.is_empty() {
                 self.sessions.follow(subjects(&wanted, &actual));
@@ -212,27 +221,31 @@ impl Reconciler {
             .into_iter()
             .map(|(name, tunnel)| {
                 let have = actual.get(&name).filter(|have| have.pair == Some((tunnel.local, tunnel.remote)));
-                let session =
-                    have.map_or(Session::Pending, |have| self.sessions.of(&subject(&name, &tunnel, have.ifindex)));
+                let session = self.session(&name, &tunnel, have).session_status;
                 (name, Wanted { tunnel, session })
             })
             .collect()
     }
 
+    /// What a tunnel's far end said last; nothing of one that is not there.
+    fn session(&self, name: &str, tunnel: &DesiredTunnel, have: Option<&ActualTunnel>) -> SessionStatus {
+        match have {
+            Some(have) => self.sessions.of(&subject(name, tunnel, have.ifindex)),
+            None => SessionStatus { session_status: Session::Pending, last_session_update: None },
+        }
+    }
+
     fn tell(&self, view: Option<&NetworkView>, enabled: bool, outcome: &Outcome) {
-        let services = outcome.wanted.iter().map(|(name, wanted)| {
-            let have = outcome.actual.get(name);
-            let session =
-                have.map_or(Session::Pending, |have| self.sessions.of(&subject(name, &wanted.tunnel, have.ifindex)));
-            service(name, &wanted.tunnel, session, outcome.failures.get(name))
+        let services = outcome.wanted.iter().map(|(name, Wanted { tunnel, .. })| {
+            let session = self.session(name, tunnel, outcome.actual.get(name));
+            service(name, tunnel, session, outcome.failures.get(name))
         });
         self.told.tell(Status {
-            version: 0,
             reconciler_enabled: enabled,
-            client_ip: self.client_ip,
             slot: view.map(NetworkView::slot),
             settled: outcome.settled,
             services: services.collect(),
+            ..self.told.now()
         });
     }
 
@@ -240,6 +253,14 @@ impl Reconciler {
         debug!("the ledger has not been read yet");
         self.told.tell(Status { reconciler_enabled: true, settled: false, ..self.told.now() });
         Turn::default()
+    }
+}
+
+/// The address that the kernel sends from to an endpoint; none while no route leads there.
+fn routed(endpoint: Ipv4Addr) -> Option<Ipv4Addr> {
+    match source::routed(endpoint).ok()? {
+        IpAddr::V4(source) => Some(source),
+        IpAddr::V6(_) => None,
     }
 }
 
@@ -260,21 +281,33 @@ fn subjects(wanted: &BTreeMap<String, Wanted>, actual: &Actual) -> BTreeSet<Subj
         .collect()
 }
 
-fn service(name: &str, tunnel: &DesiredTunnel, session: Session, error: Option<&String>) -> Service {
+fn service(name: &str, tunnel: &DesiredTunnel, session: SessionStatus, error: Option<&String>) -> Service {
+    let codes = |groups: &BTreeMap<Ipv4Addr, Group>| groups.values().map(|group| group.code.clone()).collect();
+    let groups: BTreeMap<_, _> = tunnel.publish.iter().chain(&tunnel.subscribe).collect();
+    let subscription = |(address, group): (&Ipv4Addr, &Group)| Subscription {
+        pubkey: group.account.to_string(),
+        code: group.code.clone(),
+        multicast_ip: *address,
+        max_bandwidth: group.max_bandwidth,
+        publisher: tunnel.publish.contains_key(address),
+        subscriber: tunnel.subscribe.contains_key(address),
+    };
     Service {
         tunnel_name: name.to_owned(),
         tunnel_src: tunnel.local,
         tunnel_dst: tunnel.remote,
         doublezero_ip: tunnel.dz_ip,
+        doublezero_status: session,
         user_type: tunnel.user_type.to_string(),
-        session,
         current_device: tunnel.device.clone(),
-        metro: tunnel.metro.clone(),
         // Known to who probes, and put in when it is asked for.
+        current_device_rtt_nanoseconds: None,
+        current_device_loss_percentage: None,
         lowest_latency_device: None,
+        metro: tunnel.metro.clone(),
         tenant: tunnel.tenant.clone(),
-        publisher: tunnel.publish.values().cloned().collect(),
-        subscriber: tunnel.subscribe.values().cloned().collect(),
+        multicast_groups: MulticastGroups { publisher: codes(&tunnel.publish), subscriber: codes(&tunnel.subscribe) },
+        subscriptions: groups.into_iter().map(subscription).collect(),
         error: error.cloned(),
     }
 }

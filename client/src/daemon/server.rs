@@ -80,6 +80,9 @@ async fn status(State(served): State<Served>, Query(After { after }): Query<Afte
     };
     let latency = served.latency.now();
     for service in &mut status.services {
+        let endpoint = latency.results.iter().find(|result| result.device_ip == service.tunnel_dst);
+        service.current_device_rtt_nanoseconds = endpoint.and_then(|result| result.median_latency_ns);
+        service.current_device_loss_percentage = endpoint.map(|result| result.loss_percentage);
         service.lowest_latency_device = fastest(&latency.results, &service.current_device);
     }
     Json(status)
@@ -146,6 +149,7 @@ mod tests {
             version: 1,
             reconciler_enabled: false,
             client_ip: [9, 1, 0, 1].into(),
+            network: "localnet".to_owned(),
             slot: None,
             settled: false,
             services: vec![],

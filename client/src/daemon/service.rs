@@ -55,6 +55,7 @@ pub async fn serve(args: &Args, client_ip: Ipv4Addr, ledger: Arc<dyn Ledger>) ->
         version: 1,
         reconciler_enabled: *enabled.subscribe().borrow(),
         client_ip,
+        network: args.network.clone(),
         slot: None,
         settled: false,
         services: Vec::new(),
@@ -62,7 +63,8 @@ pub async fn serve(args: &Args, client_ip: Ipv4Addr, ledger: Arc<dyn Ledger>) ->
     let latency = Told::new(Latency { version: 1, ready: false, slot: None, results: Vec::new() });
     let served = Served { status: status.clone(), latency: latency.clone(), enabled: enabled.clone() };
     let inputs = Inputs { views: ledger.watch(), enabled: enabled.subscribe(), host };
-    let reconciler = Reconciler::new(client_ip, Kernel::new(tunnels, Netlink::open()?), inputs, status);
+    let kernel = Kernel::new(tunnels, Netlink::open()?);
+    let reconciler = Reconciler::new(client_ip, kernel, inputs, args.hold_time, status);
     info!(%client_ip, %dataplane, socket = %args.socket.display(), "started");
     notify::ready();
     tokio::select! {

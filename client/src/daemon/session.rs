@@ -12,10 +12,6 @@ use crate::api::Session;
 
 /// Probes in a row without an answer after which a tunnel that was up counts as down.
 const LOST_BEFORE_DOWN: u32 = 3;
-/// Time between probes of a tunnel that is up.
-const CALM: Duration = Duration::from_secs(1);
-/// Time to the next probe when one of a tunnel that is up was lost.
-const DOUBT: Duration = Duration::from_millis(200);
 /// First time between probes of a tunnel that does not answer; grows by half each time.
 const EAGER: Duration = Duration::from_millis(20);
 /// The longest of these.
@@ -28,32 +24,35 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// One tunnel's session as probes tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pulse {
+    /// How long the far end of a tunnel that is up may be silent: the times between its probes are shares of it, which
+    /// add up to it. A calm pause, then three probes that nobody answers with two pauses of doubt between them.
+    hold: Duration,
     session: Session,
     lost: u32,
 }
 
 impl Pulse {
-    fn new() -> Self {
-        Self { session: Session::Pending, lost: 0 }
+    fn new(hold: Duration) -> Self {
+        Self { hold, session: Session::Pending, lost: 0 }
     }
 
     /// Takes the outcome of a probe in.
     fn heard(&mut self, answered: bool) {
         if answered {
-            *self = Self { session: Session::Up, lost: 0 };
+            (self.session, self.lost) = (Session::Up, 0);
             return;
         }
         self.lost = self.lost.saturating_add(1);
         if self.session == Session::Up && self.lost >= LOST_BEFORE_DOWN {
-            *self = Self { session: Session::Down, lost: 0 };
+            (self.session, self.lost) = (Session::Down, 0);
         }
     }
 
     /// Time until the next probe.
     fn wait(&self) -> Duration {
         match (self.session, self.lost) {
-            (Session::Up, 0) => CALM,
-            (Session::Up, _) => DOUBT,
+            (Session::Up, 0) => self.hold / 3,
+            (Session::Up, _) => self.hold / 30,
             // A dozen steps are far beyond the bound already.
             (Session::Pending | Session::Down, lost) => {
                 PATIENT.min(EAGER.mul_f64(1.5f64.powi(lost.min(20).cast_signed())))
@@ -64,7 +63,7 @@ impl Pulse {
     /// How long the next answer is waited for.
     fn timeout(&self) -> Duration {
         match self.session {
-            Session::Up => LONGEST_TIMEOUT,
+            Session::Up => self.hold / 5,
             Session::Pending | Session::Down => {
                 LONGEST_TIMEOUT.min(FIRST_TIMEOUT.saturating_mul(1 << self.lost.min(10)))
             }
@@ -86,8 +85,8 @@ pub(super) struct Subject {
 }
 
 /// Asks for as long as it is polled and reports each change.
-pub(super) async fn keep_asking(subject: Subject, changes: mpsc::UnboundedSender<(Subject, Session)>) {
-    let mut pulse = Pulse::new();
+pub(super) async fn keep_asking(subject: Subject, hold: Duration, changes: mpsc::UnboundedSender<(Subject, Session)>) {
+    let mut pulse = Pulse::new(hold);
     loop {
         let before = pulse.session;
         pulse.heard(answers(&subject, pulse.timeout()).await);
@@ -121,8 +120,10 @@ async fn answers(subject: &Subject, timeout: Duration) -> bool {
 mod tests {
     use super::*;
 
+    const HOLD: Duration = Duration::from_secs(3);
+
     fn after(outcomes: &[bool]) -> Pulse {
-        let mut pulse = Pulse::new();
+        let mut pulse = Pulse::new(HOLD);
         outcomes.iter().for_each(|answered| pulse.heard(*answered));
         pulse
     }
@@ -141,8 +142,8 @@ mod tests {
         assert_eq!(after(&[]).wait(), EAGER);
         assert!(after(&[false; 4]).wait() < Duration::from_millis(110));
         assert_eq!(after(&[false; 4000]).wait(), PATIENT);
-        assert_eq!(after(&[true]).wait(), CALM);
-        assert_eq!(after(&[true, false]).wait(), DOUBT);
+        assert_eq!(after(&[true]).wait(), Duration::from_secs(1));
+        assert_eq!(after(&[true, false]).wait(), Duration::from_millis(100));
         assert_eq!(after(&[true, false, false, false]).wait(), EAGER);
     }
 
@@ -151,6 +152,17 @@ mod tests {
         assert_eq!(after(&[]).timeout(), FIRST_TIMEOUT);
         assert_eq!(after(&[false, false]).timeout(), 4 * FIRST_TIMEOUT);
         assert_eq!(after(&[false; 4000]).timeout(), LONGEST_TIMEOUT);
-        assert_eq!(after(&[true, false]).timeout(), LONGEST_TIMEOUT);
+        assert_eq!(after(&[true, false]).timeout(), Duration::from_millis(600));
+    }
+
+    #[test]
+    fn a_tunnel_is_down_when_its_far_end_was_silent_for_the_hold_time() {
+        let mut pulse = after(&[true]);
+        let mut silent = Duration::ZERO;
+        while pulse.session == Session::Up {
+            silent += pulse.wait() + pulse.timeout();
+            pulse.heard(false);
+        }
+        assert_eq!((pulse.session, silent), (Session::Down, HOLD));
     }
 }

@@ -1,6 +1,9 @@
 //! The sessions of all tunnels: one asking task for each, and what each was told last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -8,11 +11,16 @@ use tokio::{
 };
 
 use super::session::{Subject, keep_asking};
-use crate::api::Session;
+use crate::{
+    UnixTime,
+    api::{Session, SessionStatus},
+};
 
 /// Asks every tunnel's far end for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Sessions {
+    /// How long the far end of a tunnel that is up may be silent.
+    hold: Duration,
     asked: BTreeMap<Subject, Asked>,
     sender: UnboundedSender<(Subject, Session)>,
     receiver: UnboundedReceiver<(Subject, Session)>,
@@ -22,12 +30,13 @@ pub(super) struct Sessions {
 struct Asked {
     task: JoinHandle<()>,
     session: Session,
+    since: UnixTime,
 }
 
 impl Sessions {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(hold: Duration) -> Self {
         let (sender, receiver) = unbounded_channel();
-        Self { asked: BTreeMap::new(), sender, receiver }
+        Self { hold, asked: BTreeMap::new(), sender, receiver }
     }
 
     /// Asks these from now on, and no others. A tunnel that stays the same keeps its session.
@@ -40,17 +49,22 @@ impl Sessions {
             stays
         });
         for subject in subjects {
-            let sender = &self.sender;
+            let (hold, sender) = (self.hold, &self.sender);
             self.asked.entry(subject).or_insert_with_key(|subject| Asked {
-                task: tokio::spawn(keep_asking(subject.clone(), sender.clone())),
+                task: tokio::spawn(keep_asking(subject.clone(), hold, sender.clone())),
                 session: Session::Pending,
+                since: UnixTime::now(),
             });
         }
     }
 
-    /// What a tunnel's far end said last.
-    pub(super) fn of(&self, subject: &Subject) -> Session {
-        self.asked.get(subject).map_or(Session::Pending, |asked| asked.session)
+    /// What a tunnel's far end said last, and when that was news.
+    pub(super) fn of(&self, subject: &Subject) -> SessionStatus {
+        let asked = self.asked.get(subject);
+        SessionStatus {
+            session_status: asked.map_or(Session::Pending, |asked| asked.session),
+            last_session_update: asked.map(|asked| asked.since),
+        }
     }
 
     /// Waits until a session changes, and says of which interface to what.
@@ -62,6 +76,7 @@ impl Sessions {
             };
             if let Some(asked) = self.asked.get_mut(&subject) {
                 asked.session = session;
+                asked.since = UnixTime::now();
                 return (subject.name, session);
             }
         }

@@ -9,7 +9,7 @@ use dz_client::{
     api::Session,
     daemon::{
         changes::{Action, Actual, ActualTunnel, Address, Change, RouteKey, Wanted, changes},
-        desired::DesiredTunnel,
+        desired::{DesiredTunnel, Group},
         names::{assign, is_ours, number},
     },
 };
@@ -189,8 +189,13 @@ fn peers() -> impl Strategy<Value = BTreeSet<Ipv4Addr>> {
     collection::btree_set((1..=4u8).prop_map(|last| Ipv4Addr::new(9, 200, 0, last)), 0..4)
 }
 
-fn groups() -> impl Strategy<Value = BTreeMap<Ipv4Addr, String>> {
-    let group = (1..=4u8).prop_map(|last| (Ipv4Addr::new(233, 84, 178, last), format!("mg0{last}")));
+fn group(number: u8) -> (Ipv4Addr, Group) {
+    let account = Pubkey::new_from_array([number; 32]);
+    (Ipv4Addr::new(233, 84, 178, number), Group { account, code: format!("mg0{number}"), max_bandwidth: 1 })
+}
+
+fn groups() -> impl Strategy<Value = BTreeMap<Ipv4Addr, Group>> {
+    let group = (1..=4u8).prop_map(group);
     collection::vec(group, 0..4).prop_map(|groups| groups.into_iter().collect())
 }
 
@@ -408,7 +413,7 @@ fn a_tunnel_from_nothing_to_up_to_down() {
 /// A subscriber becomes a publisher: its source address changes, and nothing is missing in between.
 #[test]
 fn what_comes_comes_before_what_goes() {
-    let group = BTreeMap::from([(Ipv4Addr::new(233, 84, 178, 1), "mg01".to_owned())]);
+    let group = BTreeMap::from([group(1)]);
     let before = DesiredTunnel { subscribe: group.clone(), peers: BTreeSet::new(), ..desired(UserType::Multicast, 1) };
     let after = DesiredTunnel {
         dz_ip: Ipv4Addr::new(148, 51, 120, 1),

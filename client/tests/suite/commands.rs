@@ -36,6 +36,10 @@ fn answers() {
             "multicast unsubscribe mg01",
             "status",
             "status --json",
+            "multicast unpublish mg01",
+            "multicast unsubscribe mg02",
+            "--json multicast unsubscribe mg02",
+            "multicast subscribe mg03",
             "disable",
             "enable --json",
             "disconnect multicast",
@@ -104,6 +108,18 @@ fn refusals() {
         assert_eq!(answer.err, "");
         world.shown(&mut transcript, "connect multicast --publish mg01").await;
         world.shown(&mut transcript, "connect multicast --subscribe mg02").await;
+        // On a live tunnel as on a fresh one; what the tunnel has already stays.
+        let allow = |what: &str| as_foundation(format!("access-pass {what} {holder} --publish mg03"));
+        allow("allow").await;
+        world.does("connect multicast --publish mg03").await;
+        allow("forbid").await;
+        let before = world.chain.view();
+        world.shown(&mut transcript, "connect multicast --publish mg03 --subscribe mg01,mg02").await;
+        world.shown(&mut transcript, "multicast subscribe mg02").await;
+        world.shown(&mut transcript, "multicast publish mg01,mg03").await;
+        assert_eq!(world.chain.view(), before);
+        world.does("connect multicast --publish mg03 --subscribe mg01").await;
+        world.does("disconnect").await;
         as_foundation(format!("access-pass set {holder} --max-unicast 1 --max-multicast 0")).await;
         world.shown(&mut transcript, "connect multicast --subscribe mg01").await;
         world.shown(&mut transcript, "connect ibrl").await;
@@ -161,6 +177,14 @@ fn nobody_answers() {
         for command in ["status", "latency", "connect ibrl", "disconnect", "enable"] {
             transcript.note(&format!("{command}  # without the daemon"), &world.doublezero(command).await);
         }
+        // Somebody takes the requests, and that is all.
+        std::fs::remove_file(world.socket()).unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(world.socket()).unwrap();
+        for command in ["status", "latency", "connect ibrl", "disconnect", "disable"] {
+            let command = format!("--timeout 50ms {command}");
+            transcript.note(&format!("{command}  # with a daemon that hangs"), &world.doublezero(&command).await);
+        }
+        drop(listener);
         transcript.check("nobody_answers");
     });
 }

@@ -40,7 +40,7 @@ fn a_connect_cut_off_anywhere_is_taken_up_by_the_next() {
             world.does("connect multicast --publish mg01").await;
             let services = world.up().await;
             assert_eq!(services.len(), 1, "cut after {steps} steps: {services:?}");
-            assert_eq!(services[0].publisher, ["mg01"]);
+            assert_eq!(services[0].multicast_groups.publisher, ["mg01"]);
             assert_eq!(world.chain.view().users().len(), 1);
             world.does("disconnect").await;
             assert!(world.interfaces().await.is_empty());

@@ -139,7 +139,11 @@ fn a_device_that_stops_answering_is_noticed_and_its_return_too() {
             world.devices[0].serve(serves);
             eventually("the sessions follow", || async {
                 let services = world.daemon().status(None).await.unwrap().services;
-                if services.iter().all(|service| service.session == session) { Ok(()) } else { Err(services) }
+                if services.iter().all(|service| service.doublezero_status.session_status == session) {
+                    Ok(())
+                } else {
+                    Err(services)
+                }
             })
             .await;
             // Peers are reached over the internet meanwhile.

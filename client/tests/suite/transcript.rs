@@ -35,9 +35,9 @@ impl Transcript {
 fn steady(text: &str) -> String {
     let volatile = [
         (r"\d+\.\d{3}ms +", "[time] "),
-        (r#"(_latency_ns": )\d+"#, "$1[ns]"),
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[date]"),
-        (r#"((?:last_seen)": )\d+"#, "$1[s]"),
+        (r#"((?:_latency_ns|_rtt_nanoseconds)": )\d+"#, "$1[ns]"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[      date        ]"),
+        (r#"((?:last_seen|last_session_update)": )\d+"#, "$1[s]"),
         (r#"((?:version|slot)": )\d+"#, "$1[n]"),
         (r"/\S*/doublezerod\.sock", "[socket]"),
     ];

@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use dz_client::{
-    api::{Service, Session},
+    api::{MulticastGroups, Service, Session, SessionStatus, Subscription},
     cli::exit::Exit,
 };
 use dz_net::sandbox;
+use dz_sdk::program::{ID, pda};
 
-use crate::world::{Answer, CLIENT, DeviceSpec, World};
+use crate::world::{Answer, CLIENT, DeviceSpec, GROUPS, World};
 
 const E0: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 1);
 const E1: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 2);
@@ -21,26 +22,36 @@ fn unicast(endpoint: Ipv4Addr) -> Service {
         tunnel_src: CLIENT,
         tunnel_dst: endpoint,
         doublezero_ip: CLIENT,
+        doublezero_status: SessionStatus { session_status: Session::Up, last_session_update: None },
         user_type: "IBRL".to_owned(),
-        session: Session::Up,
         current_device: "nyc1".to_owned(),
-        metro: "nyc".to_owned(),
+        current_device_rtt_nanoseconds: None,
+        current_device_loss_percentage: Some(0),
         lowest_latency_device: Some("nyc1".to_owned()),
+        metro: "nyc".to_owned(),
         tenant: None,
-        publisher: vec![],
-        subscriber: vec![],
+        multicast_groups: MulticastGroups::default(),
+        subscriptions: vec![],
         error: None,
     }
 }
 
 fn multicast(endpoint: Ipv4Addr, dz_ip: Ipv4Addr, publisher: &[&str], subscriber: &[&str]) -> Service {
     let codes = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
+    let subscriptions = (1..).zip(GROUPS).map(|(number, code)| Subscription {
+        pubkey: pda::multicast_group(&ID, code).0.to_string(),
+        code: code.to_owned(),
+        multicast_ip: Ipv4Addr::new(233, 84, 178, number),
+        max_bandwidth: 1_000_000_000,
+        publisher: publisher.contains(&code),
+        subscriber: subscriber.contains(&code),
+    });
     Service {
         tunnel_name: "doublezero1".to_owned(),
         doublezero_ip: dz_ip,
         user_type: "Multicast".to_owned(),
-        publisher: codes(publisher),
-        subscriber: codes(subscriber),
+        multicast_groups: MulticastGroups { publisher: codes(publisher), subscriber: codes(subscriber) },
+        subscriptions: subscriptions.filter(|group| group.publisher || group.subscriber).collect(),
         ..unicast(endpoint)
     }
 }
@@ -49,7 +60,6 @@ fn multicast(endpoint: Ipv4Addr, dz_ip: Ipv4Addr, publisher: &[&str], subscriber
 fn a_second_tunnel_ends_on_another_endpoint_and_each_goes_alone() {
     sandbox::run_async(|| async {
         let world = World::new(&[NYC1]).await;
-        assert_eq!(world.does("status").await, "disconnected\n");
         world.does("connect ibrl").await;
         world.does("connect multicast --subscribe mg01").await;
         assert_eq!(world.up().await, [unicast(E0), multicast(E1, CLIENT, &[], &["mg01"])]);
@@ -151,6 +161,57 @@ fn two_connects_at_once_end_on_two_endpoints() {
         assert_eq!((one.exit, other.exit), (Exit::Done, Exit::Done), "{one:?} {other:?}");
         let taken: BTreeSet<_> = world.up().await.iter().map(|service| service.tunnel_dst).collect();
         assert_eq!(taken, BTreeSet::from([E0, E1]));
+    });
+}
+
+#[test]
+fn two_connects_at_once_that_want_the_same_share_one_tunnel() {
+    sandbox::run_async(|| async {
+        let world = World::new(&[NYC1]).await;
+        for command in ["connect ibrl", "connect multicast --subscribe mg01"] {
+            let (one, other) = tokio::join!(world.doublezero(command), world.doublezero(command));
+            assert_eq!((one.exit, other.exit), (Exit::Done, Exit::Done), "{one:?} {other:?}");
+        }
+        assert_eq!(world.up().await, [unicast(E0), multicast(E1, CLIENT, &[], &["mg01"])]);
+        assert_eq!(world.chain.view().users().len(), 2);
+    });
+}
+
+#[test]
+fn two_changes_of_roles_at_once_both_hold() {
+    sandbox::run_async(|| async {
+        let world = World::new(&[NYC1]).await;
+        world.does("connect multicast --subscribe mg03").await;
+        let (one, other) =
+            tokio::join!(world.doublezero("multicast publish mg01"), world.doublezero("multicast subscribe mg01"));
+        assert_eq!((one.exit, other.exit), (Exit::Done, Exit::Done), "{one:?} {other:?}");
+        assert_eq!(world.up().await, [multicast(E0, PUBLISHER, &["mg01"], &["mg01", "mg03"])]);
+    });
+}
+
+/// A host behind a translator sends from its own address. The translator itself is not here, so nothing comes back.
+#[test]
+fn behind_a_translator_the_tunnel_starts_at_the_address_that_the_routes_choose() {
+    sandbox::run_async(|| async {
+        const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
+        let world = World::with_client_at(PRIVATE, &[NYC1]).await;
+        for command in ["connect ibrl", "connect multicast --subscribe mg01"] {
+            assert_eq!(world.doublezero(&format!("--timeout 300ms {command}")).await.exit, Exit::TimedOut);
+        }
+        let services = world.settled().await.services;
+        let seen: Vec<_> = services.iter().map(|service| (service.tunnel_src, service.doublezero_ip)).collect();
+        assert_eq!(seen, [(PRIVATE, CLIENT); 2]);
+        // Inside, the client is known by its address on the internet, and its host takes what is sent to it.
+        let interfaces = world.interfaces().await;
+        let holders: Vec<_> = world.client.netlink.addrs().await.unwrap();
+        let holders: BTreeSet<_> =
+            holders.iter().filter(|held| held.address.addr() == CLIENT).map(|held| held.index).collect();
+        assert_eq!(holders, interfaces.values().copied().collect());
+        // And nothing is remade when the host is looked at again with the tunnels there.
+        world.does("disable").await;
+        world.does("enable").await;
+        let services = world.settled().await.services;
+        assert!(services.iter().all(|service| service.tunnel_src == PRIVATE), "{services:?}");
     });
 }
 

@@ -3,21 +3,26 @@
 use std::{collections::BTreeMap, io::Write, net::Ipv4Addr};
 
 use dz_sdk::{
-    Ledger, build,
+    Ledger, NetworkView, build,
     program::{
         instruction::{MAX_ROLES_PER_INSTRUCTION, Roles},
         state::{User, UserStatus},
     },
 };
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::roles;
+use super::{
+    request::forbidden_role,
+    roles::{self, Wanted},
+};
 use crate::{
-    api::{Service, Session},
+    api::{Service, Session, Status},
     cli::{
         daemon::Daemon,
         error::CommandError,
         output::{self, Format},
+        status::TunnelRow,
         wait::{ACTIVATOR, Waiting},
     },
 };
@@ -36,24 +41,39 @@ pub struct Client<'a> {
 }
 
 impl Client<'_> {
-    /// Waits for the activator's word and for the daemon's tunnel, and prints it.
+    /// Waits for the activator's word and for the daemon's tunnel, prints it and returns it.
     pub(super) async fn finish(
         &self,
         client_ip: Ipv4Addr,
         endpoint: Ipv4Addr,
         since: u64,
-        roles: &BTreeMap<Pubkey, Roles>,
+        wanted: &BTreeMap<Pubkey, Wanted>,
         format: Format,
         out: &mut dyn Write,
-    ) -> Result<(), CommandError> {
-        let groups = self.activated(client_ip, endpoint, since, roles).await?;
-        let service = self.carried(endpoint, &groups).await?;
+    ) -> Result<Service, CommandError> {
+        let groups = self.activated(client_ip, endpoint, since, wanted).await?;
+        let (status, service) = self.carried(endpoint, &groups).await?;
+        let row = TunnelRow::new(&status, Some(&service));
         match format {
-            Format::Json => output::json(out, &service),
-            Format::Table => output::rows(out, format, std::slice::from_ref(&service)),
+            Format::Json => output::json(out, &row),
+            Format::Table => output::rows(out, format, &[row]),
         }
         .map_err(anyhow::Error::from)?;
-        Ok(())
+        Ok(service)
+    }
+
+    /// Says which of the roles a user would get its pass does not allow.
+    pub(super) fn check_roles(
+        &self,
+        view: &NetworkView,
+        user: &User,
+        wanted: &BTreeMap<Pubkey, Wanted>,
+    ) -> Result<(), CommandError> {
+        let pass = view.access_pass(&user.access_pass);
+        match pass.and_then(|pass| forbidden_role(view, pass, roles::added(user, wanted))) {
+            Some(what) => Err(CommandError::NotAllowed { what }),
+            None => Ok(()),
+        }
     }
 
     /// Sets roles of a user, as many at a time as an instruction takes, each once the chain shows the one before as
@@ -62,16 +82,24 @@ impl Client<'_> {
         &self,
         key: Pubkey,
         mut since: u64,
-        roles: &[(Pubkey, Roles)],
+        wanted: &BTreeMap<Pubkey, Wanted>,
     ) -> Result<u64, CommandError> {
-        for batch in roles.chunks(MAX_ROLES_PER_INSTRUCTION) {
-            let view = self
+        let wanted: Vec<_> = wanted.iter().collect();
+        for batch in wanted.chunks(MAX_ROLES_PER_INSTRUCTION) {
+            let instructions = |view: &NetworkView, user: &User| -> Result<Vec<Instruction>, CommandError> {
+                let changes = roles::changes(user, batch.iter().copied());
+                if changes.is_empty() {
+                    return Ok(Vec::new());
+                }
+                Ok(build::set_user_roles(view, &self.ledger.payer(), key, &changes)?)
+            };
+            let instructions = self
                 .waiting
                 .for_chain(self.ledger, since, ACTIVATED, ACTIVATOR, |view| {
-                    decided(view.user(&key)).map(|outcome| outcome.map(|_| view.clone()))
+                    decided(view.user(&key)).map(|outcome| instructions(view, outcome?))
                 })
                 .await??;
-            for change in build::set_user_roles(&view, &self.ledger.payer(), key, batch)? {
+            for change in instructions {
                 since = self.waiting.for_landing(self.ledger, &[change]).await?;
             }
         }
@@ -84,42 +112,48 @@ impl Client<'_> {
         client_ip: Ipv4Addr,
         endpoint: Ipv4Addr,
         since: u64,
-        roles: &BTreeMap<Pubkey, Roles>,
-    ) -> Result<BTreeMap<String, Roles>, CommandError> {
+        wanted: &BTreeMap<Pubkey, Wanted>,
+    ) -> Result<BTreeMap<String, Wanted>, CommandError> {
+        let outcome = |view: &NetworkView, user: &User| {
+            if !wanted.iter().all(|(group, wanted)| wanted.met_by(roles::held(user, group))) {
+                let reason = match user.reject_reason.as_str() {
+                    "" => "another command has changed the roles meanwhile",
+                    reason => reason,
+                };
+                return Err(CommandError::Rejected { reason: reason.to_owned() });
+            }
+            let code = |group| view.group(group).map(|group| group.code.clone());
+            Ok(wanted.iter().filter_map(|(group, wanted)| Some((code(group)?, *wanted))).collect())
+        };
         self.waiting
             .for_chain(self.ledger, since, ACTIVATED, ACTIVATOR, |view| {
                 let user = view.user_at(client_ip, endpoint).map(|(_, user)| user);
-                let codes = || {
-                    let code = |key| view.group(key).map(|group| group.code.clone());
-                    roles.iter().filter_map(|(key, roles)| Some((code(key)?, *roles))).collect()
-                };
-                decided(user).map(|outcome| match outcome {
-                    Ok(user) if roles::differ(user, roles) => {
-                        Err(CommandError::Rejected { reason: user.reject_reason.clone() })
-                    }
-                    Ok(_) => Ok(codes()),
-                    Err(error) => Err(error),
-                })
+                decided(user).map(|decided| outcome(view, decided?))
             })
             .await?
     }
 
     /// Waits until the daemon's tunnel to this endpoint has these groups and is answered from its far end.
-    async fn carried(&self, endpoint: Ipv4Addr, groups: &BTreeMap<String, Roles>) -> Result<Service, CommandError> {
+    async fn carried(
+        &self,
+        endpoint: Ipv4Addr,
+        groups: &BTreeMap<String, Wanted>,
+    ) -> Result<(Status, Service), CommandError> {
         let step = format!("the tunnel to {endpoint} to come up");
         let hint = "see `doublezero status`, the log of doublezerod and of the device's agent";
+        let is_wanted = |service: &Service| {
+            let held = |code| {
+                let groups = &service.multicast_groups;
+                Roles { publish: groups.publisher.contains(code), subscribe: groups.subscriber.contains(code) }
+            };
+            service.tunnel_dst == endpoint
+                && service.doublezero_status.session_status == Session::Up
+                && groups.iter().all(|(code, wanted)| wanted.met_by(held(code)))
+        };
         self.waiting
             .for_daemon(self.daemon, &step, hint, |status| {
-                let has = |service: &Service| {
-                    groups.iter().all(|(code, roles)| {
-                        service.publisher.contains(code) == roles.publish
-                            && service.subscriber.contains(code) == roles.subscribe
-                    })
-                };
-                let mut services = status.services.iter();
-                services
-                    .find(|service| service.tunnel_dst == endpoint && service.session == Session::Up && has(service))
-                    .cloned()
+                let service = status.services.iter().find(|service| is_wanted(service))?;
+                Some((status.clone(), service.clone()))
             })
             .await
     }

@@ -14,12 +14,7 @@ use std::{collections::BTreeSet, io::Write, net::Ipv4Addr, time::Duration};
 
 use dz_sdk::{
     LedgerError, NetworkView, build,
-    program::{
-        error::ServiceabilityError,
-        instruction::MAX_ROLES_PER_INSTRUCTION,
-        pda,
-        state::{User, UserStatus},
-    },
+    program::{error::ServiceabilityError, instruction::MAX_ROLES_PER_INSTRUCTION, pda, state::UserStatus},
 };
 use solana_pubkey::Pubkey;
 
@@ -45,66 +40,71 @@ pub struct Connect<'a> {
     pub tie: Duration,
 }
 
+/// A user that is what is wanted, or will be once it has its roles.
+struct Seat {
+    user: Pubkey,
+    endpoint: Ipv4Addr,
+    /// The slot from which on the chain shows it.
+    since: u64,
+}
+
 impl Connect<'_> {
     /// Connects and prints the tunnel.
     pub async fn run(&self, request: &Request, format: Format, out: &mut dyn Write) -> Result<(), CommandError> {
-        let client_ip = self.client.daemon.status(None).await?.client_ip;
-        let view = self.client.ledger.snapshot().await?;
-        let wish = request.resolve(&view, client_ip, self.client.ledger.payer())?;
-        let (endpoint, roles, since) = match self.present(&view, client_ip, &wish, request.another)? {
-            Some((key, user)) => {
-                let roles = roles::with_held(&user, &wish.roles);
-                let changed = roles::changed(&user, &roles);
-                (user.endpoint_ip, roles, self.client.set_roles(key, view.slot(), &changed).await?)
-            }
-            None => {
-                let (endpoint, since) = self.take_seat(client_ip, &wish).await?;
-                (endpoint, wish.roles, since)
-            }
+        let Client { ledger, daemon, waiting } = &self.client;
+        let client_ip = waiting.for_status(daemon).await?.client_ip;
+        let view = waiting.for_snapshot(*ledger).await?;
+        let wish = request.resolve(&view, client_ip, ledger.payer())?;
+        let seat = match self.present(&view, client_ip, &wish)? {
+            Some(seat) => seat,
+            None => self.take_seat(client_ip, &wish).await?,
         };
-        self.client.daemon.enable(true).await?;
-        self.client.finish(client_ip, endpoint, since, &roles, format, out).await
+        let wanted = wish.wanted();
+        let since = self.client.set_roles(seat.user, seat.since, &wanted).await?;
+        waiting.for_enabled(daemon, true).await?;
+        self.client.finish(client_ip, seat.endpoint, since, &wanted, format, out).await?;
+        Ok(())
     }
 
     /// The user that already is what is wanted, if there is one and no further one is asked for.
-    fn present(
-        &self,
-        view: &NetworkView,
-        client_ip: Ipv4Addr,
-        wish: &Wish,
-        another: bool,
-    ) -> Result<Option<(Pubkey, User)>, CommandError> {
+    fn present(&self, view: &NetworkView, client_ip: Ipv4Addr, wish: &Wish) -> Result<Option<Seat>, CommandError> {
         let users: Vec<_> =
             view.users_of_client(client_ip).filter(|(_, user)| user.owner == self.client.ledger.payer()).collect();
         if users.iter().any(|(_, user)| matches!(user.status, UserStatus::PendingBan | UserStatus::Banned)) {
             return Err(CommandError::Banned { client_ip });
         }
-        if another {
+        if wish.another {
             return Ok(None);
         }
-        Ok(users
-            .into_iter()
-            .find(|(_, user)| {
-                matches!(user.status, UserStatus::Pending | UserStatus::Activated | UserStatus::Updating)
-                    && user.user_type == wish.user_type
-                    && user.tenant == wish.tenant
-                    && wish.device.is_none_or(|device| device == user.device)
-            })
-            .map(|(key, user)| (*key, user.clone())))
+        let found = users.into_iter().find(|(_, user)| {
+            matches!(user.status, UserStatus::Pending | UserStatus::Activated | UserStatus::Updating)
+                && user.user_type == wish.user_type
+                && user.tenant == wish.tenant
+                && wish.device.is_none_or(|device| device == user.device)
+        });
+        let Some((key, user)) = found else { return Ok(None) };
+        self.client.check_roles(view, user, &wish.wanted())?;
+        Ok(Some(Seat { user: *key, endpoint: user.endpoint_ip, since: view.slot() }))
     }
 
-    /// Chooses an endpoint and creates the user; a concurrent connect of this client that is faster makes it choose
-    /// again among what is left, so it ends. Returns the endpoint and the slot from which on the chain shows it.
-    async fn take_seat(&self, client_ip: Ipv4Addr, wish: &Wish) -> Result<(Ipv4Addr, u64), CommandError> {
+    /// Chooses an endpoint and creates the user. Where a concurrent connect was faster, either it wanted the same and
+    /// its seat is ours, too, or the choice is made again among what is left, so it ends.
+    async fn take_seat(&self, client_ip: Ipv4Addr, wish: &Wish) -> Result<Seat, CommandError> {
+        let Client { ledger, daemon, waiting } = &self.client;
         self.earlier_gone(client_ip, wish).await?;
-        let payer = self.client.ledger.payer();
-        let roles: Vec<_> = wish.roles.iter().map(|(key, roles)| (*key, *roles)).collect();
-        let (first, rest) = roles.split_at(roles.len().min(MAX_ROLES_PER_INSTRUCTION));
+        let payer = ledger.payer();
+        let first = wish.roles.iter().take(MAX_ROLES_PER_INSTRUCTION).map(|(group, roles)| (*group, *roles));
+        let first: Vec<_> = first.collect();
         let mut lost = BTreeSet::new();
         loop {
-            let view = self.client.ledger.snapshot().await?;
+            let view = waiting.for_snapshot(*ledger).await?;
+            if !lost.is_empty()
+                && let Some(seat) = self.present(&view, client_ip, wish)?
+            {
+                return Ok(seat);
+            }
             wish.check_pass(&view, client_ip, payer)?;
-            let latency = self.client.waiting.for_latency(self.client.daemon, &view).await?;
+            let latency = waiting.for_latency(daemon, &view).await?;
             let measured: Vec<_> = latency.results.iter().map(measured).collect();
             let choice = select::choose(&view, &measured, &self.asked(client_ip, wish, &lost))?;
             let user = build::CreateUser {
@@ -112,13 +112,13 @@ impl Connect<'_> {
                 endpoint_ip: choice.endpoint,
                 user_type: wish.user_type,
                 tenant: wish.tenant,
-                roles: first.to_vec(),
+                roles: first.clone(),
             };
             let create = build::create_user(&view, &payer, &payer, user)?;
-            match self.client.waiting.for_landing(self.client.ledger, &[create]).await {
+            match waiting.for_landing(*ledger, &[create]).await {
                 Ok(since) => {
-                    let key = pda::user(view.program(), client_ip, choice.endpoint).0;
-                    return Ok((choice.endpoint, self.client.set_roles(key, since, rest).await?));
+                    let user = pda::user(view.program(), client_ip, choice.endpoint).0;
+                    return Ok(Seat { user, endpoint: choice.endpoint, since });
                 }
                 Err(CommandError::Ledger(LedgerError::Refused { error, .. })) if is_lost_race(error) => {
                     lost.insert(choice.endpoint);
@@ -147,7 +147,7 @@ impl Connect<'_> {
                 user.status == UserStatus::Deleting && user.user_type.is_multicast() == wish.user_type.is_multicast()
             })
         };
-        let view = self.client.ledger.snapshot().await?;
+        let view = self.client.waiting.for_snapshot(self.client.ledger).await?;
         if !going(&view) {
             return Ok(());
         }
@@ -167,10 +167,20 @@ fn measured(result: &api::EndpointLatency) -> Measured {
 }
 
 /// Whether somebody was faster between our reading and our writing: another connect of this client that took the
-/// endpoint, or another client that took the last seat.
+/// endpoint or the last tunnel of the pass, or another client that took the last seat of the device.
 fn is_lost_race(error: ServiceabilityError) -> bool {
     use ServiceabilityError::{
-        DeviceFull, DevicePublishersFull, DeviceSubscribersFull, DeviceUnicastFull, EndpointInUse,
+        DeviceFull, DevicePublishersFull, DeviceSubscribersFull, DeviceUnicastFull, EndpointInUse, PassMulticastFull,
+        PassUnicastFull,
     };
-    matches!(error, EndpointInUse | DeviceFull | DeviceUnicastFull | DeviceSubscribersFull | DevicePublishersFull)
+    matches!(
+        error,
+        EndpointInUse
+            | PassUnicastFull
+            | PassMulticastFull
+            | DeviceFull
+            | DeviceUnicastFull
+            | DeviceSubscribersFull
+            | DevicePublishersFull
+    )
 }

@@ -11,6 +11,7 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
+use super::roles::Wanted;
 use crate::cli::{error::CommandError, names::lookup};
 
 /// Which service.
@@ -46,6 +47,7 @@ pub struct Request {
 /// The same in accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wish {
+    pub(super) another: bool,
     pub(super) user_type: UserType,
     pub(super) device: Option<Pubkey>,
     pub(super) tenant: Option<Pubkey>,
@@ -58,6 +60,7 @@ impl Request {
             self.device.as_deref().map(|device| lookup(view, AccountType::Device, "device", device)).transpose()?;
         match &self.service {
             Service::Ibrl { allocate_address, tenant } => Ok(Wish {
+                another: self.another,
                 user_type: if *allocate_address { UserType::IbrlWithAllocatedIp } else { UserType::Ibrl },
                 device,
                 tenant: match tenant {
@@ -77,7 +80,7 @@ impl Request {
                 if roles.is_empty() {
                     roles = all_roles(view, &pass(view, client_ip, payer)?)?;
                 }
-                Ok(Wish { user_type: UserType::Multicast, device, tenant: None, roles })
+                Ok(Wish { another: self.another, user_type: UserType::Multicast, device, tenant: None, roles })
             }
         }
     }
@@ -124,6 +127,11 @@ fn all_roles(view: &NetworkView, pass: &AccessPass) -> Result<BTreeMap<Pubkey, R
 }
 
 impl Wish {
+    /// Its roles, besides those that a live tunnel has.
+    pub(super) fn wanted(&self) -> BTreeMap<Pubkey, Wanted> {
+        self.roles.iter().map(|(group, roles)| (*group, Wanted::besides(*roles))).collect()
+    }
+
     /// Says what the program would refuse, in the words of the person who asks.
     pub(super) fn check_pass(
         &self,
@@ -155,12 +163,21 @@ impl Wish {
                 return Some(format!("tenant '{code}'"));
             }
         }
-        self.roles.iter().find_map(|(key, roles)| {
-            let code = || view.group(key).map_or_else(|| key.to_string(), |group| group.code.clone());
-            if roles.publish && !pass.publish.contains(key) {
-                return Some(format!("publishing to group '{}'", code()));
-            }
-            (roles.subscribe && !pass.subscribe.contains(key)).then(|| format!("subscribing to group '{}'", code()))
-        })
+        forbidden_role(view, pass, self.roles.iter().map(|(group, roles)| (*group, *roles)))
     }
+}
+
+/// The first of some roles that a pass does not allow, in the words of the person who asks.
+pub(super) fn forbidden_role(
+    view: &NetworkView,
+    pass: &AccessPass,
+    roles: impl IntoIterator<Item = (Pubkey, Roles)>,
+) -> Option<String> {
+    roles.into_iter().find_map(|(key, roles)| {
+        let code = || view.group(&key).map_or_else(|| key.to_string(), |group| group.code.clone());
+        if roles.publish && !pass.publish.contains(&key) {
+            return Some(format!("publishing to group '{}'", code()));
+        }
+        (roles.subscribe && !pass.subscribe.contains(&key)).then(|| format!("subscribing to group '{}'", code()))
+    })
 }

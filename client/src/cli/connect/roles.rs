@@ -15,7 +15,11 @@ use dz_sdk::{
 use solana_pubkey::Pubkey;
 
 use super::Client;
-use crate::cli::{error::CommandError, names::lookup, output::Format};
+use crate::cli::{
+    error::CommandError,
+    names::lookup,
+    output::{self, Format},
+};
 
 /// What is done to the roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +34,6 @@ pub enum Verb {
     Unsubscribe,
 }
 
-impl Verb {
-    fn applied(self, held: Roles) -> Roles {
-        match self {
-            Self::Publish => Roles { publish: true, ..held },
-            Self::Unpublish => Roles { publish: false, ..held },
-            Self::Subscribe => Roles { subscribe: true, ..held },
-            Self::Unsubscribe => Roles { subscribe: false, ..held },
-        }
-    }
-}
-
 /// A change of roles on a live tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleChange {
@@ -52,48 +45,96 @@ pub struct RoleChange {
     pub endpoint: Option<Ipv4Addr>,
 }
 
-fn held(user: &User, group: &Pubkey) -> Roles {
+/// What is to become of a user's roles in a group; none leaves the role as it is, whoever else changes it meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    publish: Option<bool>,
+    subscribe: Option<bool>,
+}
+
+impl Wanted {
+    /// These roles besides those held.
+    pub(super) fn besides(roles: Roles) -> Self {
+        Self { publish: roles.publish.then_some(true), subscribe: roles.subscribe.then_some(true) }
+    }
+
+    fn by(verb: Verb) -> Self {
+        match verb {
+            Verb::Publish => Self { publish: Some(true), ..Self::default() },
+            Verb::Unpublish => Self { publish: Some(false), ..Self::default() },
+            Verb::Subscribe => Self { subscribe: Some(true), ..Self::default() },
+            Verb::Unsubscribe => Self { subscribe: Some(false), ..Self::default() },
+        }
+    }
+
+    fn over(self, held: Roles) -> Roles {
+        Roles { publish: self.publish.unwrap_or(held.publish), subscribe: self.subscribe.unwrap_or(held.subscribe) }
+    }
+
+    /// True when it is so with these roles.
+    pub(super) fn met_by(self, held: Roles) -> bool {
+        self.over(held) == held
+    }
+}
+
+/// The roles a user has in a group.
+pub(super) fn held(user: &User, group: &Pubkey) -> Roles {
     Roles { publish: user.publishers.contains(group), subscribe: user.subscribers.contains(group) }
 }
 
-/// True when the user's roles in these groups are others.
-pub(super) fn differ(user: &User, roles: &BTreeMap<Pubkey, Roles>) -> bool {
-    roles.iter().any(|(group, wanted)| held(user, group) != *wanted)
+/// The roles a user is to have in the groups where they change.
+pub(super) fn changes<'a>(
+    user: &User,
+    wanted: impl IntoIterator<Item = (&'a Pubkey, &'a Wanted)>,
+) -> Vec<(Pubkey, Roles)> {
+    let wanted = wanted.into_iter().map(|(group, wanted)| (*group, wanted.over(held(user, group))));
+    wanted.filter(|(group, roles)| held(user, group) != *roles).collect()
 }
 
-/// The wanted roles with those held before in the same groups.
-pub(super) fn with_held(user: &User, wanted: &BTreeMap<Pubkey, Roles>) -> BTreeMap<Pubkey, Roles> {
-    let union = |group, wanted: &Roles| {
-        let held = held(user, group);
-        Roles { publish: held.publish || wanted.publish, subscribe: held.subscribe || wanted.subscribe }
+/// The roles a user would get that it does not have.
+pub(super) fn added(user: &User, wanted: &BTreeMap<Pubkey, Wanted>) -> Vec<(Pubkey, Roles)> {
+    let new = |(group, roles): (Pubkey, Roles)| {
+        let held = held(user, &group);
+        (group, Roles { publish: roles.publish && !held.publish, subscribe: roles.subscribe && !held.subscribe })
     };
-    wanted.iter().map(|(group, wanted)| (*group, union(group, wanted))).collect()
-}
-
-/// Those of the roles that are a change.
-pub(super) fn changed(user: &User, roles: &BTreeMap<Pubkey, Roles>) -> Vec<(Pubkey, Roles)> {
-    roles.iter().map(|(group, roles)| (*group, *roles)).filter(|(group, roles)| held(user, group) != *roles).collect()
+    changes(user, wanted).into_iter().map(new).collect()
 }
 
 impl Client<'_> {
-    /// Changes the roles of this client's multicast tunnel and prints it.
+    /// Changes the roles of this client's multicast tunnel and prints it. A tunnel that is left without any is worth
+    /// a word: it stays, and carries nothing.
     pub async fn change_roles(
         &self,
         change: &RoleChange,
         format: Format,
         out: &mut (dyn Write + Send),
+        err: &mut (dyn Write + Send),
     ) -> Result<(), CommandError> {
-        let client_ip = self.daemon.status(None).await?.client_ip;
-        let view = self.ledger.snapshot().await?;
+        let client_ip = self.waiting.for_status(self.daemon).await?.client_ip;
+        let view = self.waiting.for_snapshot(self.ledger).await?;
         let (key, user) = self.multicast_user(&view, client_ip, change.endpoint)?;
-        let mut roles = BTreeMap::new();
+        let mut wanted = BTreeMap::new();
         for code in &change.groups {
-            let group = lookup(&view, AccountType::MulticastGroup, "multicast group", code)?;
-            roles.insert(group, change.verb.applied(held(user, &group)));
+            wanted
+                .insert(lookup(&view, AccountType::MulticastGroup, "multicast group", code)?, Wanted::by(change.verb));
         }
-        let since = self.set_roles(key, view.slot(), &changed(user, &roles)).await?;
-        self.daemon.enable(true).await?;
-        self.finish(client_ip, user.endpoint_ip, since, &roles, format, out).await
+        self.check_roles(&view, user, &wanted)?;
+        let since = self.set_roles(key, view.slot(), &wanted).await?;
+        self.waiting.for_enabled(self.daemon, true).await?;
+        let service = self.finish(client_ip, user.endpoint_ip, since, &wanted, format, out).await?;
+        if service.subscriptions.is_empty() {
+            let text = format!(
+                "the tunnel to {} has no role in any group left: give it one with `doublezero multicast publish` or \
+                 `subscribe`, or remove it with `doublezero disconnect multicast`",
+                service.tunnel_dst
+            );
+            // Where it cannot be written, the answer above still shows the tunnel without groups.
+            let _ = match format {
+                Format::Json => output::json(err, &serde_json::json!({"warning": text})),
+                Format::Table => writeln!(err, "warning: {text}"),
+            };
+        }
+        Ok(())
     }
 
     /// The multicast tunnel that is meant.

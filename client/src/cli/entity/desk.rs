@@ -66,7 +66,7 @@ impl Desk<'_> {
     }
 
     pub(super) async fn view(&self) -> Result<Arc<NetworkView>, CommandError> {
-        Ok(self.ledger.snapshot().await?)
+        self.waiting.for_snapshot(self.ledger).await
     }
 
     /// Prints a list.

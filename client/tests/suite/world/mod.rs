@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::{
     away::Away,
-    chain::{Chain, DeviceSpec},
+    chain::{Chain, DeviceSpec, GROUPS},
     wire::{Host, Wire},
 };
 
@@ -69,9 +69,14 @@ struct Running {
 impl World {
     /// With these devices, and a client whose pass allows everything.
     pub(crate) async fn new(specs: &[DeviceSpec<'_>]) -> Self {
+        Self::with_client_at(CLIENT, specs).await
+    }
+
+    /// The same, with a client whose host has this address instead of its own.
+    pub(crate) async fn with_client_at(address: Ipv4Addr, specs: &[DeviceSpec<'_>]) -> Self {
         let chain = Chain::new(specs).await;
         let wire = Wire::new().await;
-        let client = wire.host(&[CLIENT]).await;
+        let client = wire.host(&[address]).await;
         let mut devices = Vec::new();
         for spec in specs {
             let host = wire.host(spec.endpoints).await;
@@ -145,7 +150,8 @@ impl World {
         Daemon::at(&self.socket())
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Where the daemon is asked.
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("doublezerod.sock")
     }
 
@@ -198,17 +204,33 @@ impl World {
         .await
     }
 
-    /// The tunnels once they are as the chain says, all answer, and the endpoints are probed.
+    /// The tunnels once they are as the chain says, all answer, and the endpoints are probed; without what differs
+    /// from run to run.
     pub(crate) async fn up(&self) -> Vec<Service> {
         let daemon = self.daemon();
         self.settled().await;
         eventually("all tunnels are up", || async {
             let services = daemon.status(None).await.map_err(|error| format!("{error:?}"))?.services;
-            let done = |service: &Service| service.session == Session::Up && service.lowest_latency_device.is_some();
+            let done = |service: &Service| {
+                service.doublezero_status.session_status == Session::Up
+                    && service.doublezero_status.last_session_update.is_some()
+                    && service.current_device_rtt_nanoseconds.is_some()
+                    && service.lowest_latency_device.is_some()
+            };
             if services.iter().all(done) { Ok(services) } else { Err(format!("{services:?}")) }
         })
         .await
+        .into_iter()
+        .map(steady)
+        .collect()
     }
+}
+
+/// A tunnel without times.
+fn steady(mut service: Service) -> Service {
+    service.doublezero_status.last_session_update = None;
+    service.current_device_rtt_nanoseconds = None;
+    service
 }
 
 /// Asks until the answer is there, and fails with the last answer at a deadline.

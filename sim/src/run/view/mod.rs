@@ -68,11 +68,11 @@ fn tunnel(service: &Service) -> Value {
         "source": service.tunnel_src.to_string(),
         "endpoint": service.tunnel_dst.to_string(),
         "dz_ip": service.doublezero_ip.to_string(),
-        "session": service.session.to_string(),
+        "session": service.doublezero_status.session_status.to_string(),
         "device": service.current_device,
         "tenant": service.tenant,
-        "publish": service.publisher,
-        "subscribe": service.subscriber,
+        "publish": service.multicast_groups.publisher,
+        "subscribe": service.multicast_groups.subscriber,
     })
 }
 
