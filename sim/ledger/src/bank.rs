@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::try_join_all;
 use solana_account::Account;
 use solana_banks_interface::{BanksTransactionResultWithSimulation, TransactionMetadata, TransactionSimulationDetails};
 use solana_clock::{Clock, Slot};
@@ -146,6 +147,13 @@ impl Bank {
 
     pub(crate) fn account(&self, address: &Pubkey) -> Result<Option<Account>, BankError> {
         Ok(self.runtime.block_on(self.context.banks_client.get_account(*address))?)
+    }
+
+    /// Accounts, in the order asked for. All are asked for before the first is waited for: the way to the bank's server
+    /// costs more than an account does.
+    pub(crate) fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>, BankError> {
+        let one = |address: &Pubkey| self.context.banks_client.get_account(*address);
+        Ok(self.runtime.block_on(try_join_all(addresses.iter().map(one)))?)
     }
 
     /// Makes an account what it was.

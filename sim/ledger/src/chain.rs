@@ -18,9 +18,10 @@ use crate::{
     accounts::{AccountChange, AccountIndex, Lookup},
     bank::{Bank, BankError, Execution, Simulation},
     config::LedgerConfig,
+    core::Verified,
     history::{FIRST_SLOT, History, ReturnData, TransactionRecord},
     logs::once_each,
-    message::{fee_message, look_up, writable},
+    message::{fee_message, look_up, pays_for_signatures_only, writable},
     pubsub::Texts,
     replica::{Landed, Replica, clock_account},
 };
@@ -48,6 +49,8 @@ pub struct Trace {
     pub return_data: Option<ReturnData>,
     /// The instructions its programs invoked, by outer instruction.
     pub inner: Option<Vec<InnerInstructions>>,
+    /// What it would pay, in lamports; none if it could not even be loaded.
+    pub fee: Option<u64>,
 }
 
 /// A transaction that was not taken; nothing has changed.
@@ -77,11 +80,26 @@ pub(crate) struct Preview {
     pub(crate) accounts: Vec<Option<Arc<Account>>>,
 }
 
+impl Preview {
+    /// Of a transaction that the bank need not be asked about.
+    pub(crate) fn refused(slot: Slot, error: TransactionError, watched: usize) -> Self {
+        Self {
+            slot,
+            outcome: Err(error),
+            trace: Trace::default(),
+            addresses: LoadedAddresses::default(),
+            accounts: vec![None; watched],
+        }
+    }
+}
+
 pub(crate) struct Chain {
     bank: Bank,
     replica: Arc<RwLock<Replica>>,
     /// Lamports of accounts that no transaction wrote, which therefore never change.
     untouched: HashMap<Pubkey, u64>,
+    /// Fees of messages that pay for their signatures only, by how many these are.
+    fees: HashMap<u8, u64>,
     clock_like: Account,
 }
 
@@ -92,28 +110,30 @@ impl Chain {
         let mut bank = Bank::start(config)?;
         bank.set_clock(FIRST_SLOT, history.time_of(FIRST_SLOT));
         let mut accounts = AccountIndex::default();
-        for (address, _) in &config.accounts {
-            if let Some(account) = bank.account(address)? {
+        let addresses: Vec<Pubkey> = config.accounts.iter().map(|(address, _)| *address).collect();
+        for (address, account) in addresses.iter().zip(bank.accounts(&addresses)?) {
+            if let Some(account) = account {
                 accounts.genesis(*address, account);
             }
         }
         let clock_like = bank.account(&CLOCK)?.unwrap_or_default();
         accounts.genesis(CLOCK, clock_account(bank.clock(), &clock_like));
         let replica = Arc::new(RwLock::new(Replica { accounts, history, epochs: bank.epochs().clone() }));
-        Ok(Self { bank, replica, untouched: HashMap::new(), clock_like })
+        Ok(Self { bank, replica, untouched: HashMap::new(), fees: HashMap::new(), clock_like })
     }
 
     pub(crate) fn replica(&self) -> &Arc<RwLock<Replica>> {
         &self.replica
     }
 
-    /// Executes a transaction whose signatures were checked. With a preflight, one that would fail is refused; without,
+    /// Executes a transaction. With a preflight, one that would fail is refused; without,
     /// it lands as a failed one. What landed is in the replica when this returns.
     pub(crate) fn send(
         &mut self,
-        transaction: VersionedTransaction,
+        transaction: Verified,
         preflight: bool,
     ) -> Result<Result<Arc<Landed>, Refusal>, BankError> {
+        let transaction = transaction.into_inner();
         let message = transaction.message.hash();
         if let Err(error) = self.admit(&transaction, &message) {
             return Ok(Err(error.into()));
@@ -138,10 +158,7 @@ impl Chain {
         }
 
         let writable = writable(&transaction.message, &loaded);
-        let mut before = Vec::with_capacity(writable.len());
-        for address in &writable {
-            before.push(self.current(address)?);
-        }
+        let before = self.current(&writable)?;
         let (result, metadata) = match self.bank.execute(&transaction)? {
             Execution::Refused(error) => return Ok(Err(error.into())),
             Execution::Landed { result, metadata } => (result, metadata),
@@ -160,17 +177,19 @@ impl Chain {
             fee: 0,
             transaction,
         };
+        // One more for the clock.
         let mut changes = Vec::with_capacity(writable.len() + 1);
-        for (address, before) in writable.into_iter().zip(before) {
-            let after = self.bank.account(&address)?.map(Arc::new);
+        let after = self.read(&writable)?;
+        for ((address, before), after) in writable.into_iter().zip(before).zip(after) {
             if before != after {
                 changes.push(AccountChange { address, before, after });
             }
         }
         self.balance(&mut record, &changes)?;
-        record.fee = self.bank.fee(fee_message(&record.transaction.message))?.unwrap_or_default();
+        record.fee = self.fee(&record.transaction.message)?.unwrap_or_default();
         if asks_the_bank {
             self.bank.warp(slot + 1)?;
+            self.fees.clear();
         }
         Ok(Ok(self.land(record, changes, message)))
     }
@@ -184,30 +203,20 @@ impl Chain {
         watched: &[Pubkey],
     ) -> Result<Preview, BankError> {
         let slot = self.latest();
-        let mut preview = Preview {
-            slot,
-            outcome: Ok(()),
-            trace: Trace::default(),
-            addresses: LoadedAddresses::default(),
-            accounts: vec![None; watched.len()],
-        };
         if fresh && let Err(error) = self.admit(transaction, &transaction.message.hash()) {
-            preview.outcome = Err(error);
-            return Ok(preview);
+            return Ok(Preview::refused(slot, error, watched.len()));
         }
-        match self.load(&transaction.message)? {
-            Ok(loaded) => preview.addresses = loaded,
-            Err(error) => {
-                preview.outcome = Err(error);
-                return Ok(preview);
-            }
-        }
+        let addresses = match self.load(&transaction.message)? {
+            Ok(loaded) => loaded,
+            Err(error) => return Ok(Preview::refused(slot, error, watched.len())),
+        };
         self.tick(slot + 1);
-        (preview.outcome, preview.trace) = self.simulate_in_bank(transaction)?;
-        if preview.outcome.is_ok() && !watched.is_empty() && !asks_the_bank(&transaction.message) {
-            preview.accounts = self.try_out(transaction, &preview.addresses, watched)?;
-        }
-        Ok(preview)
+        let (outcome, trace) = self.simulate_in_bank(transaction)?;
+        let accounts = match outcome.is_ok() && !watched.is_empty() && !asks_the_bank(&transaction.message) {
+            true => self.try_out(transaction, &addresses, watched)?,
+            false => vec![None; watched.len()],
+        };
+        Ok(Preview { slot, outcome, trace, addresses, accounts })
     }
 
     fn simulate_in_bank(
@@ -215,14 +224,20 @@ impl Chain {
         transaction: &VersionedTransaction,
     ) -> Result<(Result<(), TransactionError>, Trace), BankError> {
         let Simulation { result, details } = self.bank.simulate(transaction)?;
-        let trace = details.map(|details| Trace {
+        let Some(details) = details else { return Ok((result, Trace::default())) };
+        let fee = match details.loaded_accounts_data_size {
+            0 => None,
+            _ => self.fee(&transaction.message)?,
+        };
+        let trace = Trace {
             logs: once_each(details.logs),
             units: details.units_consumed,
             loaded_bytes: details.loaded_accounts_data_size,
             return_data: details.return_data.map(ReturnData::from),
             inner: details.inner_instructions,
-        });
-        Ok((result, trace.unwrap_or_default()))
+            fee,
+        };
+        Ok((result, trace))
     }
 
     /// Executes a transaction, reads accounts, and puts back what it wrote: a simulation alone does not hand out
@@ -233,26 +248,30 @@ impl Chain {
         loaded: &LoadedAddresses,
         watched: &[Pubkey],
     ) -> Result<Vec<Option<Arc<Account>>>, BankError> {
-        let mut before = Vec::new();
-        for address in writable(&transaction.message, loaded) {
-            before.push((address, self.current(&address)?));
-        }
+        let addresses = writable(&transaction.message, loaded);
+        let before = self.current(&addresses)?;
         self.bank.execute(transaction)?;
         let after = self.read(watched)?;
-        for (address, account) in before {
-            self.bank.put_back(&address, account.as_deref());
+        for (address, account) in addresses.iter().zip(before) {
+            self.bank.put_back(address, account.as_deref());
         }
         Ok(after)
     }
 
     /// Accounts that no transaction wrote, as the bank has them.
     pub(crate) fn read(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Arc<Account>>>, BankError> {
-        addresses.iter().map(|address| Ok(self.bank.account(address)?.map(Arc::new))).collect()
+        Ok(self.bank.accounts(addresses)?.into_iter().map(|account| account.map(Arc::new)).collect())
     }
 
     /// The fee of a message in lamports.
     pub(crate) fn fee(&mut self, message: &VersionedMessage) -> Result<Option<u64>, BankError> {
-        self.bank.fee(fee_message(message))
+        let signatures = pays_for_signatures_only(message).then_some(message.header().num_required_signatures);
+        if let Some(fee) = signatures.and_then(|signatures| self.fees.get(&signatures)) {
+            return Ok(Some(*fee));
+        }
+        let fee = self.bank.fee(fee_message(message))?;
+        self.fees.extend(signatures.zip(fee));
+        Ok(fee)
     }
 
     fn latest(&self) -> Slot {
@@ -292,22 +311,28 @@ impl Chain {
         Ok(())
     }
 
-    fn current(&self, address: &Pubkey) -> Result<Option<Arc<Account>>, BankError> {
-        let known = {
+    /// Accounts as they are, in the order asked for.
+    fn current(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Arc<Account>>>, BankError> {
+        let known: Vec<Lookup> = {
             let replica = read(&self.replica);
-            replica.accounts.get(address, replica.history.latest())
+            let latest = replica.history.latest();
+            addresses.iter().map(|address| replica.accounts.get(address, latest)).collect()
         };
-        match known {
-            Lookup::Known(account) => Ok(account),
-            Lookup::Unwritten => Ok(self.bank.account(address)?.map(Arc::new)),
-        }
+        let unwritten = |(address, known): (&Pubkey, &Lookup)| (*known == Lookup::Unwritten).then_some(*address);
+        let unwritten: Vec<Pubkey> = addresses.iter().zip(&known).filter_map(unwritten).collect();
+        let mut asked = self.read(&unwritten)?.into_iter();
+        let account = |known| match known {
+            Lookup::Known(account) => account,
+            Lookup::Unwritten => asked.next().flatten(),
+        };
+        Ok(known.into_iter().map(account).collect())
     }
 
     /// The addresses that a message's lookup tables hold.
     fn load(&self, message: &VersionedMessage) -> Result<Result<LoadedAddresses, TransactionError>, BankError> {
         let mut loaded = LoadedAddresses::default();
         for lookup in message.address_table_lookups().unwrap_or_default() {
-            let Some(table) = self.current(&lookup.account_key)? else {
+            let Some(table) = self.current(&[lookup.account_key])?.pop().flatten() else {
                 return Ok(Err(TransactionError::AddressLookupTableNotFound));
             };
             if let Err(error) = look_up(lookup, &table.data, &mut loaded) {

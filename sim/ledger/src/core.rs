@@ -38,7 +38,7 @@ pub enum SendError {
 }
 
 pub(crate) enum Request {
-    Send { transaction: VersionedTransaction, preflight: bool, reply: oneshot::Sender<Result<Arc<Landed>, Refusal>> },
+    Send { transaction: Verified, preflight: bool, reply: oneshot::Sender<Result<Arc<Landed>, Refusal>> },
     Simulate { transaction: VersionedTransaction, fresh: bool, watched: Vec<Pubkey>, reply: oneshot::Sender<Preview> },
     Read { addresses: Vec<Pubkey>, reply: oneshot::Sender<Vec<Option<Arc<Account>>>> },
     Fee { message: VersionedMessage, reply: oneshot::Sender<Option<u64>> },
@@ -67,13 +67,8 @@ impl Core {
         Arc::clone(client)
     }
 
-    /// Checks and executes a transaction.
-    pub(crate) async fn send(
-        &self,
-        transaction: VersionedTransaction,
-        preflight: bool,
-    ) -> Result<Arc<Landed>, SendError> {
-        verify(&transaction).map_err(SendError::Invalid)?;
+    /// Executes a transaction.
+    pub(crate) async fn send(&self, transaction: Verified, preflight: bool) -> Result<Arc<Landed>, SendError> {
         self.ask(|reply| Request::Send { transaction, preflight, reply })
             .await?
             .map_err(|refusal| SendError::Refused(Box::new(refusal)))
@@ -126,13 +121,36 @@ impl Core {
     }
 }
 
-/// Checks what the bank takes for granted: form and signatures.
-pub(crate) fn verify(transaction: &VersionedTransaction) -> Result<(), TransactionError> {
-    transaction.sanitize().map_err(|_| TransactionError::SanitizeFailure)?;
-    match transaction.verify_with_results().into_iter().all(|valid| valid) {
-        true => Ok(()),
-        false => Err(TransactionError::SignatureFailure),
+/// A transaction with what the bank takes for granted: its form is right, and each signature is that of its key.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified(VersionedTransaction);
+
+impl Verified {
+    /// Checks a transaction; this is the one place that does, and it is nobody's thread that others wait for.
+    pub(crate) fn new(transaction: VersionedTransaction) -> Result<Self, SendError> {
+        sanitize(&transaction)?;
+        match signatures_are_right(&transaction) {
+            true => Ok(Self(transaction)),
+            false => Err(SendError::Invalid(TransactionError::SignatureFailure)),
+        }
     }
+
+    pub(crate) fn transaction(&self) -> &VersionedTransaction {
+        &self.0
+    }
+
+    pub(crate) fn into_inner(self) -> VersionedTransaction {
+        self.0
+    }
+}
+
+/// Refuses what is not well formed.
+pub(crate) fn sanitize(transaction: &VersionedTransaction) -> Result<(), SendError> {
+    transaction.sanitize().map_err(|_| SendError::Invalid(TransactionError::SanitizeFailure))
+}
+
+pub(crate) fn signatures_are_right(transaction: &VersionedTransaction) -> bool {
+    transaction.verify_with_results().into_iter().all(|valid| valid)
 }
 
 /// What the thread has when it is ready: what it writes and the slot it is at.

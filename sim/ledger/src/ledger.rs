@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     chain::read,
     config::LedgerConfig,
-    core::{Core, Request, SendError, own_chain},
+    core::{Core, Request, SendError, Verified, own_chain},
     faults::{ClientName, FaultHandle},
     keys::faucet,
     replica::Landed,
@@ -186,12 +186,12 @@ impl Ledger {
     /// Sends a transaction and returns when it has landed. One that fails in the preflight is refused and does not
     /// land.
     pub async fn send(&self, transaction: VersionedTransaction) -> Result<Arc<Landed>, SendError> {
-        self.inner.core.send(transaction, true).await
+        self.inner.core.send(Verified::new(transaction)?, true).await
     }
 
     /// Sends a transaction without a preflight: one that fails lands as a failed one, which pays its fee.
     pub async fn send_without_preflight(&self, transaction: VersionedTransaction) -> Result<Arc<Landed>, SendError> {
-        self.inner.core.send(transaction, false).await
+        self.inner.core.send(Verified::new(transaction)?, false).await
     }
 
     /// Everything that lands from now on, in order. A receiver that falls 4096 slots behind is told how many it

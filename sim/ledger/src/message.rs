@@ -4,11 +4,19 @@ use solana_message::{
     Message, VersionedMessage,
     v0::{LoadedAddresses, MessageAddressTableLookup},
 };
-use solana_pubkey::Pubkey;
+use solana_pubkey::{Pubkey, pubkey};
 use solana_transaction_error::TransactionError;
 
 /// Bytes before the addresses in a lookup table's account.
 const LOOKUP_TABLE_HEADER: usize = 56;
+
+/// Programs whose instructions change what a message costs: a price per compute unit, signatures in data.
+const PRICED: [Pubkey; 4] = [
+    pubkey!("ComputeBudget111111111111111111111111111111"),
+    pubkey!("Ed25519SigVerify111111111111111111111111111"),
+    pubkey!("KeccakSecp256k11111111111111111111111111111"),
+    pubkey!("Secp256r1SigVerify1111111111111111111111111"),
+];
 
 /// The accounts that a message may write.
 pub(crate) fn writable(message: &VersionedMessage, loaded: &LoadedAddresses) -> Vec<Pubkey> {
@@ -43,6 +51,11 @@ pub(crate) fn look_up(
     loaded.writable.extend(writable);
     loaded.readonly.extend(readonly);
     Ok(())
+}
+
+/// Whether the number of its signatures says what a message costs.
+pub(crate) fn pays_for_signatures_only(message: &VersionedMessage) -> bool {
+    !PRICED.iter().any(|id| message.static_account_keys().contains(id))
 }
 
 /// A message that costs the same and names no lookup table: the bank prices nothing else. The price is made by the
@@ -87,6 +100,15 @@ mod tests {
         });
         let loaded = LoadedAddresses { writable: vec![key(7)], readonly: vec![key(8)] };
         assert_eq!(writable(&message, &loaded), [key(1), key(3), key(4), key(7)]);
+    }
+
+    #[test]
+    fn a_priced_program_makes_a_message_cost_more_than_its_signatures() {
+        let message = |last: Pubkey| {
+            VersionedMessage::Legacy(Message { account_keys: vec![key(1), key(2), last], ..Message::default() })
+        };
+        assert!(pays_for_signatures_only(&message(key(3))));
+        assert!(PRICED.iter().all(|id| !pays_for_signatures_only(&message(*id))));
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(crate) fn simulation(trace: &Trace, error: Option<&TransactionError>) -> Rpc
         return_data: trace.return_data.as_ref().map(return_data),
         inner_instructions: trace.inner.as_deref().map(inner),
         replacement_blockhash: None,
-        fee: None,
+        fee: trace.fee,
         pre_balances: None,
         post_balances: None,
         pre_token_balances: None,

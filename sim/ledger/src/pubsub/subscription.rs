@@ -1,5 +1,7 @@
 //! What a client can subscribe to, and what it is told of a slot. Pure.
 
+use std::str::FromStr;
+
 use serde::Serialize;
 use serde_json::json;
 use solana_account::Account;
@@ -22,11 +24,7 @@ use crate::{
     encode::account::{encode, passes},
     history::TransactionRecord,
     replica::{Landed, Replica},
-    rpc::{
-        accounts::verified,
-        error::RpcError,
-        params::{Params, address},
-    },
+    rpc::{accounts::verified, error::RpcError, params::Params},
 };
 
 /// What a subscription is about.
@@ -68,14 +66,14 @@ impl Topic {
         match kind {
             "account" => {
                 params.at_most(2)?;
-                let address = params.address(0)?;
+                let address = parsed(&params.required::<String>(0, "pubkey")?, "pubkey")?;
                 let config: RpcAccountInfoConfig = params.optional(1, "config")?.unwrap_or_default();
                 let encoding = config.encoding.unwrap_or(UiAccountEncoding::Binary);
                 Ok(Self::Account { address, encoding, slice: config.data_slice })
             }
             "program" => {
                 params.at_most(2)?;
-                let id = params.address(0)?;
+                let id = parsed(&params.required::<String>(0, "pubkey")?, "pubkey")?;
                 let config: RpcProgramAccountsConfig = params.optional(1, "config")?.unwrap_or_default();
                 let filters = verified(config.filters)?;
                 let encoding = config.account_config.encoding.unwrap_or(UiAccountEncoding::Binary);
@@ -83,7 +81,7 @@ impl Topic {
             }
             "signature" => {
                 params.at_most(2)?;
-                let signature = params.signature(0)?;
+                let signature = parsed(&params.required::<String>(0, "signature")?, "signature")?;
                 let config: Option<RpcSignatureSubscribeConfig> = params.optional(1, "config")?;
                 let received = config.and_then(|config| config.enable_received_notification).unwrap_or_default();
                 Ok(Self::Signature { signature, received })
@@ -93,7 +91,7 @@ impl Topic {
                 let mentions = match params.required(0, "filter")? {
                     RpcTransactionLogsFilter::All | RpcTransactionLogsFilter::AllWithVotes => None,
                     RpcTransactionLogsFilter::Mentions(addresses) => match addresses.as_slice() {
-                        [one] => Some(address(one)?),
+                        [one] => Some(parsed(one, "mentions")?),
                         _ => return Err(RpcError::invalid_params("Invalid Request: Only 1 address supported")),
                     },
                 };
@@ -124,6 +122,11 @@ impl Topic {
     pub(crate) fn is_once(&self) -> bool {
         matches!(self, Self::Signature { .. })
     }
+}
+
+/// Reads a parameter; a validator names it here in other words than for requests.
+fn parsed<T: FromStr>(text: &str, what: &str) -> Result<T, RpcError> {
+    text.parse().map_err(|_| RpcError::invalid_params(format!("Invalid Request: Invalid {what} provided")))
 }
 
 impl Subscription {

@@ -28,11 +28,11 @@ pub(crate) fn verified(filters: Option<Vec<RpcFilterType>>) -> Result<Vec<RpcFil
         return Err(RpcError::invalid_params(message));
     }
     for filter in &mut filters {
-        filter.verify().map_err(|error| RpcError::invalid_params(format!("Invalid param: {error}")))?;
+        filter.verify().map_err(|error| RpcError::invalid_params(format!("Invalid param: {error:?}")))?;
         if let RpcFilterType::Memcmp(compare) = filter {
             compare
                 .convert_to_raw_bytes()
-                .map_err(|error| RpcError::invalid_params(format!("Invalid param: {error}")))?;
+                .map_err(|error| RpcError::invalid_params(format!("Invalid param: {error:?}")))?;
         }
     }
     Ok(filters)

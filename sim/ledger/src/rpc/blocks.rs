@@ -3,18 +3,21 @@
 use serde_json::json as value;
 use solana_clock::Slot;
 use solana_rpc_client_api::{
-    config::{RpcBlockConfig, RpcBlocksConfigWrapper, RpcEncodingConfigWrapper},
+    config::{RpcBlockConfig, RpcBlocksConfigWrapper, RpcContextConfig, RpcEncodingConfigWrapper},
     request::MAX_GET_CONFIRMED_BLOCKS_RANGE,
     response::{RpcPerfSample, RpcPrioritizationFee},
 };
 use solana_transaction_status_client_types::{TransactionDetails, UiConfirmedBlock, UiTransactionEncoding};
 
-use super::{Context, MethodResult, error::RpcError, json, params::Params};
+use super::{Context, MethodResult, at_least_confirmed, error::RpcError, json, params::Params};
 use crate::{
     chain::read,
     encode::transaction::{encode, encode_accounts},
     history::{Block, SLOT_MS},
 };
+
+/// There is no block in it, but its time is known.
+const GENESIS_SLOT: Slot = 0;
 
 pub(super) fn slot(context: &Context<'_>, mut params: Params) -> MethodResult {
     params.at_most(1)?;
@@ -37,6 +40,9 @@ pub(super) fn transaction_count(context: &Context<'_>, mut params: Params) -> Me
 pub(super) fn block_time(context: &Context<'_>, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     let slot: Slot = params.required(0, "slot")?;
+    if slot == GENESIS_SLOT {
+        return json(&read(&context.core.replica).history.time_of(slot));
+    }
     json(&seen(context, slot)?.time)
 }
 
@@ -52,6 +58,7 @@ pub(super) fn block(context: &Context<'_>, mut params: Params) -> MethodResult {
     let slot: Slot = params.required(0, "slot")?;
     let config: Option<RpcEncodingConfigWrapper<RpcBlockConfig>> = params.optional(1, "config")?;
     let config = config.map(|config| config.convert_to_current()).unwrap_or_default();
+    at_least_confirmed(config.commitment)?;
     let block = seen(context, slot)?;
     let encoding = config.encoding.unwrap_or(UiTransactionEncoding::Json);
     let max_version = config.max_supported_transaction_version;
@@ -85,8 +92,8 @@ pub(super) fn blocks(context: &Context<'_>, mut params: Params) -> MethodResult 
     let start: Slot = params.required(0, "startSlot")?;
     let end: Option<RpcBlocksConfigWrapper> = params.optional(1, "endSlot")?;
     let (end, config) = end.map(|end| end.unzip()).unwrap_or_default();
-    context.at_least(config.and_then(|config| config.min_context_slot))?;
-    context.context_config(&mut params, 2)?;
+    let config = config.or(params.optional(2, "config")?);
+    past(context, config)?;
     let end = end.unwrap_or(context.slot);
     if end.saturating_sub(start) > MAX_GET_CONFIRMED_BLOCKS_RANGE {
         let message = format!("Slot range too large; max {MAX_GET_CONFIRMED_BLOCKS_RANGE}");
@@ -99,7 +106,7 @@ pub(super) fn blocks_with_limit(context: &Context<'_>, mut params: Params) -> Me
     params.at_most(3)?;
     let start: Slot = params.required(0, "startSlot")?;
     let limit: u64 = params.required(1, "limit")?;
-    context.context_config(&mut params, 2)?;
+    past(context, params.optional(2, "config")?)?;
     if limit > MAX_GET_CONFIRMED_BLOCKS_RANGE {
         let message = format!("Limit too large; max {MAX_GET_CONFIRMED_BLOCKS_RANGE}");
         return Err(RpcError::invalid_params(message).into());
@@ -132,6 +139,13 @@ pub(super) fn prioritization_fees(context: &Context<'_>, mut params: Params) -> 
     let first = context.slot.saturating_sub(149).max(read(&context.core.replica).history.oldest());
     let fees = (first..=context.slot).map(|slot| RpcPrioritizationFee { slot, prioritization_fee: 0 });
     json(&fees.collect::<Vec<_>>())
+}
+
+/// Refuses a state of the chain that knows no past, or that is not there yet.
+fn past(context: &Context<'_>, config: Option<RpcContextConfig>) -> Result<(), RpcError> {
+    let config = config.unwrap_or_default();
+    at_least_confirmed(config.commitment)?;
+    context.at_least(config.min_context_slot)
 }
 
 fn range(context: &Context<'_>, start: Slot, end: Slot) -> MethodResult {

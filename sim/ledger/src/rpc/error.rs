@@ -3,12 +3,14 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use solana_clock::Slot;
-use solana_rpc_client_api::custom_error::{
-    JSON_RPC_SERVER_ERROR_BLOCK_CLEANED_UP, JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE,
-    JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED, JSON_RPC_SERVER_ERROR_NO_SNAPSHOT,
-    JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
-    JSON_RPC_SERVER_ERROR_TRANSACTION_SIGNATURE_VERIFICATION_FAILURE,
-    JSON_RPC_SERVER_ERROR_UNSUPPORTED_TRANSACTION_VERSION,
+use solana_rpc_client_api::{
+    custom_error::{
+        JSON_RPC_SERVER_ERROR_BLOCK_CLEANED_UP, JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE,
+        JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED, JSON_RPC_SERVER_ERROR_NO_SNAPSHOT,
+        JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
+        JSON_RPC_SERVER_ERROR_UNSUPPORTED_TRANSACTION_VERSION,
+    },
+    response::RpcSimulateTransactionResult,
 };
 use solana_transaction_error::TransactionError;
 
@@ -70,6 +72,10 @@ impl RpcError {
         }
     }
 
+    pub(crate) fn commitment_below_confirmed() -> Self {
+        Self::invalid_params("Method does not support commitment below `confirmed`")
+    }
+
     pub(crate) fn block_not_available(slot: Slot) -> Self {
         Self::new(JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE, format!("Block not available for slot {slot}"))
     }
@@ -84,7 +90,11 @@ impl RpcError {
     }
 
     pub(crate) fn preflight(refusal: &Refusal) -> Self {
-        let result = simulation(&refusal.trace, Some(&refusal.error));
+        // A preflight records no inner instructions on a validator.
+        let result = RpcSimulateTransactionResult {
+            inner_instructions: None,
+            ..simulation(&refusal.trace, Some(&refusal.error))
+        };
         Self {
             code: JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
             message: format!("Transaction simulation failed: {}", refusal.error),
@@ -96,10 +106,8 @@ impl RpcError {
 impl From<SendError> for RpcError {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::Invalid(TransactionError::SignatureFailure) => Self::new(
-                JSON_RPC_SERVER_ERROR_TRANSACTION_SIGNATURE_VERIFICATION_FAILURE,
-                "Transaction signature verification failure",
-            ),
+            // A validator's preflight begins with the signatures.
+            SendError::Invalid(error @ TransactionError::SignatureFailure) => Self::preflight(&error.into()),
             SendError::Invalid(error) => Self::invalid_params(format!("invalid transaction: {error}")),
             SendError::Refused(refusal) => Self::preflight(&refusal),
             SendError::Ended => Self::internal("Internal error"),

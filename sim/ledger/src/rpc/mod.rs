@@ -11,6 +11,7 @@ mod transactions;
 use serde::Serialize;
 use serde_json::Value;
 use solana_clock::Slot;
+use solana_commitment_config::CommitmentConfig;
 use solana_rpc_client_api::{
     config::RpcContextConfig,
     response::{Response, RpcResponseContext},
@@ -97,6 +98,14 @@ impl<'a> Context<'a> {
 
     pub(crate) fn respond<T: Serialize>(&self, value: T) -> MethodResult {
         json(&Response { context: RpcResponseContext::new(self.slot), value })
+    }
+}
+
+/// Refuses a commitment that says nothing of the past: a validator does for blocks and transactions.
+pub(crate) fn at_least_confirmed(commitment: Option<CommitmentConfig>) -> Result<(), RpcError> {
+    match commitment.is_some_and(|commitment| !commitment.is_at_least_confirmed()) {
+        true => Err(RpcError::commitment_below_confirmed()),
+        false => Ok(()),
     }
 }
 

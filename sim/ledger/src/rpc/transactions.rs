@@ -20,20 +20,21 @@ use solana_rpc_client_api::{
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::{Transaction, versioned::VersionedTransaction};
+use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::{
     EncodedConfirmedTransactionWithStatusMeta, TransactionBinaryEncoding, TransactionConfirmationStatus,
     TransactionStatus, UiLoadedAddresses, UiTransactionEncoding,
 };
 
 use super::{
-    Context, Failure, MethodResult,
+    Context, Failure, MethodResult, at_least_confirmed,
     error::RpcError,
     json,
     params::{Params, address, blockhash, signature},
 };
 use crate::{
-    chain::read,
-    core::{SendError, verify},
+    chain::{Preview, read},
+    core::{Verified, sanitize, signatures_are_right},
     encode::{
         account::encode as encode_account,
         transaction::{encode, simulation},
@@ -54,8 +55,8 @@ pub(super) async fn send_transaction(context: &Context<'_>, mut params: Params) 
     if context.client.draw(context.faults.refuse_sends) {
         return Err(RpcError::unhealthy(None).into());
     }
-    verify(&transaction).map_err(SendError::Invalid)?;
-    let signature = transaction.signatures.first().copied().unwrap_or_default();
+    let transaction = Verified::new(transaction)?;
+    let signature = transaction.transaction().signatures.first().copied().unwrap_or_default();
     if !context.client.draw(context.faults.lose_sends) {
         context.core.send(transaction, !config.skip_preflight).await?;
     }
@@ -72,13 +73,10 @@ pub(super) async fn simulate_transaction(context: &Context<'_>, mut params: Para
     context.at_least(config.min_context_slot)?;
     let transaction: VersionedTransaction =
         decode(&text, binary(config.encoding)?, "solana_transaction::versioned::VersionedTransaction")?;
-    transaction.sanitize().map_err(|error| RpcError::invalid_params(format!("invalid transaction: {error}")))?;
-    if config.sig_verify {
-        if config.replace_recent_blockhash {
-            return Err(RpcError::invalid_params("sigVerify may not be used with replaceRecentBlockhash").into());
-        }
-        verify(&transaction).map_err(SendError::Invalid)?;
+    if config.sig_verify && config.replace_recent_blockhash {
+        return Err(RpcError::invalid_params("sigVerify may not be used with replaceRecentBlockhash").into());
     }
+    sanitize(&transaction)?;
     let watched = config.accounts.unwrap_or_default();
     let number_of_accounts = transaction.message.static_account_keys().len()
         + transaction.message.address_table_lookups().unwrap_or_default().iter().map(table_addresses).sum::<usize>();
@@ -91,7 +89,11 @@ pub(super) async fn simulate_transaction(context: &Context<'_>, mut params: Para
         return Err(RpcError::invalid_params("base58 encoding not supported").into());
     }
     let addresses: Vec<_> = watched.addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
-    let preview = context.core.simulate(transaction, !config.replace_recent_blockhash, addresses).await?;
+    let preview = if config.sig_verify && !signatures_are_right(&transaction) {
+        Preview::refused(context.slot, TransactionError::SignatureFailure, addresses.len())
+    } else {
+        context.core.simulate(transaction, !config.replace_recent_blockhash, addresses).await?
+    };
     let accounts = (!watched.addresses.is_empty()).then(|| {
         let encoded = |account: &Option<Arc<_>>| {
             account.as_deref().map(|account| encode_account(account, encoding, None)).transpose()
@@ -122,7 +124,7 @@ pub(super) async fn request_airdrop(context: &Context<'_>, mut params: Params) -
     });
     let transfer = solana_system_interface::instruction::transfer(&faucet.pubkey(), &to, lamports);
     let transaction = Transaction::new_signed_with_payer(&[transfer], Some(&faucet.pubkey()), &[faucet], recent);
-    let landed = context.core.send(transaction.into(), true).await?;
+    let landed = context.core.send(Verified::new(transaction.into())?, true).await?;
     json(&landed.transaction.signature.to_string())
 }
 
@@ -196,6 +198,7 @@ pub(super) fn transaction(context: &Context<'_>, mut params: Params) -> MethodRe
     let signature = params.signature(0)?;
     let config: Option<RpcEncodingConfigWrapper<RpcTransactionConfig>> = params.optional(1, "config")?;
     let config = config.map(|config| config.convert_to_current()).unwrap_or_default();
+    at_least_confirmed(config.commitment)?;
     let (record, time) = {
         let replica = read(&context.core.replica);
         let record = replica.history.transaction(&signature).filter(|record| record.slot <= context.slot);
@@ -217,6 +220,7 @@ pub(super) fn signatures_for_address(context: &Context<'_>, mut params: Params) 
     params.at_most(2)?;
     let address: Pubkey = params.address(0)?;
     let config: RpcSignaturesForAddressConfig = params.optional(1, "config")?.unwrap_or_default();
+    at_least_confirmed(config.commitment)?;
     context.at_least(config.min_context_slot)?;
     let before = config.before.as_deref().map(signature).transpose()?;
     let until = config.until.as_deref().map(signature).transpose()?;
@@ -275,10 +279,14 @@ fn decode<T: DeserializeOwned>(text: &str, encoding: TransactionBinaryEncoding, 
         return Err(RpcError::invalid_params(message));
     }
     let bytes = match encoding {
-        TransactionBinaryEncoding::Base58 => bs58::decode(text).into_vec().map_err(|error| error.to_string()),
-        TransactionBinaryEncoding::Base64 => BASE64_STANDARD.decode(text).map_err(|error| error.to_string()),
+        TransactionBinaryEncoding::Base58 => bs58::decode(text).into_vec().map_err(|error| format!("{error:?}")),
+        TransactionBinaryEncoding::Base64 => BASE64_STANDARD.decode(text).map_err(|error| format!("{error:?}")),
     };
     let bytes = bytes.map_err(|error| RpcError::invalid_params(format!("invalid {name} encoding: {error}")))?;
+    if bytes.len() > PACKET_BYTES {
+        let message = format!("decoded {what} too large: {} bytes (max: {PACKET_BYTES} bytes)", bytes.len());
+        return Err(RpcError::invalid_params(message));
+    }
     bincode::DefaultOptions::new()
         .with_limit(PACKET_BYTES as u64)
         .with_fixint_encoding()

@@ -193,7 +193,9 @@ async fn transactions_that_are_none_are_refused() {
     forged.signatures[0] = solana_signature::Signature::from([7; 64]);
     let bytes = bincode::serialize(&forged).unwrap();
     let answer = call(&stage.http, "sendTransaction", json!([bs58::encode(bytes).into_string()])).await;
-    assert_eq!(answer["error"], json!({"code": -32003, "message": "Transaction signature verification failure"}));
+    let error = &answer["error"];
+    assert_eq!((&error["code"], &error["data"]["err"]), (&json!(-32002), &json!("SignatureFailure")));
+    assert_eq!(error["message"], "Transaction simulation failed: Transaction did not pass signature verification");
     assert_eq!(stage.ledger.latest_slot(), 1);
 }
 

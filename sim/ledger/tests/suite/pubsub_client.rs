@@ -177,6 +177,15 @@ async fn who_unsubscribed_is_told_nothing() {
     let unknown = json!({"code": -32601, "message": "Method not found"});
     assert_eq!(ask(call(6, "voteSubscribe", json!([]))).await["error"], unknown);
     assert_eq!(ask(call(7, "getSlot", json!([]))).await["error"], unknown);
+    for (method, param, what) in [
+        ("accountSubscribe", json!("x"), "pubkey"),
+        ("programSubscribe", json!("x"), "pubkey"),
+        ("signatureSubscribe", json!("x"), "signature"),
+        ("logsSubscribe", json!({"mentions": ["x"]}), "mentions"),
+    ] {
+        let refused = json!({"code": -32602, "message": format!("Invalid Request: Invalid {what} provided")});
+        assert_eq!(ask(call(8, method, json!([param]))).await["error"], refused);
+    }
     stage.land(1, &[make(1, b"a")]).await;
     let told: Value = serde_json::from_str(next("a root", &mut socket).await.unwrap().to_text().unwrap()).unwrap();
     let expected = json!({"jsonrpc": "2.0", "method": "rootNotification", "params": {"result": 2, "subscription": 2}});

@@ -1,5 +1,7 @@
 //! Every method that `solana-rpc-client` has and a client of ours may use.
 
+use dzsim_ledger::LedgerConfig;
+use serde_json::json;
 use solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig};
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
 use solana_instruction::{AccountMeta, Instruction, error::InstructionError};
@@ -257,8 +259,8 @@ async fn a_simulation_tells_and_changes_nothing() {
     let blockhash = replaced.replacement_blockhash.unwrap().blockhash;
     assert_eq!((replaced.err, blockhash), (None, stage.ledger.latest_blockhash().to_string()));
     let config = RpcSimulateTransactionConfig { sig_verify: true, ..Default::default() };
-    let forged = rpc.simulate_transaction_with_config(&unsigned, config).await.unwrap_err().to_string();
-    assert!(forged.contains("signature verification failure"), "{forged}");
+    let forged = rpc.simulate_transaction_with_config(&unsigned, config).await.unwrap().value;
+    assert_eq!((forged.err, forged.fee), (Some(TransactionError::SignatureFailure.into()), None));
 
     let accounts = RpcSimulateTransactionAccountsConfig {
         encoding: Some(UiAccountEncoding::Base64),
@@ -275,7 +277,8 @@ async fn a_simulation_tells_and_changes_nothing() {
 
     let failing = stage.transaction(1, &[Do::Fail(9)]);
     let result = rpc.simulate_transaction(&failing).await.unwrap().value;
-    assert_eq!(result.err, Some(TransactionError::InstructionError(0, InstructionError::Custom(9)).into()));
+    let error = TransactionError::InstructionError(0, InstructionError::Custom(9));
+    assert_eq!((result.err, result.fee), (Some(error.into()), Some(5000)));
     assert_eq!(stage.ledger.latest_slot(), 1);
     // What was simulated can still be sent.
     rpc.send_and_confirm_transaction(&good).await.unwrap();
@@ -453,6 +456,19 @@ async fn slots_and_blocks() {
             (details == TransactionDetails::Signatures).then(|| vec![landed.transaction.signature.to_string()]);
         assert_eq!(block.signatures, signatures);
         assert_eq!(block.transactions.is_some(), details == TransactionDetails::Accounts);
+    }
+    assert_eq!(rpc.get_block_time(0).await.unwrap(), LedgerConfig::default().genesis_time);
+    // As on a validator, the past can be asked for only as far as it is confirmed.
+    for (method, params) in [
+        ("getBlock", json!([2, {"commitment": "processed"}])),
+        ("getBlocks", json!([1, 2, {"commitment": "processed"}])),
+        ("getBlocks", json!([1, {"commitment": "processed"}])),
+        ("getBlocksWithLimit", json!([1, 2, {"commitment": "processed"}])),
+        ("getTransaction", json!([landed.transaction.signature.to_string(), {"commitment": "processed"}])),
+        ("getSignaturesForAddress", json!([stage.payer.pubkey().to_string(), {"commitment": "processed"}])),
+    ] {
+        let refused = json!({"code": -32602, "message": "Method does not support commitment below `confirmed`"});
+        assert_eq!(call(&stage.http, method, params).await["error"], refused, "{method}");
     }
     let unavailable = rpc.get_block(9).await.unwrap_err().to_string();
     assert!(unavailable.contains("Block not available for slot 9"), "{unavailable}");
