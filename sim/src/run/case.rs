@@ -74,7 +74,7 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         failure: None,
         artifacts: setup.artifacts.clone(),
     };
-    let roles = Roles::new(setup.dataplane)?;
+    let roles = Roles::new(setup.dataplane, &steps)?;
     let world = World::bring_up(
         case.plan,
         case.policy,

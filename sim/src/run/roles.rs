@@ -3,7 +3,9 @@
 use std::{ffi::OsString, path::Path, time::Duration};
 
 use dzsim_lab::{Host, NodeName, RoleName, Spawn};
-use dzsim_scenario::plan::{ClientName, DeviceCode, Policy, PrefixStrategy, WhenFull};
+use dzsim_scenario::plan::{
+    Action, ClientName, DeviceCode, Fault, LedgerFault, Policy, PrefixStrategy, Step, WhenFull,
+};
 use solana_pubkey::Pubkey;
 
 use crate::cli::Dataplane;
@@ -11,6 +13,9 @@ use crate::cli::Dataplane;
 /// Round trips that differ by less are equal to clients of the simulator. A machine that runs several networks at a time
 /// delays single packets by milliseconds; which endpoint a client takes must not depend on that.
 const TIE: &str = "5ms";
+/// How often everybody reads the whole chain again where a scenario loses notifications: one that nothing follows is
+/// missed until then. Elsewhere the default stands; what a thousand clients read so often would keep the machine busy.
+const VERIFY_EVERY: &str = "500ms";
 /// How long a role may take until it says that it is ready.
 const READY: Duration = Duration::from_secs(20);
 /// Where the ledger answers in every node: JSON-RPC over HTTP.
@@ -30,6 +35,7 @@ pub const CORE: &str = "core";
 pub struct Roles {
     program: OsString,
     dataplane: Dataplane,
+    verify_every: Option<&'static str>,
 }
 
 fn role(name: &str) -> anyhow::Result<RoleName> {
@@ -47,9 +53,10 @@ pub fn activator_address(number: u8) -> std::net::SocketAddr {
 }
 
 impl Roles {
-    /// The roles of this very program.
-    pub fn new(dataplane: Dataplane) -> std::io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?.into(), dataplane })
+    /// The roles of this very program, in a scenario of these steps.
+    pub fn new(dataplane: Dataplane, steps: &[Step]) -> std::io::Result<Self> {
+        let verify_every = lose_notifications(steps).then_some(VERIFY_EVERY);
+        Ok(Self { program: std::env::current_exe()?.into(), dataplane, verify_every })
     }
 
     /// Where tunnels are made.
@@ -66,7 +73,15 @@ impl Roles {
         let argv = [self.program.clone(), "node".into(), command(name).into()]
             .into_iter()
             .chain(args.into_iter().map(Into::into));
-        Ok(Spawn::new(host, role(name)?, argv).notify(READY))
+        Ok(self.following(Spawn::new(host, role(name)?, argv)).notify(READY))
+    }
+
+    /// Tells a process how to follow the chain.
+    fn following(&self, spawn: Spawn) -> Spawn {
+        match self.verify_every {
+            Some(period) => spawn.env("DZ_VERIFY_EVERY", period),
+            None => spawn,
+        }
     }
 
     /// An activator, counted from 1.
@@ -157,7 +172,8 @@ impl Roles {
             .chain(args.iter().map(OsString::from));
         let tolerance = format!("{}us", policy.latency_tolerance.as_micros());
         let env = user_env(&host, folder);
-        let spawn = Spawn::new(host, role("doublezero")?, argv)
+        let spawn = self
+            .following(Spawn::new(host, role("doublezero")?, argv))
             .env("DZ_LATENCY_TOLERANCE", tolerance)
             .env("DZ_LATENCY_TIE", TIE);
         Ok(env.into_iter().fold(spawn, |spawn, (name, value)| spawn.env(name, value)))
@@ -180,6 +196,14 @@ pub fn user_env(host: &Host, folder: &Path) -> [(&'static str, OsString); 2] {
 /// Where a client's daemon listens, given the folder of its files.
 pub fn socket(folder: &Path) -> std::path::PathBuf {
     folder.join("doublezerod.sock")
+}
+
+fn lose_notifications(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.action {
+        Action::Fault(Fault::Ledger { fault: LedgerFault::LostNotifications { .. }, .. }) => true,
+        Action::Parallel { branches } => branches.iter().any(|branch| lose_notifications(branch)),
+        _ => false,
+    })
 }
 
 /// The role in the multi-call program; further activators are activators.
