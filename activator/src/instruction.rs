@@ -5,16 +5,15 @@
 
 use dz_sdk::{
     NetworkView,
-    build::{self, BuildError},
+    build::{
+        self, BuildError,
+        find::{config, contributor, device, user},
+    },
     instruction::{
-        contributor::{close_contributor, release_contributor_block},
+        contributor::close_contributor,
         device::{CloseDevice, activate_device, close_device, pull_endpoint},
         tenant::{activate_tenant, close_tenant},
         user::{Grant, close_user, finish_ban, reject_user, set_user_roles},
-    },
-    program::{
-        network::NetworkV4,
-        state::{AccountType, Contributor, Device, GlobalConfig, PoolKind, User},
     },
 };
 use solana_instruction::Instruction;
@@ -29,10 +28,7 @@ pub fn instruction(view: &NetworkView, signer: &Pubkey, action: &Action) -> Resu
     let key = action.subject.key;
     match &action.decision {
         Decision::AllocateContributorBlock { block } => build::allocate_contributor_block(view, signer, key, *block),
-        Decision::ReleaseContributorBlock { block } => {
-            let double_zero = double_zero_block(view, block)?;
-            Ok(release_contributor_block(program, signer, key, double_zero, *block))
-        }
+        Decision::ReleaseContributorBlock { block } => build::release_contributor_block(view, signer, key, *block),
         Decision::CloseContributor => Ok(close_contributor(program, signer, key, contributor(view, &key)?.owner)),
         Decision::CarveDevicePrefix { net } => build::carve_device_prefix(view, signer, key, *net),
         // The prefix may be carved by an action before this one, so that the view's device does not have it yet.
@@ -75,28 +71,4 @@ pub fn instruction(view: &NetworkView, signer: &Pubkey, action: &Action) -> Resu
         Decision::CloseUser => Ok(close_user(program, signer, (key, user(view, &key)?))),
         Decision::FinishBan => Ok(finish_ban(program, signer, (key, user(view, &key)?))),
     }
-}
-
-fn config(view: &NetworkView) -> Result<&GlobalConfig, BuildError> {
-    view.config().ok_or(BuildError::NoConfig)
-}
-
-fn contributor<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a Contributor, BuildError> {
-    view.contributor(key).ok_or(BuildError::Missing { what: AccountType::Contributor, key: *key })
-}
-
-fn device<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a Device, BuildError> {
-    view.device(key).ok_or(BuildError::Missing { what: AccountType::Device, key: *key })
-}
-
-fn user<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a User, BuildError> {
-    view.user(key).ok_or(BuildError::Missing { what: AccountType::User, key: *key })
-}
-
-/// The DoubleZero block that this /24 is a part of.
-fn double_zero_block(view: &NetworkView, part: &NetworkV4) -> Result<NetworkV4, BuildError> {
-    let kind = PoolKind::DoubleZeroBlock;
-    let blocks = config(view)?.blocks(kind);
-    let found = blocks.into_iter().flatten().find(|block| block.overlaps(part));
-    found.copied().ok_or_else(|| BuildError::NoPool { kind, value: part.to_string() })
 }

@@ -4,7 +4,7 @@
 //! Nothing is kept between the two that the chain does not hold, so it can be killed anywhere and run twice.
 
 mod args;
-pub mod batch;
+mod batch;
 mod http;
 mod instruction;
 pub mod metrics;

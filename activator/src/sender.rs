@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::{
-    batch::{Batch, MAX_INSTRUCTIONS},
+    batch::Batch,
     instruction::instruction,
     metrics::{Metrics, Outcome},
     plan::{Action, Plan},
@@ -69,7 +69,7 @@ impl Sender {
     pub(crate) async fn apply(&mut self, view: &NetworkView, plan: &Plan, stop: &watch::Receiver<bool>) -> Pass {
         self.refusals.retain_existing(view);
         let payer = self.ledger.payer();
-        let mut queue: VecDeque<Batch<'_>> = Batch::pack(&payer, self.parts(view, plan), MAX_INSTRUCTIONS).into();
+        let mut queue: VecDeque<Batch<'_>> = Batch::pack(&payer, self.parts(view, plan)).into();
         let (mut slot, mut stale) = (None, false);
         while let Some(wave) = self.next_wave(&mut queue) {
             if *stop.borrow() {
@@ -94,8 +94,7 @@ impl Sender {
                     Err(LedgerError::Failed(reason)) if batch.parts.len() > 1 => {
                         let actions = batch.parts.len();
                         warn!(reason, actions, "a transaction failed; its actions are sent one by one");
-                        let singles = Batch::pack(&payer, batch.parts, 1);
-                        singles.into_iter().rev().for_each(|single| queue.push_front(single));
+                        batch.one_by_one().rev().for_each(|single| queue.push_front(single));
                     }
                     Err(LedgerError::Failed(reason)) => {
                         for (action, _) in &batch.parts {

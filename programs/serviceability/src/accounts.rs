@@ -142,16 +142,22 @@ impl<'a, 'info> Accounts<'a, 'info> {
         ensure!(info.is_writable, NotWritable);
         ensure!(!self.exists(info)?, AlreadyExists);
         let bytes = encoded_length(&value)?;
-        self.top_up(info, bytes)?;
-        place
-            .with_seeds(|seeds| {
-                let mut signed = Vec::with_capacity(seeds.len() + 1);
-                signed.extend_from_slice(seeds);
-                let bump = [bump];
-                signed.push(&bump);
-                self.host.allocate(info, bytes, self.program, &signed)
-            })
-            .map_err(|_| ServiceabilityError::RuntimeRefused)?;
+        let missing = self.missing_rent(info, bytes)?;
+        let created = place.with_seeds(|seeds| {
+            let mut signed = Vec::with_capacity(seeds.len() + 1);
+            signed.extend_from_slice(seeds);
+            let bump = [bump];
+            signed.push(&bump);
+            // Whoever has sent lamports to the address must not stop its creation.
+            if info.lamports() == 0 {
+                return self.host.create(self.signer, info, missing, bytes, self.program, &signed);
+            }
+            if missing > 0 {
+                self.host.transfer(self.signer, info, missing)?;
+            }
+            self.host.allocate(info, bytes, self.program, &signed)
+        });
+        created.map_err(|_| ServiceabilityError::RuntimeRefused)?;
         write(info, &value)
     }
 
@@ -161,7 +167,11 @@ impl<'a, 'info> Accounts<'a, 'info> {
         ensure!(info.is_writable, NotWritable);
         let bytes = encoded_length(&**value)?;
         if bytes != info.data_len() {
-            self.top_up(info, bytes)?;
+            let missing = self.missing_rent(info, bytes)?;
+            if missing > 0 {
+                let paid = self.host.transfer(self.signer, info, missing);
+                paid.map_err(|_| ServiceabilityError::RuntimeRefused)?;
+            }
             info.resize(bytes).map_err(|_| ServiceabilityError::RuntimeRefused)?;
         }
         write(info, &**value)
@@ -186,14 +196,12 @@ impl<'a, 'info> Accounts<'a, 'info> {
         Ok(())
     }
 
-    fn top_up(&self, info: &AccountInfo<'info>, bytes: usize) -> Result {
+    /// What the signer must add so that the account may have this many bytes.
+    fn missing_rent(&self, info: &AccountInfo, bytes: usize) -> Result<u64> {
         let missing = self.host.minimum_balance(bytes).saturating_sub(info.lamports());
-        if missing == 0 {
-            return Ok(());
-        }
         // Asked here, because a failing call into the system program would end the transaction with its code, not ours.
         ensure!(self.signer.lamports() >= missing, PayerTooPoor);
-        self.host.transfer(self.signer, info, missing).map_err(|_| ServiceabilityError::RuntimeRefused)
+        Ok(missing)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `dzsim ledger`: the chain alone, empty or with the network of a scenario on it.
 
 use anyhow::Context;
-use dz_sdk::{local::LocalBank, program::ID};
+use dz_sdk::{build, local::LocalBank, program::ID};
 use dzsim_ledger::{LedgerConfig, Standalone, standalone};
 use dzsim_scenario::Case;
 use solana_account::Account;
@@ -45,7 +45,7 @@ fn with_network(mut config: LedgerConfig, case: &Case, keys: Keys) -> anyhow::Re
     let foundation = keys.of(Owner::Foundation).pubkey();
     let mut bank = LocalBank::new(ID);
     bank.airdrop(foundation, FUNDS);
-    for batch in genesis::transactions(&foundation, genesis::instructions(&case.plan, &case.policy, keys)?) {
+    for batch in build::pack(&foundation, genesis::instructions(&case.plan, &case.policy, keys)?) {
         bank.execute(&[foundation], &batch)?;
     }
     for (key, record) in bank.accounts().iter().filter(|(_, record)| record.owner == ID) {

@@ -38,18 +38,10 @@ const MIN_LINK_DELAY_NS: u64 = 10_000;
 /// Writes the network to the chain, in as few transactions as hold it.
 pub async fn write(world: &World) -> anyhow::Result<()> {
     let payer = world.chain.payer();
-    for transaction in transactions(&payer, instructions(&world.plan, &world.policy, world.keys)?) {
+    for transaction in build::pack(&payer, instructions(&world.plan, &world.policy, world.keys)?) {
         world.chain.send(&transaction).await?;
     }
     Ok(())
-}
-
-/// Packs instructions into transactions that fit, in bytes and in the calls that the runtime traces.
-pub fn transactions(payer: &Pubkey, instructions: Vec<Instruction>) -> Vec<Vec<Instruction>> {
-    /// A transaction may make 64 calls in all; an instruction of ours that creates accounts makes up to nine.
-    const MOST: usize = 7;
-    let packed = build::pack(payer, instructions);
-    packed.iter().flat_map(|batch| batch.chunks(MOST)).map(<[_]>::to_vec).collect()
 }
 
 /// The network as a list of instructions.

@@ -1,13 +1,13 @@
 //! Contributors' blocks.
 
-use dz_serviceability::{
-    network::NetworkV4,
-    state::{AccountType, PoolKind},
-};
+use dz_serviceability::network::NetworkV4;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{BuildError, Result, config, contributor, missing};
+use super::{
+    Result,
+    find::{contributor, double_zero_block},
+};
 use crate::{instruction as ix, view::NetworkView};
 
 /// Carves a /24 for a contributor out of the block that holds it.
@@ -17,9 +17,20 @@ pub fn allocate_contributor_block(
     key: Pubkey,
     block: NetworkV4,
 ) -> Result<Instruction> {
-    view.contributor(&key).ok_or_else(|| missing(AccountType::Contributor, &key))?;
+    contributor(view, &key)?;
     let double_zero = double_zero_block(view, block)?;
     Ok(ix::contributor::allocate_contributor_block(view.program(), signer, key, double_zero, block))
+}
+
+/// Gives a /24 of a contributor that goes away back to the block it is a part of.
+pub fn release_contributor_block(
+    view: &NetworkView,
+    signer: &Pubkey,
+    key: Pubkey,
+    block: NetworkV4,
+) -> Result<Instruction> {
+    let double_zero = double_zero_block(view, block)?;
+    Ok(ix::contributor::release_contributor_block(view.program(), signer, key, double_zero, block))
 }
 
 /// Ends a contributor that goes away: gives each of its /24s back and closes it.
@@ -27,15 +38,8 @@ pub fn close_contributor(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Re
     let contributor = contributor(view, &key)?;
     let mut instructions = Vec::new();
     for &block in &contributor.blocks {
-        let double_zero = double_zero_block(view, block)?;
-        let release = ix::contributor::release_contributor_block;
-        instructions.push(release(view.program(), signer, key, double_zero, block));
+        instructions.push(release_contributor_block(view, signer, key, block)?);
     }
     instructions.push(ix::contributor::close_contributor(view.program(), signer, key, contributor.owner));
     Ok(instructions)
-}
-
-fn double_zero_block(view: &NetworkView, block: NetworkV4) -> Result<NetworkV4> {
-    let found = config(view)?.double_zero_blocks.iter().find(|candidate| candidate.contains(&*block));
-    found.copied().ok_or_else(|| BuildError::NoPool { kind: PoolKind::DoubleZeroBlock, value: block.to_string() })
 }

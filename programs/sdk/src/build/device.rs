@@ -10,7 +10,10 @@ use dz_serviceability::{
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{BuildError, Result, config, contributor, device, interface};
+use super::{
+    BuildError, Result,
+    find::{config, contributor, device, interface},
+};
 use crate::{instruction as ix, view::NetworkView};
 
 /// Registers a device.

@@ -2,11 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use dz_serviceability::state::{AccountType, PoolKind};
+use dz_serviceability::state::PoolKind;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{Result, global_pool, missing};
+use super::{
+    Result,
+    find::{global_pool, group},
+};
 use crate::{instruction as ix, view::NetworkView};
 
 /// Gives a group its address, out of the block that holds it.
@@ -17,7 +20,7 @@ pub fn activate_multicast_group(view: &NetworkView, signer: &Pubkey, key: Pubkey
 
 /// Closes a group that goes away.
 pub fn close_multicast_group(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
-    let group = view.group(&key).ok_or_else(|| missing(AccountType::MulticastGroup, &key))?;
+    let group = group(view, &key)?;
     let close = ix::multicast_group::close_multicast_group;
     Ok(close(view.program(), signer, key, group.owner, group.address))
 }

@@ -5,7 +5,10 @@ use std::net::Ipv4Addr;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{Result, config, contributor, device, interface};
+use super::{
+    Result,
+    find::{config, contributor, device, interface},
+};
 use crate::{instruction as ix, view::NetworkView};
 
 /// Creates an interface; the name may be in short form.

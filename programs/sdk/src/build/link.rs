@@ -7,7 +7,10 @@ use dz_serviceability::{
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{Result, contributor, device, global_pool, interface, link};
+use super::{
+    Result,
+    find::{contributor, device, global_pool, interface, link},
+};
 use crate::{instruction as ix, instruction::link::LinkNumbers, view::NetworkView};
 
 /// Creates a link from interface to interface; side A's contributor asks.

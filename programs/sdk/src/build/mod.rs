@@ -4,6 +4,7 @@
 
 mod contributor;
 mod device;
+pub mod find;
 mod group;
 mod interface;
 mod link;
@@ -11,11 +12,10 @@ mod pack;
 mod pass;
 mod user;
 
-use dz_serviceability::state::{AccountType, Contributor, Device, GlobalConfig, Interface, Link, PoolKind, User};
+use dz_serviceability::state::{AccountType, PoolKind};
 use solana_pubkey::Pubkey;
 
 pub use self::{contributor::*, device::*, group::*, interface::*, link::*, pack::*, pass::*, user::*};
-use crate::view::NetworkView;
 
 /// What a builder looked for and the view does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,37 +59,3 @@ pub enum BuildError {
 }
 
 type Result<T> = std::result::Result<T, BuildError>;
-
-fn config(view: &NetworkView) -> Result<&GlobalConfig> {
-    view.config().ok_or(BuildError::NoConfig)
-}
-
-fn missing(what: AccountType, key: &Pubkey) -> BuildError {
-    BuildError::Missing { what, key: *key }
-}
-
-fn contributor<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a Contributor> {
-    view.contributor(key).ok_or_else(|| missing(AccountType::Contributor, key))
-}
-
-fn device<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a Device> {
-    view.device(key).ok_or_else(|| missing(AccountType::Device, key))
-}
-
-fn interface<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a Interface> {
-    view.interface(key).ok_or_else(|| missing(AccountType::Interface, key))
-}
-
-fn link<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a Link> {
-    view.link(key).ok_or_else(|| missing(AccountType::Link, key))
-}
-
-fn user<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a User> {
-    view.user(key).ok_or_else(|| missing(AccountType::User, key))
-}
-
-/// The global block of this kind that holds a value.
-fn global_pool(view: &NetworkView, kind: PoolKind, value: std::net::Ipv4Addr) -> Result<Pubkey> {
-    let found = view.block_pools(kind).into_iter().find(|(_, pool)| pool.contains(value.into()));
-    found.map(|(key, _)| key).ok_or_else(|| BuildError::NoPool { kind, value: value.to_string() })
-}

@@ -2,14 +2,11 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use dz_serviceability::{
-    pda,
-    state::{AccessPass, AccountType},
-};
+use dz_serviceability::{pda, state::AccessPass};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{BuildError, Result, missing};
+use super::{BuildError, Result, find::access_pass};
 use crate::{instruction as ix, view::NetworkView};
 
 /// The pass under which a payer connects from an address: the one for this very address, else the one for any.
@@ -24,7 +21,7 @@ pub fn find_access_pass(view: &NetworkView, client_ip: Ipv4Addr, payer: &Pubkey)
 /// Empties a pass and closes it. [`super::pack`] makes transactions of it.
 pub fn close_access_pass(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Vec<Instruction>> {
     let program = view.program();
-    let pass = view.access_pass(&key).ok_or_else(|| missing(AccountType::AccessPass, &key))?;
+    let pass = access_pass(view, &key)?;
     let groups: BTreeSet<Pubkey> = pass.publish.iter().chain(&pass.subscribe).copied().collect();
     let tenants = pass.tenants.iter();
     let mut instructions: Vec<_> =

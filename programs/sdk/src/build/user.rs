@@ -9,7 +9,11 @@ use dz_serviceability::{
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{BuildError, Result, find_access_pass, global_pool, user};
+use super::{
+    BuildError, Result,
+    find::{device, global_pool, user},
+    find_access_pass,
+};
 use crate::{
     instruction::{self as ix, user::Grant},
     view::NetworkView,
@@ -127,7 +131,7 @@ pub fn finish_ban(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Ve
 
 fn prefix_pool(view: &NetworkView, user: &User, ip: Ipv4Addr) -> Result<Pubkey> {
     let kind = PoolKind::DevicePrefix;
-    let prefixes = super::device(view, &user.device)?.prefixes.iter();
+    let prefixes = device(view, &user.device)?.prefixes.iter();
     let prefix = prefixes.map(|prefix| prefix.net).find(|net| net.contains(&ip));
     let prefix = prefix.ok_or_else(|| BuildError::NoPool { kind, value: ip.to_string() })?;
     Ok(ix::pool(view.program(), kind, &user.device, prefix.network()))

@@ -6,7 +6,7 @@ use dz_serviceability::{
     error::ServiceabilityError,
     instruction::ServiceabilityInstruction,
     pda,
-    state::{AccountData, AccountType, Contributor, Exchange, PoolKind, UserType},
+    state::{AccountData, AccountType, Bootstrap, Contributor, Exchange, PoolKind, UserType},
 };
 use rstest::rstest;
 use solana_account::Account;
@@ -124,6 +124,24 @@ async fn lamports_at_an_address_do_not_stop_its_creation() {
     assert_eq!(n.get_contributor(key).code, "rich");
 }
 
+/// Each of these creates four accounts. The runtime traces 64 calls in a transaction; as many as fit stay below that.
+#[tokio::test]
+async fn what_is_packed_together_lands_together() {
+    let mut n = Net::with_metro().await;
+    let o = signer(&n.keys.owner);
+    let devices = (1..=7).map(|number| {
+        // Each address in a registry of its own.
+        let args = n.device_args(&format!("d{number}"), &format!("9.0.{number}.1"), Bootstrap::OwnPrefix);
+        ix::device::create_device(&P, &o.pubkey(), n.co(), n.nyc(), 100, args)
+    });
+    let packed = dz_sdk::build::pack(&o.pubkey(), devices.collect::<Vec<_>>());
+    assert_eq!(packed.iter().map(Vec::len).collect::<Vec<_>>(), [5, 2]);
+    for transaction in packed {
+        n.ok(&o, transaction).await;
+    }
+    assert_eq!(n.view.devices().len(), 7);
+}
+
 #[tokio::test]
 async fn a_signer_who_cannot_pay() {
     let mut n = Net::start().await;
@@ -140,7 +158,7 @@ async fn counters_at_their_edges() {
     let full = Contributor { reference_count: u32::MAX, ..n.get_contributor(n.co()) };
     let account = Account { lamports: 10_000_000, data: full.encode(), owner: P, ..Account::default() };
     n.set_account(n.co(), &account);
-    let args = n.device_args("nyc1", "9.0.0.1", dz_serviceability::state::Bootstrap::OwnPrefix);
+    let args = n.device_args("nyc1", "9.0.0.1", Bootstrap::OwnPrefix);
     let create = ix::device::create_device(&P, &owner.pubkey(), n.co(), n.nyc(), 100, args);
     n.refused(&owner, create, Error::CounterOverflow).await;
     n.refused(&f, ix::contributor::delete_contributor(&P, &f.pubkey(), n.co()), Error::ContributorInUse).await;
