@@ -93,11 +93,12 @@ impl Planner<'_> {
         let config = *self.pools.config();
         for block in self.pools.blocks(PoolKind::DoubleZeroBlock) {
             let Some(pool) = self.pools.get(&block.pool) else { continue };
-            let free = (pool.reserved..pool.count).map(|index| pool.base + index * pool.unit).find(|&base| {
+            let registered = |base| {
                 let registry = self.pools.find(PoolKind::AddressRegistry, &config, base);
-                let registered = registry.and_then(|key| self.pools.usage(&key)).is_some_and(|(used, _)| used > 0);
-                !pool.is_taken(base) && !registered
-            });
+                registry.and_then(|key| self.pools.usage(&key)).is_some_and(|(used, _)| used > 0)
+            };
+            let mut all = (pool.reserved..pool.count).map(|index| pool.base + index * pool.unit);
+            let free = all.find(|&base| !pool.is_taken(base) && !registered(base));
             if let Some(base) = free {
                 return Ok((base, block.pool));
             }
