@@ -249,9 +249,8 @@ impl Planner<'_> {
 /// left to pull the endpoints off that it still wants. A prefix that its contributor has removed stays removed.
 fn carve_wanted(device: &Device) -> Option<u8> {
     let Bootstrap::Carve { prefix_len } = device.bootstrap else { return None };
-    let carved = device.prefixes.iter().any(|prefix| matches!(prefix.source, PrefixSource::Carved { .. }));
     let wanted = match device.status {
-        DeviceStatus::Pending => !carved,
+        DeviceStatus::Pending => !device.has_carved_prefix(),
         DeviceStatus::Activated => {
             device.prefixes.is_empty() && device.pulled_count < u32::from(device.endpoints_wanted)
         }

@@ -147,6 +147,7 @@ errors! {
     PrefixNotFound: "the device has no such prefix";
     PrefixInUse: "users or endpoints still use the prefix";
     PrefixNotWanted: "the device is not registered for a carved prefix of this length";
+    PrefixComplete: "the device has the prefix that is carved for it";
     EndpointsComplete: "the device has the endpoints it wants";
     PublicIpInUse: "an interface stands for the device's public address";
 

@@ -61,7 +61,7 @@ pub enum ServiceabilityInstruction {
         /// The key that will own its devices.
         owner: Pubkey,
     },
-    /// F: gives a contributor to another owner.
+    /// F: gives a contributor to another owner, also while it is Deleting: its rent goes to the owner.
     UpdateContributor {
         /// The new owner.
         owner: Pubkey,
@@ -138,7 +138,7 @@ pub enum ServiceabilityInstruction {
         /// The network.
         net: NetworkV4,
     },
-    /// A: carves a prefix for a device out of its contributor's /24.
+    /// A: carves a prefix for a device out of its contributor's /24, while it has no other carved one.
     CarveDevicePrefix {
         /// The network.
         net: NetworkV4,
@@ -275,7 +275,7 @@ pub enum ServiceabilityInstruction {
         /// Bits per second.
         max_bandwidth: u64,
     },
-    /// G: changes owner and bandwidth.
+    /// G: changes owner and bandwidth, also while it is Deleting: its rent goes to the owner.
     UpdateMulticastGroup {
         /// The new owner.
         owner: Pubkey,

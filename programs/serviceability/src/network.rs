@@ -31,6 +31,16 @@ impl NetworkV4 {
         self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 
+    /// True when every address of it can be reached from the public internet.
+    pub fn is_global(&self) -> bool {
+        !SPECIAL.iter().chain([&MULTICAST_AND_RESERVED]).any(|block| block.overlaps(self))
+    }
+
+    /// True when it lies in one special-purpose block of unicast addresses: nobody on the public internet has one.
+    pub fn is_private(&self) -> bool {
+        SPECIAL.iter().any(|block| block.0.contains(&self.0))
+    }
+
     /// The network as a host route.
     pub fn host(address: Ipv4Addr) -> Self {
         Self(Ipv4Net::from(address))
@@ -102,20 +112,30 @@ impl BorshDeserialize for NetworkV4 {
     }
 }
 
+/// The special-purpose blocks of RFC 6890, except 198.18.0.0/15, which the live network accepts.
+const SPECIAL: [NetworkV4; 11] = [
+    block([0, 0, 0, 0], 8),
+    block([10, 0, 0, 0], 8),
+    block([100, 64, 0, 0], 10),
+    block([127, 0, 0, 0], 8),
+    block([169, 254, 0, 0], 16),
+    block([172, 16, 0, 0], 12),
+    block([192, 0, 0, 0], 24),
+    block([192, 0, 2, 0], 24),
+    block([192, 168, 0, 0], 16),
+    block([198, 51, 100, 0], 24),
+    block([203, 0, 113, 0], 24),
+];
+/// Multicast, and what was reserved beyond it.
+const MULTICAST_AND_RESERVED: NetworkV4 = block([224, 0, 0, 0], 3);
+
+const fn block([a, b, c, d]: [u8; 4], prefix_len: u8) -> NetworkV4 {
+    NetworkV4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix_len))
+}
+
 /// True for an address that can be reached from the public internet.
-///
-/// The special-purpose blocks of RFC 6890 are refused, except 198.18.0.0/15, which the live network accepts.
 pub fn is_global(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    !(matches!(a, 0 | 10 | 127)
-        || a >= 224
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 169 && b == 254)
-        || (a == 172 && (16..32).contains(&b))
-        || (a == 192 && b == 168)
-        || (a == 192 && b == 0 && (c == 0 || c == 2))
-        || (a == 198 && b == 51 && c == 100)
-        || (a == 203 && b == 0 && c == 113))
+    NetworkV4::host(address).is_global()
 }
 
 #[cfg(test)]
@@ -168,5 +188,21 @@ mod tests {
         if last < u32::MAX {
             assert!(is_global((last + 1).into()), "{}", Ipv4Addr::from(last + 1));
         }
+    }
+
+    /// Both ends of a network say nothing about what lies between them.
+    #[rstest]
+    #[case("9.0.0.0/8", true, false)]
+    #[case("172.0.0.0/8", false, false)]
+    #[case("203.0.112.0/20", false, false)]
+    #[case("198.18.0.0/15", true, false)]
+    #[case("172.16.0.0/12", false, true)]
+    #[case("172.0.0.0/11", false, false)]
+    #[case("10.1.0.0/16", false, true)]
+    #[case("192.0.0.0/23", false, false)]
+    #[case("233.84.178.0/24", false, false)]
+    #[case("0.0.0.0/0", false, false)]
+    fn a_network_is_global_or_private_as_a_whole(#[case] net: NetworkV4, #[case] global: bool, #[case] private: bool) {
+        assert_eq!((net.is_global(), net.is_private()), (global, private));
     }
 }

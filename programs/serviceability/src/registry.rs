@@ -12,7 +12,7 @@ use solana_pubkey::Pubkey;
 use crate::{
     accounts::Context,
     error::{Result, ServiceabilityError, ensure},
-    network::{NetworkV4, is_global},
+    network::NetworkV4,
     state::{GlobalConfig, Pool, PoolError, PoolKind},
 };
 
@@ -24,9 +24,9 @@ pub(crate) fn base_of(address: Ipv4Addr) -> u32 {
     u32::from(address) & !(UNITS - 1)
 }
 
-/// True when the whole network can be reached from the public internet and lies in no block of the config.
+/// Whether somebody outside may bring it: all of it public, none of it in a block of the config.
 pub(crate) fn check_own(config: &GlobalConfig, net: NetworkV4) -> Result {
-    ensure!(is_global(net.network()) && is_global(net.broadcast()), AddressNotPublic);
+    ensure!(net.is_global(), AddressNotPublic);
     ensure!(!config.all_blocks().any(|block| block.overlaps(&net)), AddressInBlock);
     Ok(())
 }

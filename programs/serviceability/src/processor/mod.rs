@@ -7,6 +7,7 @@ mod exchange;
 mod global_config;
 mod interface;
 mod link;
+mod member;
 mod multicast_group;
 mod tenant;
 mod user;

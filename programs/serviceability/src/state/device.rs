@@ -204,6 +204,11 @@ pub enum CapacityError {
 }
 
 impl Device {
+    /// True when one of its prefixes was carved from its contributor's /24.
+    pub fn has_carved_prefix(&self) -> bool {
+        self.prefixes.iter().any(|prefix| matches!(prefix.source, PrefixSource::Carved { .. }))
+    }
+
     /// Whether one more user of this kind finds a seat; the device's status is not looked at.
     pub fn seat_for(&self, user_type: UserType, publisher: bool) -> Result<(), CapacityError> {
         let DeviceCaps { max_users, reserved_seats, .. } = self.caps;

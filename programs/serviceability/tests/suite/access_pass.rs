@@ -86,6 +86,8 @@ async fn a_tenants_administrator_stays_within_its_tenants() {
     n.ok(&t, [ix::set_pass_tenant(&P, &tk, pass, also, false)]).await;
     let open = n.pass("9.1.0.9").await;
     n.refused(&t, ix::set_pass_tenant(&P, &tk, open, mine, true), Error::OnlyTenant).await;
+    let take = ix::set_access_pass(&P, &tk, ip("9.1.0.9"), payer, limits(0, 0, 0), &[mine]);
+    n.refused(&t, take, Error::NotTenantAdministrator).await;
     n.ok(&f, [ix::set_pass_tenant(&P, &fk, open, mine, true)]).await;
 }
 

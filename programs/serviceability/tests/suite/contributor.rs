@@ -109,7 +109,11 @@ async fn refusals() {
     let other = n.other();
     n.ok(&f, [ix::delete_contributor(&P, &fk, other)]).await;
     n.refused(&f, ix::delete_contributor(&P, &fk, other), Error::ContributorDeleting).await;
-    n.refused(&f, ix::update_contributor(&P, &fk, other, fk), Error::ContributorDeleting).await;
+    // Its rent goes to its owner, who must be able to take it.
+    n.ok(&f, [ix::update_contributor(&P, &fk, other, solana_sysvar::rent::ID)]).await;
+    let close = ix::close_contributor(&P, &a.pubkey(), other, solana_sysvar::rent::ID);
+    n.refused(&a, close, Error::NotWritable).await;
+    n.ok(&f, [ix::update_contributor(&P, &fk, other, fk)]).await;
     let foreign = ix::release_contributor_block(&P, &a.pubkey(), other, net("45.33.0.0/21"), net("45.33.0.0/24"));
     // Its pool is another contributor's: there is none at the place it would have.
     n.refused(&a, foreign, Error::AccountNotFound).await;

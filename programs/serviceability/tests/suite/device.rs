@@ -71,6 +71,8 @@ async fn a_device_with_nothing_is_given_a_prefix_and_endpoints() {
     let other = n.pending_device("nyc2", "9.0.0.2", bootstrap).await;
     let taken = build::carve_device_prefix(&n.view, &ak, other, net("45.33.0.8/29")).unwrap();
     n.refused(&a, taken, Error::UnitTaken).await;
+    let again = build::carve_device_prefix(&n.view, &ak, device, net("45.33.0.16/29")).unwrap();
+    n.refused(&a, again, Error::PrefixComplete).await;
     let free = ix::carve_device_prefix(&P, &ak, n.other(), device, net("45.34.0.8/29"));
     n.refused(&a, free, Error::AccountNotFound).await;
 

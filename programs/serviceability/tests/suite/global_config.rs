@@ -170,6 +170,9 @@ async fn blocks_that_cannot_be_are_refused() {
         // Somebody's public address.
         (MulticastPublisherBlock, "148.52.0.0/24", Error::BlockOverlaps),
         (DoubleZeroBlock, "10.0.0.0/21", Error::InvalidBlock),
+        // Public at both ends and private in between.
+        (DoubleZeroBlock, "100.0.0.0/8", Error::InvalidBlock),
+        (MulticastPublisherBlock, "203.0.112.0/20", Error::InvalidBlock),
         (DoubleZeroBlock, "46.0.0.0/25", Error::InvalidBlock),
         (DoubleZeroBlock, "8.0.0.0/7", Error::InvalidBlock),
         (UserTunnelBlock, "46.0.0.0/16", Error::InvalidBlock),

@@ -79,7 +79,11 @@ async fn refusals() {
     n.ok(&g, [set_pass_group(&P, &gk, pass, one, false, false)]).await;
     n.ok(&g, [ix::delete_multicast_group(&P, &gk, one)]).await;
     n.refused(&g, ix::delete_multicast_group(&P, &gk, one), Error::GroupDeleting).await;
-    n.refused(&g, ix::update_multicast_group(&P, &gk, one, gk, 1), Error::GroupDeleting).await;
+    // Its rent goes to its owner, who must be able to take it.
+    n.ok(&g, [ix::update_multicast_group(&P, &gk, one, solana_sysvar::rent::ID, 1)]).await;
+    let stuck = build::close_multicast_group(&n.view, &ak, one).unwrap();
+    n.refused(&a, stuck, Error::NotWritable).await;
+    n.ok(&f, [ix::update_multicast_group(&P, &fk, one, gk, 1)]).await;
     n.refused(&g, set_pass_group(&P, &gk, pass, one, true, false), Error::GroupDeleting).await;
     // The address goes back to the block it came from.
     let second = dz_sdk::instruction::global_config::add_block;

@@ -135,6 +135,10 @@ async fn the_pass_decides_who_and_how_many() {
     n.refused(&p, elsewhere, Error::PassForOtherAddress).await;
     n.pass("0.0.0.0").await;
     n.refused(&p, n.create_user("10.0.0.1", "9.0.1.1", Ibrl), Error::AddressNotPublic).await;
+    // Its dz_ip would be one that publishers, or users of a carved prefix, are given.
+    for client in ["148.51.120.1", "45.33.0.3"] {
+        n.refused(&p, n.create_user(client, "9.0.1.1", Ibrl), Error::AddressInBlock).await;
+    }
 
     n.pending_user("9.1.0.1", "9.0.1.1", Ibrl, vec![]).await;
     n.refused(&p, n.create_user("9.1.0.1", "9.0.1.2", Ibrl), Error::PassUnicastFull).await;

@@ -5,19 +5,17 @@ pub(super) mod set;
 pub(super) mod set_group;
 pub(super) mod set_tenant;
 
-use solana_pubkey::Pubkey;
-
 use crate::{
     accounts::{Account, Context},
-    counter::Counter,
     error::{Result, ServiceabilityError, ensure},
+    processor::member::{self, Limit},
     state::{AccessPass, Tenant, TenantStatus},
 };
 
 /// The most tenants a pass can name.
-const MAX_TENANTS: usize = 16;
+const TENANTS: Limit = Limit { most: 16, refusal: ServiceabilityError::TooManyKeys };
 /// The most groups an allowlist of a pass can name.
-const MAX_GROUPS: usize = 128;
+const GROUPS: Limit = Limit { most: 128, refusal: ServiceabilityError::TooManyKeys };
 
 /// Adds a tenant to a pass; nothing when it is there.
 fn allow_tenant<'a, 'info>(
@@ -29,15 +27,9 @@ fn allow_tenant<'a, 'info>(
         return Ok(());
     }
     ensure!(tenant.status != TenantStatus::Deleting, TenantDeleting);
-    add(&mut pass.tenants, *tenant.key(), MAX_TENANTS)?;
-    tenant.reference_count.up()?;
+    let key = tenant.key();
+    member::set(&mut pass.tenants, key, true, TENANTS, &mut tenant.reference_count)?;
     ctx.save(tenant)
-}
-
-fn add(list: &mut Vec<Pubkey>, key: Pubkey, most: usize) -> Result {
-    ensure!(list.len() < most, TooManyKeys);
-    list.push(key);
-    Ok(())
 }
 
 /// The epoch that the clock sysvar, the next account, tells. A native program cannot ask for it otherwise.

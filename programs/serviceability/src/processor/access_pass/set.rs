@@ -7,7 +7,7 @@ use solana_pubkey::Pubkey;
 use super::{allow_tenant, load_epoch};
 use crate::{
     accounts::Context,
-    error::{Result, ServiceabilityError, ensure},
+    error::{Result, ensure},
     network::is_global,
     pda::Place,
     state::{AccessPass, Tenant},
@@ -29,8 +29,18 @@ pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
     ensure!(client_ip.is_unspecified() || is_global(client_ip), AddressNotPublic);
     ensure!(last_access_epoch == 0 || last_access_epoch >= epoch, EpochInPast);
 
-    let existing = if ctx.exists(info)? { Some(ctx.read::<AccessPass>(info)?) } else { None };
-    let mut value = existing.as_deref().cloned().unwrap_or(AccessPass {
+    if ctx.exists(info)? {
+        let mut pass = ctx.read::<AccessPass>(info)?;
+        ensure!((pass.client_ip, pass.payer) == (client_ip, payer), WrongPass);
+        // One without a tenant is the foundation's own.
+        ensure!(!pass.tenants.is_empty() || ctx.signer_is_foundation(), NotTenantAdministrator);
+        pass.last_access_epoch = last_access_epoch;
+        pass.max_unicast_users = max_unicast_users;
+        pass.max_multicast_users = max_multicast_users;
+        allow_tenants(ctx, &mut pass)?;
+        return ctx.save(&pass);
+    }
+    let mut pass = AccessPass {
         client_ip,
         payer,
         tenants: vec![],
@@ -42,19 +52,9 @@ pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
         unicast_users: 0,
         multicast_users: 0,
         banned_users: 0,
-    });
-    ensure!((value.client_ip, value.payer) == (client_ip, payer), WrongPass);
-    value.last_access_epoch = last_access_epoch;
-    value.max_unicast_users = max_unicast_users;
-    value.max_multicast_users = max_multicast_users;
-    allow_tenants(ctx, &mut value)?;
-    match existing {
-        None => ctx.create(info, Place::AccessPass { client_ip, payer: &payer }, value),
-        Some(mut pass) => {
-            *pass = value;
-            ctx.save(&pass)
-        }
-    }
+    };
+    allow_tenants(ctx, &mut pass)?;
+    ctx.create(info, Place::AccessPass { client_ip, payer: &payer }, pass)
 }
 
 /// A tenant's administrator may touch only passes all of whose tenants, and at least one, are its own: it names
@@ -67,9 +67,7 @@ fn allow_tenants(ctx: &mut Context, pass: &mut AccessPass) -> Result {
         named.push(*tenant.key());
         allow_tenant(ctx, pass, &mut tenant)?;
     }
-    if ctx.signer_is_foundation() {
-        return Ok(());
-    }
     let all = !named.is_empty() && pass.tenants.iter().all(|tenant| named.contains(tenant));
-    all.then_some(()).ok_or(ServiceabilityError::NotTenantAdministrator)
+    ensure!(all || ctx.signer_is_foundation(), NotTenantAdministrator);
+    Ok(())
 }

@@ -1,12 +1,10 @@
 //! Says what a pass may do with a group. Roles that users have stay.
 
-use solana_pubkey::Pubkey;
-
-use super::{MAX_GROUPS, add};
+use super::GROUPS;
 use crate::{
     accounts::Context,
-    counter::Counter,
     error::{Result, ensure},
+    processor::member,
     state::{AccessPass, MulticastGroup, MulticastGroupStatus},
 };
 
@@ -16,23 +14,9 @@ pub(in crate::processor) fn process(ctx: &mut Context, publish: bool, subscribe:
     let mut group = ctx.load::<MulticastGroup>()?;
     ctx.group_owner(&group)?;
     ensure!(group.status != MulticastGroupStatus::Deleting || !(publish || subscribe), GroupDeleting);
-    let key = *group.key();
-    set(&mut pass.publish, key, publish, &mut group.allowlist_count)?;
-    set(&mut pass.subscribe, key, subscribe, &mut group.allowlist_count)?;
+    let key = group.key();
+    member::set(&mut pass.publish, key, publish, GROUPS, &mut group.allowlist_count)?;
+    member::set(&mut pass.subscribe, key, subscribe, GROUPS, &mut group.allowlist_count)?;
     ctx.save(&group)?;
     ctx.save(&pass)
-}
-
-fn set(list: &mut Vec<Pubkey>, group: Pubkey, wanted: bool, count: &mut u32) -> Result {
-    match (list.contains(&group), wanted) {
-        (false, true) => {
-            add(list, group, MAX_GROUPS)?;
-            count.up()
-        }
-        (true, false) => {
-            list.retain(|other| *other != group);
-            count.down()
-        }
-        (true, true) | (false, false) => Ok(()),
-    }
 }

@@ -3,11 +3,11 @@
 //! A pass without tenants is for users without a tenant. So a tenant's administrator may neither give a pass its first
 //! tenant, which would shut such users out, nor take the last one, which would let its users into everybody's VRF.
 
-use super::allow_tenant;
+use super::{TENANTS, allow_tenant};
 use crate::{
     accounts::Context,
-    counter::Counter,
     error::{Result, ensure},
+    processor::member,
     state::{AccessPass, Tenant},
 };
 
@@ -21,9 +21,9 @@ pub(in crate::processor) fn process(ctx: &mut Context, allowed: bool) -> Result 
     ensure!(others || !changes || ctx.signer_is_foundation(), OnlyTenant);
     if allowed {
         allow_tenant(ctx, &mut pass, &mut tenant)?;
-    } else if pass.tenants.contains(tenant.key()) {
-        pass.tenants.retain(|other| other != tenant.key());
-        tenant.reference_count.down()?;
+    } else {
+        let key = tenant.key();
+        member::set(&mut pass.tenants, key, false, TENANTS, &mut tenant.reference_count)?;
         ctx.save(&tenant)?;
     }
     ctx.save(&pass)

@@ -1,18 +1,14 @@
-//! Gives a contributor to another owner.
+//! Gives a contributor to another owner. Also one that goes away: its rent goes to the owner, and a key that cannot
+//! take any, such as a sysvar's, would hold it up for ever.
 
 use solana_pubkey::Pubkey;
 
-use crate::{
-    accounts::Context,
-    error::{Result, ensure},
-    state::{Contributor, ContributorStatus},
-};
+use crate::{accounts::Context, error::Result, state::Contributor};
 
 #[inline(never)]
 pub(in crate::processor) fn process(ctx: &mut Context, owner: Pubkey) -> Result {
     ctx.foundation()?;
     let mut contributor = ctx.load::<Contributor>()?;
-    ensure!(contributor.status != ContributorStatus::Deleting, ContributorDeleting);
     contributor.owner = owner;
     ctx.save(&contributor)
 }

@@ -1,4 +1,4 @@
-//! Carves a prefix for a device out of its contributor's /24.
+//! Carves a prefix for a device out of its contributor's /24: one, while the device has no other carved one.
 
 use super::push_prefix;
 use crate::{
@@ -16,6 +16,8 @@ pub(in crate::processor) fn process(ctx: &mut Context, net: NetworkV4) -> Result
     let pool = ctx.take()?;
     ensure!(device.status != DeviceStatus::Deleting, DeviceDeleting);
     ensure!(device.bootstrap == Bootstrap::Carve { prefix_len: net.prefix_len() }, PrefixNotWanted);
+    // Two activators whose views differ must not carve twice.
+    ensure!(!device.has_carved_prefix(), PrefixComplete);
     block.claim_net(net)?;
     let value = push_prefix(ctx, &mut device, net, PrefixSource::Carved { pool: *block.key() })?;
     ctx.create_pool(pool, value)?;

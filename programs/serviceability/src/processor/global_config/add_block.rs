@@ -4,7 +4,7 @@ use super::MAX_BLOCKS;
 use crate::{
     accounts::Context,
     error::{Result, ServiceabilityError, ensure},
-    network::{NetworkV4, is_global},
+    network::NetworkV4,
     pda,
     pools::pool_of_network,
     registry::base_of,
@@ -32,15 +32,12 @@ pub(in crate::processor) fn process(ctx: &mut Context, kind: PoolKind, block: Ne
 
 /// Which networks a kind can have, and the size of its unit.
 fn check(kind: PoolKind, block: NetworkV4) -> Result<u32> {
-    let (first, last) = (block.network(), block.broadcast());
-    let public = is_global(first) && is_global(last);
-    let private = !is_global(first) && !is_global(last) && u32::from(last) < 0xe000_0000;
     let len = block.prefix_len();
     let (fits, unit) = match kind {
-        PoolKind::DoubleZeroBlock => (public && (8..=24).contains(&len), 256),
-        PoolKind::UserTunnelBlock | PoolKind::DeviceTunnelBlock => (private && (15..=31).contains(&len), 2),
-        PoolKind::MulticastGroupBlock => (first.is_multicast() && last.is_multicast() && len >= 16, 1),
-        PoolKind::MulticastPublisherBlock => (public && len >= SHORTEST_PUBLISHER_BLOCK, 1),
+        PoolKind::DoubleZeroBlock => (block.is_global() && (8..=24).contains(&len), 256),
+        PoolKind::UserTunnelBlock | PoolKind::DeviceTunnelBlock => (block.is_private() && (15..=31).contains(&len), 2),
+        PoolKind::MulticastGroupBlock => (block.network().is_multicast() && len >= 16, 1),
+        PoolKind::MulticastPublisherBlock => (block.is_global() && len >= SHORTEST_PUBLISHER_BLOCK, 1),
         PoolKind::ContributorBlock
         | PoolKind::DevicePrefix
         | PoolKind::AddressRegistry

@@ -9,9 +9,10 @@ use crate::{
     counter::Counter,
     error::{Result, ServiceabilityError, ensure},
     instruction::{MAX_ROLES_PER_INSTRUCTION, Roles},
-    network::is_global,
+    network::NetworkV4,
     pda::Place,
     processor::access_pass::load_epoch,
+    registry::check_own,
     state::{
         AccessPass, Device, DeviceStatus, Interface, MulticastGroup, Tenant, TenantStatus, User, UserStatus, UserType,
     },
@@ -78,7 +79,8 @@ pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
 
 fn check_pass(ctx: &Context, pass: &AccessPass, client_ip: Ipv4Addr) -> Result {
     ctx.pass_payer(pass)?;
-    ensure!(is_global(client_ip), AddressNotPublic);
+    // The dz_ip of most users is their client_ip: one out of a block would be another user's, too.
+    check_own(&ctx.config, NetworkV4::host(client_ip))?;
     ensure!(pass.client_ip.is_unspecified() || pass.client_ip == client_ip, PassForOtherAddress);
     ensure!(pass.banned_users == 0, PassBanned);
     Ok(())

@@ -3,14 +3,14 @@
 use solana_pubkey::Pubkey;
 
 use crate::{
-    counter::Counter,
-    error::{Result, ensure},
+    error::{Result, ServiceabilityError, ensure},
     instruction::Roles,
+    processor::member::{self, Limit},
     state::{AccessPass, MulticastGroup, MulticastGroupStatus, User},
 };
 
 /// The most groups a user can have one kind of role in.
-const MAX_GROUPS: usize = 64;
+const LIMIT: Limit = Limit { most: 64, refusal: ServiceabilityError::TooManyRoles };
 
 /// Whether these roles would take something away and add nothing.
 pub(super) fn only_strips(user: &User, group: &Pubkey, wanted: Roles) -> bool {
@@ -32,21 +32,6 @@ pub(super) fn set(
     ensure!(allowed || !wanted.publish || user.publishers.contains(key), PublishNotAllowed);
     let allowed = pass.subscribe.contains(key);
     ensure!(allowed || !wanted.subscribe || user.subscribers.contains(key), SubscribeNotAllowed);
-    change(&mut user.publishers, key, wanted.publish, &mut group.publisher_count)?;
-    change(&mut user.subscribers, key, wanted.subscribe, &mut group.subscriber_count)
-}
-
-fn change(list: &mut Vec<Pubkey>, group: &Pubkey, wanted: bool, count: &mut u32) -> Result {
-    match (list.contains(group), wanted) {
-        (false, true) => {
-            ensure!(list.len() < MAX_GROUPS, TooManyRoles);
-            list.push(*group);
-            count.up()
-        }
-        (true, false) => {
-            list.retain(|other| other != group);
-            count.down()
-        }
-        (true, true) | (false, false) => Ok(()),
-    }
+    member::set(&mut user.publishers, key, wanted.publish, LIMIT, &mut group.publisher_count)?;
+    member::set(&mut user.subscribers, key, wanted.subscribe, LIMIT, &mut group.subscriber_count)
 }

@@ -8,7 +8,7 @@ use dz_serviceability::{
     pda,
     state::{
         AccountType, Bootstrap, ContributorStatus, DeviceCaps, DeviceStatus, DeviceType, ExchangeStatus, InterfaceKind,
-        InterfaceStatus, LinkEnd, LinkStatus, PoolKind,
+        InterfaceStatus, LinkEnd, LinkStatus, PoolKind, PrefixSource,
     },
 };
 use solana_pubkey::Pubkey;
@@ -161,14 +161,14 @@ fn carve(view: &NetworkView, op: &Op, actor: usize, key: Pubkey) -> Option<Step>
     let len = if op.c % 8 == 7 { 29 } else { prefix_len };
     let net = NetworkV4::new((u32::from(block.network()) + (u32::from(op.c) / 2 % 6) * (1 << (32 - len))).into(), len)?;
     let pool = pda::pool(&P, PoolKind::ContributorBlock, &device.contributor, block.network().into()).0;
-    let from =
-        |source| matches!(source, dz_serviceability::state::PrefixSource::Carved { pool: other } if other == pool);
+    let from = |source| matches!(source, PrefixSource::Carved { pool: other } if other == pool);
     let carved = view.devices().values().flat_map(|other| other.prefixes.clone());
     let mut carved = carved.filter(|prefix| from(prefix.source));
     let legal = actor == A
         && device.status != DeviceStatus::Deleting
         && len == prefix_len
         && device.prefixes.len() < 8
+        && device.prefixes.iter().all(|prefix| prefix.source == PrefixSource::Own)
         && !carved.any(|prefix| prefix.net.overlaps(&net));
     one(actor, build::carve_device_prefix(view, &ACTORS[actor], key, net).ok()?, legal)
 }

@@ -115,10 +115,7 @@ fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
             one(f, ix::contributor::suspend_contributor(&P, &ACTORS[f], key), f == F && status == Activated)
         }
         2 | 3 => one(f, ix::contributor::resume_contributor(&P, &ACTORS[f], key), f == F && status == Suspended),
-        4 => {
-            let legal = f == F && status != Deleting;
-            one(f, ix::contributor::update_contributor(&P, &ACTORS[f], key, found.owner), legal)
-        }
+        4 => one(f, ix::contributor::update_contributor(&P, &ACTORS[f], key, found.owner), f == F),
         5 => {
             let holds = view.devices().values().any(|device| device.contributor == key)
                 || view.links().values().any(|link| link.contributor == key);
@@ -225,7 +222,7 @@ fn group(view: &NetworkView, op: &Op) -> Option<Step> {
     match op.b % 16 {
         0 => {
             let bandwidth = u64::from(op.c % 4);
-            let legal = mine && status != MulticastGroupStatus::Deleting && bandwidth > 0;
+            let legal = mine && bandwidth > 0;
             let update = ix::multicast_group::update_multicast_group;
             one(g, update(&P, &ACTORS[g], key, found.owner, bandwidth), legal)
         }

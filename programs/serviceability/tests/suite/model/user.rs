@@ -60,7 +60,10 @@ fn pass(view: &NetworkView, op: &Op) -> Option<Step> {
         let administers =
             |tenant: &Pubkey| view.tenant(tenant).is_some_and(|t| t.administrators.contains(&ACTORS[actor]));
         let authority = actor == F
-            || (!named.is_empty() && named.iter().all(administers) && had.iter().all(|tenant| named.contains(tenant)));
+            || (!named.is_empty()
+                && named.iter().all(administers)
+                && (view.access_pass(&key).is_none() || !had.is_empty())
+                && had.iter().all(|tenant| named.contains(tenant)));
         let can_add = tenants.iter().all(|(key, t)| had.contains(key) || t.status != TenantStatus::Deleting);
         let set = ix::access_pass::set_access_pass(&P, &ACTORS[actor], ip, payer, limits, &named);
         return one(actor, set, authority && can_add);
