@@ -17,6 +17,9 @@ use crate::{
     render::Network,
 };
 
+/// Codes of the links that devices report as broken, by the device that does.
+pub type FailedLinks = BTreeMap<Pubkey, BTreeSet<String>>;
+
 /// A config, ready to be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
@@ -60,14 +63,13 @@ pub enum Implausible {
 }
 
 impl Catalog {
-    /// The catalog that follows on this one with a new view, in which the links with these codes are broken.
-    pub fn next(&self, view: &NetworkView, failed: &BTreeSet<String>) -> Result<Self, Implausible> {
+    /// The catalog that follows on this one with a new view, in which the links that these devices report are broken.
+    pub fn next(&self, view: &NetworkView, failed: &FailedLinks) -> Result<Self, Implausible> {
         let slot = view.slot();
         if view.config().is_none() {
             return Err(Implausible::NoConfig { slot });
         }
-        let failed = failed.iter().filter_map(|code| view.by_code(AccountType::Link, code)).collect();
-        let network = Network::new(view, &failed);
+        let network = Network::new(view, &broken(view, failed));
         let devices = view.devices().iter().map(|(key, device)| {
             let known = self.devices.get(key).and_then(|entry| entry.rendered.clone());
             let (rendered, error) = match network.render(key) {
@@ -78,6 +80,18 @@ impl Catalog {
         });
         Ok(Self { slot, devices: devices.collect() })
     }
+}
+
+/// The links that count as broken. A device's word counts for the links that end at it, and for nothing when it has left
+/// the chain: a link of the same code may be another one by then.
+fn broken(view: &NetworkView, failed: &FailedLinks) -> BTreeSet<Pubkey> {
+    let reported = failed.iter().flat_map(|(device, codes)| codes.iter().map(move |code| (device, code)));
+    let ends_there = |(device, code): (&Pubkey, &String)| {
+        let key = view.by_code(AccountType::Link, code)?;
+        let link = view.link(&key)?;
+        [link.side_a.device, link.side_z.device].contains(device).then_some(key)
+    };
+    reported.filter_map(ends_there).collect()
 }
 
 /// The known config if it has the same content, so that its revision says since when it is so.

@@ -1,7 +1,7 @@
 //! The HTTP interface: devices fetch their config, wait for the next and report; people and the oracle look.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,7 +22,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     api::{ConfigAnswer, DeviceAnswer, DevicesAnswer, ErrorAnswer, Report},
-    catalog::{Catalog, Rendered},
+    catalog::{Catalog, FailedLinks, Rendered},
     metrics::{Metrics, Outcome},
 };
 use crate::config::ConfigHash;
@@ -34,8 +34,8 @@ const MAX_HOLD: Duration = Duration::from_secs(60);
 pub(super) struct Shared {
     pub(super) catalog: watch::Receiver<Option<Arc<Catalog>>>,
     pub(super) reports: Mutex<BTreeMap<Pubkey, Report>>,
-    /// Codes of links that any of their ends reports as broken.
-    pub(super) failed_links: watch::Sender<BTreeSet<String>>,
+    /// The broken links in the reports.
+    pub(super) failed_links: watch::Sender<FailedLinks>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -167,24 +167,23 @@ async fn report(
     Json(report): Json<Report>,
 ) -> Result<StatusCode, Refusal> {
     let key = parse(&pubkey)?;
-    let code = {
-        let catalog = shared.catalog.borrow();
-        let catalog = catalog.as_ref().ok_or(Refusal::NoView)?;
-        catalog.devices.get(&key).ok_or(Refusal::Unknown(key))?.code.clone()
-    };
+    let catalog = shared.catalog.borrow().clone().ok_or(Refusal::NoView)?;
+    let code = &catalog.devices.get(&key).ok_or(Refusal::Unknown(key))?.code;
     shared.metrics.reported();
     let running = report.running.map_or("none".to_owned(), |running| running.hash.to_string());
     let failed_links = report.failed_links.iter().cloned().collect::<Vec<_>>().join(", ");
     if report.failures.is_empty() {
-        tracing::info!(device = code, running, failed_links, "device reports");
+        tracing::info!(device = code.as_str(), running, failed_links, "device reports");
     } else {
         let failures = report.failures.join("; ");
-        tracing::warn!(device = code, running, failed_links, failures, "device reports failures");
+        tracing::warn!(device = code.as_str(), running, failed_links, failures, "device reports failures");
     }
-    let failed: BTreeSet<String> = {
+    let failed: FailedLinks = {
         let mut reports = shared.reports.lock().unwrap_or_else(PoisonError::into_inner);
         reports.insert(key, report);
-        reports.values().flat_map(|report| report.failed_links.iter().cloned()).collect()
+        reports.retain(|key, _| catalog.devices.contains_key(key));
+        let failing = reports.iter().filter(|(_, report)| !report.failed_links.is_empty());
+        failing.map(|(key, report)| (*key, report.failed_links.clone())).collect()
     };
     shared.failed_links.send_if_modified(|known| {
         let changed = *known != failed;

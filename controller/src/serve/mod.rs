@@ -10,7 +10,7 @@ mod listen;
 mod metrics;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex},
 };
@@ -22,7 +22,7 @@ use solana_keypair::Keypair;
 use tokio::sync::watch;
 
 pub use self::{
-    catalog::{Catalog, Entry, Implausible, Rendered},
+    catalog::{Catalog, Entry, FailedLinks, Implausible, Rendered},
     listen::ListenError,
 };
 use self::{http::Shared, metrics::Metrics};
@@ -47,7 +47,7 @@ pub struct Args {
 /// Serves these views on these sockets until the views end, which they do only when the process ends.
 pub async fn serve(views: Views, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
-    let (failed_links, failures) = watch::channel(BTreeSet::new());
+    let (failed_links, failures) = watch::channel(FailedLinks::new());
     let (catalogs, catalog) = watch::channel(None);
     let shared =
         Arc::new(Shared { catalog, reports: Mutex::new(BTreeMap::new()), failed_links, metrics: metrics.clone() });
@@ -69,7 +69,7 @@ pub async fn serve(views: Views, listeners: Vec<TcpListener>) -> anyhow::Result<
 /// Makes a new catalog of each new view and of each change of the broken links.
 async fn render_all(
     mut views: Views,
-    mut failures: watch::Receiver<BTreeSet<String>>,
+    mut failures: watch::Receiver<FailedLinks>,
     catalogs: watch::Sender<Option<Arc<Catalog>>>,
     metrics: &Metrics,
 ) {
@@ -105,7 +105,7 @@ async fn render_all(
 async fn next(
     before: Option<Arc<Catalog>>,
     view: Arc<NetworkView>,
-    failed: BTreeSet<String>,
+    failed: FailedLinks,
 ) -> Option<Result<Catalog, Implausible>> {
     let render = move || before.unwrap_or_default().next(&view, &failed);
     tokio::task::spawn_blocking(render).await.ok()

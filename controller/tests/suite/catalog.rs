@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dz_controller::serve::{Catalog, Implausible};
+use dz_controller::serve::{Catalog, FailedLinks, Implausible};
 use dz_sdk::NetworkView;
 
 use crate::chain::{Chain, Kind, NewUser, PROGRAM};
@@ -21,7 +21,7 @@ fn network() -> Chain {
 #[test]
 fn a_config_keeps_the_revision_it_first_had() {
     let mut chain = network();
-    let none = BTreeSet::new();
+    let none = FailedLinks::new();
     let first = Catalog::default().next(&chain.view(), &none).unwrap();
     let before = first.slot;
     chain.user(user("9.1.0.1", 500));
@@ -39,7 +39,7 @@ fn a_config_keeps_the_revision_it_first_had() {
 #[test]
 fn a_device_that_cannot_be_rendered_keeps_its_config() {
     let mut chain = network();
-    let none = BTreeSet::new();
+    let none = FailedLinks::new();
     let key = chain.user(user("9.1.0.1", 500));
     let good = Catalog::default().next(&chain.view(), &none).unwrap();
     chain.set_user(key, |user| user.allocation = None);
@@ -54,23 +54,43 @@ fn a_device_that_cannot_be_rendered_keeps_its_config() {
 #[test]
 fn a_view_without_the_network_is_refused() {
     let chain = network();
-    let good = Catalog::default().next(&chain.view(), &BTreeSet::new()).unwrap();
+    let good = Catalog::default().next(&chain.view(), &FailedLinks::new()).unwrap();
     let mut empty = NetworkView::new(PROGRAM);
     empty.set_slot(99);
-    assert_eq!(good.next(&empty, &BTreeSet::new()), Err(Implausible::NoConfig { slot: 99 }));
+    assert_eq!(good.next(&empty, &FailedLinks::new()), Err(Implausible::NoConfig { slot: 99 }));
 }
 
 #[test]
-fn a_link_that_an_end_reports_as_broken_is_known_by_its_code() {
+fn a_link_is_broken_when_a_device_at_its_end_says_so() {
     let mut chain = network();
+    chain.device("ams1", "9.0.0.3", &["45.33.100.17"]);
     chain.link("nyc1-pit1", ("nyc1", "Ethernet1"), ("pit1", "Ethernet1"), 5);
     chain.user(user("9.1.0.1", 500));
-    let whole = Catalog::default().next(&chain.view(), &BTreeSet::new()).unwrap();
-    let broken = BTreeSet::from(["nyc1-pit1".to_owned(), "no such link".to_owned()]);
-    let broken = whole.next(&chain.view(), &broken).unwrap();
-    let transit = |catalog: &Catalog| {
-        let rendered = catalog.devices[&chain.key("pit1")].rendered.clone().unwrap();
-        rendered.config.transit.len()
+    let transit = |says: &[(&str, &[&str])]| {
+        let codes = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<BTreeSet<_>>();
+        let failed = says.iter().map(|(device, said)| (chain.key(device), codes(said))).collect();
+        let catalog = Catalog::default().next(&chain.view(), &failed).unwrap();
+        catalog.devices[&chain.key("pit1")].rendered.clone().unwrap().config.transit.len()
     };
-    assert_eq!((transit(&whole), transit(&broken)), (1, 0));
+    assert_eq!(transit(&[]), 1);
+    assert_eq!(transit(&[("nyc1", &["nyc1-pit1", "no such link"])]), 0);
+    assert_eq!(transit(&[("nyc1", &[]), ("pit1", &["nyc1-pit1"])]), 0);
+    // What ends elsewhere is not for others to say.
+    assert_eq!(transit(&[("ams1", &["nyc1-pit1"])]), 1);
+}
+
+#[test]
+fn what_a_device_said_counts_no_more_when_it_is_gone() {
+    let mut chain = network();
+    chain.link("east", ("nyc1", "Ethernet1"), ("pit1", "Ethernet1"), 5);
+    chain.user(user("9.1.0.1", 500));
+    let said = FailedLinks::from([(chain.key("pit1"), BTreeSet::from(["east".to_owned()]))]);
+    // Its link goes with it, and another takes the code.
+    let mut chain = Chain::new();
+    chain.device("nyc1", "9.0.0.1", &["45.33.100.1", "45.33.100.2"]);
+    chain.device("ams1", "9.0.0.3", &["45.33.100.17"]);
+    chain.link("east", ("nyc1", "Ethernet1"), ("ams1", "Ethernet1"), 5);
+    chain.user(user("9.1.0.1", 500));
+    let catalog = Catalog::default().next(&chain.view(), &said).unwrap();
+    assert_eq!(catalog.devices[&chain.key("ams1")].rendered.clone().unwrap().config.transit.len(), 1);
 }
