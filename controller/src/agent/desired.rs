@@ -39,12 +39,14 @@ const BACKBONE_RULE: u32 = 3000;
 const BACKBONE_REFUSE: u32 = 3001;
 
 /// Parameters of the whole device.
-const SYSCTLS: [(&str, &str); 5] = [
+const SYSCTLS: [(&str, &str); 6] = [
     ("net/ipv4/ip_forward", "1"),
     // What a user may send from is checked by rules. The kernel's own check looks a source up the way back, which for
     // a client's own address is the internet and not the tunnel it came by.
     ("net/ipv4/conf/all/rp_filter", "0"),
     ("net/ipv4/conf/default/rp_filter", "0"),
+    // A user that sends to itself is told of no better way. Either of the two would make the kernel send redirects.
+    ("net/ipv4/conf/all/send_redirects", "0"),
     ("net/ipv4/conf/default/send_redirects", "0"),
     // An ICMP error about what came out of a tunnel has the tunnel's overlay address as source and so goes back there.
     ("net/ipv4/icmp_errors_use_inbound_ifaddr", "1"),

@@ -132,15 +132,8 @@ impl Agent {
             } else {
                 retry_in = Some(retry.next_wait());
             }
-            match outcome {
+            let report = match outcome {
                 Ok(outcome) => {
-                    reports.send_if_modified(|known| {
-                        let new = known.as_ref() != Some(&outcome.report);
-                        if new {
-                            *known = Some(outcome.report);
-                        }
-                        new
-                    });
                     pause = match cause {
                         Cause::Kernel if outcome.changes > 0 => calm.next_wait(),
                         _ => {
@@ -148,9 +141,20 @@ impl Agent {
                             Duration::ZERO
                         }
                     };
+                    outcome.report
                 }
-                Err(error) => tracing::error!(%error, "cannot read the kernel"),
-            }
+                Err(error) => {
+                    tracing::error!(%error, "cannot read the kernel");
+                    unread(reports.borrow().as_ref(), &error)
+                }
+            };
+            reports.send_if_modified(|known| {
+                let new = known.as_ref() != Some(&report);
+                if new {
+                    *known = Some(report);
+                }
+                new
+            });
         }
     }
 
@@ -178,6 +182,11 @@ impl Agent {
         }
         Ok(outcome)
     }
+}
+
+/// What is said when the kernel cannot be read: all that was known before, and that it may not be so any more.
+fn unread(known: Option<&Report>, error: &KernelError) -> Report {
+    Report { failures: vec![format!("cannot read the kernel: {error}")], ..known.cloned().unwrap_or_default() }
 }
 
 /// Never, if no time is given.

@@ -14,8 +14,9 @@ use nix::{
 };
 use tokio::io::unix::AsyncFd;
 
-/// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_MROUTE | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE` of rtnetlink(7).
-const ROUTE_GROUPS: u32 = 0x1 | 0x10 | 0x20 | 0x40 | 0x80;
+/// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_MROUTE | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE` of rtnetlink(7), and
+/// `RTNLGRP_IPV4_NETCONF`, which tells of forwarding and of reverse path filters.
+const ROUTE_GROUPS: u32 = 0x1 | 0x10 | 0x20 | 0x40 | 0x80 | 1 << 23;
 /// `NFNLGRP_NFTABLES` of linux/netfilter/nfnetlink.h, as a mask.
 const FILTER_GROUPS: u32 = 1 << 6;
 

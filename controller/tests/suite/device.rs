@@ -1,21 +1,26 @@
 //! The agent on a machine that others change too, and through restarts of everything around it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::time::Duration;
 
 use dz_net::{
     filter::Filter,
-    kernel::{AddrInfo, LinkKind, LinkSpec, RTPROT_STATIC, RouteInfo, RouteKind, RuleAction, RuleInfo, Scope},
+    kernel::{AddrInfo, LinkKind, LinkSpec, RTPROT_STATIC, RouteInfo, RouteKind, RuleAction, RuleInfo, Scope, sysctl},
     mroute::MulticastRouter,
     sandbox,
+    wire::{icmp, ipv4},
 };
 use dz_sdk::program::{
     pda,
     state::{DeviceStatus, InterfaceKind, LinkStatus},
 };
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 use crate::{
     chain::{Chain, Kind, NewUser, PROGRAM, ip},
-    wire::{Controller, Host, Internet, agent, cable, eventually},
+    wire::{Controller, Host, Internet, agent, cable, client_tunnel, eventually},
 };
 
 /// Everything in a kernel that a config can have to do with, without what changes by itself.
@@ -105,6 +110,14 @@ fn what_someone_changes_by_hand_is_repaired_and_what_is_theirs_stays() {
         let blackhole = RouteInfo { kind: RouteKind::Blackhole, dev: None, ..elsewhere };
         netlink.replace_route(&blackhole).await.unwrap();
         repaired("a route that was led nowhere").await;
+        for (path, wrong, right) in [("net/ipv4/ip_forward", "0", "1"), ("net/ipv4/conf/all/rp_filter", "1", "0")] {
+            host.ns.run(|| sysctl::write(path, wrong)).unwrap().unwrap();
+            eventually("a parameter that was changed", async || match host.ns.run(|| sysctl::read(path)).unwrap() {
+                Ok(value) if value == right => Ok(()),
+                other => Err(other),
+            })
+            .await;
+        }
 
         // What is gone comes back under another number.
         let names = |all: Vec<String>| -> Vec<String> {
@@ -229,6 +242,25 @@ fn whatever_a_device_went_through_it_ends_as_one_that_knows_only_the_last_config
     });
 }
 
+/// The live controller renders 128 slots, and who comes after them has a seat and no tunnel.
+#[test]
+fn each_of_more_than_128_users_has_a_tunnel_up_to_the_last_id() {
+    sandbox::run_async(async || {
+        let (mut chain, host, _internet) = device().await;
+        let ids: BTreeSet<u16> = (500..650).chain([4595]).collect();
+        for id in ids.iter().skip(2) {
+            let client = format!("9.1.{}.{}", id / 256, id % 256);
+            chain.user(user(&client, usize::from(id % 2), *id, Kind::Own { tenant: None }));
+        }
+        let controller = Controller::start(chain.view(), &[&host]);
+        let _agent = agent(&host, chain.key("nyc1"));
+        controller.settled(chain.view().slot()).await;
+        let links = host.netlink.links().await.unwrap();
+        let up = links.iter().filter(|link| link.up).filter_map(|link| link.name.strip_prefix("tun")?.parse().ok());
+        assert_eq!(up.collect::<BTreeSet<u16>>(), ids);
+    });
+}
+
 #[test]
 fn a_restarted_agent_adopts_what_there_is() {
     sandbox::run_async(async || {
@@ -330,5 +362,52 @@ fn a_port_that_is_not_there_is_reported_and_everything_else_works() {
         let index = host.index("Ethernet7").await;
         let addresses = host.netlink.addrs().await.unwrap();
         assert!(addresses.contains(&AddrInfo::new(index, "9.0.0.7/32".parse().unwrap())), "{addresses:?}");
+    });
+}
+
+/// A user may send to its own address, which leads back into the tunnel it came by: no reason to be told of redirects.
+#[test]
+fn what_goes_back_where_it_came_from_is_answered_with_no_redirect() {
+    sandbox::run_async(async || {
+        let (chain, host, mut internet) = device().await;
+        let client = internet.host(&["9.1.0.2"]).await;
+        let controller = Controller::start(chain.view(), &[&host]);
+        let _agent = agent(&host, chain.key("nyc1"));
+        controller.settled(chain.view().slot()).await;
+        let overlay = "169.254.0.2/31".parse().unwrap();
+        client_tunnel(&client, "doublezero0", ip("45.33.100.2"), ip("9.1.0.2"), overlay).await;
+        client.route("45.33.100.3/32", "doublezero0", None).await;
+
+        // What comes out of the tunnel is for an address that the client does not have, so it is listened to below that.
+        let listener = client
+            .ns
+            .run(|| {
+                let kind = Protocol::from(i32::from((nix::libc::ETH_P_IP as u16).to_be()));
+                Socket::new(Domain::PACKET, Type::DGRAM, Some(kind)).unwrap()
+            })
+            .unwrap();
+        listener.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        // With one hop left the packet is answered, which ends the wait.
+        let raw = client
+            .ns
+            .run(|| Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(nix::libc::IPPROTO_RAW))).unwrap());
+        let raw = raw.unwrap();
+        let to = std::net::SocketAddrV4::new(ip("45.33.100.3"), 0);
+        for ttl in [64, 1] {
+            let packet = ipv4::packet(*to.ip(), *to.ip(), 253, &[0; 8]).unwrap();
+            let header = ipv4::Header { ttl, ..ipv4::Header::decode(&packet).unwrap() };
+            let packet = [&header.encode()[..], &packet[20..]].concat();
+            raw.send_to(&packet, &std::net::SocketAddr::from(to).into()).unwrap();
+        }
+        let mut kinds = Vec::new();
+        while kinds.last() != Some(&icmp::TIME_EXCEEDED) {
+            let mut buffer = [0; 1500];
+            let length = Read::read(&mut &listener, &mut buffer).unwrap();
+            let header = ipv4::Header::decode(&buffer[..length]).unwrap();
+            if header.protocol == icmp::IP_PROTOCOL {
+                kinds.push(buffer[header.header_length]);
+            }
+        }
+        assert_eq!(kinds, [icmp::TIME_EXCEEDED]);
     });
 }
