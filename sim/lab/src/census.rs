@@ -1,6 +1,8 @@
 //! Which processes are in a network namespace, whoever started them: a daemon may have left its node's session, but it
 //! can not have left its node.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -58,6 +60,26 @@ fn send(process: &OwnedFd, signal: Signal) -> io::Result<()> {
 /// Sends a signal to every process in the namespace.
 pub(crate) fn signal(netns: u64, signal: Signal) -> io::Result<()> {
     members(netns)?.iter().try_for_each(|process| send(process, signal))
+}
+
+/// Stops every process in the namespace, and those that are born meanwhile too: one that is stopped starts no more, so all
+/// are when a look finds nobody new.
+pub(crate) fn freeze(netns: u64) -> io::Result<()> {
+    let mut stopped = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        // Filled while it is looked: the descriptors come without their pids.
+        let seen = RefCell::new(BTreeSet::new());
+        let found = members_that(netns, |pid| {
+            seen.borrow_mut().insert(pid);
+            !stopped.contains(&pid)
+        })?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        found.iter().try_for_each(|process| send(process, Signal::SIGSTOP))?;
+        stopped = seen.into_inner();
+    }
+    Err(io::Error::other(format!("new processes appear after {ROUNDS} rounds of stopping")))
 }
 
 /// Kills the processes in the namespace that have this word in their command lines, waits until they are gone, and

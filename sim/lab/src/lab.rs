@@ -1,6 +1,6 @@
 //! The lab: all nodes of a scenario, and all processes in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -73,7 +73,22 @@ struct Inner {
     logs: PathBuf,
     nodes: Mutex<BTreeMap<NodeName, Arc<Node>>>,
     processes: Mutex<BTreeMap<(Host, String), Process>>,
+    /// Roles of which a process is on its way to being ready, and not yet among the others.
+    starting: Mutex<BTreeSet<(Host, String)>>,
     events: broadcast::Sender<Exited>,
+}
+
+/// A role that is being started; whatever comes of it, the role is free again when this goes.
+#[derive(Debug)]
+struct Starting<'a> {
+    lab: &'a Inner,
+    key: (Host, String),
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.lab.starting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
 }
 
 impl Lab {
@@ -97,6 +112,7 @@ impl Lab {
                 logs: logs.to_owned(),
                 nodes: Mutex::default(),
                 processes: Mutex::default(),
+                starting: Mutex::default(),
                 events: broadcast::channel(EVENTS).0,
             }),
         };
@@ -192,12 +208,20 @@ impl Lab {
     pub async fn start(&self, spawn: Spawn) -> Result<Process, LabError> {
         let key = (spawn.host.clone(), spawn.role.to_string());
         let place = self.place(&spawn.host)?;
-        if self.processes().get(&key).is_some_and(|p| p.exit().is_none()) {
-            return Err(LabError::Running(format!("{}.{}", key.0.as_str(), key.1)));
-        }
+        let _starting = self.begin_start(&key)?;
         let process = Process::start(spawn, &place).await?;
         self.processes().insert(key, process.clone());
         Ok(process)
+    }
+
+    /// Takes the place of a role, which one process has at a time, until it is started or has failed to.
+    fn begin_start(&self, key: &(Host, String)) -> Result<Starting<'_>, LabError> {
+        let mut starting = self.inner.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = self.processes().get(key).is_some_and(|p| p.exit().is_none());
+        if runs || !starting.insert(key.clone()) {
+            return Err(LabError::Running(format!("{}.{}", key.0.as_str(), key.1)));
+        }
+        Ok(Starting { lab: &self.inner, key: key.clone() })
     }
 
     /// Kills a process if it runs and starts it again from the same description.
@@ -258,7 +282,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::NoNode`].
     pub async fn freeze_node(&self, name: &NodeName) -> Result<(), LabError> {
-        self.signal_all(name, |netns| census::signal(netns, Signal::SIGSTOP), "freeze").await
+        self.signal_all(name, census::freeze, "freeze").await
     }
 
     /// Lets the processes of a frozen node go on.

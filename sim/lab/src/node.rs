@@ -171,7 +171,12 @@ impl Node {
         let failed = |e| NodeError::Port(port.name.clone(), e);
         let made = port.clone();
         let fd = netns.run_async(move || made.create()).await?.map_err(failed)?;
-        port.configure(&Netlink::open_in(&netns)?).await.map_err(failed)?;
+        let netlink = Netlink::open_in(&netns)?;
+        if let Err(error) = port.configure(&netlink).await {
+            // The device would stay, and its name be taken for good.
+            port.remove(&netlink).await.map_err(failed)?;
+            return Err(failed(error));
+        }
         self.state().ports.insert(port.name.clone(), (port, true));
         Ok(fd)
     }

@@ -109,6 +109,14 @@ impl PortSpec {
         Ok(from.move_link(index, to).await?)
     }
 
+    /// Removes the device, of which the other end then gives nothing more.
+    pub(crate) async fn remove(&self, netlink: &Netlink) -> Result<(), PortError> {
+        if let Some(link) = netlink.link(self.name.as_str()).await? {
+            netlink.delete_link(link.index).await?;
+        }
+        Ok(())
+    }
+
     async fn route(&self, netlink: &Netlink, index: u32) -> Result<(), PortError> {
         if self.default_route {
             let route = RouteInfo {

@@ -77,16 +77,17 @@ impl Launch<'_> {
             vec![self.stdio.stdin.as_raw_fd(), self.stdio.stdout.as_raw_fd(), self.stdio.stderr.as_raw_fd()];
         sources.extend(self.listeners.iter().map(|(_, fd)| fd.as_raw_fd()));
 
-        let argv = pointers(&argv);
-        let envp = pointers(&env);
+        // The child writes its pid into this one.
+        let mut listen_pid = format!("{LISTEN_PID}{}\0", "0".repeat(PID_DIGITS)).into_bytes();
+        let listen_pid = (!self.listeners.is_empty()).then(|| listen_pid.as_mut_ptr().cast::<c_char>());
+
+        let argv = pointers(&argv, None);
+        let envp = pointers(&env, listen_pid);
         let mut child = Child {
             program: program.as_ptr(),
             argv: argv.as_ptr(),
             envp: envp.as_ptr(),
-            pid_text: env
-                .iter()
-                .find(|v| v.as_bytes().starts_with(LISTEN_PID.as_bytes()))
-                .map_or(std::ptr::null_mut(), |v| v.as_ptr().cast_mut().wrapping_add(LISTEN_PID.len())),
+            pid_text: listen_pid.map_or(std::ptr::null_mut(), |text| text.wrapping_add(LISTEN_PID.len())),
             cwd: cwd.as_ref().map_or(std::ptr::null(), |c| c.as_ptr()),
             netns: self.netns.map_or(-1, |fd| fd.as_raw_fd()),
             sources: &mut sources,
@@ -124,7 +125,7 @@ impl Launch<'_> {
     }
 
     fn environment(&self) -> Result<Vec<CString>, LaunchError> {
-        let mut env = Vec::with_capacity(self.env.len() + 3);
+        let mut env = Vec::with_capacity(self.env.len() + 2);
         for (name, value) in self.env {
             let mut text = name.clone().into_vec();
             text.push(b'=');
@@ -135,7 +136,6 @@ impl Launch<'_> {
             let names: Vec<&str> = self.listeners.iter().map(|(name, _)| *name).collect();
             env.push(c_string(format!("LISTEN_FDS={}", self.listeners.len()).as_bytes())?);
             env.push(c_string(format!("LISTEN_FDNAMES={}", names.join(":")).as_bytes())?);
-            env.push(c_string(format!("{LISTEN_PID}{}", "0".repeat(PID_DIGITS)).as_bytes())?);
         }
         Ok(env)
     }
@@ -155,8 +155,10 @@ fn c_string(bytes: &[u8]) -> Result<CString, LaunchError> {
     CString::new(bytes).map_err(|_| LaunchError::Zero)
 }
 
-fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+/// The strings and one more, as `execve` takes them.
+fn pointers(strings: &[CString], more: Option<*mut c_char>) -> Vec<*const c_char> {
+    let more = more.map(<*mut c_char>::cast_const);
+    strings.iter().map(|s| s.as_ptr()).chain(more).chain([std::ptr::null()]).collect()
 }
 
 /// What the child works with. It lives in the parent, which is suspended while the child uses it.

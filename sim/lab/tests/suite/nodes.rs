@@ -147,6 +147,19 @@ fn a_link_joins_two_ports() {
 }
 
 #[test]
+fn a_port_that_cannot_be_had_leaves_its_name_free() {
+    in_lab(|lab| async move {
+        lab.add_nodes(vec![host("val1", [198, 51, 100, 1])]).await.unwrap();
+        let val1 = node("val1");
+        let port = PortSpec::new("Ethernet1").unwrap();
+        // No TUN device takes that much.
+        let error = lab.add_port(&val1, PortSpec { mtu: 100_000, ..port.clone() }).await.unwrap_err();
+        assert!(error.to_string().starts_with("node val1: port Ethernet1: "), "{error}");
+        lab.add_port(&val1, port).await.unwrap();
+    });
+}
+
+#[test]
 fn a_port_goes_down_and_comes_back_with_its_route() {
     in_lab(|lab| async move {
         let _made = lab.add_nodes(vec![host("val1", [198, 51, 100, 1])]).await.unwrap();
@@ -203,6 +216,35 @@ fn a_frozen_node_goes_on_where_it_was() {
         lab.thaw_node(&node("val1")).await.unwrap();
         eventually("not thawed", || if state() == "R" { Ok(()) } else { Err(state()) });
         daemon.kill().await;
+    });
+}
+
+#[test]
+fn a_node_that_starts_processes_all_the_time_is_frozen_as_a_whole() {
+    in_lab(|lab| async move {
+        lab.add_nodes(vec![host("val1", [198, 51, 100, 1])]).await.unwrap();
+        let netns = lab.node(&node("val1")).unwrap().netns().id().unwrap();
+        for number in 0..4 {
+            let role = format!("daemon{number}");
+            lab.start(on("val1", &role, "while :; do sleep 1000 & done")).await.unwrap();
+        }
+        let members = || {
+            let all = crate::support::processes().into_iter();
+            all.filter(|pid| crate::support::netns_of(*pid) == Some(netns)).collect::<Vec<_>>()
+        };
+        eventually("few processes", || if members().len() > 50 { Ok(()) } else { Err(members().len()) });
+        lab.freeze_node(&node("val1")).await.unwrap();
+        let frozen = members();
+        let state = |pid: &i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            stat.rsplit_once(") ").unwrap().1[..1].to_owned()
+        };
+        for pid in &frozen {
+            eventually("not frozen", || if state(pid) == "T" { Ok(()) } else { Err(state(pid)) });
+        }
+        assert_eq!(members(), frozen);
+        lab.kill_node(&node("val1")).await.unwrap();
+        assert_eq!(members(), Vec::<i32>::new());
     });
 }
 

@@ -126,6 +126,22 @@ fn one_of_a_role_at_a_time() {
 }
 
 #[test]
+fn of_two_that_are_started_at_once_one_is() {
+    in_lab(|lab| async move {
+        let spawn = || core("agent", &notifier("READY=1", "exec sleep 1000")).notify(DEADLINE);
+        let (first, second) = tokio::join!(lab.start(spawn()), lab.start(spawn()));
+        let first = first.unwrap();
+        assert_eq!(second.unwrap_err().to_string(), "core.agent is running already");
+        assert_eq!(lab.running(&Host::Core).iter().map(dzsim_lab::Process::pid).collect::<Vec<_>>(), [first.pid()]);
+        first.kill().await;
+        // One that fails to start leaves the place to the next.
+        let error = lab.start(core("agent", "exit 2").notify(DEADLINE)).await.unwrap_err();
+        assert_eq!(error.to_string(), "core.agent ended before it was ready, with exit code 2");
+        lab.start(spawn()).await.unwrap().kill().await;
+    });
+}
+
+#[test]
 fn logs_go_to_a_file_per_role() {
     in_lab(|lab| async move {
         lab.add_nodes(vec![host("val1", [198, 51, 100, 1])]).await.unwrap();
