@@ -1,11 +1,9 @@
 //! One consistent picture of all accounts at one slot. Everything that decides is a pure function of it.
 
 mod change;
+mod index;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-};
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use dz_serviceability::{
     pda,
@@ -17,7 +15,7 @@ use dz_serviceability::{
 use solana_pubkey::Pubkey;
 
 pub use self::change::Change;
-use self::change::Value;
+use self::{change::Value, index::Index};
 
 /// An account that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,12 +45,7 @@ pub struct NetworkView {
     users: BTreeMap<Pubkey, User>,
     /// Which accounts there are, so that a closed one is found whatever it was.
     types: BTreeMap<Pubkey, AccountType>,
-    by_code: BTreeMap<(AccountType, String), Pubkey>,
-    users_by_client: BTreeMap<Ipv4Addr, BTreeSet<Pubkey>>,
-    users_by_device: BTreeMap<Pubkey, BTreeSet<Pubkey>>,
-    interfaces_by_device: BTreeMap<Pubkey, BTreeSet<Pubkey>>,
-    /// No two interfaces have the same address: the address registry sees to it.
-    interfaces_by_address: BTreeMap<Ipv4Addr, Pubkey>,
+    index: Index,
 }
 
 macro_rules! entities {
@@ -105,7 +98,7 @@ impl NetworkView {
             ($map:ident, $value:expr) => {{
                 let value = $value;
                 self.types.insert(key, account_type(&value));
-                self.index(key, &value);
+                self.index.insert(key, &value);
                 self.$map.insert(key, value);
             }};
         }
@@ -173,7 +166,7 @@ impl NetworkView {
 
     /// The address of the entity of this type with this code.
     pub fn by_code(&self, account_type: AccountType, code: &str) -> Option<Pubkey> {
-        self.by_code.get(&(account_type, code.to_owned())).copied()
+        self.index.by_code(account_type, code)
     }
 
     /// The device with this code.
@@ -196,23 +189,23 @@ impl NetworkView {
 
     /// The users of a client, in address order, whatever their status.
     pub fn users_of_client(&self, client_ip: Ipv4Addr) -> impl Iterator<Item = (&Pubkey, &User)> {
-        self.users_by_client.get(&client_ip).into_iter().flatten().filter_map(|key| self.users.get_key_value(key))
+        self.index.users_of_client(client_ip).filter_map(|key| self.users.get_key_value(key))
     }
 
     /// The users of a device, in address order, whatever their status.
     pub fn users_of_device(&self, device: &Pubkey) -> impl Iterator<Item = (&Pubkey, &User)> {
-        self.users_by_device.get(device).into_iter().flatten().filter_map(|key| self.users.get_key_value(key))
+        self.index.users_of_device(device).filter_map(|key| self.users.get_key_value(key))
     }
 
     /// The interfaces of a device, in address order.
     pub fn interfaces_of_device(&self, device: &Pubkey) -> impl Iterator<Item = (&Pubkey, &Interface)> {
-        self.interfaces_by_device.get(device).into_iter().flatten().filter_map(|key| self.interfaces.get_key_value(key))
+        self.index.interfaces_of_device(device).filter_map(|key| self.interfaces.get_key_value(key))
     }
 
     /// The interface that has this address, whatever its status.
     pub fn interface_by_address(&self, address: Ipv4Addr) -> Option<(Pubkey, &Interface)> {
-        let key = self.interfaces_by_address.get(&address)?;
-        Some((*key, self.interfaces.get(key)?))
+        let key = self.index.interface_by_address(address)?;
+        Some((key, self.interfaces.get(&key)?))
     }
 
     /// A device's endpoint table: its activated endpoint interfaces in the order of their addresses.
@@ -250,126 +243,30 @@ impl NetworkView {
     }
 
     fn forget(&mut self, key: &Pubkey) {
+        macro_rules! remove {
+            ($map:ident) => {
+                if let Some(value) = self.$map.remove(key) {
+                    self.index.remove(key, &value);
+                }
+            };
+        }
         match self.types.remove(key) {
             None => {}
             Some(AccountType::GlobalConfig) => self.config = None,
-            Some(AccountType::Pool) => {
-                self.pools.remove(key);
-            }
-            Some(AccountType::AccessPass) => {
-                self.access_passes.remove(key);
-            }
-            Some(AccountType::Interface) => {
-                if let Some(interface) = self.interfaces.remove(key) {
-                    drop_from(&mut self.interfaces_by_device, &interface.device, key);
-                    if let Some(address) = interface.address
-                        && self.interfaces_by_address.get(&address.ip) == Some(key)
-                    {
-                        self.interfaces_by_address.remove(&address.ip);
-                    }
-                }
-            }
-            Some(AccountType::User) => {
-                if let Some(user) = self.users.remove(key) {
-                    drop_from(&mut self.users_by_client, &user.client_ip, key);
-                    drop_from(&mut self.users_by_device, &user.device, key);
-                }
-            }
-            Some(named) => {
-                let code = match named {
-                    AccountType::Contributor => self.contributors.remove(key).map(|x| x.code),
-                    AccountType::Exchange => self.exchanges.remove(key).map(|x| x.code),
-                    AccountType::Device => self.devices.remove(key).map(|x| x.code),
-                    AccountType::Link => self.links.remove(key).map(|x| x.code),
-                    AccountType::Tenant => self.tenants.remove(key).map(|x| x.code),
-                    AccountType::MulticastGroup => self.groups.remove(key).map(|x| x.code),
-                    _ => None,
-                };
-                if let Some(code) = code {
-                    self.by_code.remove(&(named, code));
-                }
-            }
-        }
-    }
-
-    fn index(&mut self, key: Pubkey, value: &dyn Indexed) {
-        match value.index() {
-            Index::None => {}
-            Index::Code(account_type, code) => {
-                self.by_code.insert((account_type, code.to_owned()), key);
-            }
-            Index::OfDevice(device, address) => {
-                self.interfaces_by_device.entry(device).or_default().insert(key);
-                if let Some(address) = address {
-                    self.interfaces_by_address.insert(address, key);
-                }
-            }
-            Index::OfClient(client_ip, device) => {
-                self.users_by_client.entry(client_ip).or_default().insert(key);
-                self.users_by_device.entry(device).or_default().insert(key);
-            }
+            Some(AccountType::Pool) => remove!(pools),
+            Some(AccountType::Contributor) => remove!(contributors),
+            Some(AccountType::Exchange) => remove!(exchanges),
+            Some(AccountType::Device) => remove!(devices),
+            Some(AccountType::Interface) => remove!(interfaces),
+            Some(AccountType::Link) => remove!(links),
+            Some(AccountType::Tenant) => remove!(tenants),
+            Some(AccountType::AccessPass) => remove!(access_passes),
+            Some(AccountType::MulticastGroup) => remove!(groups),
+            Some(AccountType::User) => remove!(users),
         }
     }
 }
 
 fn account_type<T: AccountData>(_: &T) -> AccountType {
     T::TYPE
-}
-
-/// Takes a key out of an index, and the entry with its last key: two views of the same accounts are equal.
-fn drop_from<K: Ord>(index: &mut BTreeMap<K, BTreeSet<Pubkey>>, entry: &K, key: &Pubkey) {
-    if let Some(keys) = index.get_mut(entry) {
-        keys.remove(key);
-        if keys.is_empty() {
-            index.remove(entry);
-        }
-    }
-}
-
-/// Under what an account can be found besides its address.
-enum Index<'a> {
-    None,
-    Code(AccountType, &'a str),
-    OfDevice(Pubkey, Option<Ipv4Addr>),
-    OfClient(Ipv4Addr, Pubkey),
-}
-
-trait Indexed {
-    fn index(&self) -> Index<'_>;
-}
-
-macro_rules! by_code {
-    ($($type:ident)*) => {
-        $(impl Indexed for $type {
-            fn index(&self) -> Index<'_> {
-                Index::Code(Self::TYPE, &self.code)
-            }
-        })*
-    };
-}
-
-by_code!(Contributor Exchange Device Link Tenant MulticastGroup);
-
-impl Indexed for Pool {
-    fn index(&self) -> Index<'_> {
-        Index::None
-    }
-}
-
-impl Indexed for AccessPass {
-    fn index(&self) -> Index<'_> {
-        Index::None
-    }
-}
-
-impl Indexed for Interface {
-    fn index(&self) -> Index<'_> {
-        Index::OfDevice(self.device, self.address.map(|address| address.ip))
-    }
-}
-
-impl Indexed for User {
-    fn index(&self) -> Index<'_> {
-        Index::OfClient(self.client_ip, self.device)
-    }
 }
