@@ -10,6 +10,7 @@ use std::{
 use dz_sdk::{Ledger, LedgerError, NetworkView, ledger::Landed, program::error::ServiceabilityError};
 use futures_util::future::join_all;
 use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -98,6 +99,7 @@ impl Sender {
                     }
                     Err(LedgerError::Failed(reason)) => {
                         for (action, _) in &batch.parts {
+                            leave_out(&mut queue, &action.subject.key);
                             stale |= self.note(view, action, FAILURES, &reason);
                         }
                     }
@@ -195,10 +197,7 @@ impl Sender {
         for parts in [after, before].into_iter().filter(|parts| !parts.is_empty()) {
             queue.push_front(Batch { parts });
         }
-        for batch in queue.iter_mut() {
-            batch.parts.retain(|(action, _)| action.subject.key != culprit.subject.key);
-        }
-        queue.retain(|batch| !batch.parts.is_empty());
+        leave_out(queue, &culprit.subject.key);
         // Its sentence, not the name of its variant.
         let reason = error.to_string();
         self.note(view, culprit, REFUSALS, &reason)
@@ -232,4 +231,12 @@ impl Sender {
         self.status.ledger_failed(&error.to_string());
         warn!(%error, "the ledger does not take a transaction");
     }
+}
+
+/// Drops what is still to be sent about a subject of which an earlier action did not land: it rests on that one.
+fn leave_out(queue: &mut VecDeque<Batch<'_>>, subject: &Pubkey) {
+    for batch in queue.iter_mut() {
+        batch.parts.retain(|(action, _)| action.subject.key != *subject);
+    }
+    queue.retain(|batch| !batch.parts.is_empty());
 }

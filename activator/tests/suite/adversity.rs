@@ -75,11 +75,12 @@ fn run_through(history: &[Vec<Op>], policy: Policy, faults: &[Faults], seed: u64
     let ledger = genesis();
     block_on(async {
         let (ask_to_stop, stop) = watch::channel(false);
-        let mut running = task::JoinSet::new();
+        let (mut running, mut ways) = (task::JoinSet::new(), Vec::new());
         for (faults, number) in faults.iter().zip(0..) {
             let way = Unreliable::new(&ledger, *faults, seed.wrapping_mul(31).wrapping_add(number));
             running.spawn(way.clone().carry_news());
             running.spawn(reconciler(&way, policy).run(stop.clone(), || {}));
+            ways.push(way);
         }
         at_rest(&ledger, &policy).await;
         for stretch in history {
@@ -87,6 +88,10 @@ fn run_through(history: &[Vec<Op>], policy: Policy, faults: &[Faults], seed: u64
             ask_all(&ledger, stretch);
             at_rest(&ledger, &policy).await;
         }
+        for way in ways {
+            way.strays_arrive(1.0).await;
+        }
+        at_rest(&ledger, &policy).await;
         ask_to_stop.send(true).unwrap();
     });
     let end = ledger.bank().view().unwrap();
@@ -173,6 +178,25 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(12)))]
+
+    /// A transaction that seems lost can land as long as its block hash is good: after another plan, another activator,
+    /// other requests. What it then does may differ from what would have been done, and is right all the same.
+    #[test]
+    fn transactions_that_land_late_leave_everything_sound(history in history(), seed in any::<u64>()) {
+        let faults = Faults { late: 0.3, yields: true, ..Faults::default() };
+        run_through(&history, Policy::default(), &[faults, faults], seed);
+    }
+
+    #[test]
+    fn transactions_that_fail_are_taken_apart(history in history(), seed in any::<u64>()) {
+        let faults = Faults { fails_above: Some(1), yields: true, ..Faults::default() };
+        let end = run_through(&history, Policy::default(), &[faults], seed);
+        assert_same_state(end, &undisturbed(&history, Policy::default()));
+    }
+}
+
 #[test]
 fn an_outage_is_sat_out() {
     let faults = Faults { outage: 9, yields: true, ..Faults::default() };
@@ -217,6 +241,31 @@ fn what_is_refused_for_good_is_not_fought() {
     });
     let sends = way.sends.load(Ordering::Relaxed);
     assert_eq!(sends, 2 * subjects.len() as u64, "two attempts for each of {} subjects", subjects.len());
+}
+
+/// What fails outside the program may do so more often; what rests on it waits meanwhile, and in the end it is left
+/// alone, too.
+#[test]
+fn what_fails_every_time_is_not_fought() {
+    let ledger = genesis();
+    let way = Unreliable::new(&ledger, Faults { fails_above: Some(0), ..Faults::default() }, 0);
+    let actions = plan(&ledger.bank().view().unwrap(), &Policy::default()).actions;
+    let subjects: std::collections::BTreeSet<_> = actions.iter().map(|action| action.subject.key).collect();
+    assert!(subjects.len() < actions.len(), "no action rests on another about the same thing");
+    let (metrics, status) = (Arc::new(Metrics::default()), Arc::new(Status::default()));
+    let mut activator =
+        Reconciler::new(way.clone(), Policy::default(), Pace::default(), metrics.clone(), status.clone(), 7);
+    let (_stop, stop) = watch::channel(false);
+    let view = ledger.bank().view().unwrap();
+    for attempt in 1..=5 {
+        assert_eq!(block_on(activator.pass(&view, &stop)), if attempt < 5 { Pass::Stale } else { Pass::Quiet });
+    }
+    let sends = way.sends.load(Ordering::Relaxed);
+    assert_eq!(block_on(activator.pass(&view, &stop)), Pass::Quiet);
+    assert_eq!(way.sends.load(Ordering::Relaxed), sends, "it goes on sending");
+    let given_up = format!("dz_activator_given_up {}", subjects.len());
+    let text = metrics.encode(None).unwrap();
+    assert!(text.lines().any(|line| line == given_up), "{given_up} is not in\n{text}");
 }
 
 /// Three users wait; one of them goes before the activator, whose view is older, has sent anything. The transaction

@@ -26,6 +26,10 @@ pub(crate) struct Faults {
     pub(crate) lost_answers: f64,
     /// The chance that a transaction is lost on the way.
     pub(crate) lost_sends: f64,
+    /// The chance that a transaction seems lost and lands later, between two others.
+    pub(crate) late: f64,
+    /// Transactions of more instructions than this fail outside the program.
+    pub(crate) fails_above: Option<usize>,
     /// So many first attempts to send or read fail.
     pub(crate) outage: u64,
     /// The chance that a notification is lost; the same that an older one is repeated.
@@ -45,6 +49,8 @@ pub(crate) struct Unreliable {
     rng: Mutex<SmallRng>,
     news: watch::Sender<Option<Arc<NetworkView>>>,
     old: Mutex<Vec<Arc<NetworkView>>>,
+    /// Transactions that were given up for lost and are still on their way.
+    stray: Mutex<Vec<Vec<Instruction>>>,
     /// Transactions that landed by this way.
     pub(crate) landed: AtomicU64,
     /// Attempts to send.
@@ -61,8 +67,17 @@ impl Unreliable {
         let chain = chain.as_payer(ACTIVATOR);
         let news = watch::Sender::new(chain.watch().borrow().clone());
         let rng = Mutex::new(SmallRng::seed_from_u64(seed));
-        let (old, landed, sends, reads, in_flight, most_in_flight) = Default::default();
-        Arc::new(Self { chain, faults, rng, news, old, landed, sends, reads, in_flight, most_in_flight })
+        let (old, stray, landed, sends, reads, in_flight, most_in_flight) = Default::default();
+        Arc::new(Self { chain, faults, rng, news, old, stray, landed, sends, reads, in_flight, most_in_flight })
+    }
+
+    /// Lets transactions arrive that were given up for lost, each with this chance. By now most of them are refused.
+    pub(crate) async fn strays_arrive(&self, chance: f64) {
+        let arriving: Vec<_> = self.stray.lock().unwrap().extract_if(.., |_| self.chance(chance)).collect();
+        for instructions in arriving {
+            // Nobody waits for the answer any more.
+            let _ = self.chain.send(&instructions).await;
+        }
     }
 
     /// Passes notifications on, or fails to, for as long as it is polled.
@@ -157,8 +172,16 @@ impl Unreliable {
         if let Some(error) = self.faults.refuses {
             return Err(LedgerError::Refused { instruction: 0, error });
         }
+        if self.faults.fails_above.is_some_and(|most| instructions.len() > most) {
+            return Err(LedgerError::Failed("too much at once".to_owned()));
+        }
+        self.strays_arrive(0.3).await;
         if self.chance(self.faults.lost_sends) {
             return Err(Self::unavailable("the transaction was lost"));
+        }
+        if self.chance(self.faults.late) {
+            self.stray.lock().unwrap().push(instructions.to_vec());
+            return Err(Self::unavailable("the transaction is late"));
         }
         let landed = self.chain.send(instructions).await?;
         self.landed.fetch_add(1, Ordering::Relaxed);
