@@ -3,16 +3,11 @@
 use std::{ffi::OsString, path::Path, time::Duration};
 
 use dzsim_lab::{Host, NodeName, RoleName, Spawn};
-use dzsim_scenario::plan::{
-    Action, ClientName, DeviceCode, Fault, LedgerFault, Policy, PrefixStrategy, Step, WhenFull,
-};
+use dzsim_scenario::plan::{Action, ClientName, DeviceCode, Fault, LedgerFault, Policy, Step};
 use solana_pubkey::Pubkey;
 
 use crate::cli::Dataplane;
 
-/// Round trips that differ by less are equal to clients of the simulator. A machine that runs several networks at a time
-/// delays single packets by milliseconds; which endpoint a client takes must not depend on that.
-const TIE: &str = "5ms";
 /// How often everybody reads the whole chain again where a scenario loses notifications: one that nothing follows is
 /// missed until then. Elsewhere the default stands; what a thousand clients read so often would keep the machine busy.
 const VERIFY_EVERY: &str = "500ms";
@@ -86,14 +81,6 @@ impl Roles {
 
     /// An activator, counted from 1.
     pub fn activator(&self, number: u8, keypair: &Path, policy: &Policy) -> anyhow::Result<Spawn> {
-        let strategy = match policy.prefixes {
-            PrefixStrategy::FirstFit => "first-fit",
-            PrefixStrategy::Spread => "spread",
-        };
-        let when_full = match policy.when_full {
-            WhenFull::Reject => "reject",
-            WhenFull::Wait => "wait",
-        };
         let name = if number == 1 { "activator".to_owned() } else { format!("activator{number}") };
         let args: Vec<OsString> = vec![
             "--keypair".into(),
@@ -101,11 +88,15 @@ impl Roles {
             "--listen".into(),
             activator_address(number).to_string().into(),
             "--when-full".into(),
-            when_full.into(),
+            policy.when_full.to_string().into(),
             "--endpoint-strategy".into(),
-            strategy.into(),
+            policy.endpoint_strategy.to_string().into(),
             "--dz-ip-strategy".into(),
-            strategy.into(),
+            policy.dz_ip_strategy.to_string().into(),
+            "--loopback-strategy".into(),
+            policy.loopback_strategy.to_string().into(),
+            "--in-flight".into(),
+            policy.in_flight.to_string().into(),
             "--log-format".into(),
             "json".into(),
         ];
@@ -139,7 +130,6 @@ impl Roles {
         policy: &Policy,
     ) -> anyhow::Result<Spawn> {
         let probes = &policy.probes;
-        let millis = |duration: Duration| format!("{}us", duration.as_micros());
         let args: Vec<OsString> = vec![
             "--client-ip".into(),
             client_ip.to_string().into(),
@@ -152,13 +142,15 @@ impl Roles {
             "--probe-count".into(),
             probes.count.to_string().into(),
             "--probe-interval".into(),
-            millis(probes.interval).into(),
+            time(probes.interval).into(),
             "--probe-timeout".into(),
-            millis(probes.timeout).into(),
+            time(probes.timeout).into(),
             "--probe-concurrency".into(),
             probes.concurrency.to_string().into(),
             "--probe-period".into(),
-            millis(probes.period).into(),
+            time(probes.period).into(),
+            "--hold-time".into(),
+            time(policy.hold_time).into(),
             "--log-format".into(),
             "json".into(),
         ];
@@ -170,12 +162,11 @@ impl Roles {
         let argv = [self.program.clone(), "node".into(), "doublezero".into()]
             .into_iter()
             .chain(args.iter().map(OsString::from));
-        let tolerance = format!("{}us", policy.latency_tolerance.as_micros());
         let env = user_env(&host, folder);
         let spawn = self
             .following(Spawn::new(host, role("doublezero")?, argv))
-            .env("DZ_LATENCY_TOLERANCE", tolerance)
-            .env("DZ_LATENCY_TIE", TIE);
+            .env("DZ_LATENCY_TOLERANCE", time(policy.latency_tolerance))
+            .env("DZ_LATENCY_TIE", time(policy.latency_tie));
         Ok(env.into_iter().fold(spawn, |spawn, (name, value)| spawn.env(name, value)))
     }
 }
@@ -204,6 +195,11 @@ fn lose_notifications(steps: &[Step]) -> bool {
         Action::Parallel { branches } => branches.iter().any(|branch| lose_notifications(branch)),
         _ => false,
     })
+}
+
+/// A length of time as flags and variables take it.
+fn time(duration: Duration) -> String {
+    format!("{}us", duration.as_micros())
 }
 
 /// The role in the multi-call program; further activators are activators.

@@ -16,9 +16,17 @@ use super::{
 
 /// Where packets go: to a node, or to one address of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+pub struct Place {
     node: String,
     address: Option<Ipv4Net>,
+}
+
+#[cfg(test)]
+impl Rule {
+    /// A rule for all packets from a node to a node.
+    pub(super) fn to_node(from: &str, to: &str, condition: Condition) -> Self {
+        Self { from: from.to_owned(), to: Place { node: to.to_owned(), address: None }, condition }
+    }
 }
 
 impl Place {
@@ -29,7 +37,8 @@ impl Place {
 }
 
 /// A rule in one direction, with all names resolved.
-struct Rule {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
     from: String,
     to: Place,
     condition: Condition,
@@ -44,16 +53,24 @@ pub async fn apply(world: &World) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Puts a condition over the paths between two ends, or with none takes it away again.
-pub async fn set(world: &World, ends: &PathEnds, condition: Option<&Condition>) -> Result<(), StepError> {
-    let rules = resolve(world).await?;
+/// A fault of the paths between two ends as rules: what its ends stand for is looked up now and stays.
+pub async fn of_fault(world: &World, ends: &PathEnds, condition: &Condition) -> Result<Vec<Rule>, StepError> {
+    let mut rules = Vec::new();
     for (from, to) in directions(&ends.from, &ends.to, ends.both_ways) {
-        let (from, to) = (place(world, from).await?.node, place(world, to).await?);
-        let within = rules.iter().map(|rule| &rule.to).filter(|place| to.covers(place) && **place != to);
-        for place in std::iter::once(&to).chain(within) {
-            let base = base(world, &rules, &from, place)?;
-            let profile = condition.map_or(Ok(base.clone()), |condition| paths::under(condition, &base))?;
-            set_profile(world, &from, place, &profile)?;
+        rules.push(Rule { from: place(world, from).await?.node, to: place(world, to).await?, condition: *condition });
+    }
+    Ok(rules)
+}
+
+/// Applies anew what holds for the paths that `changed` is about: the scenario's own rules, and over them all faults.
+pub async fn refresh(world: &World, changed: &[Rule], faults: &[Rule]) -> Result<(), StepError> {
+    let mut rules = resolve(world).await?;
+    rules.extend_from_slice(faults);
+    for Rule { from, to, .. } in changed {
+        let of_sender = rules.iter().filter(|rule| rule.from == *from).map(|rule| &rule.to);
+        let within = of_sender.filter(|place| to.covers(place) && *place != to);
+        for place in std::iter::once(to).chain(within) {
+            set_profile(world, from, place, &base(world, &rules, from, place)?)?;
         }
     }
     Ok(())
@@ -77,7 +94,7 @@ async fn resolve(world: &World) -> Result<Vec<Rule>, StepError> {
     Ok(rules)
 }
 
-/// How packets fare by geography and the scenario's rules.
+/// How packets fare by geography and these rules.
 fn base(world: &World, rules: &[Rule], from: &str, to: &Place) -> anyhow::Result<PathProfile> {
     rules
         .iter()

@@ -66,6 +66,7 @@ impl fmt::Display for Fault {
             }
             Self::Node { node, fault: NodeFault::Unplug } => write!(f, "unplug {node}"),
             Self::Node { node, fault: NodeFault::Reboot } => write!(f, "reboot {node}"),
+            Self::Interface(interface) => write!(f, "interface {interface} down"),
             Self::Process { process, fault, after_transactions } => {
                 let verb = match fault {
                     ProcessFault::Kill => "kill",
@@ -110,6 +111,7 @@ impl fmt::Display for Healing {
             Self::Link(link) => write!(f, "link {link}"),
             Self::Path(ends) => ends.fmt(f),
             Self::Node(node) => node.fmt(f),
+            Self::Interface(interface) => write!(f, "interface {interface}"),
             Self::Process(process) => process.fmt(f),
             Self::Ledger(fault) => write!(f, "ledger {fault}"),
         }

@@ -31,6 +31,8 @@ pub enum Fault {
         /// How.
         fault: NodeFault,
     },
+    /// An interface of a device, set down in its kernel.
+    Interface(InterfaceName),
     /// A process.
     Process {
         /// Which.
@@ -58,6 +60,21 @@ pub struct PathEnds {
     pub to: PathEnd,
     /// True if packets from `to` to `from` are meant as well; never with a single address.
     pub both_ways: bool,
+}
+
+/// An interface of a device.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct InterfaceName {
+    /// The device.
+    pub device: DeviceCode,
+    /// Its name on chain, such as `Loopback100`.
+    pub name: String,
+}
+
+impl fmt::Display for InterfaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.device, self.name)
+    }
 }
 
 /// What happens to a node.
@@ -158,6 +175,8 @@ pub enum Healing {
     Path(PathEnds),
     /// Of a node that was unplugged.
     Node(Node),
+    /// An interface is set up.
+    Interface(InterfaceName),
     /// The process is started, or goes on.
     Process(Process),
     /// Of this kind, whatever its numbers.

@@ -8,13 +8,15 @@ mod policy;
 mod step;
 mod view;
 
-pub use fault::{Fault, Healing, LedgerFault, NodeFault, PathEnds, Process, ProcessFault};
+pub use fault::{Fault, Healing, InterfaceName, LedgerFault, NodeFault, PathEnds, Process, ProcessFault};
 pub use names::{ClientName, ContributorCode, DeviceCode, ExchangeCode, GroupCode, LinkCode, Node, TenantCode};
 pub use network::{
     AccessPass, Bootstrap, Client, Condition, Contributor, Delay, Device, DeviceCaps, DeviceType, Exchange, Group,
     LatLng, Link, OwnEndpoint, PathEnd, PathRule, Tenant,
 };
-pub use policy::{Blocks, LoopbackRange, Policy, PrefixStrategy, Probes, Timeouts, WhenFull};
+pub use policy::{
+    Blocks, DzIpStrategy, EndpointStrategy, LoopbackRange, LoopbackStrategy, Policy, Probes, Timeouts, WhenFull,
+};
 pub use step::{
     Action, Arg, ExitCode, Expectation, Output, Ping, Protocol, Run, Send, Since, Snapshot, Step, Target, TextMatch,
     Traffic, TrafficEnd, Via,

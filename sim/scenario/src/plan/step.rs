@@ -56,6 +56,8 @@ pub enum Action {
     Fault(Fault),
     /// A fault ends.
     Heal(Healing),
+    /// Time passes on the chain until this epoch has begun.
+    Epoch(u64),
     /// Views compared with files.
     Snapshot {
         /// Which; never empty.

@@ -14,7 +14,7 @@ use crate::{
 const UPLINK: &str = "Ethernet0";
 
 /// Whether the program and a device's kernel take it: the full form only, so that an interface has one name.
-fn is_interface(name: &str) -> bool {
+pub(super) fn is_interface(name: &str) -> bool {
     let number = |text: &str| text.parse::<u16>().is_ok_and(|number| number.to_string() == text);
     match (name.strip_prefix("Loopback"), name.strip_prefix("Ethernet")) {
         (Some(rest), _) => number(rest),

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{context::At, link::check_mtu, reference, step::Resolver};
+use super::{context::At, device::is_interface, link::check_mtu, reference, step::Resolver};
 use crate::{
     plan::{
-        Action, ClientName, Condition, DeviceCode, Fault, Healing, LedgerFault, Node, NodeFault, PathEnds, Process,
-        ProcessFault,
+        Action, ClientName, Condition, DeviceCode, Fault, Healing, InterfaceName, LedgerFault, Node, NodeFault,
+        PathEnds, Process, ProcessFault,
     },
     schema,
 };
@@ -36,6 +36,7 @@ pub(super) fn fault<'t>(
                 schema::NodeFaultKind::Reboot => NodeFault::Reboot,
             },
         },
+        schema::Fault::Interface(file) => Fault::Interface(interface(resolver, at.key("interface"), &file.interface)?),
         schema::Fault::Process(file) => Fault::Process {
             process: process(resolver, at.key("process"), &file.process)?,
             fault: match file.how {
@@ -73,6 +74,17 @@ fn ends<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &sche
     let ends = (file.from.as_str(), file.to.as_str());
     let (from, to) = reference::path_ends(resolver.context, at, ends, file.one_way, resolver.plan)?;
     Some(PathEnds { from, to, both_ways: !file.one_way })
+}
+
+/// `<device>:<interface>`. Which interfaces a device has is known when it runs.
+fn interface<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, text: &str) -> Option<InterfaceName> {
+    let Some((device, name)) = text.split_once(':').filter(|(_, name)| is_interface(name)) else {
+        let message = format!("expected a device and its interface, such as nyc1:Loopback100, got `{text}`");
+        resolver.context.error(at, message, "");
+        return None;
+    };
+    let device = reference::device(resolver.context, at, device, resolver.plan)?;
+    Some(InterfaceName { device, name: name.to_owned() })
 }
 
 fn process<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, name: &str) -> Option<Process> {
@@ -166,6 +178,7 @@ pub(super) fn heal<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, 
         schema::Heal::Link(file) => Healing::Link(reference::link(resolver.context, at.key("link"), &file.link, plan)?),
         schema::Heal::Path(file) => Healing::Path(ends(resolver, at.key("path"), &file.path)?),
         schema::Heal::Node(file) => Healing::Node(reference::node(resolver.context, at.key("node"), &file.node, plan)?),
+        schema::Heal::Interface(file) => Healing::Interface(interface(resolver, at.key("interface"), &file.interface)?),
         schema::Heal::Process(file) => Healing::Process(process(resolver, at.key("process"), &file.process)?),
         schema::Heal::Ledger(file) => Healing::Ledger(ledger_fault(&schema::LedgerFaultTable {
             ledger: file.ledger,

@@ -71,7 +71,7 @@ pub(super) fn network<'t>(
         builder.client(client);
     }
     let mut codes = Names::default();
-    for tenant in codes.all(builder.context, at, "tenants", &file.tenants, |_| None, &mut BTreeMap::new()) {
+    for tenant in codes.all(builder.context, at, "tenants", &file.tenants, |t| t.count, &mut BTreeMap::new()) {
         builder.tenant(&tenant, &known);
     }
     for group in groups {

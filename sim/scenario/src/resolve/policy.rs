@@ -9,7 +9,9 @@ use super::{
     context::{At, Context},
 };
 use crate::{
-    plan::{Blocks, LoopbackRange, Policy, PrefixStrategy, Probes, Timeouts, WhenFull},
+    plan::{
+        Blocks, DzIpStrategy, EndpointStrategy, LoopbackRange, LoopbackStrategy, Policy, Probes, Timeouts, WhenFull,
+    },
     schema,
 };
 
@@ -21,16 +23,27 @@ pub(super) fn policy<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &s
     let client = at.key("client");
     let loopbacks = file.loopbacks.unwrap_or(schema::Range { first: 100, last: 199 });
     let policy = Policy {
-        prefixes: match file.activator.prefixes {
-            schema::PrefixStrategy::FirstFit => PrefixStrategy::FirstFit,
-            schema::PrefixStrategy::Spread => PrefixStrategy::Spread,
+        endpoint_strategy: match file.activator.endpoint_strategy {
+            schema::EndpointStrategy::FirstFit => EndpointStrategy::FirstFit,
+            schema::EndpointStrategy::Spread => EndpointStrategy::Spread,
+        },
+        dz_ip_strategy: match file.activator.dz_ip_strategy {
+            schema::DzIpStrategy::FirstFit => DzIpStrategy::FirstFit,
+            schema::DzIpStrategy::Spread => DzIpStrategy::Spread,
+        },
+        loopback_strategy: match file.activator.loopback_strategy {
+            schema::LoopbackStrategy::Lowest => LoopbackStrategy::Lowest,
+            schema::LoopbackStrategy::ByAddress => LoopbackStrategy::ByAddress,
         },
         when_full: match file.activator.when_full {
             schema::WhenFull::Reject => WhenFull::Reject,
             schema::WhenFull::Wait => WhenFull::Wait,
         },
         activators: file.activator.instances.unwrap_or(1),
+        in_flight: file.activator.in_flight.unwrap_or(8),
         latency_tolerance: time(file.client.latency_tolerance, Duration::from_millis(5)),
+        latency_tie: time(file.client.latency_tie, Duration::from_millis(5)),
+        hold_time: time(file.client.hold_time, Duration::from_secs(3)),
         probes: Probes {
             count: file.client.probes.unwrap_or(3),
             interval: time(file.client.probe_interval, Duration::from_millis(10)),
@@ -45,6 +58,12 @@ pub(super) fn policy<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &s
     };
     if policy.activators == 0 {
         context.error(at.key("activator").key("instances"), "at least one activator must run", "");
+    }
+    if policy.in_flight == 0 {
+        context.error(at.key("activator").key("in_flight"), "at least one transaction must be on its way", "");
+    }
+    if policy.hold_time.is_zero() {
+        context.error(client.key("hold_time"), "a hold time is longer than 0", "");
     }
     if policy.probes.count == 0 {
         context.error(client.key("probes"), "at least one probe is needed", "");

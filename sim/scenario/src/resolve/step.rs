@@ -82,6 +82,13 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             schema::Step::ExpectTraffic(step) => (traffic::traffic(self, at, step)?, &step.name, step.within),
             schema::Step::Fault(step) => (fault::fault(self, at.key("fault"), &step.fault)?, &step.name, None),
             schema::Step::Heal(step) => (fault::heal(self, at.key("heal"), &step.heal)?, &step.name, None),
+            schema::Step::Epoch(step) => {
+                if step.epoch > schema::LAST_EPOCH {
+                    let message = format!("expected an epoch up to {}, got {}", schema::LAST_EPOCH, step.epoch);
+                    self.context.error(at.key("epoch"), message, "each epoch is twice as long as the one before it");
+                }
+                (Action::Epoch(step.epoch), &step.name, step.within)
+            }
             schema::Step::Snapshot(step) => (self.snapshot(at, step)?, &None, None),
             schema::Step::Parallel(step) => {
                 let at = at.key("parallel");
@@ -303,6 +310,7 @@ fn title(action: &Action) -> String {
         }
         Action::Fault(fault) => format!("fault {fault}"),
         Action::Heal(healing) => format!("heal {healing}"),
+        Action::Epoch(epoch) => format!("epoch {epoch}"),
         Action::Snapshot { views, .. } => {
             format!("snapshot {}", views.iter().map(Snapshot::to_string).collect::<Vec<_>>().join(", "))
         }

@@ -16,7 +16,7 @@ pub(crate) struct FaultStep {
     pub(crate) name: Option<String>,
 }
 
-/// A fault: the key `link`, `path`, `node`, `process` or `ledger` tells of what.
+/// A fault: the key `link`, `path`, `node`, `interface`, `process` or `ledger` tells of what.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(untagged)]
@@ -24,6 +24,7 @@ pub(crate) enum Fault {
     Link(LinkFault),
     Path(PathFault),
     Node(NodeFault),
+    Interface(InterfaceFault),
     Process(ProcessFaultTable),
     Ledger(LedgerFaultTable),
 }
@@ -139,6 +140,14 @@ pub(crate) enum NodeFaultKind {
     Reboot,
 }
 
+/// An interface of a device, set down in its kernel as by somebody who is logged in there.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InterfaceFault {
+    /// Device and interface, such as `nyc1:Loopback100` or `nyc1:Ethernet1/2`.
+    pub(crate) interface: String,
+}
+
 /// A process dies or halts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -227,6 +236,7 @@ pub(crate) enum Heal {
     Link(HealLink),
     Path(HealPath),
     Node(HealNode),
+    Interface(HealInterface),
     Process(HealProcess),
     Ledger(HealLedger),
 }
@@ -261,6 +271,14 @@ pub(crate) struct HealPath {
 pub(crate) struct HealNode {
     /// A client or a device.
     pub(crate) node: String,
+}
+
+/// Sets an interface up again.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealInterface {
+    /// As the fault named it.
+    pub(crate) interface: String,
 }
 
 /// Starts or resumes a process.

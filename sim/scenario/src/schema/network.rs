@@ -286,6 +286,9 @@ pub(crate) struct Tenant {
     /// Clients whose passes name it, or `all`. Default: none.
     #[serde(default)]
     pub(crate) clients: Names,
+    /// How many such tenants: `x` with a count of 3 is x1, x2 and x3.
+    #[serde(default)]
+    pub(crate) count: Option<u16>,
 }
 
 /// A multicast group and who may do what in it.

@@ -21,6 +21,7 @@ pub(crate) enum Step {
     ExpectTraffic(TrafficStep),
     Fault(FaultStep),
     Heal(HealStep),
+    Epoch(EpochStep),
     Snapshot(SnapshotStep),
     Parallel(ParallelStep),
     #[allow(dead_code, reason = "unrolled before the file is read; here for the schema")]
@@ -193,6 +194,25 @@ pub(crate) struct ExpectStep {
     #[serde(default)]
     pub(crate) stays: Option<Duration>,
     /// Title in reports. Default: the views.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// The last epoch that a step can bring about: 992 slots come before it, one for each transaction.
+pub(crate) const LAST_EPOCH: u64 = 5;
+
+/// Lets time pass on the chain until an epoch begins, or not at all if it has begun. Each transaction is a slot, so time
+/// passes by transactions that do nothing. The first epoch is number 0 and has 32 slots, each later one twice as many as
+/// the one before it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EpochStep {
+    /// Its number, at most 5.
+    pub(crate) epoch: u64,
+    /// Deadline. Default: `timeouts.step`.
+    #[serde(default)]
+    pub(crate) within: Option<Duration>,
+    /// Title in reports.
     #[serde(default)]
     pub(crate) name: Option<String>,
 }

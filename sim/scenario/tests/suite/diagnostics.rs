@@ -324,6 +324,10 @@ steps:
   - fault: { nodes: nyc1 }
   - fault: { path: { from: val1, to: nyc1 }, mtu: 100 }
   - fault: { process: activator2 }
+  - fault: { interface: nyc1 }
+  - fault: { interface: nyc2:Loopback100 }
+  - heal: { interface: nyc1:lo100 }
+  - epoch: 6
   - heal: everything
 "#
 )]

@@ -1,48 +1,19 @@
 //! `fault` and `heal`: links, paths, nodes, processes and the ledger.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
+use dz_net::kernel::{Deleted, Netlink, RouteInfo, RouteKind};
 use dzsim_ledger::{Chance, ClientName as LedgerClient, Faults as LedgerFaults};
-use dzsim_scenario::plan::{Condition, Fault, Healing, LedgerFault, Node, NodeFault, PathEnds, Process, ProcessFault};
+use dzsim_scenario::plan::{
+    Condition, Fault, Healing, InterfaceName, LedgerFault, LinkCode, Node, NodeFault, PathEnds, Process, ProcessFault,
+};
 
-use super::{Context, StepError};
+use super::{
+    Context, StepError,
+    broken::{Stopped, ledger_node},
+};
 use crate::run::{paths, roles, rules, world::World};
-
-/// What is broken, so that it can be mended.
-#[derive(Debug, Default)]
-pub struct Faults(Mutex<Broken>);
-
-#[derive(Debug, Default)]
-struct Broken {
-    links: BTreeSet<dzsim_scenario::plan::LinkCode>,
-    paths: Vec<PathEnds>,
-    nodes: BTreeSet<Node>,
-    processes: BTreeMap<Process, Stopped>,
-    ledger: bool,
-}
-
-/// How a process was stopped decides how it goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stopped {
-    Dead,
-    Paused,
-}
-
-impl Faults {
-    /// Whether a process is neither dead nor paused, and the ledger answers it.
-    fn allows(&self, process: &Process) -> bool {
-        let broken = self.broken();
-        !broken.processes.contains_key(process) && !broken.ledger
-    }
-
-    fn broken(&self) -> std::sync::MutexGuard<'_, Broken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// How long a process may take to end after SIGTERM.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -66,24 +37,31 @@ pub(super) async fn inflict(context: &Context, fault: &Fault) -> Result<(), Step
             context.faults.broken().links.insert(link.clone());
         }
         Fault::Path { ends, condition } => {
-            rules::set(world, ends, Some(condition)).await?;
-            context.faults.broken().paths.push(ends.clone());
+            let fault = rules::of_fault(world, ends, condition).await?;
+            context.faults.broken().mark_path(ends, fault.clone());
+            let faults = context.faults.broken().path_rules();
+            rules::refresh(world, &fault, &faults).await?;
         }
         Fault::Node { node, fault: NodeFault::Unplug } => {
-            world.fabric.set_uplink(node.as_str(), false).map_err(failed)?;
-            set_links_of(world, node, false)?;
             context.faults.broken().nodes.insert(node.clone());
+            plug(context, node)?;
         }
-        Fault::Node { node, fault: NodeFault::Reboot } => reboot(world, node).await?,
+        Fault::Node { node, fault: NodeFault::Reboot } => reboot(context, node).await?,
+        Fault::Interface(interface) => {
+            set_interface(world, interface, false).await?;
+            context.faults.broken().interfaces.insert(interface.clone());
+        }
         Fault::Process { process, fault, after_transactions } => {
             landed(world, *after_transactions).await?;
             stop(context, process, *fault).await?;
         }
         Fault::Ledger { fault, towards } => {
-            for client in ledger_clients(world, towards) {
+            let nodes = ledger_nodes(world, towards);
+            for node in &nodes {
+                let client = LedgerClient::new(node.clone());
                 world.ledger.faults(&client).update(|faults| set_ledger(faults, fault));
             }
-            context.faults.broken().ledger = true;
+            context.faults.broken().mark_ledger(fault, nodes);
         }
     }
     Ok(())
@@ -96,80 +74,114 @@ pub(super) async fn heal(context: &Context, healing: &Healing) -> Result<(), Ste
             set_link(world, link, None)?;
             context.faults.broken().links.remove(link);
         }
-        Healing::Path(ends) => {
-            rules::set(world, ends, None).await?;
-            context.faults.broken().paths.retain(|broken| broken != ends);
-        }
+        Healing::Path(ends) => heal_path(context, ends).await?,
         Healing::Node(node) => {
-            world.fabric.set_uplink(node.as_str(), true).map_err(failed)?;
-            set_links_of(world, node, true)?;
             context.faults.broken().nodes.remove(node);
+            plug(context, node)?;
+        }
+        Healing::Interface(interface) => {
+            set_interface(world, interface, true).await?;
+            context.faults.broken().interfaces.remove(interface);
         }
         Healing::Process(process) => resume(context, process).await?,
-        Healing::Ledger(fault) => {
-            for client in ledger_clients(world, &BTreeSet::new()) {
-                world.ledger.faults(&client).update(|faults| clear_ledger(faults, fault));
-            }
-            context.faults.broken().ledger = false;
-        }
-        Healing::All => {
-            let broken = std::mem::take(&mut *context.faults.broken());
-            for link in &broken.links {
-                set_link(world, link, None)?;
-            }
-            for ends in &broken.paths {
-                rules::set(world, ends, None).await?;
-            }
-            for node in &broken.nodes {
-                world.fabric.set_uplink(node.as_str(), true).map_err(failed)?;
-                set_links_of(world, node, true)?;
-            }
-            if broken.ledger {
-                for client in ledger_clients(world, &BTreeSet::new()) {
-                    world.ledger.faults(&client).heal();
-                }
-            }
-            context.faults.broken().processes = broken.processes.clone();
-            for process in broken.processes.keys() {
-                resume(context, process).await?;
-            }
-        }
+        Healing::Ledger(kind) => heal_ledger(context, kind),
+        Healing::All => heal_all(context).await?,
     }
     Ok(())
 }
 
-fn set_link(
-    world: &World,
-    code: &dzsim_scenario::plan::LinkCode,
-    condition: Option<&Condition>,
-) -> Result<(), StepError> {
+async fn heal_all(context: &Context) -> Result<(), StepError> {
+    let world = &context.world;
+    let links = std::mem::take(&mut context.faults.broken().links);
+    for link in &links {
+        set_link(world, link, None)?;
+    }
+    let broken = context.faults.broken().path_ends();
+    for ends in &broken {
+        heal_path(context, ends).await?;
+    }
+    let nodes = std::mem::take(&mut context.faults.broken().nodes);
+    for node in &nodes {
+        plug(context, node)?;
+    }
+    let interfaces = std::mem::take(&mut context.faults.broken().interfaces);
+    for interface in &interfaces {
+        set_interface(world, interface, true).await?;
+    }
+    let kinds = context.faults.broken().ledger_kinds();
+    kinds.iter().for_each(|kind| heal_ledger(context, kind));
+    let processes = context.faults.broken().processes.clone();
+    for process in processes.keys() {
+        resume(context, process).await?;
+    }
+    Ok(())
+}
+
+async fn heal_path(context: &Context, ends: &PathEnds) -> Result<(), StepError> {
+    let (healed, left) = {
+        let mut broken = context.faults.broken();
+        (broken.clear_path(ends), broken.path_rules())
+    };
+    rules::refresh(&context.world, &healed, &left).await
+}
+
+fn heal_ledger(context: &Context, kind: &LedgerFault) {
+    let nodes = context.faults.broken().clear_ledger(kind);
+    for node in nodes {
+        context.world.ledger.faults(&LedgerClient::new(node)).update(|faults| clear_ledger(faults, kind));
+    }
+}
+
+fn set_link(world: &World, code: &LinkCode, condition: Option<&Condition>) -> Result<(), StepError> {
     let link = world.plan.links.get(code).context("no such link")?;
     let base = paths::link_profile(&world.plan, link)?;
     let profile = condition.map_or(Ok(base.clone()), |condition| paths::under(condition, &base))?;
     world.fabric.set_link(code.as_str(), profile.clone(), profile).map_err(failed)
 }
 
-fn set_links_of(world: &World, node: &Node, up: bool) -> Result<(), StepError> {
+/// Lets a node's uplink carry packets unless the node is marked, and each of its links unless one of its ends is.
+fn plug(context: &Context, node: &Node) -> Result<(), StepError> {
+    let (world, broken) = (&context.world, context.faults.broken());
+    world.fabric.set_uplink(node.as_str(), !broken.nodes.contains(node)).map_err(failed)?;
     let ends_here =
         |link: &dzsim_scenario::plan::Link| [&link.a, &link.z].iter().any(|end| end.as_str() == node.as_str());
-    for (code, _) in world.plan.links.iter().filter(|(_, link)| ends_here(link)) {
-        world.fabric.set_link_up(code.as_str(), up).map_err(failed)?;
+    for (code, link) in world.plan.links.iter().filter(|(_, link)| ends_here(link)) {
+        world.fabric.set_link_up(code.as_str(), broken.plugged(link)).map_err(failed)?;
     }
     Ok(())
 }
 
-async fn reboot(world: &World, node: &Node) -> Result<(), StepError> {
+/// Sets an interface of a device up or down in its kernel, as somebody who is logged in there would. A switch answers for
+/// an address only while its interface is up. Linux goes on answering, so the routes that let it are taken away; it puts
+/// them back when the interface comes up, whoever sets it up.
+async fn set_interface(world: &World, interface: &InterfaceName, up: bool) -> Result<(), StepError> {
+    let node = dzsim_lab::NodeName::new(interface.device.as_str()).map_err(failed)?;
+    let netlink = Netlink::open_in(&world.lab.node(&node).map_err(failed)?.netns()).map_err(failed)?;
+    let index = netlink.link_index(&paths::port_name(&interface.name)?).await.map_err(failed)?;
+    if !up {
+        let routes = netlink.routes().await.map_err(failed)?;
+        let answers = |route: &&RouteInfo| route.kind == RouteKind::Local && route.dev == Some(index);
+        for route in routes.iter().filter(answers) {
+            if netlink.delete_route(route).await.map_err(failed)? == Deleted::Absent {
+                return Err(StepError::new(format!("{interface} changes while it is set down")));
+            }
+        }
+    }
+    netlink.set_link_up(index, up).await.map_err(failed)
+}
+
+async fn reboot(context: &Context, node: &Node) -> Result<(), StepError> {
+    let world = &context.world;
     let name = dzsim_lab::NodeName::new(node.as_str()).map_err(failed)?;
-    world.lab.reboot_node(&name).await.map_err(failed)?;
-    world.listen_again(node).await?;
-    world.write_key(node)?;
     let process = match node {
         Node::Client(client) => Process::Daemon(client.clone()),
         Node::Device(device) => Process::Agent(device.clone()),
         Node::Operator => return Err(StepError::new("the operator's node has no power switch")),
     };
-    world.start(process.clone(), world.spawn_of(&process)?).await?;
-    Ok(())
+    world.lab.reboot_node(&name).await.map_err(failed)?;
+    world.listen_again(node).await?;
+    world.write_key(node)?;
+    start(context, &process).await
 }
 
 /// Waits until so many more transactions have landed.
@@ -189,37 +201,43 @@ async fn stop(context: &Context, process: &Process, fault: ProcessFault) -> Resu
     let stopped = match fault {
         ProcessFault::Kill => {
             running.kill().await;
-            Some(Stopped::Dead)
+            Stopped::Dead
         }
         ProcessFault::Terminate => {
             running.stop(GRACE).await;
-            Some(Stopped::Dead)
+            Stopped::Dead
         }
         ProcessFault::Pause => {
             running.freeze();
-            Some(Stopped::Paused)
+            Stopped::Paused
         }
         ProcessFault::Restart => {
             running.kill().await;
-            world.start(process.clone(), world.spawn_of(process)?).await?;
-            None
+            return start(context, process).await;
         }
     };
-    if let Some(stopped) = stopped {
-        context.faults.broken().processes.insert(process.clone(), stopped);
-    }
+    context.faults.broken().processes.insert(process.clone(), stopped);
+    Ok(())
+}
+
+/// Starts a process; however it was stopped before, it runs now.
+async fn start(context: &Context, process: &Process) -> Result<(), StepError> {
+    let world = &context.world;
+    world.start(process.clone(), world.spawn_of(process)?).await?;
+    context.faults.broken().processes.remove(process);
     Ok(())
 }
 
 async fn resume(context: &Context, process: &Process) -> Result<(), StepError> {
     let world = &context.world;
-    let stopped = context.faults.broken().processes.remove(process);
+    let stopped = context.faults.broken().processes.get(process).copied();
     match stopped {
         Some(Stopped::Paused) => {
             world.process(process).context("a process that was never started")?.thaw();
+            context.faults.broken().processes.remove(process);
             Ok(())
         }
-        Some(Stopped::Dead) => Ok(world.start(process.clone(), world.spawn_of(process)?).await?),
+        Some(Stopped::Dead) => start(context, process).await,
         None => Err(StepError::new(format!("{process} is not stopped"))),
     }
 }
@@ -234,21 +252,14 @@ async fn kill_helper(world: &World, node: &Node) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Under which name the ledger knows the node a process is in.
-fn ledger_clients(world: &World, towards: &BTreeSet<Process>) -> Vec<LedgerClient> {
-    let all = || {
-        let devices = world.plan.devices.keys().map(|code| code.as_str());
-        let clients = world.plan.clients.keys().map(|name| name.as_str());
-        std::iter::once(roles::CORE).chain(devices).chain(clients).map(str::to_owned).collect::<BTreeSet<_>>()
-    };
-    let named = |process: &Process| match process {
-        Process::Activator(_) | Process::Controller => roles::CORE.to_owned(),
-        Process::Daemon(client) => client.as_str().to_owned(),
-        Process::Agent(device) => device.as_str().to_owned(),
-        Process::Gre(node) => node.as_str().to_owned(),
-    };
-    let names = if towards.is_empty() { all() } else { towards.iter().map(named).collect() };
-    names.into_iter().map(LedgerClient::new).collect()
+/// The nodes, by their names towards the ledger, that these processes are in; all of them if none is named.
+fn ledger_nodes(world: &World, towards: &BTreeSet<Process>) -> BTreeSet<String> {
+    if !towards.is_empty() {
+        return towards.iter().map(|process| ledger_node(process).to_owned()).collect();
+    }
+    let devices = world.plan.devices.keys().map(|code| code.as_str());
+    let clients = world.plan.clients.keys().map(|name| name.as_str());
+    std::iter::once(roles::CORE).chain(devices).chain(clients).map(str::to_owned).collect()
 }
 
 fn chance(ppm: u32) -> Chance {

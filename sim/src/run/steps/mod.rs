@@ -1,6 +1,8 @@
 //! The steps of a scenario, one kind a file.
 
+mod broken;
 mod command;
+mod epoch;
 mod expect;
 mod fault;
 mod membership;
@@ -22,8 +24,8 @@ use futures_util::future::{BoxFuture, try_join_all};
 
 use super::world::World;
 
+pub use broken::Faults;
 pub use command::Output;
-pub use fault::Faults;
 pub use membership::Memberships;
 pub use target::References;
 
@@ -113,6 +115,7 @@ impl Context {
                 Action::Traffic(traffic) => traffic::run(self, traffic, deadline).await,
                 Action::Fault(fault) => fault::inflict(self, fault).await,
                 Action::Heal(healing) => fault::heal(self, healing).await,
+                Action::Epoch(epoch) => epoch::run(self, *epoch).await,
                 Action::Snapshot { views, name } => snapshot::run(self, views, name).await,
                 Action::Parallel { branches } => {
                     let branches = branches.iter().map(|branch| self.sequence(branch));
