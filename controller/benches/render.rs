@@ -7,10 +7,10 @@
 #[path = "../tests/suite/chain.rs"]
 mod chain;
 
-use std::{collections::BTreeSet, hint::black_box, time::Instant};
+use std::{hint::black_box, time::Instant};
 
 use chain::{Chain, Kind, NewUser};
-use dz_controller::serve::Catalog;
+use dz_controller::serve::{Catalog, FailedLinks};
 
 const ROUNDS: usize = 11;
 
@@ -18,7 +18,7 @@ fn main() {
     println!("{:>8} {:>8} {:>12} {:>12}", "devices", "users", "median", "slowest");
     for (devices, users) in [(3, 10), (10, 100), (100, 0), (100, 1_000), (100, 4_000)] {
         let chain = network(devices, users);
-        let (view, failed) = (chain.view(), BTreeSet::new());
+        let (view, failed) = (chain.view(), FailedLinks::new());
         let before = Catalog::default().next(&view, &failed).expect("a good view");
         let mut times: Vec<_> = (0..ROUNDS)
             .map(|_| {
