@@ -79,7 +79,21 @@ impl<'a> Waiting<'a> {
         since: u64,
         step: &str,
         hint: &str,
+        find: impl FnMut(&NetworkView) -> Option<T>,
+    ) -> Result<T, CommandError> {
+        self.for_certain(ledger, since, step, hint, find, |_| false).await
+    }
+
+    /// The same, but what is doubted has to be in a fresh read as well: where a notification got lost, the live view
+    /// lacks for a while what the chain has. Only a read that fails or lags is no judge.
+    pub async fn for_certain<T>(
+        &self,
+        ledger: &dyn Ledger,
+        since: u64,
+        step: &str,
+        hint: &str,
         mut find: impl FnMut(&NetworkView) -> Option<T>,
+        doubted: impl Fn(&T) -> bool,
     ) -> Result<T, CommandError> {
         self.progress.waiting(step);
         let mut views = ledger.watch();
@@ -87,7 +101,14 @@ impl<'a> Waiting<'a> {
             loop {
                 let view: Option<Arc<NetworkView>> = views.borrow_and_update().clone();
                 let view = view.filter(|view| view.slot() >= since);
-                if let Some(found) = view.as_deref().and_then(&mut find) {
+                let mut found = view.as_deref().and_then(&mut find);
+                if found.as_ref().is_some_and(&doubted)
+                    && let Ok(read) = ledger.snapshot().await
+                    && read.slot() >= since
+                {
+                    found = find(&read);
+                }
+                if let Some(found) = found {
                     return Ok(found);
                 }
                 views.changed().await.map_err(|_| anyhow::anyhow!("the subscription to the ledger has ended"))?;

@@ -27,8 +27,18 @@ use crate::{
     },
 };
 
+/// How often roles that another command undoes are set again.
+const ATTEMPTS: usize = 5;
 /// What is waited for after a change that the activator has a say in.
 const ACTIVATED: &str = "the tunnel to be activated";
+
+/// A user that is what is wanted, or will be once it has its roles.
+pub(super) struct Seat {
+    pub(super) user: Pubkey,
+    pub(super) endpoint: Ipv4Addr,
+    /// The slot from which on the chain shows it.
+    pub(super) since: u64,
+}
 
 /// This host, as the command line sees it.
 pub struct Client<'a> {
@@ -41,25 +51,36 @@ pub struct Client<'a> {
 }
 
 impl Client<'_> {
-    /// Waits for the activator's word and for the daemon's tunnel, prints it and returns it.
+    /// Gives a user the wanted roles, waits for the activator's word and for the daemon's tunnel, prints it and returns
+    /// it. An instruction sets both roles in a group, so one of another command may undo ours; then it is done again.
     pub(super) async fn finish(
         &self,
-        client_ip: Ipv4Addr,
-        endpoint: Ipv4Addr,
-        since: u64,
+        seat: &Seat,
         wanted: &BTreeMap<Pubkey, Wanted>,
         format: Format,
         out: &mut dyn Write,
     ) -> Result<Service, CommandError> {
-        let groups = self.activated(client_ip, endpoint, since, wanted).await?;
-        let (status, service) = self.carried(endpoint, &groups).await?;
-        let row = TunnelRow::new(&status, Some(&service));
-        match format {
-            Format::Json => output::json(out, &row),
-            Format::Table => output::rows(out, format, &[row]),
+        let mut since = seat.since;
+        for _ in 0..ATTEMPTS {
+            since = self.set_roles(seat.user, since, wanted).await?;
+            let Some(groups) = self.activated(seat.user, since, wanted).await? else { continue };
+            self.waiting.for_enabled(self.daemon, true).await?;
+            let (status, service) = tokio::select! {
+                carried = self.carried(seat.endpoint, &groups) => carried?,
+                undone = self.undone(seat.user, since, wanted) => {
+                    undone?;
+                    continue;
+                }
+            };
+            let row = TunnelRow::new(&status, Some(&service));
+            match format {
+                Format::Json => output::json(out, &row),
+                Format::Table => output::rows(out, format, &[row]),
+            }
+            .map_err(anyhow::Error::from)?;
+            return Ok(service);
         }
-        .map_err(anyhow::Error::from)?;
-        Ok(service)
+        Err(CommandError::Rejected { reason: "another command keeps changing the roles".to_owned() })
     }
 
     /// Says which of the roles a user would get its pass does not allow.
@@ -95,9 +116,14 @@ impl Client<'_> {
             };
             let instructions = self
                 .waiting
-                .for_chain(self.ledger, since, ACTIVATED, ACTIVATOR, |view| {
-                    decided(view.user(&key)).map(|outcome| instructions(view, outcome?))
-                })
+                .for_certain(
+                    self.ledger,
+                    since,
+                    ACTIVATED,
+                    ACTIVATOR,
+                    |view| decided(view.user(&key)).map(|outcome| instructions(view, outcome?)),
+                    Result::is_err,
+                )
                 .await??;
             for change in instructions {
                 since = self.waiting.for_landing(self.ledger, &[change]).await?;
@@ -106,31 +132,38 @@ impl Client<'_> {
         Ok(since)
     }
 
-    /// Waits for the activator's word; returns the codes of the wanted groups.
+    /// Waits for the activator's word; returns the codes of the wanted groups, or none when another command has undone
+    /// the roles.
     async fn activated(
         &self,
-        client_ip: Ipv4Addr,
-        endpoint: Ipv4Addr,
+        key: Pubkey,
         since: u64,
         wanted: &BTreeMap<Pubkey, Wanted>,
-    ) -> Result<BTreeMap<String, Wanted>, CommandError> {
+    ) -> Result<Option<BTreeMap<String, Wanted>>, CommandError> {
         let outcome = |view: &NetworkView, user: &User| {
-            if !wanted.iter().all(|(group, wanted)| wanted.met_by(roles::held(user, group))) {
-                let reason = match user.reject_reason.as_str() {
-                    "" => "another command has changed the roles meanwhile",
-                    reason => reason,
-                };
-                return Err(CommandError::Rejected { reason: reason.to_owned() });
+            if roles::met(user, wanted) {
+                let code = |group| view.group(group).map(|group| group.code.clone());
+                return Ok(Some(wanted.iter().filter_map(|(group, wanted)| Some((code(group)?, *wanted))).collect()));
             }
-            let code = |group| view.group(group).map(|group| group.code.clone());
-            Ok(wanted.iter().filter_map(|(group, wanted)| Some((code(group)?, *wanted))).collect())
+            match user.reject_reason.as_str() {
+                "" => Ok(None),
+                reason => Err(CommandError::Rejected { reason: reason.to_owned() }),
+            }
         };
         self.waiting
             .for_chain(self.ledger, since, ACTIVATED, ACTIVATOR, |view| {
-                let user = view.user_at(client_ip, endpoint).map(|(_, user)| user);
-                decided(user).map(|decided| outcome(view, decided?))
+                decided(view.user(&key)).map(|user| outcome(view, user?))
             })
             .await?
+    }
+
+    /// Waits until a user is no longer what was wanted of it.
+    async fn undone(&self, key: Pubkey, since: u64, wanted: &BTreeMap<Pubkey, Wanted>) -> Result<(), CommandError> {
+        let lost = |view: &NetworkView| match decided(view.user(&key))? {
+            Ok(user) => (!roles::met(user, wanted)).then_some(Ok(())),
+            Err(error) => Some(Err(error)),
+        };
+        self.waiting.for_chain(self.ledger, since, "the tunnel", ACTIVATOR, lost).await?
     }
 
     /// Waits until the daemon's tunnel to this endpoint has these groups and is answered from its far end.

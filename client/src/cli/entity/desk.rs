@@ -93,10 +93,17 @@ impl Desk<'_> {
         let step = format!("{kind} {name} to be settled");
         let (state, slot) = self
             .waiting
-            .for_chain(self.ledger, since, &step, ACTIVATOR, |view| {
-                let (state, settled) = state(view, &account);
-                (settled || !self.wait).then(|| (state, view.slot()))
-            })
+            .for_certain(
+                self.ledger,
+                since,
+                &step,
+                ACTIVATOR,
+                |view| {
+                    let (state, settled) = state(view, &account);
+                    (settled || !self.wait).then(|| (state, view.slot()))
+                },
+                |(state, _)| state == GONE,
+            )
             .await?;
         let report = Report { kind, name, account: account.to_string(), state, slot };
         match self.format {
@@ -107,6 +114,9 @@ impl Desk<'_> {
         Ok(())
     }
 }
+
+/// The state of what is not there.
+const GONE: &str = "gone";
 
 /// In what state the thing at an address is, and whether the activator has nothing left to do about it.
 fn state(view: &NetworkView, key: &Pubkey) -> (String, bool) {
@@ -139,5 +149,5 @@ fn state(view: &NetworkView, key: &Pubkey) -> (String, bool) {
     if config || view.access_pass(key).is_some() {
         return ("set".to_owned(), true);
     }
-    ("gone".to_owned(), true)
+    (GONE.to_owned(), true)
 }

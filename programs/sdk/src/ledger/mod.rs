@@ -45,7 +45,8 @@ pub enum LedgerError {
 pub struct Landed {
     /// Its signature.
     pub signature: Signature,
-    /// The slot it landed in, if the ledger said so; a view of this slot or later shows its effect.
+    /// The slot it landed in; a snapshot of this slot or later shows its effect. So does a live view, unless its
+    /// notification got lost; then the next full read brings it.
     pub slot: u64,
 }
 
