@@ -3,9 +3,10 @@
 use std::{
     collections::VecDeque,
     io::{BufRead, BufReader, Read},
+    iter,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Mutex, mpsc},
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::Instant,
 };
@@ -41,25 +42,19 @@ enum Told {
 pub fn run(jobs: Vec<Job>, args: &RunArgs) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let mut report = report::reporter(args.format, jobs.len());
-    let workers = args.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
+    // A scenario waits for about half of its time.
+    let workers = args.jobs.unwrap_or_else(|| 2 * thread::available_parallelism().map_or(1, usize::from)).max(1);
     // Only one network can own the terminal while it is held.
     let workers = if args.pause_on_failure { 1 } else { workers };
-    let queue = Mutex::new(jobs.into_iter().collect::<VecDeque<_>>());
     let (tell, told) = mpsc::channel::<(String, Told)>();
+    let work = move |job: Job| {
+        let say = |progress| drop(tell.send((job.case.clone(), progress)));
+        say(Told::Started);
+        let summary = run_one(&job, args, |progress| say(Told::Progress(progress)));
+        say(Told::Progress(Progress::Finished(Box::new(summary))));
+    };
     let mut summaries = thread::scope(|scope| -> anyhow::Result<Vec<CaseSummary>> {
-        for _ in 0..workers {
-            let (tell, queue) = (tell.clone(), &queue);
-            scope.spawn(move || {
-                // A poisoned queue means that another worker panicked; what is left in it is still whole.
-                while let Some(job) = queue.lock().unwrap_or_else(|poison| poison.into_inner()).pop_front() {
-                    let say = |progress| drop(tell.send((job.case.clone(), progress)));
-                    say(Told::Started);
-                    let summary = run_one(&job, args, |progress| say(Told::Progress(progress)));
-                    say(Told::Progress(Progress::Finished(Box::new(summary))));
-                }
-            });
-        }
-        drop(tell);
+        side_by_side(scope, workers, jobs, work);
         let mut summaries = Vec::new();
         for (case, told) in told {
             match told {
@@ -85,6 +80,23 @@ pub fn run(jobs: Vec<Job>, args: &RunArgs) -> anyhow::Result<Exit> {
         })
         .max()
         .unwrap_or(Exit::Passed))
+}
+
+/// Starts workers that do the jobs in order, each the next one as soon as it is free.
+fn side_by_side<'scope, J: Send + 'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    workers: usize,
+    jobs: Vec<J>,
+    work: impl Fn(J) + Clone + Send + 'scope,
+) {
+    let queue = Arc::new(Mutex::new(VecDeque::from(jobs)));
+    for _ in 0..workers {
+        let (queue, work) = (Arc::clone(&queue), work.clone());
+        // The queue is locked only inside: a guard in the head of the loop would live until the end of its body. A
+        // poisoned queue means that another worker panicked; what is left in it is still whole.
+        let next = move || queue.lock().unwrap_or_else(|poison| poison.into_inner()).pop_front();
+        scope.spawn(move || iter::from_fn(next).for_each(work));
+    }
 }
 
 /// Runs one case and passes on all it tells but its summary, which it returns.
@@ -160,5 +172,34 @@ pub fn options(command: &mut Command, options: &RunOptions) {
     }
     if let Some(seed) = seed {
         command.args(["--seed", &seed.to_string()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn as_many_jobs_run_at_the_same_time_as_there_are_workers() {
+        let (arrive, arrived) = mpsc::channel();
+        thread::scope(|scope| {
+            let work = move |open: mpsc::Receiver<()>| {
+                arrive.send(()).unwrap();
+                // Nobody sends: it ends when the test lets go of the other end.
+                let _ = open.recv_timeout(Duration::from_secs(20));
+            };
+            let (doors, jobs): (Vec<_>, Vec<_>) = (0..5).map(|_| mpsc::channel()).unzip();
+            side_by_side(scope, 3, jobs, work);
+            for _ in 0..3 {
+                arrived.recv_timeout(Duration::from_secs(10)).unwrap();
+            }
+            assert_eq!(arrived.try_recv(), Err(mpsc::TryRecvError::Empty));
+            drop(doors);
+            for _ in 0..2 {
+                arrived.recv_timeout(Duration::from_secs(10)).unwrap();
+            }
+        });
     }
 }

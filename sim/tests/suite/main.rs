@@ -1,5 +1,4 @@
-//! The tests of the simulator, in one binary because each that links the bank is large.
+//! What the simulator says and how it is cut. Its main tests are the scenarios: `../scenarios.rs`.
 
 mod arrows;
 mod bad_input;
-mod scenarios;
