@@ -21,14 +21,6 @@ pub struct Place {
     address: Option<Ipv4Net>,
 }
 
-#[cfg(test)]
-impl Rule {
-    /// A rule for all packets from a node to a node.
-    pub(super) fn to_node(from: &str, to: &str, condition: Condition) -> Self {
-        Self { from: from.to_owned(), to: Place { node: to.to_owned(), address: None }, condition }
-    }
-}
-
 impl Place {
     /// Whether a rule about this place holds for packets to the other.
     fn covers(&self, other: &Self) -> bool {
@@ -42,6 +34,14 @@ pub struct Rule {
     from: String,
     to: Place,
     condition: Condition,
+}
+
+#[cfg(test)]
+impl Rule {
+    /// A rule for all packets from a node to a node.
+    pub(super) fn to_node(from: &str, to: &str, condition: Condition) -> Self {
+        Self { from: from.to_owned(), to: Place { node: to.to_owned(), address: None }, condition }
+    }
 }
 
 /// Applies the scenario's own rules; their references must stand for something by now.

@@ -24,7 +24,7 @@ pub struct Policy {
     pub latency_tolerance: Duration,
     /// How much longer than the shortest a round trip may be and still count as equal to it.
     pub latency_tie: Duration,
-    /// How long a tunnel's far end may be silent until the tunnel counts as down, about.
+    /// How long a tunnel's far end may be silent until the tunnel counts as down.
     pub hold_time: Duration,
     /// How clients measure.
     pub probes: Probes,

@@ -109,7 +109,7 @@ pub(crate) struct ClientPolicy {
     /// networks at a time delays single packets by milliseconds, and no choice may depend on that.
     #[serde(default)]
     pub(crate) latency_tie: Option<Duration>,
-    /// How long a tunnel's far end may be silent until the tunnel counts as down, about. Default: 3s.
+    /// How long a tunnel's far end may be silent until the tunnel counts as down. Default: 3s.
     #[serde(default)]
     pub(crate) hold_time: Option<Duration>,
     /// Probes for one measurement of an endpoint. Default: 3.

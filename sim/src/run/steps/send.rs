@@ -7,6 +7,7 @@ use std::{
 };
 
 use dzsim_scenario::plan::{ClientName, Node, Send, Target, Via};
+use futures_util::future::try_join_all;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Context, StepError, membership, target};
@@ -60,12 +61,8 @@ pub(super) async fn run(context: &Context, send: &Send, deadline: Duration) -> R
             received_all(client, socket, sent, deadline).await?;
         }
     }
-    for client in &send.not_received_by {
-        if let Some(socket) = listening.get(client) {
-            received_none(client, socket).await?;
-        }
-    }
-    Ok(())
+    let silent = send.not_received_by.iter().filter_map(|client| Some((client, listening.get(client)?)));
+    try_join_all(silent.map(|(client, socket)| received_none(client, socket))).await.map(drop)
 }
 
 /// Where a client receives what is sent to `to`: there if it is its own address, else at its address in DoubleZero.
