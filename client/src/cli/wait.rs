@@ -92,10 +92,23 @@ impl<'a> Waiting<'a> {
         since: u64,
         step: &str,
         hint: &str,
-        mut find: impl FnMut(&NetworkView) -> Option<T>,
+        find: impl FnMut(&NetworkView) -> Option<T>,
         doubted: impl Fn(&T) -> bool,
     ) -> Result<T, CommandError> {
         self.progress.waiting(step);
+        self.quietly_for_certain(ledger, since, step, hint, find, doubted).await
+    }
+
+    /// The same, without a word to the person who waits.
+    pub async fn quietly_for_certain<T>(
+        &self,
+        ledger: &dyn Ledger,
+        since: u64,
+        step: &str,
+        hint: &str,
+        mut find: impl FnMut(&NetworkView) -> Option<T>,
+        doubted: impl Fn(&T) -> bool,
+    ) -> Result<T, CommandError> {
         let mut views = ledger.watch();
         self.bounded(step, hint, async {
             loop {

@@ -4,11 +4,10 @@ use std::net::Ipv4Addr;
 
 use dz_net::sandbox;
 use dz_sdk::{build, program::pda};
-use solana_pubkey::Pubkey;
 
 use crate::{
     transcript::Transcript,
-    world::{CLIENT, DeviceSpec, World},
+    world::{CLIENT, DeviceSpec, Who, World},
 };
 
 const E0: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 1);
@@ -71,7 +70,7 @@ fn latencies() {
         for command in ["latency", "latency --json"] {
             world.shown(&mut transcript, command).await;
         }
-        world.kill_daemon().await;
+        world.kill_daemon();
         transcript.check("latencies");
     });
 }
@@ -94,16 +93,15 @@ fn refusals() {
             world.shown(&mut transcript, command).await;
         }
         // Somebody without a pass.
-        let stranger = Pubkey::new_from_array([9; 32]);
-        transcript.note("connect ibrl  # as a stranger", &world.doublezero_as(stranger, "connect ibrl").await);
+        let stranger = world.doublezero_as(Who::Stranger, "connect ibrl").await;
+        transcript.note("connect ibrl  # as a stranger", &stranger);
 
         // The pass allows less than it did.
-        let foundation = world.chain.foundation();
         let as_foundation = |args: String| {
             let world = &world;
-            async move { world.doublezero_as(foundation, &args).await }
+            async move { world.doublezero_as(Who::Foundation, &args).await }
         };
-        let holder = format!("--client-ip {CLIENT} --payer {}", world.chain.client);
+        let holder = format!("--client-ip {CLIENT} --payer {}", Who::Client.key());
         let answer = as_foundation(format!("access-pass forbid {holder} --publish mg01 --subscribe mg02")).await;
         assert_eq!(answer.err, "");
         world.shown(&mut transcript, "connect multicast --publish mg01").await;
@@ -113,11 +111,11 @@ fn refusals() {
         allow("allow").await;
         world.does("connect multicast --publish mg03").await;
         allow("forbid").await;
-        let before = world.chain.view();
+        let before = world.chain.view().await;
         world.shown(&mut transcript, "connect multicast --publish mg03 --subscribe mg01,mg02").await;
         world.shown(&mut transcript, "multicast subscribe mg02").await;
         world.shown(&mut transcript, "multicast publish mg01,mg03").await;
-        assert_eq!(world.chain.view(), before);
+        assert_eq!(world.chain.view().await, before);
         world.does("connect multicast --publish mg03 --subscribe mg01").await;
         world.does("disconnect").await;
         as_foundation(format!("access-pass set {holder} --max-unicast 1 --max-multicast 0")).await;
@@ -134,11 +132,11 @@ fn refusals() {
         world.shown(&mut transcript, "connect ibrl --another").await;
         as_foundation("device undrain nyc1".to_owned()).await;
         world.stop_activator();
-        world.shown(&mut transcript, "--timeout 100ms connect ibrl --another").await;
+        world.shown(&mut transcript, "--timeout 1s connect ibrl --another").await;
         world.reject_all("the pool of tunnel networks is full").await;
         let (rejected, ()) = tokio::join!(world.doublezero("connect ibrl --another"), world.reject_next("no room"));
         transcript.note("connect ibrl --another", &rejected);
-        world.shown(&mut transcript, "--timeout 100ms disconnect").await;
+        world.shown(&mut transcript, "--timeout 1s disconnect").await;
         transcript.check("refusals");
     });
 }
@@ -148,7 +146,6 @@ fn bans() {
     sandbox::run_async(|| async {
         let world = World::new(&[NYC1]).await;
         let mut transcript = Transcript::default();
-        let foundation = world.chain.foundation();
         world.shown(&mut transcript, "connect ibrl").await;
         for command in [
             "--wait user ban --client-ip 9.1.0.1 --endpoint 9.2.0.1",
@@ -157,8 +154,8 @@ fn bans() {
             "--wait user delete --client-ip 9.1.0.1 --endpoint 9.2.0.1",
             "connect ibrl",
         ] {
-            let key = if command.contains("user") { foundation } else { world.chain.client };
-            transcript.note(command, &world.doublezero_as(key, command).await);
+            let who = if command.contains("user") { Who::Foundation } else { Who::Client };
+            transcript.note(command, &world.doublezero_as(who, command).await);
         }
         transcript.check("bans");
     });
@@ -173,7 +170,7 @@ fn nobody_answers() {
             transcript.note(&format!("{command}  # without the ledger"), &world.doublezero_away(command).await);
         }
         world.shown(&mut transcript, "status").await;
-        world.kill_daemon().await;
+        world.kill_daemon();
         for command in ["status", "latency", "connect ibrl", "disconnect", "enable"] {
             transcript.note(&format!("{command}  # without the daemon"), &world.doublezero(command).await);
         }
@@ -193,7 +190,7 @@ impl World {
     /// Rejects every user that waits.
     async fn reject_all(&self, reason: &str) {
         let signer = self.chain.foundation();
-        let view = self.chain.view();
+        let view = self.chain.view().await;
         for (key, user) in view.users() {
             if user.status == dz_sdk::program::state::UserStatus::Pending {
                 self.chain.send(build::reject_user(&view, &signer, *key, reason).unwrap()).await;
@@ -205,7 +202,7 @@ impl World {
     async fn reject_next(&self, reason: &str) {
         let next = pda::user(&dz_sdk::program::ID, CLIENT, E1).0;
         crate::world::eventually("a user to reject", || async {
-            let view = self.chain.view();
+            let view = self.chain.view().await;
             let status = view.user(&next).map(|user| user.status);
             if status == Some(dz_sdk::program::state::UserStatus::Pending) { Ok(()) } else { Err(status) }
         })

@@ -1,11 +1,11 @@
 //! The daemon and what may happen to it: killed, tampered with, switched off, left alone by the ledger or a device.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::net::Ipv4Addr;
 
 use dz_client::api::Session;
 use dz_net::{kernel::AddrInfo, sandbox};
 
-use crate::world::{Away, DeviceSpec, World, eventually};
+use crate::world::{DeviceSpec, Urls, Who, World, eventually};
 
 const E0: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 1);
 const E1: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 2);
@@ -27,7 +27,7 @@ fn a_killed_daemon_s_tunnels_are_adopted() {
         let (services, interfaces) = (world.up().await, world.interfaces().await);
         let addresses = world.client.netlink.addrs().await.unwrap();
         let routes = world.client.netlink.routes().await.unwrap();
-        world.kill_daemon().await;
+        world.kill_daemon();
         assert_eq!(world.interfaces().await, interfaces);
         world.start_daemon().await;
         assert_eq!(world.up().await, services);
@@ -35,7 +35,7 @@ fn a_killed_daemon_s_tunnels_are_adopted() {
         assert_eq!(world.client.netlink.addrs().await.unwrap(), addresses);
         assert_eq!(world.client.netlink.routes().await.unwrap(), routes);
         // Memberships ended with the daemon that held them, and are back.
-        assert!(world.memberships().await.contains(&Ipv4Addr::new(233, 84, 178, 2)));
+        assert!(world.memberships().await["doublezero1"].contains(&Ipv4Addr::new(233, 84, 178, 2)));
     });
 }
 
@@ -45,14 +45,14 @@ fn what_changed_while_it_was_away_is_repaired() {
         let mut world = connected().await;
         let services = world.up().await;
         let interfaces = world.interfaces().await;
-        world.kill_daemon().await;
+        world.kill_daemon();
         // The chain moves on, somebody tampers with one tunnel, and the other is none of their business.
         world.tamper("doublezero1").await;
         world.start_daemon().await;
         assert_eq!(world.up().await, services);
         assert_eq!(world.interfaces().await, interfaces);
 
-        world.kill_daemon().await;
+        world.kill_daemon();
         let gone = world.client.netlink.link_index("doublezero1").await.unwrap();
         world.client.netlink.delete_link(gone).await.unwrap();
         world.start_daemon().await;
@@ -91,12 +91,12 @@ fn without_the_ledger_tunnels_stay() {
     sandbox::run_async(|| async {
         let mut world = connected().await;
         let (services, interfaces) = (world.up().await, world.interfaces().await);
-        world.kill_daemon().await;
-        world.start_daemon_with(Arc::new(Away::new())).await;
+        world.kill_daemon();
+        world.start_daemon_at(&Urls::nowhere()).await;
         let status = world.daemon().status(None).await.unwrap();
         assert_eq!((status.reconciler_enabled, status.slot, status.settled), (true, None, false));
         assert_eq!(world.interfaces().await, interfaces);
-        world.kill_daemon().await;
+        world.kill_daemon();
         world.start_daemon().await;
         assert_eq!(world.up().await, services);
         assert_eq!(world.interfaces().await, interfaces);
@@ -108,18 +108,18 @@ fn switched_off_it_holds_no_tunnels_also_after_a_restart() {
     sandbox::run_async(|| async {
         let mut world = connected().await;
         let services = world.up().await;
-        let chain = world.chain.view();
+        let chain = world.chain.view().await;
         assert_eq!(world.does("disable").await, "disabled\n");
         eventually("the tunnels go", || async {
             let now = world.interfaces().await;
             if now.is_empty() { Ok(()) } else { Err(now) }
         })
         .await;
-        world.kill_daemon().await;
+        world.kill_daemon();
         world.start_daemon().await;
         let status = world.settled().await;
         assert_eq!((status.reconciler_enabled, status.services), (false, vec![]));
-        assert_eq!(world.chain.view(), chain);
+        assert_eq!(world.chain.view().await, chain);
         assert_eq!(world.does("enable").await, "enabled\n");
         assert_eq!(world.up().await, services);
     });
@@ -164,7 +164,7 @@ fn a_foreign_interface_in_the_way_is_told_and_no_other_tunnel_waits_for_it() {
             mtu: None,
         };
         let _ = netlink.add_link(&spec).await.unwrap();
-        let stuck = world.doublezero("--timeout 300ms connect ibrl").await;
+        let stuck = world.doublezero("--timeout 1s connect ibrl").await;
         assert_eq!(stuck.exit, dz_client::cli::exit::Exit::TimedOut);
         world.does("connect multicast --subscribe mg01").await;
         let services = world.daemon().status(None).await.unwrap().services;
@@ -184,7 +184,7 @@ fn a_drained_device_s_endpoints_are_probed_and_one_that_goes_is_forgotten() {
     sandbox::run_async(|| async {
         let mut world = World::new(&[NYC1]).await;
         world.add_device(DeviceSpec { code: "pit1", endpoints: &[Ipv4Addr::new(9, 3, 0, 1)] }).await;
-        let as_foundation = |args: &'static str| world.doublezero_as(world.chain.foundation(), args);
+        let as_foundation = |args: &'static str| world.doublezero_as(Who::Foundation, args);
         let probed = |expected: &'static [(&'static str, bool)]| {
             let daemon = world.daemon();
             async move {
@@ -224,14 +224,5 @@ impl World {
         }
         let _ = netlink.add_addr(&AddrInfo::new(index, "169.254.77.1/31".parse().unwrap())).await.unwrap();
         netlink.set_link_up(index, false).await.unwrap();
-    }
-
-    /// The groups joined on the client's host.
-    async fn memberships(&self) -> Vec<Ipv4Addr> {
-        let read = || std::fs::read_to_string("/proc/thread-self/net/igmp").unwrap();
-        let text = self.client.ns.run(read).unwrap();
-        let groups = text.lines().filter_map(|line| u32::from_str_radix(line.split_whitespace().next()?, 16).ok());
-        // The kernel prints the octets in memory order.
-        groups.map(|group| Ipv4Addr::from(group.swap_bytes())).collect()
     }
 }

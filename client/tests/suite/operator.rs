@@ -19,7 +19,7 @@ use crate::{
 async fn run(chain: &Chain, command: &str) -> Answer {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let words = std::iter::once("doublezero".into()).chain(words(command));
-    let exit = cli::run_with(words, &|_| Ok(Arc::new(chain.ledger.clone())), &mut out, &mut err).await;
+    let exit = cli::run_with(words, &|_| Ok(chain.ledger.clone()), &mut out, &mut err).await;
     chain.settle().await;
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Answer { exit, out: text(out), err: text(err) }
@@ -35,10 +35,11 @@ fn words(command: &str) -> impl Iterator<Item = std::ffi::OsString> {
 }
 
 fn chain() -> Chain {
+    // Keys that are plain to see in the answers.
     let foundation = Pubkey::new_from_array([1; 32]);
     let mut bank = LocalBank::new(ID);
     bank.airdrop(foundation, 1_000_000_000_000);
-    Chain { ledger: LocalLedger::new(bank, foundation).unwrap(), client: foundation }
+    Chain { ledger: Arc::new(LocalLedger::new(bank, foundation).unwrap()) }
 }
 
 #[tokio::test]

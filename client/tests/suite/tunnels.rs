@@ -133,13 +133,13 @@ fn eight_tunnels_end_on_eight_endpoints_and_a_ninth_is_refused() {
         let taken: BTreeSet<_> = services.iter().map(|service| service.tunnel_dst).collect();
         assert_eq!(taken, endpoints.iter().copied().collect());
 
-        let before = world.chain.view();
+        let before = world.chain.view().await;
         let refused = world.doublezero("connect ibrl --another").await;
         assert_eq!(refused.exit, Exit::NoEndpoint);
         let reason = |last| format!("\n  nyc1 9.2.0.{last}: this client already has a tunnel there");
         let reasons: String = (1..=8).map(reason).collect();
         assert_eq!(refused.err, format!("error: no endpoint for the tunnel{reasons}\n"));
-        assert_eq!(world.chain.view(), before);
+        assert_eq!(world.chain.view().await, before);
 
         // A tunnel in the middle goes; its number and its endpoint serve the next one.
         let gone = services[2].clone();
@@ -173,7 +173,7 @@ fn two_connects_at_once_that_want_the_same_share_one_tunnel() {
             assert_eq!((one.exit, other.exit), (Exit::Done, Exit::Done), "{one:?} {other:?}");
         }
         assert_eq!(world.up().await, [unicast(E0), multicast(E1, CLIENT, &[], &["mg01"])]);
-        assert_eq!(world.chain.view().users().len(), 2);
+        assert_eq!(world.chain.view().await.users().len(), 2);
     });
 }
 
@@ -196,7 +196,7 @@ fn behind_a_translator_the_tunnel_starts_at_the_address_that_the_routes_choose()
         const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
         let world = World::with_client_at(PRIVATE, &[NYC1]).await;
         for command in ["connect ibrl", "connect multicast --subscribe mg01"] {
-            assert_eq!(world.doublezero(&format!("--timeout 300ms {command}")).await.exit, Exit::TimedOut);
+            assert_eq!(world.doublezero(&format!("--timeout 1s {command}")).await.exit, Exit::TimedOut);
         }
         let services = world.settled().await.services;
         let seen: Vec<_> = services.iter().map(|service| (service.tunnel_src, service.doublezero_ip)).collect();

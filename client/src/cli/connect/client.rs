@@ -40,6 +40,27 @@ pub(super) struct Seat {
     pub(super) since: u64,
 }
 
+/// What a tunnel has to have once the activator has done its part.
+struct Granted {
+    dz_ip: Ipv4Addr,
+    /// Wanted roles by code of the group.
+    groups: BTreeMap<String, Wanted>,
+}
+
+impl Granted {
+    /// True when a tunnel has it and is answered from its far end.
+    fn carried_by(&self, service: &Service) -> bool {
+        let held = |code| {
+            let groups = &service.multicast_groups;
+            Roles { publish: groups.publisher.contains(code), subscribe: groups.subscriber.contains(code) }
+        };
+        service.doublezero_ip == self.dz_ip
+            && service.doublezero_status.session_status == Session::Up
+            && service.error.is_none()
+            && self.groups.iter().all(|(code, wanted)| wanted.met_by(held(code)))
+    }
+}
+
 /// This host, as the command line sees it.
 pub struct Client<'a> {
     /// The chain.
@@ -63,10 +84,10 @@ impl Client<'_> {
         let mut since = seat.since;
         for _ in 0..ATTEMPTS {
             since = self.set_roles(seat.user, since, wanted).await?;
-            let Some(groups) = self.activated(seat.user, since, wanted).await? else { continue };
+            let Some(granted) = self.activated(seat.user, since, wanted).await? else { continue };
             self.waiting.for_enabled(self.daemon, true).await?;
             let (status, service) = tokio::select! {
-                carried = self.carried(seat.endpoint, &groups) => carried?,
+                carried = self.carried(seat.endpoint, &granted) => carried?,
                 undone = self.undone(seat.user, since, wanted) => {
                     undone?;
                     continue;
@@ -132,29 +153,27 @@ impl Client<'_> {
         Ok(since)
     }
 
-    /// Waits for the activator's word; returns the codes of the wanted groups, or none when another command has undone
-    /// the roles.
+    /// Waits for the activator's word; returns what it has granted, or none when another command has undone the roles.
     async fn activated(
         &self,
         key: Pubkey,
         since: u64,
         wanted: &BTreeMap<Pubkey, Wanted>,
-    ) -> Result<Option<BTreeMap<String, Wanted>>, CommandError> {
+    ) -> Result<Option<Granted>, CommandError> {
         let outcome = |view: &NetworkView, user: &User| {
-            if roles::met(user, wanted) {
+            if let Some(allocation) = user.allocation.filter(|_| roles::met(user, wanted)) {
                 let code = |group| view.group(group).map(|group| group.code.clone());
-                return Ok(Some(wanted.iter().filter_map(|(group, wanted)| Some((code(group)?, *wanted))).collect()));
+                let groups = wanted.iter().filter_map(|(group, wanted)| Some((code(group)?, *wanted)));
+                return Ok(Some(Granted { dz_ip: allocation.dz_ip, groups: groups.collect() }));
             }
             match user.reject_reason.as_str() {
                 "" => Ok(None),
                 reason => Err(CommandError::Rejected { reason: reason.to_owned() }),
             }
         };
-        self.waiting
-            .for_chain(self.ledger, since, ACTIVATED, ACTIVATOR, |view| {
-                decided(view.user(&key)).map(|user| outcome(view, user?))
-            })
-            .await?
+        let find = |view: &NetworkView| decided(view.user(&key)).map(|user| outcome(view, user?));
+        let doubted = |outcome: &Result<Option<_>, _>| !matches!(outcome, Ok(Some(_)));
+        self.waiting.for_certain(self.ledger, since, ACTIVATED, ACTIVATOR, find, doubted).await?
     }
 
     /// Waits until a user is no longer what was wanted of it.
@@ -163,29 +182,17 @@ impl Client<'_> {
             Ok(user) => (!roles::met(user, wanted)).then_some(Ok(())),
             Err(error) => Some(Err(error)),
         };
-        self.waiting.for_chain(self.ledger, since, "the tunnel", ACTIVATOR, lost).await?
+        self.waiting.quietly_for_certain(self.ledger, since, ACTIVATED, ACTIVATOR, lost, |_| true).await?
     }
 
-    /// Waits until the daemon's tunnel to this endpoint has these groups and is answered from its far end.
-    async fn carried(
-        &self,
-        endpoint: Ipv4Addr,
-        groups: &BTreeMap<String, Wanted>,
-    ) -> Result<(Status, Service), CommandError> {
+    /// Waits until the daemon's tunnel to this endpoint carries what was granted.
+    async fn carried(&self, endpoint: Ipv4Addr, granted: &Granted) -> Result<(Status, Service), CommandError> {
         let step = format!("the tunnel to {endpoint} to come up");
         let hint = "see `doublezero status`, the log of doublezerod and of the device's agent";
-        let is_wanted = |service: &Service| {
-            let held = |code| {
-                let groups = &service.multicast_groups;
-                Roles { publish: groups.publisher.contains(code), subscribe: groups.subscriber.contains(code) }
-            };
-            service.tunnel_dst == endpoint
-                && service.doublezero_status.session_status == Session::Up
-                && groups.iter().all(|(code, wanted)| wanted.met_by(held(code)))
-        };
         self.waiting
             .for_daemon(self.daemon, &step, hint, |status| {
-                let service = status.services.iter().find(|service| is_wanted(service))?;
+                let mut services = status.services.iter();
+                let service = services.find(|it| it.tunnel_dst == endpoint && granted.carried_by(it))?;
                 Some((status.clone(), service.clone()))
             })
             .await

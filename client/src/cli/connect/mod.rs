@@ -16,14 +16,13 @@ use dz_sdk::{
     LedgerError, NetworkView, build,
     program::{error::ServiceabilityError, instruction::MAX_ROLES_PER_INSTRUCTION, pda, state::UserStatus},
 };
-use solana_pubkey::Pubkey;
 
-use self::request::Wish;
 pub use self::{
     client::Client,
     request::{Request, Service},
     roles::{RoleChange, Verb},
 };
+use self::{client::Seat, request::Wish};
 use super::{error::CommandError, output::Format, wait::ACTIVATOR};
 use crate::{
     api,
@@ -40,14 +39,6 @@ pub struct Connect<'a> {
     pub tie: Duration,
 }
 
-/// A user that is what is wanted, or will be once it has its roles.
-struct Seat {
-    user: Pubkey,
-    endpoint: Ipv4Addr,
-    /// The slot from which on the chain shows it.
-    since: u64,
-}
-
 impl Connect<'_> {
     /// Connects and prints the tunnel.
     pub async fn run(&self, request: &Request, format: Format, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -59,10 +50,7 @@ impl Connect<'_> {
             Some(seat) => seat,
             None => self.take_seat(client_ip, &wish).await?,
         };
-        let wanted = wish.wanted();
-        let since = self.client.set_roles(seat.user, seat.since, &wanted).await?;
-        waiting.for_enabled(daemon, true).await?;
-        self.client.finish(client_ip, seat.endpoint, since, &wanted, format, out).await?;
+        self.client.finish(&seat, &wish.wanted(), format, out).await?;
         Ok(())
     }
 

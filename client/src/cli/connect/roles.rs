@@ -14,7 +14,7 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::Client;
+use super::{Client, client::Seat};
 use crate::cli::{
     error::CommandError,
     names::lookup,
@@ -78,8 +78,13 @@ impl Wanted {
 }
 
 /// The roles a user has in a group.
-pub(super) fn held(user: &User, group: &Pubkey) -> Roles {
+fn held(user: &User, group: &Pubkey) -> Roles {
     Roles { publish: user.publishers.contains(group), subscribe: user.subscribers.contains(group) }
+}
+
+/// True when a user's roles are what is wanted.
+pub(super) fn met(user: &User, wanted: &BTreeMap<Pubkey, Wanted>) -> bool {
+    wanted.iter().all(|(group, wanted)| wanted.met_by(held(user, group)))
 }
 
 /// The roles a user is to have in the groups where they change.
@@ -119,9 +124,8 @@ impl Client<'_> {
                 .insert(lookup(&view, AccountType::MulticastGroup, "multicast group", code)?, Wanted::by(change.verb));
         }
         self.check_roles(&view, user, &wanted)?;
-        let since = self.set_roles(key, view.slot(), &wanted).await?;
-        self.waiting.for_enabled(self.daemon, true).await?;
-        let service = self.finish(client_ip, user.endpoint_ip, since, &wanted, format, out).await?;
+        let seat = Seat { user: key, endpoint: user.endpoint_ip, since: view.slot() };
+        let service = self.finish(&seat, &wanted, format, out).await?;
         if service.subscriptions.is_empty() {
             let text = format!(
                 "the tunnel to {} has no role in any group left: give it one with `doublezero multicast publish` or \

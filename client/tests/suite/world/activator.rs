@@ -1,9 +1,10 @@
 //! What the activator does for users, and no more: the lowest free value of each pool.
 
+use std::sync::Arc;
+
 use dz_sdk::{
-    Ledger, NetworkView, build,
+    Ledger, LedgerError, NetworkView, build,
     instruction::user::Grant,
-    local::LocalLedger,
     program::{
         instruction::FIRST_TUNNEL_ID,
         network::NetworkV4,
@@ -18,17 +19,23 @@ use tokio::task::JoinHandle;
 pub(super) struct Activator(JoinHandle<()>);
 
 impl Activator {
-    pub(super) fn start(ledger: LocalLedger) -> Self {
+    pub(super) fn start(ledger: Arc<dyn Ledger>) -> Self {
         Self(tokio::spawn(async move {
             let mut views = ledger.watch();
+            let mut since = 0;
             loop {
-                let view = views.borrow_and_update().clone().unwrap();
                 // One thing at a time, then what the chain says afterwards.
-                let next = view.users().iter().find_map(|(key, user)| serve(&view, &ledger.payer(), *key, user));
+                let view = views.borrow_and_update().clone().filter(|view| view.slot() >= since);
+                let next = view.and_then(|view| {
+                    view.users().iter().find_map(|(key, user)| serve(&view, &ledger.payer(), *key, user))
+                });
                 match next {
-                    Some(instructions) => {
-                        ledger.send(&instructions).await.unwrap();
-                    }
+                    Some(instructions) => match ledger.send(&instructions).await {
+                        Ok(landed) => since = landed.slot,
+                        // Somebody was faster, and the next view says how.
+                        Err(LedgerError::Refused { .. }) => views.changed().await.unwrap(),
+                        Err(error) => panic!("{error}"),
+                    },
                     None => views.changed().await.unwrap(),
                 }
             }

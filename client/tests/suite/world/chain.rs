@@ -1,6 +1,6 @@
-//! The chain in memory, with what an operator sets up before the first user comes.
+//! The chain, with what an operator sets up before the first user comes.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use dz_sdk::{
     Ledger, NetworkView, build,
@@ -21,7 +21,9 @@ use dz_sdk::{
     },
 };
 use solana_instruction::Instruction;
+use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
+use solana_signer::Signer;
 
 use super::CLIENT;
 
@@ -33,25 +35,56 @@ pub(crate) struct DeviceSpec<'a> {
     pub(crate) endpoints: &'a [Ipv4Addr],
 }
 
-/// The chain and its keys.
+/// Who uses the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Who {
+    /// The foundation, which is the activator and a contributor, too.
+    Foundation,
+    /// The client, who has a pass.
+    Client,
+    /// Somebody without a pass.
+    Stranger,
+}
+
+impl Who {
+    /// Its keys.
+    pub(crate) fn keypair(self) -> Keypair {
+        let seed = match self {
+            Self::Foundation => 1,
+            Self::Client => 2,
+            Self::Stranger => 9,
+        };
+        Keypair::new_from_array([seed; 32])
+    }
+
+    /// Its public key.
+    pub(crate) fn key(self) -> Pubkey {
+        self.keypair().pubkey()
+    }
+}
+
+/// The chain, as the foundation uses it.
 pub(crate) struct Chain {
-    /// Used by the foundation, which is the activator, too.
-    pub(crate) ledger: LocalLedger,
-    /// The client's key.
-    pub(crate) client: Pubkey,
+    pub(crate) ledger: Arc<dyn Ledger>,
 }
 
 /// The groups there are.
 pub(crate) const GROUPS: [&str; 3] = ["mg01", "mg02", "mg03"];
 
+/// A chain in memory with what an operator sets up before the first user comes.
+pub(crate) async fn genesis(specs: &[DeviceSpec<'_>]) -> LocalLedger {
+    let mut bank = LocalBank::new(ID);
+    for who in [Who::Foundation, Who::Client] {
+        bank.airdrop(who.key(), 1_000_000_000_000);
+    }
+    let ledger = LocalLedger::new(bank, Who::Foundation.key()).unwrap();
+    Chain { ledger: Arc::new(ledger.clone()) }.set_up(specs).await;
+    ledger
+}
+
 impl Chain {
-    pub(crate) async fn new(specs: &[DeviceSpec<'_>]) -> Self {
-        let (foundation, client) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
-        let mut bank = LocalBank::new(ID);
-        for key in [foundation, client] {
-            bank.airdrop(key, 1_000_000_000_000);
-        }
-        let chain = Self { ledger: LocalLedger::new(bank, foundation).unwrap(), client };
+    async fn set_up(&self, specs: &[DeviceSpec<'_>]) {
+        let (foundation, client) = (self.foundation(), Who::Client.key());
         let mut list = vec![global_config::init_global_config(&ID, &foundation, GlobalConfigArgs::default())];
         for (kind, block) in [
             (PoolKind::DoubleZeroBlock, "45.33.96.0/21"),
@@ -69,18 +102,17 @@ impl Chain {
         }
         let limits = PassLimits { max_unicast_users: 8, max_multicast_users: 8, ..PassLimits::default() };
         list.push(access_pass::set_access_pass(&ID, &foundation, CLIENT, client, limits, &[]));
-        chain.send(list).await;
+        self.send(list).await;
         for (code, ip) in GROUPS.iter().zip([[233, 84, 178, 1], [233, 84, 178, 2], [233, 84, 178, 3]]) {
             let group = pda::multicast_group(&ID, code).0;
-            let activate = build::activate_multicast_group(&chain.view(), &foundation, group, ip.into()).unwrap();
+            let activate = build::activate_multicast_group(&*self.view().await, &foundation, group, ip.into());
             let pass = pda::access_pass(&ID, CLIENT, &client).0;
             let allow = access_pass::set_pass_group(&ID, &foundation, pass, group, true, true);
-            chain.send(vec![activate, allow]).await;
+            self.send(vec![activate.unwrap(), allow]).await;
         }
         for spec in specs {
-            chain.add_device(*spec).await;
+            self.add_device(*spec).await;
         }
-        chain
     }
 
     /// Sends as the foundation.
@@ -88,12 +120,9 @@ impl Chain {
         self.ledger.send(&instructions).await.unwrap();
     }
 
-    pub(crate) fn view(&self) -> NetworkView {
-        self.ledger.bank().view().unwrap()
-    }
-
-    pub(crate) fn slot(&self) -> u64 {
-        self.ledger.bank().slot()
+    /// As it is now.
+    pub(crate) async fn view(&self) -> Arc<NetworkView> {
+        self.ledger.snapshot().await.unwrap()
     }
 
     pub(crate) fn foundation(&self) -> Pubkey {
@@ -114,10 +143,10 @@ impl Chain {
         };
         let (contributor, exchange) = (pda::contributor(&ID, "co01").0, pda::exchange(&ID, "nyc").0);
         let device = pda::device(&ID, spec.code).0;
-        self.send(vec![build::create_device(&self.view(), &signer, contributor, exchange, args).unwrap()]).await;
+        self.send(vec![build::create_device(&*self.view().await, &signer, contributor, exchange, args).unwrap()]).await;
         for (number, ip) in spec.endpoints.iter().enumerate() {
             let name = format!("Ethernet{}", number + 1);
-            let create = build::create_interface(&self.view(), &signer, device, &name, Some(*ip), true).unwrap();
+            let create = build::create_interface(&*self.view().await, &signer, device, &name, Some(*ip), true).unwrap();
             let key = pda::interface(&ID, &device, &name).0;
             self.send(vec![create, interface::activate_interface(&ID, &signer, device, key)]).await;
         }
@@ -143,14 +172,14 @@ impl Chain {
             tenant: None,
             roles: vec![],
         };
-        self.send(vec![build::create_user(&self.view(), &signer, &signer, user).unwrap()]).await;
+        self.send(vec![build::create_user(&*self.view().await, &signer, &signer, user).unwrap()]).await;
         client_ip
     }
 
     /// Does what the activator has to do, until nothing is left.
     pub(crate) async fn settle(&self) {
         loop {
-            let view = self.view();
+            let view = self.view().await;
             let Some(next) = next_step(&view, &self.foundation()) else { return };
             for batch in build::pack(&self.foundation(), next) {
                 self.send(batch).await;

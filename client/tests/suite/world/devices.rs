@@ -7,7 +7,7 @@ use dz_net::{
     kernel::{AddrInfo, Netlink},
     netns::NetNs,
 };
-use dz_sdk::{Ledger, NetworkView, local::LocalLedger};
+use dz_sdk::{Ledger, NetworkView};
 use tokio::sync::watch;
 
 use super::{helper, wire::Host};
@@ -20,7 +20,7 @@ pub(crate) struct DeviceHost {
 
 impl DeviceHost {
     /// Terminates the tunnels that the chain shows, for as long as the test lasts.
-    pub(super) fn start(code: &str, host: Host, ledger: LocalLedger) -> Self {
+    pub(super) fn start(code: &str, host: Host, ledger: &dyn Ledger) -> Self {
         let (serves, served) = watch::channel(true);
         let (code, views) = (code.to_owned(), ledger.watch());
         let run = move || async move {
@@ -46,8 +46,11 @@ async fn keep_up(
     mut served: watch::Receiver<bool>,
 ) {
     loop {
-        let view = views.borrow_and_update().clone().unwrap();
-        let wanted = if *served.borrow_and_update() { wanted(&view, code) } else { BTreeMap::new() };
+        let view = views.borrow_and_update().clone();
+        let wanted = match view.filter(|_| *served.borrow_and_update()) {
+            Some(view) => wanted(&view, code),
+            None => BTreeMap::new(),
+        };
         let have = tunnels.list().await.unwrap();
         for tunnel in &have {
             if !wanted.contains_key(&tunnel.spec.name) {

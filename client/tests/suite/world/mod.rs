@@ -1,38 +1,42 @@
-//! A small world: the chain in memory with an activator, one client and some devices on one wire.
+//! A small world: the chain behind JSON-RPC with an activator, one client and some devices on one wire.
 
 mod activator;
 mod away;
 mod chain;
 mod devices;
+mod doublezerod;
+mod served;
 mod wire;
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fmt::Debug,
     future::Future,
     net::Ipv4Addr,
     path::PathBuf,
+    process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use clap::Parser;
 use dz_client::{
     api::{Service, Session, Status},
     cli::{self, daemon::Daemon, exit::Exit},
-    daemon::{self, names::is_ours},
+    daemon::names::is_ours,
 };
-use dz_net::{gre::HelperCommand, netns::NsThread};
+use dz_net::{gre::HelperCommand, kernel::RouteInfo, netns::NetNs};
 use dz_sdk::Ledger;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
 pub(crate) use self::{
     away::Away,
-    chain::{Chain, DeviceSpec, GROUPS},
+    chain::{Chain, DeviceSpec, GROUPS, Who, genesis},
+    served::Urls,
     wire::{Host, Wire},
 };
+use self::{doublezerod::Doublezerod, served::Served};
 
 /// The client's address.
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(9, 1, 0, 1);
@@ -56,14 +60,14 @@ pub(crate) struct World {
     pub(crate) client: Host,
     pub(crate) devices: Vec<devices::DeviceHost>,
     folder: TempDir,
-    running: Option<Running>,
+    daemon: Option<Doublezerod>,
     activator: Option<activator::Activator>,
     wire: Wire,
-}
-
-struct Running {
-    stop: oneshot::Sender<()>,
-    thread: NsThread<()>,
+    /// The chain as it is found from here and from the client's host.
+    pub(crate) here: Urls,
+    there: Urls,
+    ledgers: RefCell<BTreeMap<Who, Arc<dyn Ledger>>>,
+    _served: Served,
 }
 
 impl World {
@@ -74,17 +78,28 @@ impl World {
 
     /// The same, with a client whose host has this address instead of its own.
     pub(crate) async fn with_client_at(address: Ipv4Addr, specs: &[DeviceSpec<'_>]) -> Self {
-        let chain = Chain::new(specs).await;
+        let served = Served::start(&genesis(specs).await).await;
         let wire = Wire::new().await;
         let client = wire.host(&[address]).await;
-        let mut devices = Vec::new();
+        let (here, there) = (served.serve(&NetNs::current().unwrap(), "here"), served.serve(&client.ns, "there"));
+        let chain = Chain { ledger: Arc::new(here.connect(Who::Foundation)) };
+        let mut world = Self {
+            activator: None,
+            client,
+            devices: Vec::new(),
+            folder: tempfile::tempdir().unwrap(),
+            daemon: None,
+            wire,
+            here,
+            there,
+            ledgers: RefCell::new(BTreeMap::from([(Who::Foundation, chain.ledger.clone())])),
+            chain,
+            _served: served,
+        };
         for spec in specs {
-            let host = wire.host(spec.endpoints).await;
-            devices.push(devices::DeviceHost::start(spec.code, host, chain.ledger.clone()));
+            world.add_host(*spec).await;
         }
-        let activator = activator::Activator::start(chain.ledger.clone());
-        let folder = tempfile::tempdir().unwrap();
-        let mut world = Self { chain, client, devices, folder, running: None, activator: Some(activator), wire };
+        world.start_activator();
         world.start_daemon().await;
         world
     }
@@ -94,56 +109,41 @@ impl World {
         self.activator = None;
     }
 
+    /// From now on somebody does.
+    pub(crate) fn start_activator(&mut self) {
+        self.activator = Some(activator::Activator::start(self.chain.ledger.clone()));
+    }
+
     /// One more device, on the chain and on the wire.
     pub(crate) async fn add_device(&mut self, spec: DeviceSpec<'_>) {
-        let host = self.wire.host(spec.endpoints).await;
-        self.devices.push(devices::DeviceHost::start(spec.code, host, self.chain.ledger.clone()));
+        self.add_host(spec).await;
         self.chain.add_device(spec).await;
+    }
+
+    async fn add_host(&mut self, spec: DeviceSpec<'_>) {
+        let host = self.wire.host(spec.endpoints).await;
+        self.devices.push(devices::DeviceHost::start(spec.code, host, self.chain.ledger.as_ref()));
     }
 
     /// Starts the daemon and returns when its socket answers.
     pub(crate) async fn start_daemon(&mut self) {
-        self.start_daemon_with(Arc::new(self.chain.ledger.clone())).await;
+        self.start_daemon_at(&self.there.clone()).await;
     }
 
     /// The same, with a ledger of the caller's choice.
-    pub(crate) async fn start_daemon_with(&mut self, ledger: Arc<dyn Ledger>) {
-        let helper = helper();
-        let text = |path: PathBuf| path.into_os_string();
-        let mut command: OsString = helper.program.into();
-        command.push(" gre-helper");
-        let args: Vec<OsString> = vec![
-            "doublezerod".into(),
-            "--socket".into(),
-            text(self.socket()),
-            "--state-dir".into(),
-            text(self.folder.path().join("state")),
-            "--probe-timeout".into(),
-            "200ms".into(),
-            "--probe-period".into(),
-            "100ms".into(),
-            "--gre-helper".into(),
-            command,
-        ];
-        let args = daemon::Args::try_parse_from(args).unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let run = move || async move {
-            tokio::select! {
-                result = daemon::serve(&args, CLIENT, ledger) => result.unwrap(),
-                _ = stopped => {}
-            }
-        };
-        let thread = self.client.ns.spawn("doublezerod", run).unwrap();
-        self.running = Some(Running { stop, thread });
+    pub(crate) async fn start_daemon_at(&mut self, ledger: &Urls) {
+        self.daemon = Some(self.spawn_daemon(ledger, Stdio::inherit()));
         let daemon = self.daemon();
         eventually("the daemon answers", || async { daemon.status(None).await }).await;
     }
 
-    /// Ends the daemon between two of its steps, as a kill would: nothing is cleaned up.
-    pub(crate) async fn kill_daemon(&mut self) {
-        let Running { stop, thread } = self.running.take().unwrap();
-        stop.send(()).unwrap();
-        thread.output().await.unwrap();
+    fn spawn_daemon(&self, ledger: &Urls, log: Stdio) -> Doublezerod {
+        Doublezerod::spawn(&self.client.ns, self.folder.path(), &self.socket(), ledger, log)
+    }
+
+    /// Kills the daemon, as `kill -9` does.
+    pub(crate) fn kill_daemon(&mut self) {
+        self.daemon.take().unwrap().kill();
     }
 
     pub(crate) fn daemon(&self) -> Daemon {
@@ -155,9 +155,15 @@ impl World {
         self.folder.path().join("doublezerod.sock")
     }
 
+    /// The chain as somebody uses it.
+    fn ledger_of(&self, who: Who) -> Arc<dyn Ledger> {
+        let mut ledgers = self.ledgers.borrow_mut();
+        ledgers.entry(who).or_insert_with(|| Arc::new(self.here.connect(who))).clone()
+    }
+
     /// Runs the command line as the client's user.
     pub(crate) async fn doublezero(&self, args: &str) -> Answer {
-        self.doublezero_as(self.chain.client, args).await
+        self.doublezero_as(Who::Client, args).await
     }
 
     /// Runs the command line while the ledger is away.
@@ -165,9 +171,9 @@ impl World {
         self.run(Arc::new(Away::new()), args).await
     }
 
-    /// Runs the command line as some key.
-    pub(crate) async fn doublezero_as(&self, payer: solana_pubkey::Pubkey, args: &str) -> Answer {
-        self.run(Arc::new(self.chain.ledger.as_payer(payer)), args).await
+    /// Runs the command line as somebody.
+    pub(crate) async fn doublezero_as(&self, who: Who, args: &str) -> Answer {
+        self.run(self.ledger_of(who), args).await
     }
 
     async fn run(&self, ledger: Arc<dyn Ledger>, args: &str) -> Answer {
@@ -193,9 +199,56 @@ impl World {
         links.into_iter().filter(|link| is_ours(&link.name)).map(|link| (link.name, link.index)).collect()
     }
 
+    /// Everything of a tunnel that the kernel holds, but the numbers of its interface.
+    pub(crate) async fn kernel(&self) -> BTreeMap<String, Held> {
+        let netlink = &self.client.netlink;
+        let groups = self.memberships().await;
+        let mut held: BTreeMap<String, Held> = BTreeMap::new();
+        let mut names = BTreeMap::new();
+        for (name, index) in self.interfaces().await {
+            let groups = groups.get(&name).cloned().unwrap_or_default();
+            held.insert(name.clone(), Held { groups, ..Held::default() });
+            names.insert(index, name);
+        }
+        for addr in netlink.addrs().await.unwrap() {
+            if let Some(held) = names.get(&addr.index).and_then(|name| held.get_mut(name)) {
+                held.addresses.insert(format!("{} {:?}", addr.address, addr.scope));
+            }
+        }
+        for route in netlink.routes().await.unwrap() {
+            if let Some(held) = route.dev.and_then(|index| names.get(&index)).and_then(|name| held.get_mut(name)) {
+                let RouteInfo { table, destination, source, metric, .. } = route;
+                held.routes.insert(format!("{destination} from {source:?} in {table} by {metric}"));
+            }
+        }
+        held
+    }
+
+    /// The groups joined on the client's host, by interface.
+    pub(crate) async fn memberships(&self) -> BTreeMap<String, BTreeSet<Ipv4Addr>> {
+        let read = || std::fs::read_to_string("/proc/thread-self/net/igmp").unwrap();
+        let text = self.client.ns.run(read).unwrap();
+        let mut joined: BTreeMap<String, BTreeSet<Ipv4Addr>> = BTreeMap::new();
+        let mut interface = String::new();
+        for line in text.lines().skip(1) {
+            let mut words = line.split_whitespace();
+            let first = words.next().unwrap();
+            match line.starts_with(char::is_whitespace) {
+                // The kernel prints the octets in memory order.
+                true => {
+                    let group = Ipv4Addr::from(u32::from_str_radix(first, 16).unwrap().swap_bytes());
+                    joined.entry(interface.clone()).or_default().insert(group);
+                }
+                // A long name touches the colon after it.
+                false => interface = words.next().unwrap().trim_end_matches(':').to_owned(),
+            }
+        }
+        joined
+    }
+
     /// The tunnels once they are as the chain says.
     pub(crate) async fn settled(&self) -> Status {
-        let (daemon, slot) = (self.daemon(), self.chain.slot());
+        let (daemon, slot) = (self.daemon(), self.chain.view().await.slot());
         eventually("the daemon settles", || async {
             let status = daemon.status(None).await.map_err(|error| format!("{error:?}"))?;
             let settled = status.settled && status.slot.is_some_and(|seen| seen >= slot);
@@ -224,6 +277,14 @@ impl World {
         .map(steady)
         .collect()
     }
+}
+
+/// What the kernel holds of a tunnel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) addresses: BTreeSet<String>,
+    pub(crate) routes: BTreeSet<String>,
+    pub(crate) groups: BTreeSet<Ipv4Addr>,
 }
 
 /// A tunnel without times.
