@@ -1,10 +1,11 @@
 //! How fast the ledger is: transactions through RPC, and reading a program with many accounts.
 //!
-//! `cargo bench -p dzsim-ledger`; with `-- 500` it uses so many transactions instead of 5,000.
+//! `cargo bench -p dzsim-ledger`; with `-- 500` it uses so many transactions instead of 5,000. What it said where, and
+//! what the limit is, is in docs/decisions/0046.
 
 use std::{
     env,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,6 +23,10 @@ use solana_rpc_client_api::config::{RpcAccountInfoConfig, RpcProgramAccountsConf
 use solana_signer::Signer;
 use solana_system_interface::instruction::transfer;
 use solana_transaction::Transaction;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 const CLIENTS: usize = 4;
@@ -35,6 +40,8 @@ struct Bench {
     ledger: Ledger,
     payer: Keypair,
     rpc: Arc<RpcClient>,
+    /// Where it answers HTTP.
+    http: SocketAddr,
     ws: String,
 }
 
@@ -53,10 +60,11 @@ impl Bench {
         let ledger = Ledger::start(config).await?;
         println!("start with {ACCOUNTS} accounts      {:>10.1?}", started.elapsed());
         let [http, ws] = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-        let rpc = Arc::new(RpcClient::new(format!("http://{}", http.local_addr()?)));
+        let address = http.local_addr()?;
+        let rpc = Arc::new(RpcClient::new(format!("http://{address}")));
         let ws_url = format!("ws://{}", ws.local_addr()?);
         ledger.serve(http, ws, ClientName::new("bench"))?;
-        Ok(Self { ledger, payer, rpc, ws: ws_url })
+        Ok(Self { ledger, payer, rpc, http: address, ws: ws_url })
     }
 
     /// Signed transfers, no two alike.
@@ -122,6 +130,23 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// Reads all accounts of the program and decodes nothing; returns the bytes of the answer.
+    async fn read_bytes(&self, encoding: UiAccountEncoding) -> anyhow::Result<usize> {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": "getProgramAccounts",
+            "params": [PROGRAM.to_string(), {"encoding": encoding}]})
+        .to_string();
+        let mut stream = TcpStream::connect(self.http).await?;
+        let head = "POST / HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\nconnection: close\r\n";
+        let length = request.len();
+        stream.write_all(format!("{head}content-length: {length}\r\n\r\n{request}").as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        anyhow::ensure!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..100]));
+        Ok(answer.len())
+    }
+}
+
 fn report(what: &str, count: u64, took: Duration) {
     let per_second = count as f64 / took.as_secs_f64();
     println!("{what:<32}{per_second:>10.0} per second, {:.1?} each", took / u32::try_from(count).unwrap_or(u32::MAX));
@@ -150,6 +175,14 @@ async fn main() -> anyhow::Result<()> {
         bench.ledger.program_accounts(&PROGRAM);
     }
     println!("{ACCOUNTS} accounts from the index   {:>10.1?}", started.elapsed() / READS);
+    for encoding in [UiAccountEncoding::Base64, UiAccountEncoding::Base64Zstd] {
+        let started = Instant::now();
+        let mut bytes = 0;
+        for _ in 0..READS {
+            bytes = bench.read_bytes(encoding).await?;
+        }
+        println!("{ACCOUNTS} accounts, {encoding:?} {bytes:>9} bytes by RPC {:>10.1?}", started.elapsed() / READS);
+    }
     let account_config =
         RpcAccountInfoConfig { encoding: Some(UiAccountEncoding::Base64), ..RpcAccountInfoConfig::default() };
     let config = RpcProgramAccountsConfig { account_config, ..RpcProgramAccountsConfig::default() };

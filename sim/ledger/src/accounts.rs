@@ -2,7 +2,7 @@
 //! what was never written is not in it, and the bank is asked.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -37,7 +37,8 @@ pub(crate) enum Lookup {
 pub(crate) struct AccountIndex {
     /// `None` is an account that was closed.
     live: BTreeMap<Pubkey, Option<Arc<Account>>>,
-    owned: BTreeMap<Pubkey, BTreeSet<Pubkey>>,
+    /// The accounts of each owner, so that a read of a whole program looks nothing up.
+    owned: BTreeMap<Pubkey, BTreeMap<Pubkey, Arc<Account>>>,
     /// What each of the last slots replaced, oldest first.
     replaced: VecDeque<(Slot, Vec<AccountChange>)>,
 }
@@ -75,13 +76,7 @@ impl AccountIndex {
 
     /// The accounts of an owner as the given slot left them, by address.
     pub(crate) fn owned_by(&self, owner: &Pubkey, at: Slot) -> BTreeMap<Pubkey, Arc<Account>> {
-        let mut accounts: BTreeMap<Pubkey, Arc<Account>> = self
-            .owned
-            .get(owner)
-            .into_iter()
-            .flatten()
-            .filter_map(|address| Some((*address, self.live.get(address)?.clone()?)))
-            .collect();
+        let mut accounts = self.owned.get(owner).cloned().unwrap_or_default();
         for (_, changes) in self.replaced.iter().skip(self.first_after(at)).rev() {
             for change in changes.iter().rev() {
                 match &change.before {
@@ -103,20 +98,18 @@ impl AccountIndex {
 
     fn set(&mut self, address: Pubkey, account: Option<Arc<Account>>) {
         let owner = account.as_ref().map(|account| account.owner);
-        let old = self.live.insert(address, account).flatten().map(|account| account.owner);
-        if old == owner {
-            return;
-        }
+        let old = self.live.insert(address, account.clone()).flatten().map(|account| account.owner);
         if let Some(old) = old
-            && let Some(addresses) = self.owned.get_mut(&old)
+            && Some(old) != owner
+            && let Some(accounts) = self.owned.get_mut(&old)
         {
-            addresses.remove(&address);
-            if addresses.is_empty() {
+            accounts.remove(&address);
+            if accounts.is_empty() {
                 self.owned.remove(&old);
             }
         }
-        if let Some(owner) = owner {
-            self.owned.entry(owner).or_default().insert(address);
+        if let Some(account) = account {
+            self.owned.entry(account.owner).or_default().insert(address, account);
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{
     error::RpcError,
     json,
     params::{Params, address},
+    with_context,
 };
 use crate::{
     chain::read,
@@ -79,20 +80,21 @@ pub(super) async fn program_accounts(context: &Context<'_>, mut params: Params) 
     let slice = config.account_config.data_slice;
     let _place = context.core.long_answers.acquire().await.map_err(|_| RpcError::internal("Internal error"))?;
     let accounts = read(&context.core.replica).accounts.owned_by(&program, context.slot);
+    let slot = config.with_context.unwrap_or_default().then_some(context.slot);
     // Thousands of accounts take a while to write; the other requests go on meanwhile.
-    let encode_all = move || -> Result<Vec<RpcKeyedAccount>, EncodeError> {
+    let write_all = move || -> MethodResult {
         let passing = accounts.into_iter().filter(|(_, account)| passes(account, &filters));
-        passing
+        let encoded = passing
             .map(|(address, account)| {
                 Ok(RpcKeyedAccount { pubkey: address.to_string(), account: encode(&account, encoding, slice)? })
             })
-            .collect()
+            .collect::<Result<Vec<_>, EncodeError>>()?;
+        match slot {
+            Some(slot) => with_context(slot, encoded),
+            None => json(&encoded),
+        }
     };
-    let encoded = tokio::task::spawn_blocking(encode_all).await.map_err(|_| RpcError::internal("Internal error"))??;
-    match config.with_context.unwrap_or_default() {
-        true => context.respond(encoded),
-        false => json(&encoded),
-    }
+    tokio::task::spawn_blocking(write_all).await.map_err(|_| RpcError::internal("Internal error"))?
 }
 
 pub(super) async fn balance(context: &Context<'_>, mut params: Params) -> MethodResult {

@@ -97,8 +97,13 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn respond<T: Serialize>(&self, value: T) -> MethodResult {
-        json(&Response { context: RpcResponseContext::new(self.slot), value })
+        with_context(self.slot, value)
     }
+}
+
+/// A result with the slot it is of, as JSON.
+pub(crate) fn with_context<T: Serialize>(slot: Slot, value: T) -> MethodResult {
+    json(&Response { context: RpcResponseContext::new(slot), value })
 }
 
 /// Refuses a commitment that says nothing of the past: a validator does for blocks and transactions.
