@@ -58,6 +58,12 @@ decode_fields!(GlobalConfig {
 
 impl AccountData for GlobalConfig {
     const TYPE: AccountType = AccountType::GlobalConfig;
+
+    /// Holds the arithmetic with the range.
+    fn check(&self) -> Result<(), &'static str> {
+        let empty = self.endpoint_loopback_first > self.endpoint_loopback_last;
+        if empty { Err("the loopback range is empty") } else { Ok(()) }
+    }
 }
 
 impl GlobalConfig {
@@ -113,5 +119,34 @@ impl GlobalConfig {
     /// True when the key is one of the foundation's.
     pub fn is_foundation(&self, key: &Pubkey) -> bool {
         self.foundation.contains(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_not_empty() {
+        let mut config = GlobalConfig {
+            foundation: vec![],
+            activator: Pubkey::default(),
+            local_asn: 1,
+            remote_asn: 1,
+            endpoint_loopback_first: 100,
+            endpoint_loopback_last: 100,
+            min_contributor_prefix: 29,
+            endpoints_per_device: 2,
+            device_count: 0,
+            double_zero_blocks: vec![],
+            user_tunnel_blocks: vec![],
+            device_tunnel_blocks: vec![],
+            multicast_group_blocks: vec![],
+            multicast_publisher_blocks: vec![],
+        };
+        assert_eq!(GlobalConfig::decode(&config.encode()), Ok(config.clone()));
+        config.endpoint_loopback_last = 99;
+        let error = GlobalConfig::decode(&config.encode()).unwrap_err().to_string();
+        assert_eq!(error, "malformed GlobalConfig account: the loopback range is empty");
     }
 }

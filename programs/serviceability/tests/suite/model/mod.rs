@@ -12,14 +12,14 @@ mod network;
 mod user;
 mod world;
 
-use std::{collections::BTreeMap, fmt, panic::AssertUnwindSafe};
+use std::{collections::BTreeMap, fmt, ops::Range, panic::AssertUnwindSafe};
 
 use dz_sdk::{
     NetworkView,
     audit::audit,
     local::{LocalBank, LocalError},
 };
-use dz_serviceability::instruction::ServiceabilityInstruction;
+use dz_serviceability::{ID as P, instruction::ServiceabilityInstruction};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use solana_instruction::Instruction;
 
@@ -168,16 +168,23 @@ fn shrink(seed: u64, mut ops: Vec<Op>) -> (Vec<Op>, Failure) {
     (ops, failure)
 }
 
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// The one that the environment names, or as many as it says, or so many.
+fn seeds(few: u64) -> Range<u64> {
+    match number("DZ_MODEL_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("DZ_MODEL_SEEDS").unwrap_or(few),
+    }
+}
+
 #[test]
 fn random_histories_agree_with_the_reference() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seeds = match number("DZ_MODEL_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("DZ_MODEL_SEEDS").unwrap_or(36),
-    };
     let whole = number("DZ_MODEL_SEED").is_none();
     let (mut tally, mut sent) = (Tally::new(), 0);
-    for seed in seeds {
+    for seed in seeds(36) {
         let ops = history(seed);
         match run(seed, &ops, &mut tally) {
             Ok(count) => sent += count,
@@ -194,5 +201,62 @@ fn random_histories_agree_with_the_reference() {
         let verbs = <ServiceabilityInstruction as strum::EnumCount>::COUNT - 1;
         let one_sided: Vec<_> = tally.iter().filter(|(_, (yes, no))| *yes == 0 || *no == 0).collect();
         assert!(tally.len() == verbs && one_sided.is_empty(), "{} of {verbs} verbs; {one_sided:?}", tally.len());
+    }
+}
+
+/// Writes over a byte of an account that the instruction is given. Nothing predicts what the account then says.
+fn corrupt(bank: &mut LocalBank, instruction: &Instruction, dice: &mut SmallRng) {
+    let meta = &instruction.accounts[dice.random_range(2..instruction.accounts.len())];
+    let Some(record) = bank.accounts().get(&meta.pubkey).filter(|record| record.owner == P) else { return };
+    let mut record = record.clone();
+    let at = dice.random_range(0..record.data.len());
+    record.data[at] = match dice.random_range(0..4) {
+        0 => 0,
+        1 => 1,
+        2 => u8::MAX,
+        _ => dice.random(),
+    };
+    bank.set_account(meta.pubkey, record);
+}
+
+/// Accounts are the program's own, and still it takes none at its word: whatever bytes they hold, an instruction is
+/// carried out or refused. It neither panics nor breaks a rule of the bank.
+#[test]
+fn whatever_an_account_says_nothing_breaks() {
+    let (mut carried_out, mut refused) = (0, BTreeMap::<String, u32>::new());
+    for seed in seeds(4) {
+        let mut dice = SmallRng::seed_from_u64(seed);
+        let mut bank = furnished();
+        let mut view = bank.view().expect("a fresh bank");
+        for op in history(seed) {
+            let step = network::step(&view, &op).or_else(|| user::step(&view, &op));
+            for instruction in step.iter().flat_map(|step| &step.instructions) {
+                let mut broken = bank.clone();
+                for _ in 0..dice.random_range(1..4) {
+                    corrupt(&mut broken, instruction, &mut dice);
+                }
+                let signers: Vec<_> =
+                    instruction.accounts.iter().filter(|meta| meta.is_signer).map(|meta| meta.pubkey).collect();
+                let asked = || ServiceabilityInstruction::decode(&instruction.data);
+                let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                    broken.execute(&signers, std::slice::from_ref(instruction))
+                }));
+                match outcome {
+                    Ok(Ok(_)) => carried_out += 1,
+                    Ok(Err(LocalError::Refused { error, .. })) => {
+                        *refused.entry(error.as_ref().to_owned()).or_default() += 1;
+                    }
+                    Ok(Err(error)) => panic!("seed {seed}, {:?}: {error}", asked()),
+                    Err(_) => panic!("seed {seed}, {:?}: a panic", asked()),
+                }
+            }
+            // The history itself goes on as if nothing had happened.
+            apply(&mut bank, &mut view, &op, &mut Tally::new()).expect("the model holds this");
+        }
+    }
+    println!("{carried_out} carried out; refused: {refused:#?}");
+    if number("DZ_MODEL_SEED").is_none() {
+        let kinds = refused.len();
+        assert!(carried_out >= 150 && kinds >= 60, "{carried_out} carried out, {kinds} kinds of refusals");
     }
 }
