@@ -30,9 +30,10 @@ pub struct TunSpec {
     pub waiting: u32,
 }
 
-/// [`TunSpec::waiting`] if nothing else is said. The kernel's own 500 is less than one TCP stream through a tunnel sends
-/// while the reader is not scheduled: with it 7 % of the packets were dropped, and a quarter of the throughput lost.
-pub const DEFAULT_WAITING: u32 = 2000;
+/// [`TunSpec::waiting`] if nothing else is said: more than one TCP stream has under way (6 MiB, the most that
+/// `net.ipv4.tcp_rmem` lets a receiver offer, in packets of 1500 bytes), so that a stream loses none however long the
+/// reader is not scheduled. Each takes 8 bytes of the kernel's memory.
+pub const DEFAULT_WAITING: u32 = 5000;
 
 impl TunSpec {
     /// A plain device: one queue, bare packets, room for [`DEFAULT_WAITING`] of them.
