@@ -1,6 +1,8 @@
 //! How early to wake. A thread that sleeps until a deadline runs some 20 to 100 µs after it, most on idle virtual
 //! machines whose processors halt. So the timer is set that much early, and the rest is waited out awake, which costs
-//! processor time: no more than a fixed share of it. Pure; see docs/decisions/0022.
+//! processor time: no more than a fixed share of it. The longer a processor has been halted the later it is, and by how
+//! much is told only by rare wake-ups; so a long sleep ends twice, the first time well before its end. Pure; see
+//! docs/decisions/0022.
 
 /// The most that is ever waited awake at once, in nanoseconds.
 const LONGEST_NS: u64 = 100_000;
@@ -11,6 +13,10 @@ const SAVED_NS: u64 = 2_000_000;
 /// Steps up and down by which the estimate follows the lateness: balanced where one wake-up in five is later.
 const UP_NS: u64 = 4_000;
 const DOWN_NS: u64 = 1_000;
+
+/// A sleep that is longer than twice this ends this much early for the first time, in nanoseconds. What is left of it is
+/// a short sleep, of a processor that has just run.
+const LAST_SLEEP_NS: u64 = 1_000_000;
 
 /// How to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +36,16 @@ pub(crate) struct Lead {
     seen: u64,
     /// Whether the thread has been waiting awake since then.
     awake: bool,
+    /// Whether the timer is set for the first end of a long sleep, whose lateness says nothing about the second.
+    long: bool,
 }
 
 impl Lead {
     /// The timer rang this much after it was to.
     pub(crate) fn rang_late(&mut self, lateness_ns: u64) {
+        if self.long {
+            return;
+        }
         self.lead_ns = if lateness_ns > self.lead_ns {
             (self.lead_ns + UP_NS).min(LONGEST_NS)
         } else {
@@ -48,11 +59,14 @@ impl Lead {
         self.seen = now;
         let spent = if self.awake { passed } else { 0 };
         self.saved_ns = (self.saved_ns + passed / SHARE).min(SAVED_NS).saturating_sub(spent);
-        let near = due.saturating_sub(now) <= self.lead_ns;
+        let left = due.saturating_sub(now);
+        let near = left <= self.lead_ns;
         self.awake = near && self.saved_ns > self.lead_ns;
+        self.long = left > 2 * LAST_SLEEP_NS;
         match (near, self.awake) {
             (_, true) => Wait::Awake,
             (true, false) => Wait::Until(due),
+            (false, false) if self.long => Wait::Until(due - LAST_SLEEP_NS),
             (false, false) => Wait::Until(due - self.lead_ns),
         }
     }
@@ -84,8 +98,23 @@ mod tests {
     #[test]
     fn sleeps_until_shortly_before_a_deadline_and_waits_out_the_rest() {
         let mut lead = trained(5_000_000);
-        assert_eq!(lead.plan(0, 50_000_000), Wait::Until(50_000_000 - LONGEST_NS));
+        lead.plan(0, 50_000_000);
+        assert_eq!(lead.plan(49_000_000, 50_000_000), Wait::Until(50_000_000 - LONGEST_NS));
         assert_eq!(lead.plan(50_000_000 - LONGEST_NS, 50_000_000), Wait::Awake);
+    }
+
+    #[test]
+    fn a_long_sleep_ends_twice_and_only_its_second_end_counts() {
+        let mut lead = trained(40_000);
+        let before = lead.lead_ns;
+        assert_eq!(lead.plan(0, 50_000_000), Wait::Until(49_000_000));
+        lead.rang_late(500_000);
+        assert_eq!(lead.lead_ns, before);
+        assert_eq!(lead.plan(49_500_000, 50_000_000), Wait::Until(50_000_000 - before));
+        lead.rang_late(500_000);
+        assert_eq!(lead.lead_ns, before + UP_NS);
+        // One that is not much longer than the last sleep would be is not broken.
+        assert_eq!(lead.plan(50_000_000, 52_000_000), Wait::Until(52_000_000 - before - UP_NS));
     }
 
     #[test]

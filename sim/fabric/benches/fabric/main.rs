@@ -1,6 +1,6 @@
 //! How true the fabric's delays are, how much it carries beside plain veth in the same run, and what a node costs.
 //!
-//! `cargo bench -p dzsim-fabric -- [rtt] [tcp] [pps] [nodes]` runs all or the named parts, as any user, on an
+//! `cargo bench -p dzsim-fabric -- [rtt] [tcp] [tunnel] [pps] [nodes]` runs all or the named parts, as any user, on an
 //! otherwise idle machine. Numbers are for reading: nothing here fails for being slow.
 
 #[path = "../../tests/support/mod.rs"]
@@ -9,11 +9,15 @@ mod support;
 mod nodes;
 mod rtt;
 mod throughput;
+mod tunnel;
 
 use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, unshare};
 
 fn main() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some(tunnel::HELPER) {
+        return Ok(dz_net::gre::helper::serve()?);
+    }
     let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|name| name == part);
     enter_namespaces().context("this machine gives no user and network namespace")?;
@@ -22,6 +26,9 @@ fn main() -> Result<()> {
     }
     if wanted("tcp") {
         throughput::tcp()?;
+    }
+    if wanted("tunnel") {
+        throughput::tunnels()?;
     }
     if wanted("pps") {
         throughput::packets()?;

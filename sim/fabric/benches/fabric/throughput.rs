@@ -10,18 +10,27 @@ use dz_net::kernel::{LinkKind, LinkSpec, Netlink};
 use dzsim_fabric::{BitRate, CaptureConfig, Fabric, FabricConfig, Loss, PathProfile, Probability, TrafficFilter};
 
 use crate::support::{Host, Offload};
+use crate::tunnel::TunnelEnd;
 
 const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const B: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 const RUN: Duration = Duration::from_millis(1500);
 const ROUNDS: usize = 3;
 
-/// Two hosts, and the fabric between them unless it is a veth pair.
-type Pair = (Host, Host, Option<Fabric>);
+/// Two hosts, and what is between them.
+struct Pair {
+    a: Host,
+    b: Host,
+    /// Where `a` finds `b`.
+    to: Ipv4Addr,
+    _tunnel: Option<[TunnelEnd; 2]>,
+    /// None between the ends of a veth pair.
+    fabric: Option<Fabric>,
+}
+
 type SetUp<'a> = &'a dyn Fn() -> Result<Pair>;
 
 pub(crate) fn tcp() -> Result<()> {
-    println!("TCP, one connection, Gbit/s: median of {ROUNDS} runs of {RUN:?}, in turns");
     let per_packet = PathProfile {
         delay: Duration::from_micros(100),
         loss: Loss::Random { probability: Probability::new(1e-9)? },
@@ -32,7 +41,7 @@ pub(crate) fn tcp() -> Result<()> {
         ..PathProfile::with_delay(Duration::from_micros(100))
     };
     let delay = PathProfile::with_delay(Duration::from_micros(100));
-    let cases: [(&str, SetUp<'_>); 9] = [
+    compare(&[
         ("veth, no offloads", &|| veth(Offload::Off)),
         ("veth, offloads", &|| veth(Offload::On)),
         ("fabric, no offloads", &|| through_fabric(Offload::Off, PathProfile::default())),
@@ -42,19 +51,35 @@ pub(crate) fn tcp() -> Result<()> {
         ("fabric, offloads, per-packet rules", &|| through_fabric(Offload::On, per_packet.clone())),
         ("fabric, offloads, 1 Gbit/s", &|| through_fabric(Offload::On, limited(1))),
         ("fabric, offloads, 100 Gbit/s", &|| through_fabric(Offload::On, limited(100))),
-    ];
-    let mut results = vec![Vec::new(); cases.len()];
+    ])
+}
+
+/// Through a userspace tunnel, whose outer packets the fabric carries.
+pub(crate) fn tunnels() -> Result<()> {
+    compare(&[
+        ("veth, no offloads", &|| veth(Offload::Off)),
+        ("tunnel over veth, no offloads", &|| with_tunnel(veth(Offload::Off)?)),
+        ("tunnel over fabric, no offloads", &|| with_tunnel(through_fabric(Offload::Off, PathProfile::default())?)),
+        ("tunnel over fabric, offloads", &|| with_tunnel(through_fabric(Offload::On, PathProfile::default())?)),
+    ])
+}
+
+/// Runs the cases in turns, the first of which is the measure of all.
+fn compare(cases: &[(&str, SetUp<'_>)]) -> Result<()> {
+    println!("TCP, one connection, Gbit/s: median of {ROUNDS} runs of {RUN:?}, in turns");
+    let mut results = vec![(Vec::new(), 0); cases.len()];
     for _ in 0..ROUNDS {
-        for ((_, set_up), results) in cases.iter().zip(&mut results) {
-            let (a, b, _fabric) = set_up()?;
+        for ((_, set_up), (rates, dropped)) in cases.iter().zip(&mut results) {
+            let pair = set_up()?;
             let start = Instant::now();
-            let bytes = stream(&a, &b, B, || start.elapsed() > RUN)?;
-            results.push(bytes as f64 * 8.0 / start.elapsed().as_secs_f64() / 1e9);
+            let bytes = stream(&pair.a, &pair.b, pair.to, || start.elapsed() > RUN)?;
+            rates.push(bytes as f64 * 8.0 / start.elapsed().as_secs_f64() / 1e9);
+            *dropped += pair.a.dropped()? + pair.b.dropped()?;
         }
     }
-    let medians: Vec<f64> = results.iter_mut().map(|runs| median(runs)).collect();
-    for ((name, _), gbit) in cases.iter().zip(&medians) {
-        println!("{name:>36} {gbit:>8.2} {:>6.2} of veth without offloads", gbit / medians[0]);
+    let medians: Vec<f64> = results.iter_mut().map(|(rates, _)| median(rates)).collect();
+    for (((name, _), gbit), (_, dropped)) in cases.iter().zip(&medians).zip(&results) {
+        println!("{name:>36} {gbit:>8.2} {:>6.2} of {}, {dropped} dropped", gbit / medians[0], cases[0].0);
     }
     Ok(())
 }
@@ -62,7 +87,7 @@ pub(crate) fn tcp() -> Result<()> {
 pub(crate) fn packets() -> Result<()> {
     println!("UDP datagrams of 100 bytes, thousands per second delivered in {RUN:?}");
     for offload in [Offload::Off, Offload::On] {
-        let (a, b, fabric) = through_fabric(offload, PathProfile::default())?;
+        let Pair { a, b, fabric, .. } = through_fabric(offload, PathProfile::default())?;
         let (socket, _sink) = (a.udp(9)?, b.udp(9)?);
         let start = Instant::now();
         while start.elapsed() < RUN {
@@ -124,7 +149,16 @@ fn pair(config: FabricConfig, offload: Offload, profile: PathProfile) -> Result<
     fabric.set_default_path(profile)?;
     let a = Host::attached(&fabric, "a", "192.0.2.1/32".parse()?, offload)?;
     let b = Host::attached(&fabric, "b", "198.51.100.1/32".parse()?, offload)?;
-    Ok((a, b, Some(fabric)))
+    Ok(Pair { a, b, to: B, _tunnel: None, fabric: Some(fabric) })
+}
+
+/// Puts a userspace tunnel between the hosts, with a helper of its own in each.
+fn with_tunnel(pair: Pair) -> Result<Pair> {
+    let ends = [
+        TunnelEnd::make(&pair.a, (A, B), "10.0.0.1/24".parse()?)?,
+        TunnelEnd::make(&pair.b, (B, A), "10.0.0.2/24".parse()?)?,
+    ];
+    Ok(Pair { to: Ipv4Addr::new(10, 0, 0, 2), _tunnel: Some(ends), ..pair })
 }
 
 fn veth(offload: Offload) -> Result<Pair> {
@@ -146,7 +180,7 @@ fn veth(offload: Offload) -> Result<Pair> {
             host.ns.run(|| without_offloads("eth0"))??;
         }
     }
-    Ok((a, b, None))
+    Ok(Pair { a, b, to: B, _tunnel: None, fabric: None })
 }
 
 /// Turns off what lets packets pass in large pieces (ethtool(8): tso, gso, gro, tx).

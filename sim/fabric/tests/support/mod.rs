@@ -84,6 +84,15 @@ impl Host {
         })
     }
 
+    /// Packets that its interfaces have dropped on their way out, as nobody took them in time.
+    #[allow(dead_code, reason = "the tests send no more than is taken")]
+    pub(crate) fn dropped(&self) -> Result<u64> {
+        self.runtime.block_on(async {
+            let links = Netlink::open_in(&self.ns)?.links().await?;
+            Ok(links.iter().map(|link| link.counters.tx_dropped).sum())
+        })
+    }
+
     /// Moves an interface to another host, where it has neither addresses nor routes.
     #[allow(dead_code, reason = "the benches move nothing")]
     pub(crate) fn move_device(&self, name: &str, to: &Host) -> Result<()> {
