@@ -204,7 +204,7 @@ impl Sender {
     }
 
     /// Says whether the chain should be read again because of this failure.
-    fn note(&mut self, view: &NetworkView, action: &Action, limit: u32, reason: &str) -> bool {
+    fn note(&mut self, view: &NetworkView, action: &Action, limit: u32, refusal: &str) -> bool {
         let verdict = self.refusals.note(action, view, limit, Instant::now());
         let outcome = match verdict {
             Verdict::Replan => Outcome::Conflict,
@@ -212,14 +212,14 @@ impl Sender {
         };
         self.metrics.acted(action.decision.name(), outcome);
         let (name, values) = (action.decision.name(), action.decision.to_string());
-        let (subject, account) = (&action.subject, action.subject.key);
+        let (subject, account, reason) = (&action.subject, action.subject.key, &action.reason);
         match verdict {
             Verdict::Replan => info!(
-                decision = name, %subject, %account, values, reason, slot = view.slot(), outcome = "conflict",
+                decision = name, %subject, %account, values, reason, refusal, slot = view.slot(), outcome = "conflict",
                 "refused; planning again"
             ),
             Verdict::GiveUp => warn!(
-                decision = name, %subject, %account, values, reason, slot = view.slot(), outcome = "given-up",
+                decision = name, %subject, %account, values, reason, refusal, slot = view.slot(), outcome = "given-up",
                 "refused again; leaving it until it changes"
             ),
         }

@@ -3,6 +3,7 @@
 mod adversity;
 mod histories;
 mod invariants;
+mod log;
 mod operator;
 mod plan_devices;
 mod plan_rest;
