@@ -12,7 +12,6 @@ pub(crate) struct FaultStep {
     /// What breaks, and how.
     pub(crate) fault: Fault,
     /// Title in reports.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -187,13 +186,10 @@ pub(crate) struct LedgerFaultTable {
     #[serde(default)]
     pub(crate) on: OneOrMany<String>,
     /// How much later answers and notifications come; only with `slow`. Default there: 200ms.
-    #[serde(default)]
     pub(crate) delay: Option<Duration>,
     /// Which share of notifications or sends is hit; not with `slow` and `outage`. Default: 100%.
-    #[serde(default)]
     pub(crate) share: Option<Percent>,
     /// How many slots old reads are; only with `stale_reads`. Default there: 5.
-    #[serde(default)]
     pub(crate) slots: Option<u64>,
 }
 
@@ -222,7 +218,6 @@ pub(crate) struct HealStep {
     /// `all`, or a table that names what a fault named, such as `{ link: nyc1-pit1 }`.
     pub(crate) heal: Heal,
     /// Title in reports.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 

@@ -15,7 +15,6 @@ use super::{Any, Network, OneOrMany, Policy, Step, Timeouts};
 #[schemars(title = "dzsim scenario")]
 pub(crate) struct File {
     /// Seed of everything random in the run, such as loss and jitter. Default: 1. `dzsim run --seed` wins over it.
-    #[serde(default)]
     pub(crate) seed: Option<u64>,
     /// What exists before the first step.
     pub(crate) network: Network,

@@ -42,13 +42,10 @@ pub(crate) struct Network {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Exchange {
     /// Name for people. Default: its code.
-    #[serde(default)]
     pub(crate) name: Option<String>,
     /// Degrees north; needed with `lng` unless the metro is known.
-    #[serde(default)]
     pub(crate) lat: Option<f64>,
     /// Degrees east; needed with `lat` unless the metro is known.
-    #[serde(default)]
     pub(crate) lng: Option<f64>,
 }
 
@@ -63,22 +60,18 @@ pub(crate) struct Contributor {}
 #[serde(deny_unknown_fields)]
 pub(crate) struct Device {
     /// Its metro. Default: the only one the file lists.
-    #[serde(default)]
     pub(crate) exchange: Option<String>,
     /// Who runs it. Default: the only one.
-    #[serde(default)]
     pub(crate) contributor: Option<String>,
     /// Default: hybrid.
     #[serde(default, rename = "type")]
     pub(crate) kind: DeviceKind,
     /// Its address on the internet. Default: the next of 9.0.0.0/9.
-    #[serde(default)]
     pub(crate) public_ip: Option<Address>,
     /// True if tunnels may end on `public_ip` too. Default: false.
     #[serde(default)]
     pub(crate) public_ip_endpoint: bool,
     /// Length of the prefix to carve for it, 24 to the policy's `minimum_prefix`. Default: that minimum.
-    #[serde(default)]
     pub(crate) carve: Option<u8>,
     /// Own prefixes, in the order in which addresses are taken from them.
     #[serde(default)]
@@ -87,10 +80,8 @@ pub(crate) struct Device {
     #[serde(default)]
     pub(crate) endpoints: Vec<EndpointSpec>,
     /// How many endpoints are pulled off its prefix. Default: the policy's `endpoints_per_device`.
-    #[serde(default)]
     pub(crate) pull: Option<u8>,
     /// The most users of all kinds; 0 closes the device. Default: 96.
-    #[serde(default)]
     pub(crate) max_users: Option<u16>,
     /// The most unicast users; 0 means no limit of their own. Default: 0.
     #[serde(default)]
@@ -105,10 +96,8 @@ pub(crate) struct Device {
     #[serde(default)]
     pub(crate) reserved_seats: u16,
     /// How many tunnel ids it has, from 500 on. Default: 4096.
-    #[serde(default)]
     pub(crate) tunnel_slots: Option<u16>,
     /// How many such devices: `x` with a count of 3 is x1, x2 and x3. Not together with addresses.
-    #[serde(default)]
     pub(crate) count: Option<u16>,
 }
 
@@ -192,16 +181,13 @@ impl JsonSchema for EndpointSpec {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Client {
     /// The metro it stands in. Default: the only one the file lists.
-    #[serde(default)]
     pub(crate) exchange: Option<String>,
     /// Its public address (client_ip). Default: the next of 9.128.0.0/9.
-    #[serde(default)]
     pub(crate) ip: Option<Address>,
     /// Its access pass: `false` for none, or a table of limits. Default: one unicast and one multicast tunnel.
     #[serde(default)]
     pub(crate) pass: Pass,
     /// How many such clients: `x` with a count of 3 is x1, x2 and x3, and `x` in a list of clients is all three.
-    #[serde(default)]
     pub(crate) count: Option<u16>,
 }
 
@@ -224,13 +210,10 @@ impl Default for Pass {
 #[schemars(rename = "PassLimits")]
 pub(crate) struct PassSpec {
     /// The most unicast tunnels at a time. Default: 1.
-    #[serde(default)]
     pub(crate) unicast: Option<u16>,
     /// The most multicast tunnels at a time. Default: 1.
-    #[serde(default)]
     pub(crate) multicast: Option<u16>,
     /// The last epoch in which unicast users may be created. Default: for ever.
-    #[serde(default)]
     pub(crate) last_epoch: Option<u64>,
     /// True if the pass is for any address (0.0.0.0) instead of the client's own. Default: false.
     #[serde(default)]
@@ -287,7 +270,6 @@ pub(crate) struct Tenant {
     #[serde(default)]
     pub(crate) clients: Names,
     /// How many such tenants: `x` with a count of 3 is x1, x2 and x3.
-    #[serde(default)]
     pub(crate) count: Option<u16>,
 }
 
@@ -308,25 +290,18 @@ pub(crate) struct Group {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Link {
     /// Device at side A. Default: the first half of the link's code.
-    #[serde(default)]
     pub(crate) a: Option<String>,
     /// Device at side Z. Default: the second half of the link's code.
-    #[serde(default)]
     pub(crate) z: Option<String>,
     /// One way, 10us to 1s. Default: by distance.
-    #[serde(default)]
     pub(crate) delay: Option<Duration>,
     /// How far single packets stray from the delay. Default: 0.
-    #[serde(default)]
     pub(crate) jitter: Option<Duration>,
     /// Share of packets lost. Default: 0%.
-    #[serde(default)]
     pub(crate) loss: Option<Percent>,
     /// Default: 10gbit.
-    #[serde(default)]
     pub(crate) rate: Option<Rate>,
     /// Octets of the largest packet. Default: 9000.
-    #[serde(default)]
     pub(crate) mtu: Option<u16>,
 }
 
@@ -340,28 +315,20 @@ pub(crate) struct Path {
     /// device stands for all its addresses.
     pub(crate) to: String,
     /// There and back; each way takes half. Not together with `delay`.
-    #[serde(default)]
     pub(crate) rtt: Option<Duration>,
     /// One way. Default: by distance.
-    #[serde(default)]
     pub(crate) delay: Option<Duration>,
     /// How far single packets stray from the delay. Default: 0.
-    #[serde(default)]
     pub(crate) jitter: Option<Duration>,
     /// Share of packets lost. Default: 0%.
-    #[serde(default)]
     pub(crate) loss: Option<Percent>,
     /// Share of packets that overtake others. Default: 0%.
-    #[serde(default)]
     pub(crate) reorder: Option<Percent>,
     /// Share of packets that arrive twice. Default: 0%.
-    #[serde(default)]
     pub(crate) duplicate: Option<Percent>,
     /// Default: no limit.
-    #[serde(default)]
     pub(crate) rate: Option<Rate>,
     /// Octets of the largest packet. Default: 1500.
-    #[serde(default)]
     pub(crate) mtu: Option<u16>,
     /// True if nothing passes at all. Default: false.
     #[serde(default)]

@@ -16,13 +16,10 @@ pub(crate) struct Policy {
     #[serde(default)]
     pub(crate) client: ClientPolicy,
     /// How many endpoints are pulled for a device. Default: 2.
-    #[serde(default)]
     pub(crate) endpoints_per_device: Option<u8>,
     /// Loopback numbers reserved for tunnel termination (n-y of the RFC). Default: 100..199.
-    #[serde(default)]
     pub(crate) loopbacks: Option<Range>,
     /// Length of the smallest prefix a contributor may bring or be given. Default: 29.
-    #[serde(default)]
     pub(crate) minimum_prefix: Option<u8>,
     /// The blocks that everything is allocated from.
     #[serde(default)]
@@ -46,10 +43,8 @@ pub(crate) struct Activator {
     #[serde(default)]
     pub(crate) when_full: WhenFull,
     /// How many activators run at the same time. Default: 1.
-    #[serde(default)]
     pub(crate) instances: Option<u8>,
     /// How many transactions each of them has on their way at a time. Default: 8.
-    #[serde(default)]
     pub(crate) in_flight: Option<u16>,
 }
 
@@ -102,30 +97,22 @@ pub(crate) enum WhenFull {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClientPolicy {
     /// How much longer than the present device's a fallback device's round trip may be. Default: 5ms.
-    #[serde(default)]
     pub(crate) latency_tolerance: Option<Duration>,
     /// How much longer than the shortest a round trip may be and still count as equal to it: among equals the endpoint
     /// with the fewest tunnels is taken. Default: 5ms, not the 1ms of `doublezero connect`: a machine that runs several
     /// networks at a time delays single packets by milliseconds, and no choice may depend on that.
-    #[serde(default)]
     pub(crate) latency_tie: Option<Duration>,
     /// How long a tunnel's far end may be silent until the tunnel counts as down. Default: 3s.
-    #[serde(default)]
     pub(crate) hold_time: Option<Duration>,
     /// Probes for one measurement of an endpoint. Default: 3.
-    #[serde(default)]
     pub(crate) probes: Option<u8>,
     /// Between two probes of one measurement. Default: 10ms.
-    #[serde(default)]
     pub(crate) probe_interval: Option<Duration>,
     /// After which a probe counts as lost. Default: 500ms.
-    #[serde(default)]
     pub(crate) probe_timeout: Option<Duration>,
     /// Endpoints measured at the same time. Default: 32.
-    #[serde(default)]
     pub(crate) probe_concurrency: Option<u16>,
     /// From the start of one measurement of an endpoint to the next. Default: 2s.
-    #[serde(default)]
     pub(crate) probe_period: Option<Duration>,
 }
 
@@ -155,15 +142,11 @@ pub(crate) struct Blocks {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Timeouts {
     /// For the network to come up before the first step. Default: 30s.
-    #[serde(default)]
     pub(crate) bring_up: Option<Duration>,
     /// For the fact a step waits for, unless the step says `within`. Default: 15s.
-    #[serde(default)]
     pub(crate) step: Option<Duration>,
     /// For all components to be quiet at the current revision after a step. Default: 15s.
-    #[serde(default)]
     pub(crate) settle: Option<Duration>,
     /// For the whole scenario. Default: 120s.
-    #[serde(default)]
     pub(crate) scenario: Option<Duration>,
 }

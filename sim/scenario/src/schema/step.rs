@@ -36,7 +36,6 @@ pub(crate) struct RunStep {
     /// `nyc1.endpoints.1` is replaced by that address.
     pub(crate) run: String,
     /// A client, a device, or `operator`. Default: the only client.
-    #[serde(default)]
     pub(crate) on: Option<String>,
     /// Exit code: a number, or `failure` for any but 0. Default: 0.
     #[serde(default)]
@@ -48,13 +47,10 @@ pub(crate) struct RunStep {
     #[serde(default)]
     pub(crate) stderr: TextMatch,
     /// What standard output, read as JSON, must hold; as in `expect`.
-    #[serde(default)]
     pub(crate) json: Option<Any>,
     /// Deadline for the command to end. Default: `timeouts.step`.
-    #[serde(default)]
     pub(crate) within: Option<Duration>,
     /// Title in reports. Default: the command.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -188,13 +184,10 @@ pub(crate) struct ExpectStep {
     /// length and order.
     pub(crate) expect: BTreeMap<String, Any>,
     /// Deadline. Default: `timeouts.step`.
-    #[serde(default)]
     pub(crate) within: Option<Duration>,
     /// How long it must stay so once it is. Default: not at all.
-    #[serde(default)]
     pub(crate) stays: Option<Duration>,
     /// Title in reports. Default: the views.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -210,10 +203,8 @@ pub(crate) struct EpochStep {
     /// Its number, at most 5.
     pub(crate) epoch: u64,
     /// Deadline. Default: `timeouts.step`.
-    #[serde(default)]
     pub(crate) within: Option<Duration>,
     /// Title in reports.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -224,7 +215,6 @@ pub(crate) struct SnapshotStep {
     /// Which views.
     pub(crate) snapshot: OneOrMany<Snapshot>,
     /// Suffix of the snapshots' names. Default: their number in the scenario.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -252,7 +242,6 @@ pub(crate) struct ParallelStep {
     /// rounds.
     pub(crate) parallel: Vec<Branch>,
     /// Title in reports.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 

@@ -16,10 +16,8 @@ pub(crate) struct PingStep {
     #[serde(default, rename = "while")]
     pub(crate) meanwhile: Vec<Step>,
     /// Deadline. Default: `timeouts.step`.
-    #[serde(default)]
     pub(crate) within: Option<Duration>,
     /// Title in reports.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -33,31 +31,23 @@ pub(crate) struct Ping {
     /// or a reference such as `nyc1.endpoints.1`.
     pub(crate) to: String,
     /// Tunnel interface to send through. Default: what the routes say.
-    #[serde(default)]
     pub(crate) via: Option<String>,
     /// Source address or reference. Default: what the routes say.
-    #[serde(default)]
     pub(crate) source: Option<String>,
     /// Requests. Default: 3.
-    #[serde(default)]
     pub(crate) count: Option<u16>,
     /// Between two requests. Default: 10ms.
-    #[serde(default)]
     pub(crate) interval: Option<Duration>,
     /// Octets of data in a request. Default: 56.
-    #[serde(default)]
     pub(crate) size: Option<u16>,
     /// True to forbid fragments. Default: false.
     #[serde(default)]
     pub(crate) dont_fragment: bool,
     /// How many answers must come. Default: one for each request.
-    #[serde(default)]
     pub(crate) received: Option<Bound>,
     /// What every round trip must be like.
-    #[serde(default)]
     pub(crate) rtt: Option<DurationBound>,
     /// The MTU that an ICMP "fragmentation needed" must tell.
-    #[serde(default)]
     pub(crate) too_big: Option<u16>,
 }
 
@@ -71,10 +61,8 @@ pub(crate) struct SendStep {
     #[serde(default, rename = "while")]
     pub(crate) meanwhile: Vec<Step>,
     /// Deadline. Default: `timeouts.step`.
-    #[serde(default)]
     pub(crate) within: Option<Duration>,
     /// Title in reports.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -87,19 +75,14 @@ pub(crate) struct Send {
     /// A group, a client (its address in DoubleZero), an address or a reference.
     pub(crate) to: String,
     /// Tunnel interface to send through. Default: what the routes say.
-    #[serde(default)]
     pub(crate) via: Option<String>,
     /// Source address or reference. Default: the client's address in DoubleZero.
-    #[serde(default)]
     pub(crate) source: Option<String>,
     /// Datagrams. Default: 3.
-    #[serde(default)]
     pub(crate) count: Option<u16>,
     /// Between two datagrams. Default: 10ms.
-    #[serde(default)]
     pub(crate) interval: Option<Duration>,
     /// Octets of data in a datagram. Default: 64.
-    #[serde(default)]
     pub(crate) size: Option<u16>,
     /// Clients that get every datagram, or `all`. Default: the client it is sent to; for a group none.
     #[serde(default)]
@@ -116,10 +99,8 @@ pub(crate) struct JoinStep {
     /// The group.
     pub(crate) join: String,
     /// The client. Default: the only one.
-    #[serde(default)]
     pub(crate) on: Option<String>,
     /// Title in reports.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -130,10 +111,8 @@ pub(crate) struct LeaveStep {
     /// The group.
     pub(crate) leave: String,
     /// The client. Default: the only one.
-    #[serde(default)]
     pub(crate) on: Option<String>,
     /// Title in reports.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -144,10 +123,8 @@ pub(crate) struct TrafficStep {
     /// Which packets, and how many.
     pub(crate) expect_traffic: Traffic,
     /// Deadline. Default: `timeouts.step`.
-    #[serde(default)]
     pub(crate) within: Option<Duration>,
     /// Title in reports.
-    #[serde(default)]
     pub(crate) name: Option<String>,
 }
 
@@ -156,25 +133,19 @@ pub(crate) struct TrafficStep {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Traffic {
     /// Short for `protocol: gre` and `to`.
-    #[serde(default)]
     pub(crate) gre_to: Option<String>,
     /// Short for `protocol: gre` and `from`.
-    #[serde(default)]
     pub(crate) gre_from: Option<String>,
     /// Source: a client, a device, an address or a reference. Default: any.
-    #[serde(default)]
     pub(crate) from: Option<String>,
     /// Destination: a client, a device, an address or a reference. Default: any.
-    #[serde(default)]
     pub(crate) to: Option<String>,
     /// Default: any.
     #[serde(default)]
     pub(crate) protocol: Protocol,
     /// Count instead the packets on this backbone link.
-    #[serde(default)]
     pub(crate) link: Option<String>,
     /// How many. Default: ">= 1".
-    #[serde(default)]
     pub(crate) packets: Option<Bound>,
     /// From when on packets count. Default: previous.
     #[serde(default)]
