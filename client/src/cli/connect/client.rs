@@ -41,6 +41,7 @@ pub(super) struct Seat {
 }
 
 /// What a tunnel has to have once the activator has done its part.
+#[derive(PartialEq, Eq)]
 struct Granted {
     dz_ip: Ipv4Addr,
     /// Wanted roles by code of the group.
@@ -48,6 +49,14 @@ struct Granted {
 }
 
 impl Granted {
+    /// What a user has; none when it is not what is wanted.
+    fn of(view: &NetworkView, user: &User, wanted: &BTreeMap<Pubkey, Wanted>) -> Option<Self> {
+        let dz_ip = user.allocation.filter(|_| roles::met(user, wanted))?.dz_ip;
+        let code = |group| Some(view.group(group)?.code.clone());
+        let groups = wanted.iter().filter_map(|(group, wanted)| Some((code(group)?, *wanted))).collect();
+        Some(Self { dz_ip, groups })
+    }
+
     /// True when a tunnel has it and is answered from its far end.
     fn carried_by(&self, service: &Service) -> bool {
         let held = |code| {
@@ -81,15 +90,18 @@ impl Client<'_> {
         format: Format,
         out: &mut dyn Write,
     ) -> Result<Service, CommandError> {
+        // Before the activator's word: who gives up waiting for it gets the tunnel when it comes.
+        self.waiting.for_enabled(self.daemon, true).await?;
         let mut since = seat.since;
         for _ in 0..ATTEMPTS {
             since = self.set_roles(seat.user, since, wanted).await?;
             let Some(granted) = self.activated(seat.user, since, wanted).await? else { continue };
-            self.waiting.for_enabled(self.daemon, true).await?;
             let (status, service) = tokio::select! {
+                // Both end at the deadline, and this one says what is missing.
+                biased;
                 carried = self.carried(seat.endpoint, &granted) => carried?,
-                undone = self.undone(seat.user, since, wanted) => {
-                    undone?;
+                overtaken = self.overtaken(seat.user, since, wanted, &granted) => {
+                    overtaken?;
                     continue;
                 }
             };
@@ -101,7 +113,7 @@ impl Client<'_> {
             .map_err(anyhow::Error::from)?;
             return Ok(service);
         }
-        Err(CommandError::Rejected { reason: "another command keeps changing the roles".to_owned() })
+        Err(CommandError::Rejected { reason: "other commands keep changing the tunnel".to_owned() })
     }
 
     /// Says which of the roles a user would get its pass does not allow.
@@ -160,29 +172,30 @@ impl Client<'_> {
         since: u64,
         wanted: &BTreeMap<Pubkey, Wanted>,
     ) -> Result<Option<Granted>, CommandError> {
-        let outcome = |view: &NetworkView, user: &User| {
-            if let Some(allocation) = user.allocation.filter(|_| roles::met(user, wanted)) {
-                let code = |group| view.group(group).map(|group| group.code.clone());
-                let groups = wanted.iter().filter_map(|(group, wanted)| Some((code(group)?, *wanted)));
-                return Ok(Some(Granted { dz_ip: allocation.dz_ip, groups: groups.collect() }));
+        let outcome = |view: &NetworkView, user: &User| match Granted::of(view, user, wanted) {
+            None if !user.reject_reason.is_empty() => {
+                Err(CommandError::Rejected { reason: user.reject_reason.clone() })
             }
-            match user.reject_reason.as_str() {
-                "" => Ok(None),
-                reason => Err(CommandError::Rejected { reason: reason.to_owned() }),
-            }
+            granted => Ok(granted),
         };
         let find = |view: &NetworkView| decided(view.user(&key)).map(|user| outcome(view, user?));
         let doubted = |outcome: &Result<Option<_>, _>| !matches!(outcome, Ok(Some(_)));
         self.waiting.for_certain(self.ledger, since, ACTIVATED, ACTIVATOR, find, doubted).await?
     }
 
-    /// Waits until a user is no longer what was wanted of it.
-    async fn undone(&self, key: Pubkey, since: u64, wanted: &BTreeMap<Pubkey, Wanted>) -> Result<(), CommandError> {
-        let lost = |view: &NetworkView| match decided(view.user(&key))? {
-            Ok(user) => (!roles::met(user, wanted)).then_some(Ok(())),
+    /// Waits until a user has been granted something else.
+    async fn overtaken(
+        &self,
+        key: Pubkey,
+        since: u64,
+        wanted: &BTreeMap<Pubkey, Wanted>,
+        granted: &Granted,
+    ) -> Result<(), CommandError> {
+        let find = |view: &NetworkView| match decided(view.user(&key))? {
+            Ok(user) => (Granted::of(view, user, wanted).as_ref() != Some(granted)).then_some(Ok(())),
             Err(error) => Some(Err(error)),
         };
-        self.waiting.quietly_for_certain(self.ledger, since, ACTIVATED, ACTIVATOR, lost, |_| true).await?
+        self.waiting.quietly_for_certain(self.ledger, since, ACTIVATED, ACTIVATOR, find, |_| true).await?
     }
 
     /// Waits until the daemon's tunnel to this endpoint carries what was granted.

@@ -6,13 +6,13 @@ use dz_sdk::{
     NetworkView, build,
     program::{
         instruction::Roles,
-        state::{AccessPass, AccountType, MulticastGroupStatus, UserType},
+        state::{AccessPass, Device, MulticastGroup, MulticastGroupStatus, Tenant, UserType},
     },
 };
 use solana_pubkey::Pubkey;
 
 use super::roles::Wanted;
-use crate::cli::{error::CommandError, names::lookup};
+use crate::cli::{error::CommandError, names};
 
 /// Which service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,15 +56,14 @@ pub(super) struct Wish {
 
 impl Request {
     pub(super) fn resolve(&self, view: &NetworkView, client_ip: Ipv4Addr, payer: Pubkey) -> Result<Wish, CommandError> {
-        let device =
-            self.device.as_deref().map(|device| lookup(view, AccountType::Device, "device", device)).transpose()?;
+        let device = self.device.as_deref().map(|device| names::account::<Device>(view, device)).transpose()?;
         match &self.service {
             Service::Ibrl { allocate_address, tenant } => Ok(Wish {
                 another: self.another,
                 user_type: if *allocate_address { UserType::IbrlWithAllocatedIp } else { UserType::Ibrl },
                 device,
                 tenant: match tenant {
-                    Some(tenant) => Some(lookup(view, AccountType::Tenant, "tenant", tenant)?),
+                    Some(tenant) => Some(names::account::<Tenant>(view, tenant)?),
                     None => only_tenant(view, &pass(view, client_ip, payer)?)?,
                 },
                 roles: BTreeMap::new(),
@@ -95,7 +94,7 @@ fn pass(view: &NetworkView, client_ip: Ipv4Addr, payer: Pubkey) -> Result<Access
 }
 
 fn group(view: &NetworkView, code: &str) -> Result<Pubkey, CommandError> {
-    lookup(view, AccountType::MulticastGroup, "multicast group", code)
+    names::account::<MulticastGroup>(view, code)
 }
 
 /// The tenant of who names none: the pass's only one.

@@ -9,7 +9,7 @@ use dz_sdk::{
     NetworkView,
     program::{
         instruction::Roles,
-        state::{AccountType, User},
+        state::{MulticastGroup, User},
     },
 };
 use solana_pubkey::Pubkey;
@@ -17,7 +17,7 @@ use solana_pubkey::Pubkey;
 use super::{Client, client::Seat};
 use crate::cli::{
     error::CommandError,
-    names::lookup,
+    names,
     output::{self, Format},
 };
 
@@ -120,8 +120,7 @@ impl Client<'_> {
         let (key, user) = self.multicast_user(&view, client_ip, change.endpoint)?;
         let mut wanted = BTreeMap::new();
         for code in &change.groups {
-            wanted
-                .insert(lookup(&view, AccountType::MulticastGroup, "multicast group", code)?, Wanted::by(change.verb));
+            wanted.insert(names::account::<MulticastGroup>(&view, code)?, Wanted::by(change.verb));
         }
         self.check_roles(&view, user, &wanted)?;
         let seat = Seat { user: key, endpoint: user.endpoint_ip, since: view.slot() };

@@ -8,7 +8,7 @@ use dz_sdk::{
     instruction::access_pass::{self, PassLimits},
     program::{
         pda,
-        state::{AccessPass, AccountType},
+        state::{AccessPass, MulticastGroup, Tenant},
     },
 };
 use solana_instruction::Instruction;
@@ -18,7 +18,7 @@ use super::{
     Changed, Desk, KeyArg, code_of,
     row::{Share, row},
 };
-use crate::cli::{error::CommandError, names::lookup};
+use crate::cli::{error::CommandError, names};
 
 const KIND: &str = "access pass";
 
@@ -162,9 +162,9 @@ impl WhatArgs {
     fn resolve(&self, view: &NetworkView) -> Result<Allowed, CommandError> {
         let mut allowed = Allowed::default();
         for code in &self.tenant {
-            allowed.tenants.push(lookup(view, AccountType::Tenant, "tenant", code)?);
+            allowed.tenants.push(names::account::<Tenant>(view, code)?);
         }
-        let group = |code: &str| lookup(view, AccountType::MulticastGroup, "multicast group", code);
+        let group = |code: &str| names::account::<MulticastGroup>(view, code);
         for code in &self.publish {
             allowed.groups.entry(group(code)?).or_default().0 = true;
         }

@@ -4,15 +4,13 @@ use clap::Subcommand;
 use dz_sdk::{
     NetworkView,
     instruction::contributor,
-    program::{pda, state::AccountType},
+    program::{pda, state::Contributor},
 };
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, KeyArg, row::row};
-use crate::cli::{error::CommandError, names::lookup};
-
-const KIND: &str = "contributor";
+use super::{Changed, Desk, KeyArg, Named, row::row};
+use crate::cli::error::CommandError;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -20,10 +18,7 @@ pub enum Command {
     /// List all
     List,
     /// Show one
-    Get {
-        /// Its code or account
-        code: String,
-    },
+    Get(Named),
     /// Create one
     Create {
         /// Its unique code
@@ -34,27 +29,19 @@ pub enum Command {
     },
     /// Give one to another owner
     Update {
-        /// Its code or account
-        code: String,
+        /// Which
+        #[command(flatten)]
+        code: Named,
         /// The new owner
         #[arg(long, value_name = "KEY")]
         owner: KeyArg,
     },
     /// Let one add nothing more
-    Suspend {
-        /// Its code or account
-        code: String,
-    },
+    Suspend(Named),
     /// Let one add again
-    Resume {
-        /// Its code or account
-        code: String,
-    },
+    Resume(Named),
     /// Delete one that has neither devices nor links
-    Delete {
-        /// Its code or account
-        code: String,
-    },
+    Delete(Named),
 }
 
 row! {
@@ -69,51 +56,34 @@ row! {
     }
 }
 
-fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<ContributorRow> {
-    let mut rows: Vec<_> = view
-        .contributors()
-        .iter()
-        .filter(|(key, _)| only.is_none_or(|only| only == **key))
-        .map(|(key, contributor)| ContributorRow {
-            account: key.to_string(),
-            code: contributor.code.clone(),
-            owner: contributor.owner.to_string(),
-            blocks: contributor.blocks.iter().map(|block| **block).collect(),
-            references: contributor.reference_count,
-            status: contributor.status.to_string(),
-        })
-        .collect();
-    rows.sort_by(|a, b| a.code.cmp(&b.code));
-    rows
+fn row_of(_: &NetworkView, key: &Pubkey, contributor: &Contributor) -> ContributorRow {
+    ContributorRow {
+        account: key.to_string(),
+        code: contributor.code.clone(),
+        owner: contributor.owner.to_string(),
+        blocks: contributor.blocks.iter().map(|block| **block).collect(),
+        references: contributor.reference_count,
+        status: contributor.status.to_string(),
+    }
 }
 
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
     let (program, payer) = (desk.program(), desk.payer());
     let view = desk.view().await?;
-    let find = |code: &str| lookup(&view, AccountType::Contributor, KIND, code);
-    let (name, account, instruction) = match command {
-        Command::List => return desk.list(&rows(&view, None)),
-        Command::Get { code } => return desk.list_one(rows(&view, Some(find(code)?))),
+    let (changed, instruction) = match command {
+        Command::List => return desk.list_all(&view, row_of),
+        Command::Get(code) => return desk.show(&view, code, row_of),
         Command::Create { code, owner } => {
-            let account = pda::contributor(&program, code).0;
-            (code, account, contributor::create_contributor(&program, &payer, code, owner.resolve(payer)))
+            let changed = Changed::new::<Contributor>(code, pda::contributor(&program, code).0);
+            (changed, contributor::create_contributor(&program, &payer, code, owner.resolve(payer)))
         }
         Command::Update { code, owner } => {
-            let account = find(code)?;
-            (code, account, contributor::update_contributor(&program, &payer, account, owner.resolve(payer)))
+            let (changed, _) = code.find::<Contributor>(&view)?;
+            (changed, contributor::update_contributor(&program, &payer, changed.account, owner.resolve(payer)))
         }
-        Command::Suspend { code } => {
-            let account = find(code)?;
-            (code, account, contributor::suspend_contributor(&program, &payer, account))
-        }
-        Command::Resume { code } => {
-            let account = find(code)?;
-            (code, account, contributor::resume_contributor(&program, &payer, account))
-        }
-        Command::Delete { code } => {
-            let account = find(code)?;
-            (code, account, contributor::delete_contributor(&program, &payer, account))
-        }
+        Command::Suspend(code) => desk.verb::<Contributor>(&view, code, contributor::suspend_contributor)?,
+        Command::Resume(code) => desk.verb::<Contributor>(&view, code, contributor::resume_contributor)?,
+        Command::Delete(code) => desk.verb::<Contributor>(&view, code, contributor::delete_contributor)?,
     };
-    desk.change(Changed { kind: KIND, name, account }, [instruction]).await
+    desk.change(changed, [instruction]).await
 }

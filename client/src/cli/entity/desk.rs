@@ -18,6 +18,7 @@ use solana_pubkey::Pubkey;
 
 use crate::cli::{
     error::CommandError,
+    names::Coded,
     output::{self, Format, Row},
     wait::{ACTIVATOR, Waiting},
 };
@@ -45,6 +46,13 @@ pub(super) struct Changed<'a> {
     pub(super) name: &'a str,
     /// Its account.
     pub(super) account: Pubkey,
+}
+
+impl<'a> Changed<'a> {
+    /// A thing that is about to be there under this code.
+    pub(super) fn new<T: Coded>(code: &'a str, account: Pubkey) -> Self {
+        Self { kind: T::KIND, name: code, account }
+    }
 }
 
 #[derive(Serialize)]

@@ -8,19 +8,17 @@ use dz_sdk::{
     program::{
         instruction::{CreateDeviceArgs, MAX_TUNNEL_SLOTS},
         pda,
-        state::{AccountType, Bootstrap, Device, DeviceCaps, DeviceType},
+        state::{Bootstrap, Contributor, Device, DeviceCaps, DeviceType, Exchange},
     },
 };
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{
-    Changed, Desk, code_of, interface,
+    Changed, Desk, Named, code_of, interface,
     row::{Share, row},
 };
-use crate::cli::{error::CommandError, names::lookup};
-
-const KIND: &str = "device";
+use crate::cli::{error::CommandError, names};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -28,29 +26,17 @@ pub enum Command {
     /// List all
     List,
     /// Show one
-    Get {
-        /// Its code or account
-        code: String,
-    },
+    Get(Named),
     /// Register one
     Create(CreateArgs),
     /// Change what is given
     Update(UpdateArgs),
     /// Let it take no new users and shut the ones it has
-    Drain {
-        /// Its code or account
-        code: String,
-    },
+    Drain(Named),
     /// Let it serve users again
-    Undrain {
-        /// Its code or account
-        code: String,
-    },
+    Undrain(Named),
     /// Delete one that has neither users nor links
-    Delete {
-        /// Its code or account
-        code: String,
-    },
+    Delete(Named),
     /// Its interfaces
     #[command(subcommand)]
     Interface(interface::Command),
@@ -96,8 +82,9 @@ pub struct CreateArgs {
 /// Arguments of `update`.
 #[derive(Args, Debug)]
 pub struct UpdateArgs {
-    /// Its code or account
-    code: String,
+    /// Which
+    #[command(flatten)]
+    code: Named,
     /// What it is for: hybrid, transit or edge
     #[arg(long = "type", value_name = "TYPE")]
     device_type: Option<DeviceType>,
@@ -187,60 +174,47 @@ fn row_of(view: &NetworkView, key: &Pubkey, device: &Device) -> DeviceRow {
     }
 }
 
-fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<DeviceRow> {
-    let mut rows: Vec<_> = view
-        .devices()
-        .iter()
-        .filter(|(key, _)| only.is_none_or(|only| only == **key))
-        .map(|(key, device)| row_of(view, key, device))
-        .collect();
-    rows.sort_by(|a, b| a.code.cmp(&b.code));
-    rows
-}
-
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
     let payer = desk.payer();
     if let Command::Interface(command) = command {
         return interface::run(command, desk).await;
     }
     let view = desk.view().await?;
-    let find = |code: &str| lookup(&view, AccountType::Device, KIND, code);
-    let (name, account, instructions) = match command {
-        Command::List => return desk.list(&rows(&view, None)),
-        Command::Get { code } => return desk.list_one(rows(&view, Some(find(code)?))),
+    let (changed, instructions) = match command {
+        Command::List => return desk.list_all(&view, row_of),
+        Command::Get(code) => return desk.show(&view, code, row_of),
         Command::Interface(_) => return Ok(()),
         Command::Create(args) => {
-            let contributor = lookup(&view, AccountType::Contributor, "contributor", &args.contributor)?;
-            let exchange = lookup(&view, AccountType::Exchange, "exchange", &args.exchange)?;
-            let create = build::create_device(&view, &payer, contributor, exchange, args.registration())?;
-            (&args.code, pda::device(view.program(), &args.code).0, vec![create])
+            let contributor = names::account::<Contributor>(&view, &args.contributor)?;
+            let exchange = names::account::<Exchange>(&view, &args.exchange)?;
+            let changed = Changed::new::<Device>(&args.code, pda::device(view.program(), &args.code).0);
+            (changed, vec![build::create_device(&view, &payer, contributor, exchange, args.registration())?])
         }
         Command::Update(args) => {
-            let account = find(&args.code)?;
-            let Some(old) = view.device(&account) else { return Err(super::vanished(KIND, &args.code)) };
+            let (changed, old) = args.code.find::<Device>(&view)?;
             let device_type = args.device_type.unwrap_or(old.device_type);
             let endpoints = args.endpoints.unwrap_or(old.endpoints_wanted);
             let caps = args.caps.over(old.caps);
-            let mut list = vec![build::update_device(&view, &payer, account, device_type, caps, endpoints)?];
+            let mut list = vec![build::update_device(&view, &payer, changed.account, device_type, caps, endpoints)?];
             if let Some(public_ip) = args.public_ip.filter(|public_ip| *public_ip != old.public_ip) {
-                list.push(build::set_device_public_ip(&view, &payer, account, public_ip)?);
+                list.push(build::set_device_public_ip(&view, &payer, changed.account, public_ip)?);
             }
-            (&args.code, account, list)
+            (changed, list)
         }
-        Command::Drain { code } => {
-            let account = find(code)?;
-            (code, account, vec![build::drain_device(&view, &payer, account)?])
+        Command::Drain(code) => {
+            let (changed, _) = code.find::<Device>(&view)?;
+            (changed, vec![build::drain_device(&view, &payer, changed.account)?])
         }
-        Command::Undrain { code } => {
-            let account = find(code)?;
-            (code, account, vec![build::undrain_device(&view, &payer, account)?])
+        Command::Undrain(code) => {
+            let (changed, _) = code.find::<Device>(&view)?;
+            (changed, vec![build::undrain_device(&view, &payer, changed.account)?])
         }
-        Command::Delete { code } => {
-            let account = find(code)?;
-            (code, account, vec![build::delete_device(&view, &payer, account)?])
+        Command::Delete(code) => {
+            let (changed, _) = code.find::<Device>(&view)?;
+            (changed, vec![build::delete_device(&view, &payer, changed.account)?])
         }
     };
-    desk.change(Changed { kind: KIND, name, account }, instructions).await
+    desk.change(changed, instructions).await
 }
 
 impl CreateArgs {

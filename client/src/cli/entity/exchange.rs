@@ -4,14 +4,12 @@ use clap::Subcommand;
 use dz_sdk::{
     NetworkView,
     instruction::exchange,
-    program::{pda, state::AccountType},
+    program::{pda, state::Exchange},
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, args::degrees, row::row};
-use crate::cli::{error::CommandError, names::lookup};
-
-const KIND: &str = "exchange";
+use super::{Changed, Desk, Named, args::degrees, row::row};
+use crate::cli::error::CommandError;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -19,10 +17,7 @@ pub enum Command {
     /// List all
     List,
     /// Show one
-    Get {
-        /// Its code or account
-        code: String,
-    },
+    Get(Named),
     /// Create one
     Create {
         /// Its unique code
@@ -39,8 +34,9 @@ pub enum Command {
     },
     /// Change what is given
     Update {
-        /// Its code or account
-        code: String,
+        /// Which
+        #[command(flatten)]
+        code: Named,
         /// Its name for people
         #[arg(long)]
         name: Option<String>,
@@ -52,20 +48,11 @@ pub enum Command {
         lng: Option<i32>,
     },
     /// Let one take no more devices
-    Suspend {
-        /// Its code or account
-        code: String,
-    },
+    Suspend(Named),
     /// Let one take devices again
-    Resume {
-        /// Its code or account
-        code: String,
-    },
+    Resume(Named),
     /// Delete one without devices
-    Delete {
-        /// Its code or account
-        code: String,
-    },
+    Delete(Named),
 }
 
 row! {
@@ -81,55 +68,37 @@ row! {
     }
 }
 
-fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<ExchangeRow> {
-    let mut rows: Vec<_> = view
-        .exchanges()
-        .iter()
-        .filter(|(key, _)| only.is_none_or(|only| only == **key))
-        .map(|(key, exchange)| ExchangeRow {
-            account: key.to_string(),
-            code: exchange.code.clone(),
-            name: exchange.name.clone(),
-            lat: f64::from(exchange.latitude) / 1e6,
-            lng: f64::from(exchange.longitude) / 1e6,
-            devices: exchange.reference_count,
-            status: exchange.status.to_string(),
-        })
-        .collect();
-    rows.sort_by(|a, b| a.code.cmp(&b.code));
-    rows
+fn row_of(_: &NetworkView, key: &Pubkey, exchange: &Exchange) -> ExchangeRow {
+    ExchangeRow {
+        account: key.to_string(),
+        code: exchange.code.clone(),
+        name: exchange.name.clone(),
+        lat: f64::from(exchange.latitude) / 1e6,
+        lng: f64::from(exchange.longitude) / 1e6,
+        devices: exchange.reference_count,
+        status: exchange.status.to_string(),
+    }
 }
 
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
     let (program, payer) = (desk.program(), desk.payer());
     let view = desk.view().await?;
-    let find = |code: &str| lookup(&view, AccountType::Exchange, KIND, code);
-    let (code, account, instruction) = match command {
-        Command::List => return desk.list(&rows(&view, None)),
-        Command::Get { code } => return desk.list_one(rows(&view, Some(find(code)?))),
+    let (changed, instruction) = match command {
+        Command::List => return desk.list_all(&view, row_of),
+        Command::Get(code) => return desk.show(&view, code, row_of),
         Command::Create { code, name, lat, lng } => {
-            let create = exchange::create_exchange(&program, &payer, code, name, *lat, *lng);
-            (code, pda::exchange(&program, code).0, create)
+            let changed = Changed::new::<Exchange>(code, pda::exchange(&program, code).0);
+            (changed, exchange::create_exchange(&program, &payer, code, name, *lat, *lng))
         }
         Command::Update { code, name, lat, lng } => {
-            let account = find(code)?;
-            let Some(old) = view.exchange(&account) else { return Err(super::vanished(KIND, code)) };
+            let (changed, old) = code.find::<Exchange>(&view)?;
             let name = name.as_deref().unwrap_or(&old.name);
             let (lat, lng) = (lat.unwrap_or(old.latitude), lng.unwrap_or(old.longitude));
-            (code, account, exchange::update_exchange(&program, &payer, account, name, lat, lng))
+            (changed, exchange::update_exchange(&program, &payer, changed.account, name, lat, lng))
         }
-        Command::Suspend { code } => {
-            let account = find(code)?;
-            (code, account, exchange::suspend_exchange(&program, &payer, account))
-        }
-        Command::Resume { code } => {
-            let account = find(code)?;
-            (code, account, exchange::resume_exchange(&program, &payer, account))
-        }
-        Command::Delete { code } => {
-            let account = find(code)?;
-            (code, account, exchange::delete_exchange(&program, &payer, account))
-        }
+        Command::Suspend(code) => desk.verb::<Exchange>(&view, code, exchange::suspend_exchange)?,
+        Command::Resume(code) => desk.verb::<Exchange>(&view, code, exchange::resume_exchange)?,
+        Command::Delete(code) => desk.verb::<Exchange>(&view, code, exchange::delete_exchange)?,
     };
-    desk.change(Changed { kind: KIND, name: code, account }, [instruction]).await
+    desk.change(changed, [instruction]).await
 }

@@ -7,14 +7,14 @@ use dz_sdk::{
     NetworkView, build,
     program::{
         pda,
-        state::{AccountType, AddressSource},
+        state::{AddressSource, Device},
         validation::InterfaceName,
     },
 };
 use solana_pubkey::Pubkey;
 
 use super::{Changed, Desk, code_of, row::row};
-use crate::cli::{error::CommandError, names::lookup};
+use crate::cli::{error::CommandError, names};
 
 const KIND: &str = "interface";
 
@@ -109,13 +109,13 @@ fn full_name(name: &str) -> String {
 
 /// The account of a device's interface.
 pub(super) fn find(view: &NetworkView, device: &str, name: &str) -> Result<Pubkey, CommandError> {
-    let device = lookup(view, AccountType::Device, "device", device)?;
+    let device = names::account::<Device>(view, device)?;
     let account = pda::interface(view.program(), &device, &full_name(name)).0;
     if view.interface(&account).is_some() {
         return Ok(account);
     }
     let names = view.interfaces_of_device(&device).map(|(_, interface)| interface.name.as_str());
-    Err(CommandError::Unknown { kind: KIND, name: name.to_owned(), nearest: crate::cli::names::nearest(name, names) })
+    Err(CommandError::Unknown { kind: KIND, name: name.to_owned(), nearest: names::nearest(name, names) })
 }
 
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
@@ -123,13 +123,12 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
     let view = desk.view().await?;
     let (device, name, account, instruction) = match command {
         Command::List { device } => {
-            let device =
-                device.as_deref().map(|device| lookup(&view, AccountType::Device, "device", device)).transpose()?;
+            let device = device.as_deref().map(|device| names::account::<Device>(&view, device)).transpose()?;
             return desk.list(&rows(&view, device, None));
         }
         Command::Get { device, name } => return desk.list_one(rows(&view, None, Some(find(&view, device, name)?))),
         Command::Create { device, name, ip, user_tunnel_endpoint } => {
-            let key = lookup(&view, AccountType::Device, "device", device)?;
+            let key = names::account::<Device>(&view, device)?;
             let create = build::create_interface(&view, &payer, key, name, *ip, *user_tunnel_endpoint)?;
             (device, name, pda::interface(view.program(), &key, &full_name(name)).0, create)
         }

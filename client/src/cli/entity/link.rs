@@ -8,21 +8,19 @@ use dz_sdk::{
     instruction::link::LinkNumbers,
     program::{
         pda,
-        state::{AccountType, LinkEnd, LinkStatus},
+        state::{Link, LinkEnd, LinkStatus},
     },
 };
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{
-    Changed, Desk,
+    Changed, Desk, Named,
     args::{EndArg, bandwidth},
     code_of, interface,
     row::row,
 };
-use crate::cli::{error::CommandError, names::lookup};
-
-const KIND: &str = "link";
+use crate::cli::error::CommandError;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -30,10 +28,7 @@ pub enum Command {
     /// List all
     List,
     /// Show one
-    Get {
-        /// Its code or account
-        code: String,
-    },
+    Get(Named),
     /// Create one from a device to another
     Create {
         /// Its unique code
@@ -55,14 +50,12 @@ pub enum Command {
         mtu: u16,
     },
     /// Agree to one that another contributor asked for
-    Accept {
-        /// Its code or account
-        code: String,
-    },
+    Accept(Named),
     /// Change what is given
     Update {
-        /// Its code or account
-        code: String,
+        /// Which
+        #[command(flatten)]
+        code: Named,
         /// How long a packet takes one way
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         delay: Option<Duration>,
@@ -72,22 +65,17 @@ pub enum Command {
     },
     /// Use it only where there is no other way
     Drain {
-        /// Its code or account
-        code: String,
+        /// Which
+        #[command(flatten)]
+        code: Named,
         /// Do not use it at all
         #[arg(long)]
         hard: bool,
     },
     /// Use it again
-    Undrain {
-        /// Its code or account
-        code: String,
-    },
+    Undrain(Named),
     /// Delete one that is drained
-    Delete {
-        /// Its code or account
-        code: String,
-    },
+    Delete(Named),
 }
 
 row! {
@@ -107,31 +95,24 @@ row! {
     }
 }
 
-fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<LinkRow> {
+fn row_of(view: &NetworkView, key: &Pubkey, link: &Link) -> LinkRow {
     let end = |end: LinkEnd| {
         let name = view.interface(&end.interface).map_or_else(|| end.interface.to_string(), |found| found.name.clone());
         format!("{}:{name}", code_of(view, &end.device))
     };
-    let mut rows: Vec<_> = view
-        .links()
-        .iter()
-        .filter(|(key, _)| only.is_none_or(|only| only == **key))
-        .map(|(key, link)| LinkRow {
-            account: key.to_string(),
-            code: link.code.clone(),
-            contributor: code_of(view, &link.contributor),
-            link_type: link.link_type.to_string(),
-            side_a: end(link.side_a),
-            side_z: end(link.side_z),
-            bandwidth: link.bandwidth,
-            mtu: link.mtu,
-            delay_ns: link.delay_ns,
-            tunnel_net: link.network.map(|network| *network.net),
-            status: link.status.to_string(),
-        })
-        .collect();
-    rows.sort_by(|a, b| a.code.cmp(&b.code));
-    rows
+    LinkRow {
+        account: key.to_string(),
+        code: link.code.clone(),
+        contributor: code_of(view, &link.contributor),
+        link_type: link.link_type.to_string(),
+        side_a: end(link.side_a),
+        side_z: end(link.side_z),
+        bandwidth: link.bandwidth,
+        mtu: link.mtu,
+        delay_ns: link.delay_ns,
+        tunnel_net: link.network.map(|network| *network.net),
+        status: link.status.to_string(),
+    }
 }
 
 /// What does not fit is for the program to refuse.
@@ -139,42 +120,39 @@ fn nanos(delay: Duration) -> u64 {
     u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX)
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
+pub(super) async fn run<'c>(command: &'c Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
     let payer = desk.payer();
     let view = desk.view().await?;
-    let find = |code: &str| lookup(&view, AccountType::Link, KIND, code);
-    let (name, account, instruction) = match command {
-        Command::List => return desk.list(&rows(&view, None)),
-        Command::Get { code } => return desk.list_one(rows(&view, Some(find(code)?))),
+    let set = |code: &'c Named, status: LinkStatus| -> Result<_, CommandError> {
+        let (changed, _) = code.find::<Link>(&view)?;
+        Ok((changed, build::set_link_status(&view, &payer, changed.account, status)?))
+    };
+    let (changed, instruction) = match command {
+        Command::List => return desk.list_all(&view, row_of),
+        Command::Get(code) => return desk.show(&view, code, row_of),
         Command::Create { code, side_a, side_z, delay, bandwidth, mtu } => {
             let a = interface::find(&view, &side_a.device, &side_a.interface)?;
             let z = interface::find(&view, &side_z.device, &side_z.interface)?;
             let numbers = LinkNumbers { delay_ns: nanos(*delay), bandwidth: *bandwidth, mtu: *mtu };
-            (code, pda::link(view.program(), code).0, build::create_link(&view, &payer, code, a, z, numbers)?)
+            let changed = Changed::new::<Link>(code, pda::link(view.program(), code).0);
+            (changed, build::create_link(&view, &payer, code, a, z, numbers)?)
         }
-        Command::Accept { code } => {
-            let account = find(code)?;
-            (code, account, build::accept_link(&view, &payer, account)?)
+        Command::Accept(code) => {
+            let (changed, _) = code.find::<Link>(&view)?;
+            (changed, build::accept_link(&view, &payer, changed.account)?)
         }
         Command::Update { code, delay, bandwidth } => {
-            let account = find(code)?;
-            let Some(old) = view.link(&account) else { return Err(super::vanished(KIND, code)) };
+            let (changed, old) = code.find::<Link>(&view)?;
             let (delay, bandwidth) = (delay.map_or(old.delay_ns, nanos), bandwidth.unwrap_or(old.bandwidth));
-            (code, account, build::update_link(&view, &payer, account, delay, bandwidth)?)
+            (changed, build::update_link(&view, &payer, changed.account, delay, bandwidth)?)
         }
-        Command::Drain { code, hard } => {
-            let account = find(code)?;
-            let status = if *hard { LinkStatus::HardDrained } else { LinkStatus::SoftDrained };
-            (code, account, build::set_link_status(&view, &payer, account, status)?)
-        }
-        Command::Undrain { code } => {
-            let account = find(code)?;
-            (code, account, build::set_link_status(&view, &payer, account, LinkStatus::Activated)?)
-        }
-        Command::Delete { code } => {
-            let account = find(code)?;
-            (code, account, build::delete_link(&view, &payer, account)?)
+        Command::Drain { code, hard: true } => set(code, LinkStatus::HardDrained)?,
+        Command::Drain { code, hard: false } => set(code, LinkStatus::SoftDrained)?,
+        Command::Undrain(code) => set(code, LinkStatus::Activated)?,
+        Command::Delete(code) => {
+            let (changed, _) = code.find::<Link>(&view)?;
+            (changed, build::delete_link(&view, &payer, changed.account)?)
         }
     };
-    desk.change(Changed { kind: KIND, name, account }, [instruction]).await
+    desk.change(changed, [instruction]).await
 }

@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod interface;
 pub mod link;
 pub mod multicast_group;
+mod named;
 pub mod pool;
 pub mod prefix;
 mod row;
@@ -25,6 +26,7 @@ use solana_pubkey::Pubkey;
 pub use args::{EndArg, KeyArg};
 use desk::Changed;
 pub use desk::Desk;
+pub use named::Named;
 
 use super::{error::CommandError, output::Row};
 
@@ -109,9 +111,4 @@ fn code_of(view: &NetworkView, key: &Pubkey) -> String {
         .or_else(|| view.tenant(key).map(|tenant| &tenant.code))
         .or_else(|| view.group(key).map(|group| &group.code));
     code.map_or_else(|| key.to_string(), String::clone)
-}
-
-/// A thing whose account was just found and is not of its kind.
-fn vanished(kind: &'static str, name: &str) -> CommandError {
-    CommandError::Unknown { kind, name: name.to_owned(), nearest: None }
 }

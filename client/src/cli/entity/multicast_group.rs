@@ -6,14 +6,12 @@ use clap::Subcommand;
 use dz_sdk::{
     NetworkView,
     instruction::multicast_group,
-    program::{pda, state::AccountType},
+    program::{pda, state::MulticastGroup},
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, KeyArg, args::bandwidth, row::row};
-use crate::cli::{error::CommandError, names::lookup};
-
-const KIND: &str = "multicast group";
+use super::{Changed, Desk, KeyArg, Named, args::bandwidth, row::row};
+use crate::cli::error::CommandError;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -21,10 +19,7 @@ pub enum Command {
     /// List all
     List,
     /// Show one
-    Get {
-        /// Its code or account
-        code: String,
-    },
+    Get(Named),
     /// Create one
     Create {
         /// Its unique code
@@ -38,8 +33,9 @@ pub enum Command {
     },
     /// Change what is given
     Update {
-        /// Its code or account
-        code: String,
+        /// Which
+        #[command(flatten)]
+        code: Named,
         /// Bits per second that its publishers may send together
         #[arg(long, value_name = "BANDWIDTH", value_parser = bandwidth)]
         max_bandwidth: Option<u64>,
@@ -48,10 +44,7 @@ pub enum Command {
         owner: Option<KeyArg>,
     },
     /// Delete one that neither users nor access passes name
-    Delete {
-        /// Its code or account
-        code: String,
-    },
+    Delete(Named),
 }
 
 row! {
@@ -68,49 +61,37 @@ row! {
     }
 }
 
-fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<GroupRow> {
-    let mut rows: Vec<_> = view
-        .groups()
-        .iter()
-        .filter(|(key, _)| only.is_none_or(|only| only == **key))
-        .map(|(key, group)| GroupRow {
-            account: key.to_string(),
-            code: group.code.clone(),
-            multicast_ip: group.address.map(|address| address.ip),
-            max_bandwidth: group.max_bandwidth,
-            owner: group.owner.to_string(),
-            publishers: group.publisher_count,
-            subscribers: group.subscriber_count,
-            status: group.status.to_string(),
-        })
-        .collect();
-    rows.sort_by(|a, b| a.code.cmp(&b.code));
-    rows
+fn row_of(_: &NetworkView, key: &Pubkey, group: &MulticastGroup) -> GroupRow {
+    GroupRow {
+        account: key.to_string(),
+        code: group.code.clone(),
+        multicast_ip: group.address.map(|address| address.ip),
+        max_bandwidth: group.max_bandwidth,
+        owner: group.owner.to_string(),
+        publishers: group.publisher_count,
+        subscribers: group.subscriber_count,
+        status: group.status.to_string(),
+    }
 }
 
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
     let (program, payer) = (desk.program(), desk.payer());
     let view = desk.view().await?;
-    let find = |code: &str| lookup(&view, AccountType::MulticastGroup, KIND, code);
-    let (name, account, instruction) = match command {
-        Command::List => return desk.list(&rows(&view, None)),
-        Command::Get { code } => return desk.list_one(rows(&view, Some(find(code)?))),
+    let (changed, instruction) = match command {
+        Command::List => return desk.list_all(&view, row_of),
+        Command::Get(code) => return desk.show(&view, code, row_of),
         Command::Create { code, max_bandwidth, owner } => {
+            let changed = Changed::new::<MulticastGroup>(code, pda::multicast_group(&program, code).0);
             let owner = owner.resolve(payer);
-            let create = multicast_group::create_multicast_group(&program, &payer, code, owner, *max_bandwidth);
-            (code, pda::multicast_group(&program, code).0, create)
+            (changed, multicast_group::create_multicast_group(&program, &payer, code, owner, *max_bandwidth))
         }
         Command::Update { code, max_bandwidth, owner } => {
-            let account = find(code)?;
-            let Some(old) = view.group(&account) else { return Err(super::vanished(KIND, code)) };
+            let (changed, old) = code.find::<MulticastGroup>(&view)?;
             let owner = owner.map_or(old.owner, |owner| owner.resolve(payer));
             let bandwidth = max_bandwidth.unwrap_or(old.max_bandwidth);
-            (code, account, multicast_group::update_multicast_group(&program, &payer, account, owner, bandwidth))
+            (changed, multicast_group::update_multicast_group(&program, &payer, changed.account, owner, bandwidth))
         }
-        Command::Delete { code } => {
-            let account = find(code)?;
-            (code, account, multicast_group::delete_multicast_group(&program, &payer, account))
-        }
+        Command::Delete(code) => desk.verb::<MulticastGroup>(&view, code, multicast_group::delete_multicast_group)?,
     };
-    desk.change(Changed { kind: KIND, name, account }, [instruction]).await
+    desk.change(changed, [instruction]).await
 }

@@ -5,7 +5,7 @@ use dz_sdk::{
     NetworkView, build,
     program::{
         network::NetworkV4,
-        state::{AccountType, PoolKind, PrefixSource},
+        state::{Device, PoolKind, PrefixSource},
     },
 };
 use ipnet::Ipv4Net;
@@ -15,7 +15,7 @@ use super::{
     Changed, Desk,
     row::{Share, row},
 };
-use crate::cli::{error::CommandError, names::lookup};
+use crate::cli::{error::CommandError, names};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -79,7 +79,7 @@ fn rows(view: &NetworkView, of: Option<Pubkey>) -> Vec<PrefixRow> {
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
     let payer = desk.payer();
     let view = desk.view().await?;
-    let find = |device: &str| lookup(&view, AccountType::Device, "device", device);
+    let find = |device: &str| names::account::<Device>(&view, device);
     let (name, account, instruction) = match command {
         Command::List { device } => {
             let device = device.as_deref().map(find).transpose()?;
@@ -94,5 +94,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             (device, key, build::remove_device_prefix(&view, &payer, key, *net)?)
         }
     };
-    desk.change(Changed { kind: "device", name, account }, [instruction]).await
+    desk.change(Changed::new::<Device>(name, account), [instruction]).await
 }

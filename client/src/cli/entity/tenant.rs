@@ -4,14 +4,12 @@ use clap::Subcommand;
 use dz_sdk::{
     NetworkView,
     instruction::tenant,
-    program::{pda, state::AccountType},
+    program::{pda, state::Tenant},
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, KeyArg, row::row};
-use crate::cli::{error::CommandError, names::lookup};
-
-const KIND: &str = "tenant";
+use super::{Changed, Desk, KeyArg, Named, row::row};
+use crate::cli::error::CommandError;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -19,10 +17,7 @@ pub enum Command {
     /// List all
     List,
     /// Show one
-    Get {
-        /// Its code or account
-        code: String,
-    },
+    Get(Named),
     /// Create one
     Create {
         /// Its unique code
@@ -33,17 +28,15 @@ pub enum Command {
     },
     /// Set its administrators
     Update {
-        /// Its code or account
-        code: String,
+        /// Which
+        #[command(flatten)]
+        code: Named,
         /// Who may give access passes for it
         #[arg(long, value_name = "KEY", value_delimiter = ',')]
         administrator: Vec<KeyArg>,
     },
     /// Delete one that neither users nor access passes name
-    Delete {
-        /// Its code or account
-        code: String,
-    },
+    Delete(Named),
 }
 
 row! {
@@ -58,44 +51,33 @@ row! {
     }
 }
 
-fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<TenantRow> {
-    let mut rows: Vec<_> = view
-        .tenants()
-        .iter()
-        .filter(|(key, _)| only.is_none_or(|only| only == **key))
-        .map(|(key, tenant)| TenantRow {
-            account: key.to_string(),
-            code: tenant.code.clone(),
-            vrf_id: tenant.vrf_id,
-            administrators: tenant.administrators.iter().map(Pubkey::to_string).collect(),
-            references: tenant.reference_count,
-            status: tenant.status.to_string(),
-        })
-        .collect();
-    rows.sort_by(|a, b| a.code.cmp(&b.code));
-    rows
+fn row_of(_: &NetworkView, key: &Pubkey, tenant: &Tenant) -> TenantRow {
+    TenantRow {
+        account: key.to_string(),
+        code: tenant.code.clone(),
+        vrf_id: tenant.vrf_id,
+        administrators: tenant.administrators.iter().map(Pubkey::to_string).collect(),
+        references: tenant.reference_count,
+        status: tenant.status.to_string(),
+    }
 }
 
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
     let (program, payer) = (desk.program(), desk.payer());
     let view = desk.view().await?;
-    let find = |code: &str| lookup(&view, AccountType::Tenant, KIND, code);
     let keys = |keys: &[KeyArg]| keys.iter().map(|key| key.resolve(payer)).collect();
-    let (name, account, instruction) = match command {
-        Command::List => return desk.list(&rows(&view, None)),
-        Command::Get { code } => return desk.list_one(rows(&view, Some(find(code)?))),
+    let (changed, instruction) = match command {
+        Command::List => return desk.list_all(&view, row_of),
+        Command::Get(code) => return desk.show(&view, code, row_of),
         Command::Create { code, administrator } => {
-            let create = tenant::create_tenant(&program, &payer, code, keys(administrator));
-            (code, pda::tenant(&program, code).0, create)
+            let changed = Changed::new::<Tenant>(code, pda::tenant(&program, code).0);
+            (changed, tenant::create_tenant(&program, &payer, code, keys(administrator)))
         }
         Command::Update { code, administrator } => {
-            let account = find(code)?;
-            (code, account, tenant::update_tenant(&program, &payer, account, keys(administrator)))
+            let (changed, _) = code.find::<Tenant>(&view)?;
+            (changed, tenant::update_tenant(&program, &payer, changed.account, keys(administrator)))
         }
-        Command::Delete { code } => {
-            let account = find(code)?;
-            (code, account, tenant::delete_tenant(&program, &payer, account))
-        }
+        Command::Delete(code) => desk.verb::<Tenant>(&view, code, tenant::delete_tenant)?,
     };
-    desk.change(Changed { kind: KIND, name, account }, [instruction]).await
+    desk.change(changed, [instruction]).await
 }

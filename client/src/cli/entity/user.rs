@@ -8,14 +8,14 @@ use dz_sdk::{
     program::{
         instruction::Roles,
         pda,
-        state::{AccountType, User, UserType},
+        state::{Device, MulticastGroup, Tenant, User, UserType},
     },
 };
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{Changed, Desk, code_of, row::row};
-use crate::cli::{error::CommandError, names::lookup};
+use crate::cli::{error::CommandError, names};
 
 const KIND: &str = "user";
 
@@ -164,7 +164,7 @@ fn pair(client_ip: Ipv4Addr, endpoint: Ipv4Addr) -> String {
 
 impl CreateArgs {
     fn wanted(&self, view: &NetworkView) -> Result<build::CreateUser, CommandError> {
-        let group = |code: &String| lookup(view, AccountType::MulticastGroup, "multicast group", code);
+        let group = |code: &String| names::account::<MulticastGroup>(view, code);
         let mut roles: BTreeMap<Pubkey, Roles> = BTreeMap::new();
         for code in &self.publish {
             roles.entry(group(code)?).or_default().publish = true;
@@ -172,8 +172,7 @@ impl CreateArgs {
         for code in &self.subscribe {
             roles.entry(group(code)?).or_default().subscribe = true;
         }
-        let tenant =
-            self.tenant.as_deref().map(|code| lookup(view, AccountType::Tenant, "tenant", code)).transpose()?;
+        let tenant = self.tenant.as_deref().map(|code| names::account::<Tenant>(view, code)).transpose()?;
         Ok(build::CreateUser {
             client_ip: self.client_ip,
             endpoint_ip: self.endpoint,
@@ -189,8 +188,7 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
     let view = desk.view().await?;
     let (account, instruction) = match command {
         Command::List { client_ip, device } => {
-            let device =
-                device.as_deref().map(|device| lookup(&view, AccountType::Device, "device", device)).transpose()?;
+            let device = device.as_deref().map(|device| names::account::<Device>(&view, device)).transpose()?;
             return desk.list(&rows(&view, |_, user| {
                 client_ip.is_none_or(|ip| ip == user.client_ip) && device.is_none_or(|device| device == user.device)
             }));
