@@ -18,12 +18,14 @@ mod model;
 mod multicast;
 mod reconcile;
 mod state;
-mod watch;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use dz_net::gre::{Dataplane, HelperCommand};
+use dz_net::{
+    gre::{Dataplane, HelperCommand},
+    kernel::{NetlinkError, Watch},
+};
 use dz_service::{Backoff, LogFormat, log, notify, stop_signal};
 use solana_pubkey::Pubkey;
 use tokio::sync::{Notify, watch as cell};
@@ -35,7 +37,7 @@ pub use self::{
     kernel::KernelError,
     state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State},
 };
-use self::{fetch::Controller, health::Links, kernel::Kernel, reconcile::reconcile, watch::Watch};
+use self::{fetch::Controller, health::Links, kernel::Kernel, reconcile::reconcile};
 use crate::serve::api::{ConfigAnswer, Report, Revision};
 
 /// Options of `dz-agent`.
@@ -65,7 +67,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stop = stop_signal().context("watch for signals")?;
     let controller = Controller::new(&args.controller, args.device)?;
     let kernel = Kernel::open(args.dataplane, helper(args.gre_helper.as_deref())?).await?;
-    let watch = Watch::open().context("watch the kernel's network configuration")?;
+    let watch = Watch::open_router().context("watch the kernel's network configuration")?;
     tracing::info!(device = %args.device, dataplane = %kernel.dataplane(), "agent started");
     let agent = Agent { controller: Arc::new(controller), kernel, watch };
     notify::ready();
@@ -158,10 +160,11 @@ impl Agent {
         }
     }
 
-    /// Waits for a change of the kernel, of which none is looked at before this time has passed.
-    async fn changed_after(&self, pause: Duration) -> std::io::Result<()> {
+    /// Waits for a change of the kernel, of which none is looked at before this time has passed. What changed does not
+    /// matter: everything is read then.
+    async fn changed_after(&mut self, pause: Duration) -> Result<(), NetlinkError> {
         tokio::time::sleep(pause).await;
-        self.watch.changed().await
+        self.watch.changed().await.map(drop)
     }
 
     async fn reconcile(&mut self, cause: &Cause, answer: &ConfigAnswer) -> Result<reconcile::Outcome, KernelError> {

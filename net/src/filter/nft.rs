@@ -28,7 +28,7 @@ use super::IngressPolicy;
 use crate::rawlink::{ACK, APPEND, CREATE, DUMP, Message, attribute, attributes, string};
 
 /// The netlink protocol of nfnetlink.
-pub(super) const NETLINK_NETFILTER: isize = 12;
+pub(super) use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 /// What opening the filter is called in errors.
 pub(super) const TRIAL: &str = "make its table";
 

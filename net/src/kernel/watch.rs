@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use rtnetlink::sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use rtnetlink::sys::{Socket, SocketAddr};
 use tokio::io::unix::AsyncFd;
 
@@ -20,25 +20,24 @@ pub enum Change {
     Link,
     /// An IPv4 address.
     Address,
-    /// An IPv4 route.
+    /// An IPv4 route, or a multicast forwarding entry.
     Route,
     /// An IPv4 policy rule.
     Rule,
+    /// Forwarding, a reverse path filter or another parameter that the kernel tells of (`RTM_NEWNETCONF`).
+    Parameter,
+    /// The packet filter.
+    Filter,
 }
 
+/// Groups (`RTNLGRP_*`) as bits of the address of a netlink socket: links, IPv4 addresses, IPv4 routes, IPv4 rules.
+const HOST: u32 = 1 << 0 | 1 << 4 | 1 << 6 | 1 << 7;
+/// And what a router has besides: multicast forwarding entries, and parameters.
+const ROUTER: u32 = HOST | 1 << 5 | 1 << 23;
+/// `NFNLGRP_NFTABLES`, of the netlink family of packet filters.
+const FILTER: u32 = 1 << 6;
+
 impl Change {
-    const ALL: [Self; 4] = [Self::Link, Self::Address, Self::Route, Self::Rule];
-
-    /// The bit of its group (`RTNLGRP_*`) in the address of a netlink socket.
-    fn group(self) -> u32 {
-        match self {
-            Self::Link => 1 << 0,
-            Self::Address => 1 << 4,
-            Self::Route => 1 << 6,
-            Self::Rule => 1 << 7,
-        }
-    }
-
     /// What a message type (`RTM_NEW*`, `RTM_DEL*`) is about.
     fn of(kind: u16) -> Option<Self> {
         match kind {
@@ -46,6 +45,7 @@ impl Change {
             20 | 21 => Some(Self::Address),
             24 | 25 => Some(Self::Route),
             32 | 33 => Some(Self::Rule),
+            80 | 81 => Some(Self::Parameter),
             _ => None,
         }
     }
@@ -54,50 +54,79 @@ impl Change {
 /// The changes of one network namespace from now on.
 #[derive(Debug)]
 pub struct Watch {
-    socket: AsyncFd<Socket>,
+    routes: AsyncFd<Socket>,
+    filters: Option<AsyncFd<Socket>>,
 }
 
 impl Watch {
-    /// Watches the namespace of the calling thread. Must be called on a tokio runtime.
+    /// Watches links, addresses, routes and rules of the namespace of the calling thread. Must be called on a tokio
+    /// runtime.
     pub fn open() -> Result<Self, NetlinkError> {
-        Self::of(subscribed())
+        Ok(Self { routes: registered(subscribed(NETLINK_ROUTE, HOST))?, filters: None })
     }
 
-    /// Watches `ns`. Must be called on a tokio runtime.
+    /// Watches the same of `ns`. Must be called on a tokio runtime.
     pub fn open_in(ns: &NetNs) -> Result<Self, NetlinkError> {
-        Self::of(ns.run(subscribed).map_err(io::Error::other).flatten())
+        let socket = ns.run(|| subscribed(NETLINK_ROUTE, HOST)).map_err(io::Error::other).flatten();
+        Ok(Self { routes: registered(socket)?, filters: None })
     }
 
-    fn of(socket: io::Result<Socket>) -> Result<Self, NetlinkError> {
-        let socket = socket.map_err(NetlinkError::Open)?;
-        // SAFETY: the socket owns its descriptor, always reports the same one, and moves into the registration.
-        let registered = unsafe { AsyncFd::register(socket) };
-        Ok(Self { socket: registered.map_err(|e| NetlinkError::Open(e.into()))? })
+    /// Watches everything that a [`Change`] can be. Must be called on a tokio runtime.
+    pub fn open_router() -> Result<Self, NetlinkError> {
+        Ok(Self {
+            routes: registered(subscribed(NETLINK_ROUTE, ROUTER))?,
+            filters: Some(registered(subscribed(NETLINK_NETFILTER, FILTER))?),
+        })
     }
 
     /// Waits for a change and returns all that have happened since the last call; after an overrun that is everything.
     pub async fn changed(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
-        let mut changes = BTreeSet::new();
-        while changes.is_empty() {
-            let mut guard = self.socket.readable().await.map_err(NetlinkError::Open)?;
-            loop {
-                match guard.try_io(|socket| socket.get_ref().recv_from_full()) {
-                    Err(_would_block) => break,
-                    Ok(Ok((bytes, _))) => changes.extend(kinds(&bytes).filter_map(Change::of)),
-                    Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => changes.extend(Change::ALL),
-                    Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Ok(Err(source)) => return Err(NetlinkError::Refused { what: "watch changes".to_owned(), source }),
-                }
+        let filters = async {
+            match &self.filters {
+                Some(socket) => received(socket, |_| Some(Change::Filter), &[Change::Filter]).await,
+                None => std::future::pending().await,
             }
+        };
+        const ALL: [Change; 5] = [Change::Link, Change::Address, Change::Route, Change::Rule, Change::Parameter];
+        tokio::select! {
+            changes = received(&self.routes, Change::of, &ALL) => changes,
+            changes = filters => changes,
         }
-        Ok(changes)
     }
 }
 
-fn subscribed() -> io::Result<Socket> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
+/// Waits until messages are received and returns what they are about; `all` if some were lost.
+async fn received(
+    socket: &AsyncFd<Socket>,
+    of: impl Fn(u16) -> Option<Change>,
+    all: &[Change],
+) -> Result<BTreeSet<Change>, NetlinkError> {
+    let mut changes = BTreeSet::new();
+    while changes.is_empty() {
+        let mut guard = socket.readable().await.map_err(NetlinkError::Open)?;
+        loop {
+            match guard.try_io(|socket| socket.get_ref().recv_from_full()) {
+                Err(_would_block) => break,
+                Ok(Ok((bytes, _))) => changes.extend(kinds(&bytes).filter_map(&of)),
+                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => changes.extend(all),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(source)) => return Err(NetlinkError::Refused { what: "watch changes".to_owned(), source }),
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn registered(socket: io::Result<Socket>) -> Result<AsyncFd<Socket>, NetlinkError> {
+    let socket = socket.map_err(NetlinkError::Open)?;
+    // SAFETY: the socket owns its descriptor, always reports the same one, and moves into the registration.
+    let registered = unsafe { AsyncFd::register(socket) };
+    registered.map_err(|e| NetlinkError::Open(e.into()))
+}
+
+fn subscribed(protocol: isize, groups: u32) -> io::Result<Socket> {
+    let mut socket = Socket::new(protocol)?;
     socket.set_non_blocking(true)?;
-    let groups = Change::ALL.iter().fold(0, |groups, change| groups | change.group());
     socket.bind(&SocketAddr::new(0, groups))?;
     Ok(socket)
 }

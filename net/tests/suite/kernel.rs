@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dz_net::filter::Filter;
 use dz_net::kernel::{
     Added, AddrInfo, Change, Deleted, FwMark, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RTPROT_STATIC,
     RouteInfo, RouteKind, RuleAction, RuleInfo, Scope, Watch, sysctl,
@@ -224,6 +225,20 @@ fn changes_of_others_are_noticed() {
         }
         assert_eq!(seen, BTreeSet::from([Change::Link, Change::Address, Change::Route, Change::Rule]));
         netlink.delete_link(index).await.unwrap();
+        while !watch.changed().await.unwrap().contains(&Change::Link) {}
+    });
+}
+
+#[test]
+fn a_router_is_told_of_its_parameters_and_filter_too() {
+    sandbox::run_async(|| async {
+        let mut watch = Watch::open_router().unwrap();
+        sysctl::write("net/ipv4/ip_forward", "1").unwrap();
+        while !watch.changed().await.unwrap().contains(&Change::Parameter) {}
+        Filter::open().unwrap();
+        while !watch.changed().await.unwrap().contains(&Change::Filter) {}
+        let netlink = Netlink::open().unwrap();
+        stub(&netlink, "br0").await;
         while !watch.changed().await.unwrap().contains(&Change::Link) {}
     });
 }
