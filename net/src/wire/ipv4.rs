@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::checksum::{Sum, checksum};
+use super::checksum::{Sum, checksum, updated};
 
 /// Length of a header without options, in bytes.
 pub const HEADER_LEN: usize = 20;
@@ -192,11 +192,9 @@ pub fn set_ecn(packet: &mut [u8], ecn: u8) {
     mend_checksum(packet, old, new);
 }
 
-/// Equation 3 of RFC 1624: HC' = ~(~HC + ~m + m').
 fn mend_checksum(packet: &mut [u8], old: u16, new: u16) {
     let checksum = u16::from_be_bytes([packet[10], packet[11]]);
-    let sum = Sum::new().word(!checksum).word(!old).word(new);
-    packet[10..12].copy_from_slice(&sum.finish().to_be_bytes());
+    packet[10..12].copy_from_slice(&updated(checksum, old, new).to_be_bytes());
 }
 
 #[cfg(test)]

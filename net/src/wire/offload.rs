@@ -12,11 +12,16 @@ use super::ipv4::Header;
 /// Length of a virtio header, in bytes.
 pub const VIRTIO_HEADER_LEN: usize = 10;
 
-pub(super) const NEEDS_CHECKSUM: u8 = 1;
-const GSO_NONE: u8 = 0;
-pub(super) const GSO_TCP4: u8 = 1;
+/// In [`VirtioHeader::flags`]: the transport checksum is to be completed.
+pub const NEEDS_CHECKSUM: u8 = 1;
+/// [`VirtioHeader::gso_type`] of a packet as it is.
+pub const GSO_NONE: u8 = 0;
+/// Of joined TCP segments over IPv4.
+pub const GSO_TCP4: u8 = 1;
+/// Of joined UDP datagrams.
+pub const GSO_UDP_L4: u8 = 5;
 /// Set in addition if the stream uses ECN.
-const GSO_ECN: u8 = 0x80;
+pub const GSO_ECN: u8 = 0x80;
 
 pub(super) const TCP: u8 = 6;
 pub(super) const TCP_MIN_HEADER: usize = 20;
@@ -29,9 +34,9 @@ const CWR: u8 = 0x80;
 /// `struct virtio_net_hdr`: what is still to be done to the packet behind it. Offsets are from the packet's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VirtioHeader {
-    /// Bit 0: the checksum at `checksum_start + checksum_offset` holds the pseudo header's sum only.
+    /// With [`NEEDS_CHECKSUM`] the checksum at `checksum_start + checksum_offset` holds the pseudo header's sum only.
     pub flags: u8,
-    /// 0 for a packet as it is, 1 for joined TCP segments.
+    /// One of the `GSO_` values.
     pub gso_type: u8,
     /// Length of the headers that each segment repeats, in bytes; a hint.
     pub header_length: u16,

@@ -1,7 +1,6 @@
 //! A packet on its way through the fabric: raw IPv4 bytes, and what the sending kernel left for the hardware to
 //! do. The fabric is that hardware.
 
-pub(crate) mod checksum;
 pub(crate) mod fragment;
 pub(crate) mod icmp;
 pub(crate) mod ipv4;
@@ -9,6 +8,7 @@ pub(crate) mod merge;
 pub(crate) mod segment;
 pub(crate) mod vnet;
 
+use dz_net::wire::checksum::Sum;
 use ipv4::Ipv4;
 
 /// A packet, or one large segment that stands for several.
@@ -87,7 +87,7 @@ impl Packet {
         if at + 2 > self.bytes.len() {
             return;
         }
-        let sum = checksum::finish(checksum::sum(&self.bytes[start..], 0));
+        let sum = Sum::new().bytes(&self.bytes[start..]).finish();
         // RFC 768: a UDP checksum of zero would mean that there is none.
         let udp = self.bytes.get(9) == Some(&ipv4::UDP);
         let sum = if sum == 0 && udp { 0xffff } else { sum };

@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::checksum;
+use dz_net::wire::checksum::checksum;
+
 use super::ipv4::{self, HEADER_LEN, Ipv4};
 
 /// What a router tells a sender.
@@ -55,7 +56,7 @@ pub(crate) fn error(kind: IcmpError, router: Ipv4Addr, about: &[u8], ip: &Ipv4) 
     bytes[20..22].copy_from_slice(&kind_code);
     bytes[24..28].copy_from_slice(&rest.to_be_bytes());
     bytes.extend_from_slice(quoted);
-    let sum = checksum::finish(checksum::sum(&bytes[HEADER_LEN..], 0));
+    let sum = checksum(&bytes[HEADER_LEN..]);
     bytes[22..24].copy_from_slice(&sum.to_be_bytes());
     Some(bytes)
 }
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!(message[20..22], [3, 4]);
         assert_eq!(message[24..28], [0, 0, 0x05, 0x78]);
         assert_eq!(message[28..], bytes[..548]);
-        assert_eq!(checksum::finish(checksum::sum(&message[20..], 0)), 0);
+        assert_eq!(checksum(&message[20..]), 0);
     }
 
     #[test]

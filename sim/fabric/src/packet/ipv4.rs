@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::checksum;
+use dz_net::wire::checksum::{self, Sum};
 
 pub(crate) const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
@@ -63,7 +63,7 @@ impl Ipv4 {
         if header_len > usize::from(total_len) || usize::from(total_len) > bytes.len() {
             return Err(NotIpv4::Truncated);
         }
-        if checksum::fold(checksum::sum(&bytes[..header_len], 0)) != 0xffff {
+        if Sum::new().bytes(&bytes[..header_len]).folded() != 0xffff {
             return Err(NotIpv4::Checksum);
         }
         let fragment = word(bytes, 6);
@@ -104,14 +104,14 @@ pub(crate) fn address(bytes: &[u8], at: usize) -> Ipv4Addr {
 pub(crate) fn decrement_ttl(bytes: &mut [u8]) {
     let old = word(bytes, 8);
     bytes[8] -= 1;
-    let sum = checksum::update(word(bytes, 10), old, word(bytes, 8));
+    let sum = checksum::updated(word(bytes, 10), old, word(bytes, 8));
     bytes[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
 /// Computes the header checksum anew.
 pub(crate) fn seal(header: &mut [u8]) {
     header[10..12].fill(0);
-    let sum = checksum::finish(checksum::sum(header, 0));
+    let sum = checksum::checksum(header);
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 

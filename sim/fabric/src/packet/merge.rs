@@ -2,8 +2,10 @@
 //! the receiving kernel hardly more than one of them. Only packets whose checksum the fabric was trusted with are
 //! joined, so that a wrong one stays wrong.
 
+use dz_net::wire::checksum::Sum;
+
 use super::ipv4;
-use super::{Packet, PartialChecksum, Segments, Transport, checksum};
+use super::{Packet, PartialChecksum, Segments, Transport};
 
 const PSH: u8 = 0x08;
 const ACK: u8 = 0x10;
@@ -80,9 +82,8 @@ fn seal(bytes: &mut [u8], ip_len: usize) {
     bytes[2..4].copy_from_slice(&total.to_be_bytes());
     ipv4::seal(&mut bytes[..ip_len]);
     let (source, destination) = (ipv4::address(bytes, 12), ipv4::address(bytes, 16));
-    let length = u32::from(total) - ip_len as u32;
-    let pseudo = checksum::pseudo_header(source.to_bits(), destination.to_bits(), ipv4::TCP, length);
-    bytes[ip_len + 16..ip_len + 18].copy_from_slice(&checksum::fold(pseudo).to_be_bytes());
+    let pseudo = Sum::new().pseudo_header(source, destination, ipv4::TCP, total - ip_len as u16);
+    bytes[ip_len + 16..ip_len + 18].copy_from_slice(&pseudo.folded().to_be_bytes());
 }
 
 #[cfg(test)]

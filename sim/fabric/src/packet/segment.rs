@@ -1,7 +1,9 @@
 //! Cutting the large segments that a kernel leaves to the device into the packets they stand for.
 
+use dz_net::wire::checksum::Sum;
+
 use super::ipv4::{self, Ipv4};
-use super::{Offload, Packet, Transport, checksum};
+use super::{Offload, Packet, Transport};
 
 const TCP_FIN: u8 = 0x01;
 const TCP_PSH: u8 = 0x08;
@@ -72,12 +74,11 @@ fn tcp_header(header: &mut [u8], i: usize, last: bool, size: usize) {
 fn seal_transport(transport: &mut [u8], ip: &Ipv4, partial: bool) {
     let at = if ip.protocol == ipv4::TCP { 16 } else { 6 };
     transport[at..at + 2].fill(0);
-    let (source, destination) = (ip.source.to_bits(), ip.destination.to_bits());
-    let pseudo = checksum::pseudo_header(source, destination, ip.protocol, transport.len() as u32);
+    let pseudo = Sum::new().pseudo_header(ip.source, ip.destination, ip.protocol, transport.len() as u16);
     let sum = if partial {
-        checksum::fold(pseudo)
+        pseudo.folded()
     } else {
-        match checksum::finish(checksum::sum(transport, pseudo)) {
+        match pseudo.bytes(transport).finish() {
             // RFC 768: zero would mean that there is none.
             0 if ip.protocol == ipv4::UDP => 0xffff,
             sum => sum,
@@ -108,9 +109,8 @@ mod tests {
     fn transport_sum(packet: &Packet) -> u16 {
         let ip = Ipv4::parse(&packet.bytes).unwrap();
         let transport = &packet.bytes[ip.header_len..];
-        let (from, to) = (ip.source.to_bits(), ip.destination.to_bits());
-        let pseudo = checksum::pseudo_header(from, to, ip.protocol, transport.len() as u32);
-        checksum::finish(checksum::sum(transport, pseudo))
+        let pseudo = Sum::new().pseudo_header(ip.source, ip.destination, ip.protocol, transport.len() as u16);
+        pseudo.bytes(transport).finish()
     }
 
     #[test]
@@ -157,8 +157,8 @@ mod tests {
         whole.offload.segments = None;
         let ip = Ipv4::parse(&whole.bytes).unwrap();
         // What the kernel leaves in the field: the folded sum of the pseudo header.
-        let pseudo = checksum::pseudo_header(ip.source.to_bits(), ip.destination.to_bits(), ipv4::TCP, 120);
-        whole.bytes[36..38].copy_from_slice(&checksum::fold(pseudo).to_be_bytes());
+        let pseudo = Sum::new().pseudo_header(ip.source, ip.destination, ipv4::TCP, 120);
+        whole.bytes[36..38].copy_from_slice(&pseudo.folded().to_be_bytes());
         whole.complete_checksum();
         assert_eq!((transport_sum(&whole), whole.offload), (0, Offload::default()));
     }

@@ -1,20 +1,11 @@
-//! The header that a TUN with `IFF_VNET_HDR` puts before each packet: `struct virtio_net_hdr` of
-//! `linux/virtio_net.h`, in the machine's byte order.
-//!
-//! ```text
-//! | flags: u8 | gso_type: u8 | hdr_len: u16 | gso_size: u16 | csum_start: u16 | csum_offset: u16 |
-//! ```
+//! What the header that a TUN with `IFF_VNET_HDR` puts before each packet says, in the fabric's terms.
+
+use dz_net::wire::offload::{GSO_ECN, GSO_NONE, GSO_TCP4, GSO_UDP_L4, NEEDS_CHECKSUM, VIRTIO_HEADER_LEN, VirtioHeader};
 
 use super::{Offload, PartialChecksum, Segments, Transport};
 
 /// Bytes of the header.
-pub(crate) const LEN: usize = 10;
-
-const NEEDS_CSUM: u8 = 1;
-const GSO_NONE: u8 = 0;
-const GSO_TCPV4: u8 = 1;
-const GSO_UDP_L4: u8 = 5;
-const GSO_ECN: u8 = 0x80;
+pub(crate) const LEN: usize = VIRTIO_HEADER_LEN;
 
 /// A kind of segment that the fabric never offered to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,34 +13,35 @@ pub(crate) struct UnknownGso(pub(crate) u8);
 
 /// Reads a header.
 pub(crate) fn decode(header: &[u8; LEN]) -> Result<Offload, UnknownGso> {
-    let word = |at: usize| u16::from_ne_bytes([header[at], header[at + 1]]);
-    let checksum = (header[0] & NEEDS_CSUM != 0).then(|| PartialChecksum { start: word(6), offset: word(8) });
-    let transport = match header[1] & !GSO_ECN {
+    let header = VirtioHeader::decode(header);
+    let partial = PartialChecksum { start: header.checksum_start, offset: header.checksum_offset };
+    let checksum = (header.flags & NEEDS_CHECKSUM != 0).then_some(partial);
+    let transport = match header.gso_type & !GSO_ECN {
         GSO_NONE => None,
-        GSO_TCPV4 => Some(Transport::Tcp { ecn: header[1] & GSO_ECN != 0 }),
+        GSO_TCP4 => Some(Transport::Tcp { ecn: header.gso_type & GSO_ECN != 0 }),
         GSO_UDP_L4 => Some(Transport::Udp),
-        _ => return Err(UnknownGso(header[1])),
+        _ => return Err(UnknownGso(header.gso_type)),
     };
-    Ok(Offload { checksum, segments: transport.map(|transport| Segments { transport, size: word(4) }) })
+    Ok(Offload { checksum, segments: transport.map(|transport| Segments { transport, size: header.gso_size }) })
 }
 
 /// Writes a header for a packet whose IP and transport headers have `headers_len` bytes.
 pub(crate) fn encode(offload: &Offload, headers_len: usize) -> [u8; LEN] {
-    let mut header = [0; LEN];
+    let mut header = VirtioHeader::default();
     if let Some(partial) = offload.checksum {
-        header[0] = NEEDS_CSUM;
-        header[6..8].copy_from_slice(&partial.start.to_ne_bytes());
-        header[8..10].copy_from_slice(&partial.offset.to_ne_bytes());
+        header.flags = NEEDS_CHECKSUM;
+        header.checksum_start = partial.start;
+        header.checksum_offset = partial.offset;
     }
     if let Some(segments) = offload.segments {
-        header[1] = match segments.transport {
-            Transport::Tcp { ecn } => GSO_TCPV4 | if ecn { GSO_ECN } else { 0 },
+        header.gso_type = match segments.transport {
+            Transport::Tcp { ecn } => GSO_TCP4 | if ecn { GSO_ECN } else { 0 },
             Transport::Udp => GSO_UDP_L4,
         };
-        header[2..4].copy_from_slice(&(headers_len as u16).to_ne_bytes());
-        header[4..6].copy_from_slice(&segments.size.to_ne_bytes());
+        header.header_length = headers_len as u16;
+        header.gso_size = segments.size;
     }
-    header
+    header.encode()
 }
 
 #[cfg(test)]
