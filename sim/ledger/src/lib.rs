@@ -4,7 +4,7 @@
 //! bound, one pair for each node; [`Ledger::faults`] says what goes wrong between one of them and the ledger. Every
 //! transaction that lands is a slot of its own, so a slot is a revision of the chain.
 //!
-//! What differs from a validator, and why, is in docs/decisions/0040 to 0045:
+//! What differs from a validator, and why, is in docs/decisions/0040 to 0046:
 //! - a slot comes with a transaction and not with time, and everything that landed is final at once;
 //! - a blockhash is valid for as long as the history reaches (65,536 slots), unless the configuration says less;
 //! - a program subscription tells of closed accounts, unless the configuration says not;

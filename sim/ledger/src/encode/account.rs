@@ -1,9 +1,12 @@
 //! An account in the encodings that clients ask for, and the filters over accounts.
 
+use std::io;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use solana_account::Account;
 use solana_account_decoder_client_types::{UiAccount, UiAccountData, UiAccountEncoding, UiDataSliceConfig};
 use solana_rpc_client_api::filter::RpcFilterType;
+use zstd::bulk::Compressor;
 
 /// Base58 takes quadratic time, so a validator writes no more than this many bytes with it.
 pub(crate) const MAX_BASE58_BYTES: usize = 128;
@@ -19,37 +22,63 @@ pub(crate) enum EncodeError {
     Compression,
 }
 
-/// `jsonParsed` is written as base64, as a validator does for every program that it has no parser for.
+/// Writes accounts, all in one way.
+pub(crate) struct Encoder {
+    encoding: UiAccountEncoding,
+    slice: Option<UiDataSliceConfig>,
+    /// Made with the first account that needs it, and then used for all: to make it costs more than an account does.
+    compressor: Option<Compressor<'static>>,
+}
+
+impl Encoder {
+    pub(crate) fn new(encoding: UiAccountEncoding, slice: Option<UiDataSliceConfig>) -> Self {
+        Self { encoding, slice, compressor: None }
+    }
+
+    /// `jsonParsed` is written as base64, as a validator does for every program that it has no parser for.
+    pub(crate) fn encode(&mut self, account: &Account) -> Result<UiAccount, EncodeError> {
+        let data = sliced(&account.data, self.slice);
+        let base58 = || match data.len() > MAX_BASE58_BYTES {
+            true => Err(EncodeError::TooLongForBase58),
+            false => Ok(bs58::encode(data).into_string()),
+        };
+        let data = match self.encoding {
+            UiAccountEncoding::Binary => UiAccountData::LegacyBinary(base58()?),
+            UiAccountEncoding::Base58 => UiAccountData::Binary(base58()?, self.encoding),
+            UiAccountEncoding::Base64 | UiAccountEncoding::JsonParsed => {
+                UiAccountData::Binary(BASE64_STANDARD.encode(data), UiAccountEncoding::Base64)
+            }
+            UiAccountEncoding::Base64Zstd => {
+                let compressed = self.compressed(data).map_err(|_| EncodeError::Compression)?;
+                UiAccountData::Binary(BASE64_STANDARD.encode(compressed), self.encoding)
+            }
+        };
+        Ok(UiAccount {
+            lamports: account.lamports,
+            data,
+            owner: account.owner.to_string(),
+            executable: account.executable,
+            rent_epoch: account.rent_epoch,
+            space: Some(account.data.len() as u64),
+        })
+    }
+
+    fn compressed(&mut self, data: &[u8]) -> io::Result<Vec<u8>> {
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            none => none.insert(Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?),
+        };
+        compressor.compress(data)
+    }
+}
+
+/// One account alone.
 pub(crate) fn encode(
     account: &Account,
     encoding: UiAccountEncoding,
     slice: Option<UiDataSliceConfig>,
 ) -> Result<UiAccount, EncodeError> {
-    let data = sliced(&account.data, slice);
-    let base58 = || match data.len() > MAX_BASE58_BYTES {
-        true => Err(EncodeError::TooLongForBase58),
-        false => Ok(bs58::encode(data).into_string()),
-    };
-    let data = match encoding {
-        UiAccountEncoding::Binary => UiAccountData::LegacyBinary(base58()?),
-        UiAccountEncoding::Base58 => UiAccountData::Binary(base58()?, encoding),
-        UiAccountEncoding::Base64 | UiAccountEncoding::JsonParsed => {
-            UiAccountData::Binary(BASE64_STANDARD.encode(data), UiAccountEncoding::Base64)
-        }
-        UiAccountEncoding::Base64Zstd => {
-            // Told the length in advance, it takes tables that fit; those of a stream cost more than the account.
-            let compressed = zstd::bulk::compress(data, 0).map_err(|_| EncodeError::Compression)?;
-            UiAccountData::Binary(BASE64_STANDARD.encode(compressed), encoding)
-        }
-    };
-    Ok(UiAccount {
-        lamports: account.lamports,
-        data,
-        owner: account.owner.to_string(),
-        executable: account.executable,
-        rent_epoch: account.rent_epoch,
-        space: Some(account.data.len() as u64),
-    })
+    Encoder::new(encoding, slice).encode(account)
 }
 
 fn sliced(data: &[u8], slice: Option<UiDataSliceConfig>) -> &[u8] {

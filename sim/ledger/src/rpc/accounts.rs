@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     chain::read,
-    encode::account::{EncodeError, encode, passes},
+    encode::account::{EncodeError, Encoder, encode, passes},
 };
 
 /// A program account read from outside, checked and ready to be matched.
@@ -62,9 +62,10 @@ pub(super) async fn multiple_accounts(context: &Context<'_>, mut params: Params)
     let encoding = config.encoding.unwrap_or(UiAccountEncoding::Base64);
     let addresses: Vec<_> = addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
     let accounts = context.core.accounts(&addresses, context.slot).await?;
+    let mut encoder = Encoder::new(encoding, config.data_slice);
     let encoded: Vec<Option<UiAccount>> = accounts
         .into_iter()
-        .map(|account| account.map(|account| encode(&account, encoding, config.data_slice)).transpose())
+        .map(|account| account.map(|account| encoder.encode(&account)).transpose())
         .collect::<Result<_, EncodeError>>()?;
     context.respond(encoded)
 }
@@ -84,9 +85,10 @@ pub(super) async fn program_accounts(context: &Context<'_>, mut params: Params) 
     // Thousands of accounts take a while to write; the other requests go on meanwhile.
     let write_all = move || -> MethodResult {
         let passing = accounts.into_iter().filter(|(_, account)| passes(account, &filters));
+        let mut encoder = Encoder::new(encoding, slice);
         let encoded = passing
             .map(|(address, account)| {
-                Ok(RpcKeyedAccount { pubkey: address.to_string(), account: encode(&account, encoding, slice)? })
+                Ok(RpcKeyedAccount { pubkey: address.to_string(), account: encoder.encode(&account)? })
             })
             .collect::<Result<Vec<_>, EncodeError>>()?;
         match slot {

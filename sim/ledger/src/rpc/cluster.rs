@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 use serde_json::json as value;
 use solana_clock::Slot;
 use solana_rpc_client_api::{
-    config::{RpcContextConfig, RpcLeaderScheduleConfigWrapper},
+    config::{RpcBlockProductionConfig, RpcContextConfig, RpcLeaderScheduleConfigWrapper},
     request::MAX_GET_SLOT_LEADERS,
     response::RpcVoteAccountStatus,
 };
 use solana_signer::Signer;
 use solana_version::Version;
 
-use super::{Context, MethodResult, error::RpcError, json, params::Params};
+use super::{
+    Context, MethodResult,
+    error::RpcError,
+    json,
+    params::{Params, address},
+};
 use crate::{chain::read, keys::keypair};
 
 pub(super) fn version() -> MethodResult {
@@ -91,6 +96,34 @@ pub(super) fn leader_schedule(context: &Context<'_>, mut params: Params) -> Meth
     let asked = identity.is_none_or(|identity| identity == leader);
     let schedule: BTreeMap<String, Vec<u64>> = [(leader, (0..slots).collect())].into_iter().filter(|_| asked).collect();
     json(&schedule)
+}
+
+/// The validator leads every slot and skips none.
+pub(super) fn block_production(context: &Context<'_>, mut params: Params) -> MethodResult {
+    params.at_most(1)?;
+    let config: RpcBlockProductionConfig = params.optional(0, "config")?.unwrap_or_default();
+    let identity = config.identity.as_deref().map(address).transpose()?;
+    let (first_slot, last_slot) = match config.range {
+        None => {
+            let epochs = &read(&context.core.replica).epochs;
+            (epochs.get_first_slot_in_epoch(epochs.get_epoch(context.slot)), context.slot)
+        }
+        Some(range) => (range.first_slot, range.last_slot.unwrap_or(context.slot)),
+    };
+    if last_slot < first_slot {
+        let message = format!("lastSlot, {last_slot}, cannot be less than firstSlot, {first_slot}");
+        return Err(RpcError::invalid_params(message).into());
+    }
+    if last_slot > context.slot {
+        let message = format!("lastSlot, {last_slot}, is too large; max {}", context.slot);
+        return Err(RpcError::invalid_params(message).into());
+    }
+    let slots = last_slot - first_slot + 1;
+    let validator = validator(context);
+    let is_asked_for = identity.is_none_or(|identity| identity.to_string() == validator);
+    let by_identity: BTreeMap<String, (u64, u64)> =
+        is_asked_for.then_some((validator, (slots, slots))).into_iter().collect();
+    context.respond(value!({ "byIdentity": by_identity, "range": { "firstSlot": first_slot, "lastSlot": last_slot } }))
 }
 
 pub(super) fn slot_leader(context: &Context<'_>, mut params: Params) -> MethodResult {

@@ -232,6 +232,9 @@ async fn call_method(context: &Context<'_>, method: &str, params: Params) -> Met
         "getRecentPrioritizationFees" => blocks::prioritization_fees(context, params),
         "getTransactionCount" => blocks::transaction_count(context, params),
 
+        // Votes are counted here as they were before there were certificates.
+        "getAgGenesisCert" => json(&()),
+        "getBlockProduction" => cluster::block_production(context, params),
         "getClusterNodes" => cluster::nodes(context),
         "getEpochInfo" => cluster::epoch_info(context, params),
         "getEpochSchedule" => cluster::epoch_schedule(context),

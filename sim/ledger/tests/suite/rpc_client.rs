@@ -500,6 +500,24 @@ async fn the_cluster_is_one_validator() {
     let leaders = rpc.get_leader_schedule(None).await.unwrap().unwrap();
     assert_eq!(leaders[&identity.to_string()].len() as u64, epoch.slots_in_epoch);
     assert_eq!(rpc.get_leader_schedule(Some(u64::MAX)).await.unwrap(), None);
+    assert!(rpc.get_ag_genesis_cert().await.unwrap().is_none());
+    let production = rpc.get_block_production().await.unwrap().value;
+    assert_eq!(production.by_identity.into_iter().collect::<Vec<_>>(), [(identity.to_string(), (2, 2))]);
+    assert_eq!((production.range.first_slot, production.range.last_slot), (0, 1));
+    for (config, expected) in [
+        (json!({"identity": stage.payer.pubkey().to_string()}), json!({})),
+        (json!({"range": {"firstSlot": 1, "lastSlot": 1}}), json!({identity.to_string(): [1, 1]})),
+    ] {
+        let answer = call(&stage.http, "getBlockProduction", json!([config])).await;
+        assert_eq!(answer["result"]["value"]["byIdentity"], expected, "{config}");
+    }
+    for (range, message) in [
+        (json!({"firstSlot": 2, "lastSlot": 1}), "lastSlot, 1, cannot be less than firstSlot, 2"),
+        (json!({"firstSlot": 1, "lastSlot": 2}), "lastSlot, 2, is too large; max 1"),
+    ] {
+        let answer = call(&stage.http, "getBlockProduction", json!([{"range": range}])).await;
+        assert_eq!(answer["error"], json!({"code": -32602, "message": message}));
+    }
     assert!(rpc.get_highest_snapshot_slot().await.unwrap_err().to_string().contains("No snapshot"));
     assert_eq!(rpc.commitment().commitment, CommitmentLevel::Confirmed);
 }
