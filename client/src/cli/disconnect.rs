@@ -6,7 +6,7 @@ use std::{
 };
 
 use dz_sdk::{
-    LedgerError, build,
+    LedgerError, NetworkView, build,
     program::{
         error::ServiceabilityError,
         state::{User, UserStatus},
@@ -97,12 +97,12 @@ pub async fn run(
         }
     }
     if wait && !own.is_empty() {
-        let gone_at = waiting
-            .for_chain(ledger, since, "the tunnels to be released", ACTIVATOR, |now| {
-                let gone = |key: &Pubkey| now.user(key).is_none_or(|user| user.status == UserStatus::Banned);
-                own.iter().all(|(key, _)| gone(key)).then(|| now.slot())
-            })
-            .await?;
+        let all_gone = |now: &NetworkView| {
+            let gone = |key: &Pubkey| now.user(key).is_none_or(|user| user.status == UserStatus::Banned);
+            own.iter().all(|(key, _)| gone(key)).then(|| now.slot())
+        };
+        let step = "the tunnels to be released";
+        let gone_at = waiting.for_certain(ledger, since, step, ACTIVATOR, all_gone, |_| true).await?;
         waiting
             .for_daemon(daemon, "the tunnels to be removed", "see the log of doublezerod", |status| {
                 let held = |user: &User| status.services.iter().any(|service| service.tunnel_dst == user.endpoint_ip);

@@ -179,7 +179,9 @@ impl<'a> Waiting<'a> {
         hint: &str,
         wait: impl Future<Output = Result<T, CommandError>>,
     ) -> Result<T, CommandError> {
-        timeout_at(self.started + self.limit, wait).await.unwrap_or_else(|_| {
+        // Beyond what a clock can show there is no deadline.
+        let Some(deadline) = self.started.checked_add(self.limit) else { return wait.await };
+        timeout_at(deadline, wait).await.unwrap_or_else(|_| {
             Err(CommandError::TimedOut { step: step.to_owned(), waited: self.limit, hint: hint.to_owned() })
         })
     }

@@ -123,7 +123,7 @@ pub fn choose(view: &NetworkView, measured: &[Measured], request: &Request) -> R
     let (same, other): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| home.devices.contains(&candidate.choice.device));
     // An explicit device has left only its own candidates, so the tolerance does not apply to it.
-    let limit = home.median.filter(|_| request.device.is_none()).map(|median| median + request.tolerance);
+    let limit = home.median.filter(|_| request.device.is_none()).map(|median| median.saturating_add(request.tolerance));
     let (near, far): (Vec<_>, Vec<_>) =
         other.into_iter().partition(|candidate| limit.is_none_or(|limit| candidate.choice.median <= limit));
     best(&same, request.tie).or_else(|| best(&near, request.tie)).ok_or_else(|| {
@@ -171,7 +171,7 @@ fn best(candidates: &[Candidate], tie: Duration) -> Option<Choice> {
     let fastest = candidates.iter().map(|candidate| candidate.choice.median).min()?;
     candidates
         .iter()
-        .filter(|candidate| candidate.choice.median <= fastest + tie)
+        .filter(|candidate| candidate.choice.median <= fastest.saturating_add(tie))
         .min_by_key(|candidate| (candidate.tunnels, candidate.choice.endpoint))
         .map(|candidate| candidate.choice)
 }

@@ -178,6 +178,34 @@ fn two_connects_at_once_that_want_the_same_share_one_tunnel() {
 }
 
 #[test]
+fn of_several_tunnels_the_one_that_has_the_roles_is_taken() {
+    sandbox::run_async(|| async {
+        let world = World::new(&[NYC1]).await;
+        world.does("connect multicast --subscribe mg01").await;
+        world.does("connect multicast --subscribe mg02 --another").await;
+        let before = world.chain.view().await;
+        for (group, endpoint) in [("mg01", E0), ("mg02", E1)] {
+            let out = world.does(&format!("connect multicast --subscribe {group} --json")).await;
+            let tunnel: serde_json::Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(tunnel["tunnel_dst"], endpoint.to_string());
+        }
+        assert_eq!(world.chain.view().await, before);
+    });
+}
+
+#[test]
+fn times_beyond_all_clocks_are_no_limits() {
+    sandbox::run_async(|| async {
+        let world = World::new(&[NYC1]).await;
+        let ever = "500000000000y";
+        world.does(&format!("--timeout {ever} connect ibrl --tie {ever} --tolerance {ever}")).await;
+        let command = format!("--timeout {ever} connect multicast --subscribe mg01 --tie {ever} --tolerance {ever}");
+        world.does(&command).await;
+        assert_eq!(world.up().await, [unicast(E0), multicast(E1, CLIENT, &[], &["mg01"])]);
+    });
+}
+
+#[test]
 fn two_changes_of_roles_at_once_both_hold() {
     sandbox::run_async(|| async {
         let world = World::new(&[NYC1]).await;

@@ -64,14 +64,17 @@ impl Connect<'_> {
         if wish.another {
             return Ok(None);
         }
-        let found = users.into_iter().find(|(_, user)| {
+        let wanted = wish.wanted();
+        let fitting = users.into_iter().filter(|(_, user)| {
             matches!(user.status, UserStatus::Pending | UserStatus::Activated | UserStatus::Updating)
                 && user.user_type == wish.user_type
                 && user.tenant == wish.tenant
                 && wish.device.is_none_or(|device| device == user.device)
         });
+        // Of several, one that has the roles already is not changed for nothing.
+        let found = fitting.min_by_key(|(_, user)| (!roles::met(user, &wanted), user.endpoint_ip));
         let Some((key, user)) = found else { return Ok(None) };
-        self.client.check_roles(view, user, &wish.wanted())?;
+        self.client.check_roles(view, user, &wanted)?;
         Ok(Some(Seat { user: *key, endpoint: user.endpoint_ip, since: view.slot() }))
     }
 
@@ -140,10 +143,8 @@ impl Connect<'_> {
             return Ok(());
         }
         let step = "the earlier tunnel to be released";
-        self.client
-            .waiting
-            .for_chain(self.client.ledger, view.slot(), step, ACTIVATOR, |view| (!going(view)).then_some(()))
-            .await
+        let gone = |view: &NetworkView| (!going(view)).then_some(());
+        self.client.waiting.for_certain(self.client.ledger, view.slot(), step, ACTIVATOR, gone, |()| true).await
     }
 }
 
