@@ -104,9 +104,9 @@ impl Agent {
     async fn keep_up(mut self) -> anyhow::Result<()> {
         let (configs, mut config) = cell::channel(None);
         let (reports, report) = cell::channel(None);
-        let back = Arc::new(Notify::new());
-        let _fetching = AbortOnDrop(tokio::spawn(keep_fetching(self.controller.clone(), configs, back.clone())));
-        let _reporting = AbortOnDrop(tokio::spawn(keep_reporting(self.controller.clone(), report, back)));
+        let forgotten = Arc::new(Notify::new());
+        let _fetching = AbortOnDrop(tokio::spawn(keep_fetching(self.controller.clone(), configs, forgotten.clone())));
+        let _reporting = AbortOnDrop(tokio::spawn(keep_reporting(self.controller.clone(), report, forgotten)));
         // Something that keeps undoing what is applied is answered ever more slowly.
         let mut calm = Backoff::new(Duration::from_millis(20), Duration::from_secs(5), rand::random());
         let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30), rand::random());
@@ -204,7 +204,7 @@ async fn after(time: Option<Duration>) {
 async fn keep_fetching(
     controller: Arc<Controller>,
     configs: cell::Sender<Option<Arc<ConfigAnswer>>>,
-    back: Arc<Notify>,
+    forgotten: Arc<Notify>,
 ) {
     let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2), rand::random());
     let mut away = false;
@@ -215,7 +215,6 @@ async fn keep_fetching(
                 backoff.reset();
                 if std::mem::take(&mut away) {
                     tracing::info!("controller is back");
-                    back.notify_one();
                 }
                 if let Some(answer) = answer {
                     known = Some(answer.hash);
@@ -226,6 +225,8 @@ async fn keep_fetching(
             Err(error) => {
                 if !std::mem::replace(&mut away, true) {
                     tracing::warn!(%error, "no config from the controller, keeping what there is");
+                    // One that comes back waits for what devices have to say before it gives them another config.
+                    forgotten.notify_one();
                 }
                 tokio::time::sleep(backoff.next_wait()).await;
             }
@@ -233,13 +234,18 @@ async fn keep_fetching(
     }
 }
 
-/// Delivers each report, and the last one again to a controller that was away: it may have forgotten.
-async fn keep_reporting(controller: Arc<Controller>, mut reports: cell::Receiver<Option<Report>>, back: Arc<Notify>) {
+/// Delivers each report, and the last one again to a controller that has gone away: it may come back as one that knows
+/// nothing.
+async fn keep_reporting(
+    controller: Arc<Controller>,
+    mut reports: cell::Receiver<Option<Report>>,
+    forgotten: Arc<Notify>,
+) {
     let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2), rand::random());
     loop {
         tokio::select! {
             changed = reports.changed() => if changed.is_err() { return },
-            () = back.notified() => {}
+            () = forgotten.notified() => {}
         }
         loop {
             let Some(report) = reports.borrow_and_update().clone() else { break };

@@ -49,6 +49,8 @@ pub struct Catalog {
     pub slot: u64,
     /// By address.
     pub devices: BTreeMap<Pubkey, Entry>,
+    /// What was reported as broken when it was made.
+    pub failed: FailedLinks,
 }
 
 /// A view that cannot be what the network is now.
@@ -78,7 +80,7 @@ impl Catalog {
             };
             (*key, Entry { code: device.code.clone(), rendered, error })
         });
-        Ok(Self { slot, devices: devices.collect() })
+        Ok(Self { slot, devices: devices.collect(), failed: failed.clone() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP interface: devices fetch their config, wait for the next and report; people and the oracle look.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -30,6 +30,10 @@ use crate::config::ConfigHash;
 /// The longest a fetch is held, so that a dead connection is noticed some time.
 const MAX_HOLD: Duration = Duration::from_secs(60);
 
+/// How long after its start a controller counts on devices to report that outlived the one before: somewhat more than they
+/// pause at most before they try again.
+const HEARING: Duration = Duration::from_secs(3);
+
 /// What all requests share.
 pub(super) struct Shared {
     pub(super) catalog: watch::Receiver<Option<Arc<Catalog>>>,
@@ -37,6 +41,60 @@ pub(super) struct Shared {
     /// The broken links in the reports.
     pub(super) failed_links: watch::Sender<FailedLinks>,
     pub(super) metrics: Arc<Metrics>,
+    /// Since when there is somebody to report to.
+    pub(super) started: Instant,
+    /// Devices that have been answered.
+    pub(super) answered: Mutex<BTreeSet<Pubkey>>,
+    /// Told of every report.
+    pub(super) heard: watch::Sender<()>,
+}
+
+impl Shared {
+    pub(super) fn new(catalog: watch::Receiver<Option<Arc<Catalog>>>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            catalog,
+            reports: Mutex::default(),
+            failed_links: watch::Sender::default(),
+            metrics,
+            started: Instant::now(),
+            answered: Mutex::default(),
+            heard: watch::Sender::default(),
+        }
+    }
+
+    /// Waits until the broken links are known again. A controller that has just started knows of none, and what it
+    /// renders leads over them, while a device that has a config already goes around them by it.
+    async fn hear_all(&self, deadline: Instant) {
+        let (mut catalogs, mut heard) = (self.catalog.clone(), self.heard.subscribe());
+        let heard_all = async {
+            loop {
+                heard.borrow_and_update();
+                let catalog = catalogs.borrow_and_update().clone();
+                if catalog.is_some_and(|catalog| self.has_heard_all(&catalog)) {
+                    return;
+                }
+                let go_on = tokio::select! {
+                    changed = catalogs.changed() => changed.is_ok(),
+                    changed = heard.changed() => changed.is_ok(),
+                };
+                if !go_on {
+                    return;
+                }
+            }
+        };
+        // Whoever is silent for that long is down, and the end of its links too.
+        let _ = tokio::time::timeout_at(deadline.min(self.started + HEARING), heard_all).await;
+    }
+
+    fn has_heard_all(&self, catalog: &Catalog) -> bool {
+        let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        catalog.devices.keys().all(|device| reports.contains_key(device))
+            && catalog.failed == *self.failed_links.borrow()
+    }
+
+    fn answered(&self) -> std::sync::MutexGuard<'_, BTreeSet<Pubkey>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
@@ -123,6 +181,9 @@ async fn config(
 ) -> Result<Response, Refusal> {
     let key = parse(&pubkey)?;
     let deadline = Instant::now() + Duration::from_secs(fetch.wait.unwrap_or(0)).min(MAX_HOLD);
+    if fetch.after.is_some() && !shared.answered().contains(&key) {
+        shared.hear_all(deadline).await;
+    }
     let mut catalogs = shared.catalog.clone();
     let result = loop {
         let found = find(catalogs.borrow_and_update().as_deref(), &key);
@@ -144,6 +205,7 @@ async fn config(
         Err(Refusal::NoView | Refusal::NotRendered { .. }) => Outcome::Unavailable,
     });
     let rendered = result?;
+    shared.answered().insert(key);
     let etag = [(ETAG, format!("\"{}\"", rendered.hash))];
     if Some(rendered.hash) == fetch.after {
         return Ok((StatusCode::NOT_MODIFIED, etag).into_response());
@@ -190,6 +252,7 @@ async fn report(
         *known = failed;
         changed
     });
+    shared.heard.send_replace(());
     Ok(StatusCode::NO_CONTENT)
 }
 

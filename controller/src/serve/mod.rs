@@ -10,9 +10,8 @@ mod listen;
 mod metrics;
 
 use std::{
-    collections::BTreeMap,
     net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -47,10 +46,9 @@ pub struct Args {
 /// Serves these views on these sockets until the views end, which they do only when the process ends.
 pub async fn serve(views: Views, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
-    let (failed_links, failures) = watch::channel(FailedLinks::new());
     let (catalogs, catalog) = watch::channel(None);
-    let shared =
-        Arc::new(Shared { catalog, reports: Mutex::new(BTreeMap::new()), failed_links, metrics: metrics.clone() });
+    let shared = Arc::new(Shared::new(catalog, metrics.clone()));
+    let failures = shared.failed_links.subscribe();
     let mut servers = tokio::task::JoinSet::new();
     for listener in listeners {
         let address = listener.local_addr().context("address of a listener")?;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     chain::{Chain, Kind, NewUser},
-    wire::get,
+    wire::{get, request},
 };
 
 struct Server {
@@ -99,6 +99,39 @@ async fn a_fetch_waits_for_another_config() {
     let second: ConfigAnswer = serde_json::from_str(&answer.1).unwrap();
     assert_eq!((answer.0, second.revision), (200, chain.view().slot()));
     assert_eq!(second.config.tunnels.keys().copied().collect::<Vec<_>>(), [500]);
+}
+
+#[tokio::test]
+async fn a_controller_that_starts_again_leads_nobody_over_a_broken_link() {
+    let mut chain = network();
+    chain.device("pit1", "9.0.0.2", &["45.33.100.9"]);
+    chain.link("east", ("nyc1", "Ethernet1"), ("pit1", "Ethernet1"), 5);
+    let kind = Kind::Own { tenant: None };
+    chain.user(NewUser { client: "9.1.0.1", device: "nyc1", endpoint: 0, id: 500, kind });
+    let broken = [("nyc1", r#"{"running":null,"failed_links":["east"]}"#), ("pit1", r#"{"running":null}"#)];
+    let path = |device: &str, what: &str| format!("/v1/devices/{}/{what}", chain.key(device));
+    let report = async |server: &Server| {
+        for (device, report) in broken {
+            let answer = request(server.port, "POST", &path(device, "report"), report).await.unwrap();
+            assert_eq!(answer, (204, String::new()));
+        }
+    };
+
+    let first = Server::start(Some(chain.view()));
+    let whole: ConfigAnswer = serde_json::from_str(&first.get(&path("pit1", "config?wait=30")).await.1).unwrap();
+    report(&first).await;
+    let after = format!("config?wait=30&after={}", whole.hash);
+    let around: ConfigAnswer = serde_json::from_str(&first.get(&path("pit1", &after)).await.1).unwrap();
+    assert_eq!((whole.config.transit.len(), around.config.transit.len()), (1, 0));
+
+    // What it gives to one that has a config waits for the reports, and then there is no other to give.
+    let second = Server::start(Some(chain.view()));
+    let after = path("pit1", &format!("config?wait=1&after={}", around.hash));
+    let (held, ()) = tokio::join!(second.get(&after), report(&second));
+    assert_eq!(held, (304, String::new()));
+    // Who has none is not kept waiting.
+    let third = Server::start(Some(chain.view()));
+    assert_eq!(third.get(&path("pit1", "config?wait=30")).await.0, 200);
 }
 
 #[tokio::test]

@@ -233,12 +233,21 @@ impl Controller {
     }
 }
 
-/// One HTTP request, without keeping the connection.
+/// A `GET`, without keeping the connection.
 pub(crate) async fn get(port: u16, path: &str) -> Result<(u16, String), String> {
+    request(port, "GET", path, "").await
+}
+
+/// One HTTP request with a body of JSON, without keeping the connection.
+pub(crate) async fn request(port: u16, method: &str, path: &str, body: &str) -> Result<(u16, String), String> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let ask = async {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: controller\r\nConnection: close\r\n\r\n");
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: controller\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
         stream.write_all(request.as_bytes()).await?;
         let mut text = String::new();
         stream.read_to_string(&mut text).await?;
