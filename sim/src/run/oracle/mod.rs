@@ -59,7 +59,7 @@ impl Oracle {
         let mut found = Vec::new();
         let Some(view) = world.view() else { return Ok(()) };
         chain::check(&view, &mut found);
-        self.wire.check(world, &view, &mut found);
+        self.wire.check(context, &view, &mut found);
         if !found.is_empty() {
             return Err(found);
         }

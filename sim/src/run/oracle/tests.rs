@@ -216,3 +216,22 @@ fn packets_from_a_wrong_address_are_named_with_where_they_were_seen() {
     assert_eq!(named(&found), [(invariant, "GRE from 9.128.0.2 to 45.33.100.1")]);
     assert_eq!(found[0].views.0, "wire at nyc1");
 }
+
+#[test]
+fn a_tunnel_that_is_gone_may_be_used_only_by_who_cannot_have_heard() {
+    let text = "
+network:
+  exchanges: { nyc: {} }
+  devices: { nyc1: {}, nyc2: {} }
+  clients: { val1: {}, val2: {} }
+";
+    let plan = dzsim_scenario::parse("oracle/wire.yaml".as_ref(), text, &KnownMetros).unwrap().remove(0).plan;
+    let has_heard =
+        |halted: &str| wire::has_heard(&plan, &(CLIENT, FIRST), "nyc1", |process| process.to_string() != halted);
+    for halted in ["val1.daemon", "nyc1.agent", "controller"] {
+        assert!(!has_heard(halted), "{halted}");
+    }
+    for halted in ["val2.daemon", "nyc2.agent", "activator", "nobody"] {
+        assert!(has_heard(halted), "{halted}");
+    }
+}

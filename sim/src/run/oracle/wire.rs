@@ -1,40 +1,61 @@
-//! What the wire carried: GRE only between pairs that the chain knows, or knew since the last look.
+//! What the wire carried: GRE only between pairs that the chain knows, or knew since the last look. Whoever cannot have
+//! heard that a user is gone still has its tunnel, and may send through it until it has heard.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use dz_sdk::NetworkView;
 use dzsim_fabric::Mark;
+use dzsim_scenario::plan::{Plan, Process};
 
 use super::Mismatch;
-use crate::run::world::World;
+use crate::run::steps::Context;
 
 type Pair = (Ipv4Addr, Ipv4Addr);
+
+/// The outer pairs of users, from the client's side, each with the code of its device.
+type Pairs = BTreeMap<Pair, String>;
 
 /// What was there at the last look.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     mark: Option<Mark>,
-    pairs: BTreeSet<Pair>,
+    pairs: Pairs,
 }
 
-/// The outer pairs of all users, from the client's side. A tunnel that has just gone may still have had packets under
-/// way, so users in every status count.
-fn pairs(view: &NetworkView) -> BTreeSet<Pair> {
-    view.users().values().map(|user| (user.client_ip, user.endpoint_ip)).collect()
+/// The pairs of all users. A tunnel that has just gone may still have had packets under way, so users in every status
+/// count.
+fn pairs(view: &NetworkView) -> Pairs {
+    let device = |key| view.device(key).map(|device| device.code.clone()).unwrap_or_default();
+    view.users().values().map(|user| ((user.client_ip, user.endpoint_ip), device(&user.device))).collect()
 }
 
 impl Seen {
-    pub(super) fn check(&mut self, world: &World, view: &NetworkView, found: &mut Vec<Mismatch>) {
+    pub(super) fn check(&mut self, context: &Context, view: &NetworkView, found: &mut Vec<Mismatch>) {
+        let world = &context.world;
         let now = pairs(view);
-        let mut known = world.pairs_since_look();
-        known.extend(self.pairs.iter().chain(&now));
+        for pair in world.pairs_since_look() {
+            self.pairs.entry(pair).or_default();
+        }
+        let known = self.pairs.keys().chain(now.keys()).copied().collect();
         let carried = world.fabric.gre_pairs(self.mark.as_ref()).into_iter();
         let carried = carried
             .flat_map(|(node, seen)| seen.into_iter().map(move |gre| (node.clone(), (gre.source, gre.destination))));
         strangers(&known, carried, found);
         self.mark = Some(world.fabric.mark());
-        self.pairs = now;
+        self.pairs.retain(|pair, device| !has_heard(&world.plan, pair, device, |process| context.is_live(process)));
+        self.pairs.extend(now);
     }
+}
+
+/// Whether both ends of a pair can have heard what became of its user.
+pub(super) fn has_heard(plan: &Plan, pair: &Pair, device: &str, is_live: impl Fn(&Process) -> bool) -> bool {
+    let client = plan.clients.iter().find(|(_, client)| client.client_ip == pair.0);
+    let daemon = client.map(|(name, _)| Process::Daemon(name.clone()));
+    let agent = plan.devices.get_key_value(device).map(|(code, _)| Process::Agent(code.clone()));
+    daemon.iter().chain(&agent).chain([&Process::Controller]).all(is_live)
 }
 
 /// Packets between addresses that are no tunnel's, in either direction.
