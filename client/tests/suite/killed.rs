@@ -4,7 +4,7 @@
 
 mod relay;
 
-use std::{net::Ipv4Addr, pin::pin};
+use std::{collections::BTreeMap, net::Ipv4Addr, pin::pin};
 
 use dz_client::cli::exit::Exit;
 use dz_net::sandbox;
@@ -20,56 +20,68 @@ const NYC1: DeviceSpec<'_> = DeviceSpec { code: "nyc1", endpoints: &[E0, E1] };
 const CONNECT: &str = "connect multicast --publish mg01 --subscribe mg01,mg02";
 const DISCONNECT: &str = "disconnect multicast";
 
-/// A client with a unicast tunnel that carries traffic to a peer; what it has must never change.
+/// What the kernel holds, by tunnel.
+type Kernel = BTreeMap<String, Held>;
+
+/// A client before a command, and what must stay as it is whatever becomes of the command.
 struct Scene {
     world: World,
-    /// The unicast tunnel's interface and what it holds.
-    neighbour: (u32, Held),
+    /// Interfaces that are never remade, with their numbers.
+    stays: BTreeMap<String, u32>,
 }
 
 impl Scene {
+    /// A client with a unicast tunnel that carries traffic to a peer.
     async fn new() -> Self {
         let world = World::new(&[NYC1]).await;
         world.does("connect ibrl").await;
         world.chain.peer(Ipv4Addr::new(9, 50, 0, 1), E0).await;
-        world.up().await;
-        let neighbour = eventually("the peer is routed", || async {
-            let held = world.kernel().await["doublezero0"].clone();
-            if held.routes.iter().any(|route| route.starts_with("9.50.0.1/32")) { Ok(held) } else { Err(held) }
+        eventually("the peer is routed", || async {
+            let held = world.kernel().await;
+            let routed = held["doublezero0"].routes.iter().any(|route| route.starts_with("9.50.0.1/32"));
+            if routed { Ok(()) } else { Err(held) }
         })
         .await;
-        let index = world.interfaces().await["doublezero0"];
-        Self { world, neighbour: (index, neighbour) }
+        Self { stays: world.interfaces().await, world }
     }
 
-    /// Leads with one command to where another one starts; returns what the kernel holds when the second has been
-    /// left alone.
-    async fn goal(&self, back: &str, command: &str) -> Option<Held> {
+    /// A client on its first day: it has no tunnel, and the daemon may not hold any.
+    async fn fresh() -> Self {
+        Self { world: World::new(&[NYC1]).await, stays: BTreeMap::new() }
+    }
+
+    /// Leads to where a command starts.
+    async fn leads(&self, back: &[&str]) {
+        for command in back {
+            self.world.does(command).await;
+        }
+    }
+
+    /// What the kernel holds when the command has been left alone.
+    async fn goal(&self, back: &[&str], command: &str) -> Kernel {
         self.world.does(command).await;
         self.world.up().await;
-        let goal = self.world.kernel().await.get("doublezero1").cloned();
-        self.world.does(back).await;
+        let goal = self.world.kernel().await;
+        self.leads(back).await;
         goal
     }
 
     /// The command is repeated, and everything is as if nothing had happened to the first.
-    async fn heals(&self, command: &str, goal: &Option<Held>, when: &str) {
+    async fn heals(&self, command: &str, goal: &Kernel, when: &str) {
         let world = &self.world;
         world.does(command).await;
-        let services = world.up().await;
+        let tunnels = world.up().await.len();
         let view = world.chain.view().await;
         let users: Vec<_> = view.users_of_client(CLIENT).map(|(_, user)| user.status).collect();
-        let tunnels = 1 + usize::from(goal.is_some());
-        assert_eq!((services.len(), users), (tunnels, vec![UserStatus::Activated; tunnels]), "{when}");
-        let mut kernel = world.kernel().await;
-        assert_eq!(kernel.remove("doublezero0"), Some(self.neighbour.1.clone()), "{when}");
-        assert_eq!(world.interfaces().await["doublezero0"], self.neighbour.0, "{when}");
-        assert_eq!(kernel.remove("doublezero1"), *goal, "{when}");
-        assert!(kernel.is_empty(), "{when}: {kernel:?}");
+        assert_eq!((tunnels, users), (goal.len(), vec![UserStatus::Activated; goal.len()]), "{when}");
+        assert_eq!(world.kernel().await, *goal, "{when}");
+        let mut interfaces = world.interfaces().await;
+        interfaces.retain(|name, _| self.stays.contains_key(name));
+        assert_eq!(interfaces, self.stays, "{when}");
     }
 
     /// Kills the daemon after each step that a command makes it take; returns the steps.
-    async fn daemon_killed(&mut self, back: &str, command: &str) -> Vec<String> {
+    async fn daemon_killed(&mut self, back: &[&str], command: &str) -> Vec<String> {
         let goal = self.goal(back, command).await;
         let mut taken = Vec::new();
         for steps in 0.. {
@@ -97,7 +109,7 @@ impl Scene {
                 None => {
                     self.world.start_daemon().await;
                     self.heals(command, &goal, &format!("killed after {taken:?}")).await;
-                    self.world.does(back).await;
+                    self.leads(back).await;
                 }
                 Some(answer) => {
                     assert_eq!(answer.exit, Exit::Done, "{answer:?}");
@@ -111,7 +123,7 @@ impl Scene {
     }
 
     /// Kills the command line after each piece that it says or hears; returns how many there are.
-    async fn command_killed(&self, back: &str, command: &str) -> usize {
+    async fn command_killed(&self, back: &[&str], command: &str) -> usize {
         let goal = self.goal(back, command).await;
         for pieces in 0.. {
             let relay = Relay::new(&self.world, pieces).await;
@@ -129,7 +141,7 @@ impl Scene {
             running.kill().await.unwrap();
             drop(relay);
             self.heals(command, &goal, &format!("killed after {pieces} pieces")).await;
-            self.world.does(back).await;
+            self.leads(back).await;
         }
         unreachable!()
     }
@@ -138,7 +150,7 @@ impl Scene {
 #[test]
 fn a_daemon_killed_at_any_step_of_a_connect_heals() {
     sandbox::run_async(|| async {
-        let steps = Scene::new().await.daemon_killed(DISCONNECT, CONNECT).await;
+        let steps = Scene::new().await.daemon_killed(&[DISCONNECT], CONNECT).await;
         for step in [
             "create doublezero1",
             "add 169.254.",
@@ -153,11 +165,21 @@ fn a_daemon_killed_at_any_step_of_a_connect_heals() {
 }
 
 #[test]
+fn a_daemon_killed_at_any_step_of_the_first_connect_heals() {
+    sandbox::run_async(|| async {
+        let steps = Scene::fresh().await.daemon_killed(&["disconnect", "disable"], "connect ibrl").await;
+        for step in ["told whether to hold tunnels", "create doublezero0", "session changed"] {
+            assert!(steps.iter().any(|taken| taken.contains(step)), "{step}: {steps:#?}");
+        }
+    });
+}
+
+#[test]
 fn a_daemon_killed_at_any_step_of_a_disconnect_heals() {
     sandbox::run_async(|| async {
         let mut scene = Scene::new().await;
         scene.world.does(CONNECT).await;
-        let steps = scene.daemon_killed(CONNECT, DISCONNECT).await;
+        let steps = scene.daemon_killed(&[CONNECT], DISCONNECT).await;
         assert!(steps.iter().any(|taken| taken.contains("delete doublezero1")), "{steps:#?}");
     });
 }
@@ -167,8 +189,8 @@ fn a_daemon_killed_at_any_step_of_a_change_of_roles_heals() {
     sandbox::run_async(|| async {
         let mut scene = Scene::new().await;
         scene.world.does("connect multicast --subscribe mg01").await;
-        let back = "multicast unpublish mg02";
-        let steps = scene.daemon_killed(back, "multicast publish mg02").await;
+        let back = ["multicast unpublish mg02"];
+        let steps = scene.daemon_killed(&back, "multicast publish mg02").await;
         for step in ["add 148.51.120.0/32", "route 233.84.178.2/32"] {
             assert!(steps.iter().any(|taken| taken.contains(step)), "{step}: {steps:#?}");
         }
@@ -180,10 +202,11 @@ fn a_daemon_killed_at_any_step_of_a_change_of_roles_heals() {
 fn a_daemon_killed_while_the_activator_is_due_heals() {
     sandbox::run_async(|| async {
         let mut scene = Scene::new().await;
-        let connected = scene.goal(DISCONNECT, CONNECT).await;
+        let disconnected = scene.world.kernel().await;
+        let connected = scene.goal(&[DISCONNECT], CONNECT).await;
         for activator_first in [true, false] {
             for (command, status, goal) in
-                [(CONNECT, UserStatus::Pending, &connected), (DISCONNECT, UserStatus::Deleting, &None)]
+                [(CONNECT, UserStatus::Pending, &connected), (DISCONNECT, UserStatus::Deleting, &disconnected)]
             {
                 let world = &mut scene.world;
                 world.stop_activator();
@@ -216,7 +239,7 @@ impl World {
 #[test]
 fn a_connect_killed_at_any_piece_is_taken_up_by_the_next() {
     sandbox::run_async(|| async {
-        let pieces = Scene::new().await.command_killed(DISCONNECT, CONNECT).await;
+        let pieces = Scene::new().await.command_killed(&[DISCONNECT], CONNECT).await;
         assert!(pieces > 20, "a connect says and hears more than {pieces} pieces");
     });
 }
@@ -226,7 +249,7 @@ fn a_disconnect_killed_at_any_piece_is_taken_up_by_the_next() {
     sandbox::run_async(|| async {
         let scene = Scene::new().await;
         scene.world.does(CONNECT).await;
-        let pieces = scene.command_killed(CONNECT, DISCONNECT).await;
+        let pieces = scene.command_killed(&[CONNECT], DISCONNECT).await;
         assert!(pieces > 10, "a disconnect says and hears more than {pieces} pieces");
     });
 }
