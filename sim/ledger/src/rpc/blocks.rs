@@ -16,6 +16,12 @@ use crate::{
     history::{Block, SLOT_MS},
 };
 
+/// A validator takes a sample in so many seconds; here they are chain time.
+const SAMPLE_SECONDS: u16 = 60;
+
+/// How many samples a validator keeps.
+const MAX_SAMPLES: usize = 720;
+
 /// There is no block in it, but its time is known.
 const GENESIS_SLOT: Slot = 0;
 
@@ -120,16 +126,19 @@ pub(super) fn blocks_with_limit(context: &Context<'_>, mut params: Params) -> Me
 
 pub(super) fn performance_samples(context: &Context<'_>, mut params: Params) -> MethodResult {
     params.at_most(1)?;
-    let limit: usize = params.optional(0, "limit")?.unwrap_or(1);
-    let slots = context.slot;
-    let sample = RpcPerfSample {
-        slot: slots,
-        num_transactions: slots.saturating_sub(1),
-        num_non_vote_transactions: Some(slots.saturating_sub(1)),
-        num_slots: slots,
-        sample_period_secs: u16::try_from(slots.saturating_mul(SLOT_MS as u64) / 1000).unwrap_or(u16::MAX),
-    };
-    json(&[sample].into_iter().take(limit).collect::<Vec<_>>())
+    let limit: usize = params.optional(0, "limit")?.unwrap_or(MAX_SAMPLES);
+    if limit > MAX_SAMPLES {
+        return Err(RpcError::invalid_params(format!("Invalid limit; max {MAX_SAMPLES}")).into());
+    }
+    const SLOTS: Slot = SAMPLE_SECONDS as Slot * 1000 / SLOT_MS as Slot;
+    let samples = (1..=context.slot / SLOTS).rev().take(limit).map(|nth| RpcPerfSample {
+        slot: nth * SLOTS,
+        num_transactions: SLOTS,
+        num_non_vote_transactions: Some(SLOTS),
+        num_slots: SLOTS,
+        sample_period_secs: SAMPLE_SECONDS,
+    });
+    json(&samples.collect::<Vec<_>>())
 }
 
 /// Nobody competes for a place in a block here, so nobody pays for one.

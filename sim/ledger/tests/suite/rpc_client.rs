@@ -22,7 +22,7 @@ use solana_rpc_client_api::{
     client_error::{Error, ErrorKind},
     filter::{Memcmp, RpcFilterType},
     request::{RpcError, RpcResponseErrorData},
-    response::{RpcKeyedAccount, RpcSimulateTransactionResult},
+    response::{RpcKeyedAccount, RpcPerfSample, RpcSimulateTransactionResult},
 };
 use solana_signature::Signature;
 use solana_signer::Signer;
@@ -475,10 +475,25 @@ async fn slots_and_blocks() {
     let gone = rpc.get_block(0).await.unwrap_err().to_string();
     assert!(gone.contains("Block 0 cleaned up, does not exist on node. First available block: 1"), "{gone}");
     assert_eq!(rpc.get_recent_prioritization_fees(&[]).await.unwrap().len(), 3);
-    assert_eq!(rpc.get_recent_performance_samples(None).await.unwrap()[0].num_transactions, 2);
     assert_eq!(rpc.get_max_retransmit_slot().await.unwrap(), 3);
     assert_eq!(rpc.get_max_shred_insert_slot().await.unwrap(), 3);
     assert_eq!(rpc.get_block_commitment(2).await.unwrap().total_stake, 0);
+    // The first comes after a minute, of 150 slots.
+    assert_eq!(rpc.get_recent_performance_samples(None).await.unwrap(), []);
+    for change in 0..150 {
+        stage.land(1, &[Do::Write(vec![change])]).await;
+    }
+    let samples = rpc.get_recent_performance_samples(None).await.unwrap();
+    let sample = RpcPerfSample {
+        slot: 150,
+        num_transactions: 150,
+        num_non_vote_transactions: Some(150),
+        num_slots: 150,
+        sample_period_secs: 60,
+    };
+    assert_eq!(samples, [sample]);
+    let refused = json!({"code": -32602, "message": "Invalid limit; max 720"});
+    assert_eq!(call(&stage.http, "getRecentPerformanceSamples", json!([721])).await["error"], refused);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
