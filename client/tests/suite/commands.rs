@@ -132,11 +132,11 @@ fn refusals() {
         world.shown(&mut transcript, "connect ibrl --another").await;
         as_foundation("device undrain nyc1".to_owned()).await;
         world.stop_activator();
-        world.shown(&mut transcript, "--timeout 1s connect ibrl --another").await;
+        world.shown(&mut transcript, "--timeout 2s connect ibrl --another").await;
         world.reject_all("the pool of tunnel networks is full").await;
         let (rejected, ()) = tokio::join!(world.doublezero("connect ibrl --another"), world.reject_next("no room"));
         transcript.note("connect ibrl --another", &rejected);
-        world.shown(&mut transcript, "--timeout 1s disconnect").await;
+        world.shown(&mut transcript, "--timeout 2s disconnect").await;
         transcript.check("refusals");
     });
 }

@@ -164,8 +164,11 @@ fn a_foreign_interface_in_the_way_is_told_and_no_other_tunnel_waits_for_it() {
             mtu: None,
         };
         let _ = netlink.add_link(&spec).await.unwrap();
-        let stuck = world.doublezero("--timeout 1s connect ibrl").await;
-        assert_eq!(stuck.exit, dz_client::cli::exit::Exit::TimedOut);
+        let told = eventually("what is in the way", || async {
+            let services = world.daemon().status(None).await.unwrap().services;
+            if services.iter().any(|service| service.error.is_some()) { Ok(()) } else { Err(services) }
+        });
+        world.gets_stuck("connect ibrl", told).await;
         world.does("connect multicast --subscribe mg01").await;
         let services = world.daemon().status(None).await.unwrap().services;
         let errors: Vec<_> =

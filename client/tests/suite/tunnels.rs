@@ -9,7 +9,7 @@ use dz_client::{
 use dz_net::sandbox;
 use dz_sdk::program::{ID, pda};
 
-use crate::world::{Answer, CLIENT, DeviceSpec, GROUPS, World};
+use crate::world::{Answer, CLIENT, DeviceSpec, GROUPS, World, eventually};
 
 const E0: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 1);
 const E1: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 2);
@@ -223,8 +223,12 @@ fn behind_a_translator_the_tunnel_starts_at_the_address_that_the_routes_choose()
     sandbox::run_async(|| async {
         const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
         let world = World::with_client_at(PRIVATE, &[NYC1]).await;
-        for command in ["connect ibrl", "connect multicast --subscribe mg01"] {
-            assert_eq!(world.doublezero(&format!("--timeout 1s {command}")).await.exit, Exit::TimedOut);
+        for (command, tunnels) in [("connect ibrl", 1), ("connect multicast --subscribe mg01", 2)] {
+            let made = eventually("the tunnel is there", || async {
+                let interfaces = world.interfaces().await;
+                if interfaces.len() == tunnels { Ok(()) } else { Err(interfaces) }
+            });
+            world.gets_stuck(command, made).await;
         }
         let services = world.settled().await.services;
         let seen: Vec<_> = services.iter().map(|service| (service.tunnel_src, service.doublezero_ip)).collect();

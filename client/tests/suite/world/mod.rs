@@ -193,6 +193,14 @@ impl World {
         answer.out
     }
 
+    /// Runs a command line that cannot get to its end until something else has come about, and no longer.
+    pub(crate) async fn gets_stuck<T>(&self, args: &str, but: impl Future<Output = T>) -> T {
+        tokio::select! {
+            answer = self.doublezero(args) => panic!("doublezero {args}: {answer:?}"),
+            value = but => value,
+        }
+    }
+
     /// The client's tunnel interfaces and the kernel's numbers for them: a tunnel that is remade has another.
     pub(crate) async fn interfaces(&self) -> BTreeMap<String, u32> {
         let links = self.client.netlink.links().await.unwrap();
