@@ -12,6 +12,7 @@ use dz_activator::{Plan, Policy, plan};
 use dz_sdk::{
     NetworkView,
     program::{
+        instruction::GlobalConfigArgs,
         network::NetworkV4,
         pda,
         state::{
@@ -61,20 +62,10 @@ fn view(users: u32) -> NetworkView {
     let publisher_block = net([148, 51, 0, 0], 16);
     let tunnel_block = net([169, 254, 0, 0], 16);
     let config = GlobalConfig {
-        foundation: vec![key(0, 1)],
-        activator: key(0, 2),
-        local_asn: 209_321,
-        remote_asn: 65_000,
-        endpoint_loopback_first: 100,
-        endpoint_loopback_last: 199,
-        min_contributor_prefix: 29,
-        endpoints_per_device: 2,
         device_count: DEVICES,
-        double_zero_blocks: vec![],
         user_tunnel_blocks: vec![tunnel_block],
-        device_tunnel_blocks: vec![],
-        multicast_group_blocks: vec![],
         multicast_publisher_blocks: vec![publisher_block],
+        ..GlobalConfig::new(key(0, 1), GlobalConfigArgs::default())
     };
     put(config_key, config.encode());
     let mut put_pool = |kind, owner, base, unit, count, reserved| {

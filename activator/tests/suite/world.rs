@@ -6,6 +6,7 @@ use dz_activator::{Plan, Policy, plan};
 use dz_sdk::{
     NetworkView,
     program::{
+        instruction::GlobalConfigArgs,
         network::NetworkV4,
         pda,
         state::{
@@ -47,20 +48,9 @@ impl World {
         world.put(
             config_key(),
             &GlobalConfig {
-                foundation: vec![Pubkey::new_from_array([1; 32])],
                 activator: Pubkey::new_from_array([2; 32]),
-                local_asn: 1,
-                remote_asn: 2,
-                endpoint_loopback_first: 100,
                 endpoint_loopback_last: 109,
-                min_contributor_prefix: 29,
-                endpoints_per_device: 2,
-                device_count: 0,
-                double_zero_blocks: vec![],
-                user_tunnel_blocks: vec![],
-                device_tunnel_blocks: vec![],
-                multicast_group_blocks: vec![],
-                multicast_publisher_blocks: vec![],
+                ..GlobalConfig::new(Pubkey::new_from_array([1; 32]), GlobalConfigArgs::default())
             },
         );
         world.block(PoolKind::DoubleZeroBlock, "148.51.0.0/23");

@@ -4,7 +4,7 @@ use borsh::BorshSerialize;
 use solana_pubkey::Pubkey;
 
 use super::{AccountData, AccountType, PoolKind};
-use crate::network::NetworkV4;
+use crate::{instruction::GlobalConfigArgs, network::NetworkV4};
 
 /// Authorities, numbers and blocks of the whole network. Address: [`crate::pda::config`].
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
@@ -67,6 +67,34 @@ impl AccountData for GlobalConfig {
 }
 
 impl GlobalConfig {
+    /// A config with nothing in it but these numbers; the key is the foundation and the activator.
+    pub fn new(key: Pubkey, numbers: GlobalConfigArgs) -> Self {
+        let GlobalConfigArgs {
+            local_asn,
+            remote_asn,
+            endpoint_loopback_first,
+            endpoint_loopback_last,
+            min_contributor_prefix,
+            endpoints_per_device,
+        } = numbers;
+        Self {
+            foundation: vec![key],
+            activator: key,
+            local_asn,
+            remote_asn,
+            endpoint_loopback_first,
+            endpoint_loopback_last,
+            min_contributor_prefix,
+            endpoints_per_device,
+            device_count: 0,
+            double_zero_blocks: vec![],
+            user_tunnel_blocks: vec![],
+            device_tunnel_blocks: vec![],
+            multicast_group_blocks: vec![],
+            multicast_publisher_blocks: vec![],
+        }
+    }
+
     /// The blocks of a kind in allocation order; `None` for kinds that are not made of global blocks.
     pub fn blocks(&self, kind: PoolKind) -> Option<&Vec<NetworkV4>> {
         match kind {
@@ -128,22 +156,8 @@ mod tests {
 
     #[test]
     fn a_range_is_not_empty() {
-        let mut config = GlobalConfig {
-            foundation: vec![],
-            activator: Pubkey::default(),
-            local_asn: 1,
-            remote_asn: 1,
-            endpoint_loopback_first: 100,
-            endpoint_loopback_last: 100,
-            min_contributor_prefix: 29,
-            endpoints_per_device: 2,
-            device_count: 0,
-            double_zero_blocks: vec![],
-            user_tunnel_blocks: vec![],
-            device_tunnel_blocks: vec![],
-            multicast_group_blocks: vec![],
-            multicast_publisher_blocks: vec![],
-        };
+        let mut config = GlobalConfig::new(Pubkey::default(), GlobalConfigArgs::default());
+        config.endpoint_loopback_last = config.endpoint_loopback_first;
         assert_eq!(GlobalConfig::decode(&config.encode()), Ok(config.clone()));
         config.endpoint_loopback_last = 99;
         let error = GlobalConfig::decode(&config.encode()).unwrap_err().to_string();

@@ -15,23 +15,7 @@ pub(in crate::processor) fn process(accounts: &mut Accounts, args: GlobalConfigA
     accounts.finish()?;
     ensure!(!accounts.exists(config)?, AlreadyInitialized);
     super::check(&args)?;
-    let signer = *accounts.signer.key;
-    let value = GlobalConfig {
-        foundation: vec![signer],
-        activator: signer,
-        local_asn: args.local_asn,
-        remote_asn: args.remote_asn,
-        endpoint_loopback_first: args.endpoint_loopback_first,
-        endpoint_loopback_last: args.endpoint_loopback_last,
-        min_contributor_prefix: args.min_contributor_prefix,
-        endpoints_per_device: args.endpoints_per_device,
-        device_count: 0,
-        double_zero_blocks: vec![],
-        user_tunnel_blocks: vec![],
-        device_tunnel_blocks: vec![],
-        multicast_group_blocks: vec![],
-        multicast_publisher_blocks: vec![],
-    };
+    let value = GlobalConfig::new(*accounts.signer.key, args);
     accounts.create(config, Place::Config, value)?;
 
     let (kind, owner, base) = (PoolKind::VrfIds, *config.key, u32::from(DEFAULT_VRF_ID));
