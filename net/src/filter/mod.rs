@@ -5,6 +5,7 @@
 //! counters run on as long as an interface's policy does not change. Why nftables, and what else was weighed, is in
 //! `docs/decisions/0011-source-filter.md`.
 
+mod expression;
 mod nft;
 
 use std::collections::{BTreeMap, BTreeSet};
