@@ -1,16 +1,13 @@
-//! The rim: reads what is and makes changes, through netlink and the tunnels' maker.
-//!
-//! What is ours is known by marks that survive the agent: routes, rules and addresses carry a protocol number, a
-//! loopback carries an alias, a tunnel has a name of ours and was made by the tunnels' maker.
+//! The rim: reads what is and makes changes, through netlink and the tunnels' maker. What of it is the agent's is told
+//! apart in [`super::listing`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use dz_net::{
     filter::{Filter, FilterError, IngressPolicy},
     gre::{self, Dataplane, HelperCommand, TunnelError, TunnelSpec, Tunnels},
     kernel::{
-        Added, AddrInfo, LinkInfo, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RouteInfo, RouteKind,
-        RuleAction, RuleInfo, Scope,
+        Added, AddrInfo, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RouteInfo, RuleAction, RuleInfo, Scope,
         sysctl::{self, SysctlError},
     },
     mroute::{MulticastError, MulticastRoute},
@@ -18,15 +15,13 @@ use dz_net::{
 use ipnet::Ipv4Net;
 
 use super::{
-    desired::{Desired, Host, desired},
+    desired::{Desired, desired},
     diff::Change,
+    listing::{ALIAS, Everything, holds_addresses, outer},
     multicast::Multicast,
-    state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State},
+    state::{Address, Flow, Forwarding, Ingress, Outer, Route, RouteKey, Rule, State},
 };
-use crate::config::{DeviceConfig, IfName, TUNNEL_MTU};
-
-/// The mark on a loopback.
-const ALIAS: &str = "made by dz-agent";
+use crate::config::{DeviceConfig, IfName};
 
 /// Why a change could not be made or the kernel not be read.
 #[derive(Debug, thiserror::Error)]
@@ -57,17 +52,6 @@ pub(super) struct Kernel {
     tunnels: Box<dyn Tunnels>,
     filter: Filter,
     multicast: Multicast,
-}
-
-/// All there is, before it is told apart.
-struct Everything {
-    links: Vec<LinkInfo>,
-    tunnels: BTreeMap<String, Outer>,
-    addresses: Vec<AddrInfo>,
-    routes: Vec<RouteInfo>,
-    rules: Vec<RuleInfo>,
-    policies: BTreeMap<String, IngressPolicy>,
-    multicast: Vec<MulticastRoute>,
 }
 
 impl Kernel {
@@ -198,74 +182,6 @@ impl Kernel {
     }
 }
 
-impl Everything {
-    fn names(&self) -> BTreeMap<u32, IfName> {
-        self.links.iter().filter_map(|link| Some((link.index, link.name.parse().ok()?))).collect()
-    }
-
-    fn host(&self) -> Host {
-        let foreign = self.addresses.iter().filter(|address| address.protocol != RTPROT_DZ);
-        Host {
-            interfaces: self
-                .links
-                .iter()
-                .filter_map(|link| Some((link.name.parse().ok()?, link.up && link.running)))
-                .collect(),
-            addresses: foreign.map(|address| address.address.addr()).collect(),
-        }
-    }
-
-    /// What of it the agent answers for: what carries its mark, and what stands where something wanted has to be.
-    fn state(&self, wanted: &State) -> State {
-        let names = self.names();
-        let links = self.links.iter().filter_map(|link| {
-            let name: IfName = link.name.parse().ok()?;
-            let is = self.link(link, &name)?;
-            Some((name, is))
-        });
-        let mut addresses = BTreeSet::new();
-        for address in &self.addresses {
-            let Some(name) = names.get(&address.index) else { continue };
-            let is = Address { interface: name.clone(), net: address.address };
-            if address.protocol == RTPROT_DZ || wanted.addresses.contains(&is) {
-                addresses.insert(is);
-            }
-        }
-        let routes = self.routes.iter().filter_map(|route| {
-            let (key, is) = read_route(route, &names)?;
-            (is.own || wanted.routes.contains_key(&key)).then_some((key, is))
-        });
-        State {
-            sysctls: BTreeMap::new(),
-            links: links.collect(),
-            addresses,
-            routes: routes.collect(),
-            rules: self.rules.iter().filter_map(read_rule).collect(),
-            ingress: self.policies.values().filter_map(read_policy).collect(),
-            groups: self.multicast.iter().filter_map(|route| read_multicast(route, &names)).collect(),
-        }
-    }
-
-    fn link(&self, link: &LinkInfo, name: &IfName) -> Option<Link> {
-        if let Some(outer) = self.tunnels.get(&link.name)
-            && name.is_tunnel()
-        {
-            return Some(Link::Tunnel { outer: *outer, up: link.up });
-        }
-        let ours = holds_addresses(link) && link.alias.as_deref() == Some(ALIAS);
-        ours.then_some(Link::Loopback { up: link.up })
-    }
-}
-
-/// True for the kinds that loopbacks are made of.
-fn holds_addresses(link: &LinkInfo) -> bool {
-    matches!(link.kind.as_deref(), Some("dummy" | "bridge"))
-}
-
-fn outer(spec: &TunnelSpec) -> Outer {
-    Outer { local: spec.local, remote: spec.remote, ttl: spec.ttl, mtu: TUNNEL_MTU }
-}
-
 fn spec(name: &IfName, outer: &Outer) -> TunnelSpec {
     TunnelSpec {
         name: name.to_string(),
@@ -274,16 +190,6 @@ fn spec(name: &IfName, outer: &Outer) -> TunnelSpec {
         ttl: outer.ttl,
         mtu: u32::from(outer.mtu),
     }
-}
-
-/// A route of the form the agent makes; others are nobody the agent could mistake for its own.
-fn read_route(route: &RouteInfo, names: &BTreeMap<u32, IfName>) -> Option<(RouteKey, Route)> {
-    if route.metric != 0 || !matches!(route.kind, RouteKind::Unicast) {
-        return None;
-    }
-    let interface = names.get(&route.dev?)?.clone();
-    let key = RouteKey { table: route.table, destination: route.destination };
-    Some((key, Route { interface, gateway: route.via, own: route.protocol == RTPROT_DZ }))
 }
 
 fn rule_info(rule: &Rule) -> RuleInfo {
@@ -298,39 +204,10 @@ fn rule_info(rule: &Rule) -> RuleInfo {
     }
 }
 
-fn read_rule(rule: &RuleInfo) -> Option<Rule> {
-    if rule.protocol != RTPROT_DZ {
-        return None;
-    }
-    let table = match rule.action {
-        RuleAction::Lookup(table) => Some(table),
-        _ => None,
-    };
-    Some(Rule {
-        priority: rule.priority,
-        interface: rule.iif.clone().unwrap_or_default(),
-        from: rule.from.map(|net| net.addr()),
-        to: rule.to.map(|net| net.addr()),
-        table,
-    })
-}
-
 fn policy((name, ingress): (&IfName, &Ingress)) -> IngressPolicy {
     IngressPolicy {
         interface: name.to_string(),
         sources: ingress.sources.iter().copied().map(Ipv4Net::from).collect(),
         groups: ingress.groups.clone(),
     }
-}
-
-/// The filter's table is the agent's alone; a policy of another form is in it only by hand, and never as wanted.
-fn read_policy(policy: &IngressPolicy) -> Option<(IfName, Ingress)> {
-    let sources = policy.sources.iter().map(|net| net.addr()).collect();
-    Some((policy.interface.parse().ok()?, Ingress { sources, groups: policy.groups.clone() }))
-}
-
-fn read_multicast(route: &MulticastRoute, names: &BTreeMap<u32, IfName>) -> Option<(Flow, Forwarding)> {
-    let from = names.get(&route.incoming)?.clone();
-    let to = route.outgoing.iter().filter_map(|index| names.get(index).cloned()).collect();
-    Some((Flow { group: route.group, source: route.source }, Forwarding { from, to }))
 }

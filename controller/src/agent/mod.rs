@@ -13,6 +13,7 @@ mod diff;
 mod fetch;
 mod health;
 mod kernel;
+mod listing;
 #[cfg(test)]
 mod model;
 mod multicast;
