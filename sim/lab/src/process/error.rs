@@ -51,6 +51,14 @@ pub enum RunError {
         /// What it had written to its standard error.
         stderr: String,
     },
+    /// It wrote more than is taken, and was killed.
+    #[error("{process} wrote more than {} MiB and was killed", most >> 20)]
+    TooMuch {
+        /// `<host>.<role>`.
+        process: String,
+        /// How much each stream may have, in bytes.
+        most: u64,
+    },
 }
 
 fn quoted(text: &str) -> String {

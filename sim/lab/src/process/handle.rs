@@ -15,15 +15,18 @@ use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{broadcast, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::environment::environment;
 use super::error::{RunError, tail};
 use super::launch::LaunchError;
 use super::notify::Notify;
-use super::output::Capture;
+use super::output::{Capture, MOST};
 use super::{Exit, Exited, Finished, Host, Launch, Ready, Spawn, Stdio};
 use crate::name::RoleName;
+
+/// Between two looks at the size of outputs: a program fills a gigabyte of memory in less than ten times that.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What the lab adds to a description to start a process.
 #[derive(Debug)]
@@ -110,10 +113,24 @@ impl Process {
         let failed = |error: io::Error| RunError::Start { process: name.clone(), reason: error.to_string() };
         let (stdout, stderr) = (Capture::new().map_err(failed)?, Capture::new().map_err(failed)?);
         let process = Self::launch(spawn, place, &stdout.0, &stderr.0, None)?;
-        let exit = timeout(deadline, process.exited()).await;
-        if exit.is_err() {
-            process.kill().await;
-        }
+        let ended = async {
+            tokio::select! {
+                exit = process.exited() => Ok(exit),
+                outgrown = outgrown([&stdout, &stderr]) => Err(outgrown),
+            }
+        };
+        let exit = match timeout(deadline, ended).await {
+            Ok(Ok(exit)) => Ok(exit),
+            Ok(Err(outgrown)) => {
+                process.kill().await;
+                outgrown.map_err(failed)?;
+                return Err(RunError::TooMuch { process: name, most: MOST });
+            }
+            Err(late) => {
+                process.kill().await;
+                Err(late)
+            }
+        };
         let (stdout, stderr) = (stdout.read().map_err(failed)?, stderr.read().map_err(failed)?);
         match exit {
             Ok(exit) => Ok(Finished { exit, stdout, stderr }),
@@ -243,6 +260,18 @@ impl Inner {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // The state is two flags, valid whatever the holder was doing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until one of the outputs is larger than is taken. Nothing tells of that, so it is looked at now and then.
+async fn outgrown(outputs: [&Capture; 2]) -> io::Result<()> {
+    loop {
+        sleep(LOOK).await;
+        for output in outputs {
+            if output.written()? > MOST {
+                return Ok(());
+            }
+        }
     }
 }
 

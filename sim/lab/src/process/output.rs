@@ -14,6 +14,8 @@ use super::Exit;
 
 /// How many bytes of each stream are kept.
 const LIMIT: u64 = 8 << 20;
+/// A program that writes more than this is killed: all of it is in memory.
+pub(super) const MOST: u64 = 8 * LIMIT;
 
 /// What a process that ran to its end has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,9 +37,14 @@ impl Capture {
         Ok(Self(File::from(memfd_create(c"dzsim-output", MFdFlags::MFD_CLOEXEC)?)))
     }
 
+    /// How many bytes were written until now.
+    pub(super) fn written(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
     /// All that was written until now, up to the limit.
     pub(super) fn read(&self) -> io::Result<String> {
-        let written = self.0.metadata()?.len();
+        let written = self.written()?;
         let mut bytes = vec![0; written.min(LIMIT) as usize];
         // By offset: the position of the file is shared with the program, which may still write.
         self.0.read_exact_at(&mut bytes, 0)?;

@@ -35,6 +35,17 @@ fn the_deadline_kills_and_tells_what_was_said() {
 }
 
 #[test]
+fn one_that_writes_without_end_is_killed_before_it_fills_the_memory() {
+    in_lab(|lab| async move {
+        for to in ["1", "2"] {
+            let script = format!("exec yes >&{to}");
+            let error = lab.run_to_end(core("step", &script), DEADLINE).await.unwrap_err();
+            assert_eq!(error.to_string(), "core.step wrote more than 64 MiB and was killed");
+        }
+    });
+}
+
+#[test]
 fn a_process_gets_what_its_description_says_and_no_more() {
     in_lab(|lab| async move {
         lab.add_nodes(vec![host("val1", [198, 51, 100, 1])]).await.unwrap();
