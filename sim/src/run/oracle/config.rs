@@ -1,9 +1,20 @@
-//! What the controller renders: for each device the tunnels of its users, and nothing besides.
+//! What the controller renders: for each device the tunnels of its users, as the chain grants them, and nothing besides.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
-use dz_sdk::{NetworkView, program::state::DeviceStatus};
+use dz_controller::config::{Service, Tunnel};
+use dz_sdk::{
+    NetworkView,
+    program::{
+        instruction::DEFAULT_VRF_ID,
+        state::{DeviceStatus, User, UserStatus},
+    },
+};
 use dzsim_scenario::plan::Process;
+use solana_pubkey::Pubkey;
 
 use super::{Mismatch, chain, kernel::Pair};
 use crate::run::{controller, steps::Context};
@@ -22,8 +33,84 @@ pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec
             .map(|(_, user)| ((user.endpoint_ip, user.client_ip), chain::name(user)))
             .collect();
         differences(&device.code, &wanted, &rendered, found);
+        for (_, user) in view.users_of_device(key) {
+            let pair = (user.endpoint_ip, user.client_ip);
+            let tunnel = rendered.get(&pair).and_then(|id| Some((*id, config.tunnels.get(id)?)));
+            if let (Some(granted), Some((id, tunnel))) = (granted(view, user), tunnel) {
+                deviations(&device.code, &chain::name(user), &granted, &made(id, tunnel), found);
+            }
+        }
     }
     Ok(())
+}
+
+/// What is said of one tunnel, by the name of the property.
+pub(super) type Properties = BTreeMap<&'static str, String>;
+
+/// What the chain grants a user; none while the activator has a say.
+fn granted(view: &NetworkView, user: &User) -> Option<Properties> {
+    let allocation = user.allocation.as_ref().filter(|_| user.status == UserStatus::Activated)?;
+    let mut all = Properties::from([
+        ("tunnel id", allocation.tunnel_id.to_string()),
+        ("overlay address", allocation.tunnel_net.address(0)?.to_string()),
+    ]);
+    if user.user_type.is_multicast() {
+        let addresses = |groups: &[Pubkey]| -> BTreeSet<Ipv4Addr> {
+            groups.iter().filter_map(|group| Some(view.group(group)?.address?.ip)).collect()
+        };
+        let source = if user.is_publisher() { allocation.dz_ip.to_string() } else { "none".to_owned() };
+        all.extend([
+            ("source of group traffic", source),
+            ("groups it may send to", format!("{:?}", addresses(&user.publishers))),
+            ("groups it gets", format!("{:?}", addresses(&user.subscribers))),
+        ]);
+    } else {
+        let vrf = match user.tenant {
+            None => DEFAULT_VRF_ID,
+            Some(tenant) => view.tenant(&tenant)?.vrf_id?,
+        };
+        all.extend([("vrf", vrf.to_string()), ("dz_ip", allocation.dz_ip.to_string())]);
+    }
+    Some(all)
+}
+
+/// What a tunnel is rendered as.
+fn made(id: u16, tunnel: &Tunnel) -> Properties {
+    let mut all =
+        Properties::from([("tunnel id", id.to_string()), ("overlay address", tunnel.overlay.addr().to_string())]);
+    match &tunnel.service {
+        Service::Unicast { vrf, dz_ip, .. } => all.extend([("vrf", vrf.to_string()), ("dz_ip", dz_ip.to_string())]),
+        Service::Multicast { source, publish, subscribe } => all.extend([
+            ("source of group traffic", source.map_or("none".to_owned(), |source| source.to_string())),
+            ("groups it may send to", format!("{publish:?}")),
+            ("groups it gets", format!("{subscribe:?}")),
+        ]),
+    }
+    all
+}
+
+/// The properties in which a rendered tunnel is not what its user was granted.
+pub(super) fn deviations(
+    device: &str,
+    user: &str,
+    granted: &Properties,
+    rendered: &Properties,
+    found: &mut Vec<Mismatch>,
+) {
+    let names: BTreeSet<_> = granted.keys().chain(rendered.keys()).collect();
+    for name in names {
+        let says = |all: &Properties| format!("{name} {}", all.get(name).map_or("not said", String::as_str));
+        let (first, second) = (says(granted), says(rendered));
+        if first != second {
+            found.push(Mismatch {
+                invariant: "a tunnel is rendered as the chain grants it",
+                subject: user.to_owned(),
+                views: ("chain".to_owned(), format!("configuration of {device}")),
+                first,
+                second,
+            });
+        }
+    }
 }
 
 /// The users without a rendered tunnel, and the rendered tunnels without a user.

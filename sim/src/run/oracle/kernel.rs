@@ -1,13 +1,15 @@
-//! What the nodes' kernels have: a tunnel for each user that has one, and none besides.
+//! What the nodes' kernels have: a tunnel for each user that has one, and none besides; on it and on the devices' endpoints
+//! the addresses that the chain says.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
 };
 
+use dz_net::kernel::Netlink;
 use dz_sdk::{
     NetworkView,
-    program::state::{DeviceStatus, User},
+    program::state::{DeviceStatus, User, UserStatus},
 };
 use dzsim_scenario::plan::Process;
 
@@ -29,7 +31,17 @@ pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec
             .filter(|(_, user)| user.status.has_tunnel() && device.status == DeviceStatus::Activated)
             .map(|(_, user)| ((user.endpoint_ip, user.client_ip), chain::name(user)))
             .collect();
-        compare(context, code.as_str(), &wanted, found).await?;
+        let endpoints = view.interfaces_of_device(&key).filter_map(|(_, interface)| {
+            let subject = format!("endpoint {} of {code}", interface.name);
+            Some(Placed { subject, address: interface.endpoint()?, tunnel: None })
+        });
+        let near = view.users_of_device(&key).map(|(_, user)| user);
+        let near = near.filter(|_| device.status == DeviceStatus::Activated).filter_map(|user| {
+            let tunnel = Some((user.endpoint_ip, user.client_ip));
+            Some(Placed { subject: chain::name(user), address: overlay(user, 0)?, tunnel })
+        });
+        let placed: Vec<_> = endpoints.chain(near).collect();
+        compare(context, code.as_str(), &wanted, &placed, found).await?;
     }
     for (name, client) in &world.plan.clients {
         let process = Process::Daemon(name.clone());
@@ -44,23 +56,91 @@ pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec
             .filter(has)
             .map(|user| ((user.client_ip, user.endpoint_ip), chain::name(user)))
             .collect();
-        compare(context, name.as_str(), &wanted, found).await?;
+        let far = view.users_of_client(client.client_ip).map(|(_, user)| user).filter(has).flat_map(|user| {
+            let tunnel = (user.client_ip, user.endpoint_ip);
+            let place = |address, tunnel| Placed { subject: chain::name(user), address, tunnel };
+            let dz_ip = overlay(user, 1).and(user.allocation.as_ref()).map(|allocation| allocation.dz_ip);
+            overlay(user, 1)
+                .map(|address| place(address, Some(tunnel)))
+                .into_iter()
+                .chain(dz_ip.map(|address| place(address, None)))
+        });
+        let placed: Vec<_> = far.collect();
+        compare(context, name.as_str(), &wanted, &placed, found).await?;
     }
     Ok(())
+}
+
+/// An address that a node has to have.
+#[derive(Debug)]
+pub(super) struct Placed {
+    /// Whose it is.
+    pub(super) subject: String,
+    pub(super) address: Ipv4Addr,
+    /// The tunnel whose interface has it; any interface of the node if none.
+    pub(super) tunnel: Option<Pair>,
+}
+
+/// One end's address of a user's tunnel; none while the activator has a say.
+fn overlay(user: &User, end: u32) -> Option<Ipv4Addr> {
+    user.allocation.as_ref().filter(|_| user.status == UserStatus::Activated)?.tunnel_net.address(end)
 }
 
 async fn compare(
     context: &Context,
     node: &str,
     wanted: &BTreeMap<Pair, String>,
+    placed: &[Placed],
     found: &mut Vec<Mismatch>,
 ) -> anyhow::Result<()> {
     let world = &context.world;
     let netns = world.lab.node(&dzsim_lab::NodeName::new(node)?)?.netns();
     let there = tunnels::list(&netns, world.roles.dataplane()).await?;
     let there = there.into_iter().map(|tunnel| (tunnel.spec.name, (tunnel.spec.local, tunnel.spec.remote)));
-    differences(node, wanted, there, found);
+    let there: BTreeMap<String, Pair> = there.collect();
+    differences(node, wanted, there.clone(), found);
+    let netlink = Netlink::open_in(&netns)?;
+    let (links, addresses) = (netlink.links().await?, netlink.addrs().await?);
+    let mut held: BTreeMap<String, BTreeSet<Ipv4Addr>> = BTreeMap::new();
+    for addr in addresses {
+        if let Some(link) = links.iter().find(|link| link.index == addr.index) {
+            held.entry(link.name.clone()).or_default().insert(addr.address.addr());
+        }
+    }
+    misplaced(node, placed, &there, &held, found);
     Ok(())
+}
+
+/// The addresses that are not where the chain says. Of a tunnel that is not there, only that is said.
+pub(super) fn misplaced(
+    node: &str,
+    placed: &[Placed],
+    tunnels: &BTreeMap<String, Pair>,
+    held: &BTreeMap<String, BTreeSet<Ipv4Addr>>,
+    found: &mut Vec<Mismatch>,
+) {
+    let on = |name: &String, address| held.get(name).is_some_and(|all| all.contains(address));
+    for Placed { subject, address, tunnel } in placed {
+        let (there, place) = match tunnel {
+            None => (held.keys().any(|name| on(name, address)), "no interface has it"),
+            Some(pair) => {
+                let mut names = tunnels.iter().filter(|(_, there)| *there == pair).map(|(name, _)| name).peekable();
+                (
+                    names.peek().is_none() || names.any(|name| on(name, address)),
+                    "the tunnel's interface does not have it",
+                )
+            }
+        };
+        if !there {
+            found.push(Mismatch {
+                invariant: "every address is where the chain says",
+                subject: subject.clone(),
+                views: ("chain".to_owned(), format!("kernel of {node}")),
+                first: format!("has {address}"),
+                second: place.to_owned(),
+            });
+        }
+    }
 }
 
 /// The tunnels that are there and should not be, and those that should be and are not.

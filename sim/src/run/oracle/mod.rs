@@ -57,7 +57,7 @@ impl Oracle {
     pub async fn check(&mut self, context: &Context, deadline: Duration) -> Result<(), Vec<Mismatch>> {
         let world = &context.world;
         let mut found = Vec::new();
-        let Some(view) = world.view() else { return Ok(()) };
+        let Some(view) = world.view() else { return Err(vec![unread()]) };
         chain::check(&view, &mut found);
         self.wire.check(context, &view, &mut found);
         if !found.is_empty() {
@@ -79,7 +79,7 @@ impl Oracle {
 /// Compares the chain with what controller, agents and daemons have made of it.
 async fn parts(context: &Context) -> Result<(), Vec<Mismatch>> {
     let mut found = Vec::new();
-    let Some(view) = context.world.view() else { return Ok(()) };
+    let Some(view) = context.world.view() else { return Err(vec![unread()]) };
     if let Err(error) = config::check(context, &view, &mut found).await {
         found.push(unreadable("rendered configuration", &error));
     }
@@ -87,6 +87,11 @@ async fn parts(context: &Context) -> Result<(), Vec<Mismatch>> {
         found.push(unreadable("kernels", &error));
     }
     if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
+/// Without a view of the chain there is nothing to compare anything with.
+fn unread() -> Mismatch {
+    unreadable("chain", &anyhow::anyhow!("it has not been read yet"))
 }
 
 fn unreadable(what: &str, error: &anyhow::Error) -> Mismatch {

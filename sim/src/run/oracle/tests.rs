@@ -206,6 +206,38 @@ fn a_stale_user_in_a_configuration_is_named() {
 }
 
 #[test]
+fn a_user_rendered_into_another_table_is_named_with_both() {
+    let mut found = Vec::new();
+    let properties = |vrf: &str| BTreeMap::from([("tunnel id", "500".to_owned()), ("vrf", vrf.to_owned())]);
+    config::deviations("nyc1", USER, &properties("1"), &properties("2"), &mut found);
+    let expected = Mismatch {
+        invariant: "a tunnel is rendered as the chain grants it",
+        subject: USER.to_owned(),
+        views: ("chain".to_owned(), "configuration of nyc1".to_owned()),
+        first: "vrf 1".to_owned(),
+        second: "vrf 2".to_owned(),
+    };
+    assert_eq!(found, [expected]);
+}
+
+#[test]
+fn an_address_that_is_not_where_the_chain_says_is_named() {
+    let mut found = Vec::new();
+    let overlay = Ipv4Addr::new(169, 254, 0, 0);
+    let placed = [(FIRST, None), (SECOND, None), (overlay, Some((FIRST, CLIENT))), (overlay, Some((SECOND, CLIENT)))];
+    let placed = placed.map(|(address, tunnel)| kernel::Placed { subject: address.to_string(), address, tunnel });
+    let tunnels = BTreeMap::from([("tun500".to_owned(), (FIRST, CLIENT))]);
+    // The overlay address is on the loopback, and the tunnel to the second endpoint is not there at all.
+    let held = BTreeMap::from([("Loopback100".to_owned(), BTreeSet::from([FIRST, overlay]))]);
+    kernel::misplaced("nyc1", &placed, &tunnels, &held, &mut found);
+    let said: Vec<_> = found.iter().map(|it| (it.subject.as_str(), it.second.as_str())).collect();
+    assert_eq!(
+        said,
+        [("45.33.100.2", "no interface has it"), ("169.254.0.0", "the tunnel's interface does not have it")]
+    );
+}
+
+#[test]
 fn packets_from_a_wrong_address_are_named_with_where_they_were_seen() {
     let mut found = Vec::new();
     let known = BTreeSet::from([(CLIENT, FIRST)]);
