@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     chain::{Preview, read},
-    core::{Verified, sanitize, signatures_are_right},
+    core::{SendError, Verified, sanitize, signatures_are_right},
     encode::{
         account::encode as encode_account,
         transaction::{encode, simulation},
@@ -118,14 +118,22 @@ pub(super) async fn request_airdrop(context: &Context<'_>, mut params: Params) -
     let config: RpcRequestAirdropConfig = params.optional(2, "config")?.unwrap_or_default();
     let faucet = &context.core.faucet;
     let named = config.recent_blockhash.as_deref().map(blockhash).transpose()?;
-    let recent = named.unwrap_or_else(|| {
-        let replica = read(&context.core.replica);
-        replica.history.blockhash_of(replica.history.latest())
-    });
     let transfer = solana_system_interface::instruction::transfer(&faucet.pubkey(), &to, lamports);
-    let transaction = Transaction::new_signed_with_payer(&[transfer], Some(&faucet.pubkey()), &[faucet], recent);
-    let landed = context.core.send(Verified::new(transaction.into())?, true).await?;
-    json(&landed.transaction.signature.to_string())
+    loop {
+        let recent = named.unwrap_or_else(|| {
+            let replica = read(&context.core.replica);
+            replica.history.blockhash_of(replica.history.latest())
+        });
+        let instructions = std::slice::from_ref(&transfer);
+        let transaction = Transaction::new_signed_with_payer(instructions, Some(&faucet.pubkey()), &[faucet], recent);
+        match context.core.send(Verified::new(transaction.into())?, true).await {
+            Ok(landed) => return json(&landed.transaction.signature.to_string()),
+            // Another request for the same was faster. It has a slot, and so there is a new blockhash.
+            Err(SendError::Refused(refusal))
+                if named.is_none() && refusal.error == TransactionError::AlreadyProcessed => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 pub(super) fn latest_blockhash(context: &Context<'_>, mut params: Params) -> MethodResult {

@@ -337,6 +337,11 @@ async fn airdrops_and_fees() {
         assert!(rpc.confirm_transaction(&signature).await.unwrap());
     }
     assert_eq!(rpc.get_balance(&someone).await.unwrap(), 3 * SOL);
+    // Many who ask for the same at once all get it.
+    let signatures =
+        futures_util::future::try_join_all((0..8).map(|_| rpc.request_airdrop(&someone, SOL))).await.unwrap();
+    assert_eq!(signatures.into_iter().collect::<std::collections::HashSet<_>>().len(), 8);
+    assert_eq!(rpc.get_balance(&someone).await.unwrap(), 11 * SOL);
     rpc.request_airdrop_with_blockhash(&someone, 1, &stage.ledger.latest_blockhash()).await.unwrap();
     let params = serde_json::json!([someone.to_string(), u64::MAX]);
     let too_much = call(&stage.http, "requestAirdrop", params).await;
