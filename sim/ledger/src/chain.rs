@@ -18,12 +18,12 @@ use crate::{
     accounts::{AccountChange, AccountIndex, Lookup},
     bank::{Bank, BankError, Execution, Simulation},
     config::LedgerConfig,
-    core::Verified,
     history::{FIRST_SLOT, History, ReturnData, TransactionRecord},
     logs::once_each,
     message::{fee_message, look_up, pays_for_signatures_only, writable},
-    pubsub::Texts,
     replica::{Landed, Replica, clock_account},
+    texts::Texts,
+    verified::Verified,
 };
 
 const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");

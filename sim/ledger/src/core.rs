@@ -21,6 +21,7 @@ use crate::{
     config::{LedgerConfig, Limits},
     faults::{Client, ClientName},
     replica::{Landed, Replica},
+    verified::Verified,
 };
 
 /// A transaction that was not executed.
@@ -28,7 +29,7 @@ use crate::{
 pub enum SendError {
     /// It is not well formed, or one of its signatures is not that of its key.
     #[error("transaction refused: {0}")]
-    Invalid(TransactionError),
+    Invalid(#[from] TransactionError),
     /// The bank, or its preflight, refused it; nothing has changed.
     #[error("transaction refused: {0}")]
     Refused(Box<Refusal>),
@@ -119,38 +120,6 @@ impl Core {
         drop(requests);
         answer.await.map_err(|_| SendError::Ended)
     }
-}
-
-/// A transaction with what the bank takes for granted: its form is right, and each signature is that of its key.
-#[derive(Clone, Debug)]
-pub(crate) struct Verified(VersionedTransaction);
-
-impl Verified {
-    /// Checks a transaction; this is the one place that does, and it is nobody's thread that others wait for.
-    pub(crate) fn new(transaction: VersionedTransaction) -> Result<Self, SendError> {
-        sanitize(&transaction)?;
-        match signatures_are_right(&transaction) {
-            true => Ok(Self(transaction)),
-            false => Err(SendError::Invalid(TransactionError::SignatureFailure)),
-        }
-    }
-
-    pub(crate) fn transaction(&self) -> &VersionedTransaction {
-        &self.0
-    }
-
-    pub(crate) fn into_inner(self) -> VersionedTransaction {
-        self.0
-    }
-}
-
-/// Refuses what is not well formed.
-pub(crate) fn sanitize(transaction: &VersionedTransaction) -> Result<(), SendError> {
-    transaction.sanitize().map_err(|_| SendError::Invalid(TransactionError::SanitizeFailure))
-}
-
-pub(crate) fn signatures_are_right(transaction: &VersionedTransaction) -> bool {
-    transaction.verify_with_results().into_iter().all(|valid| valid)
 }
 
 /// What the thread has when it is ready: what it writes and the slot it is at.

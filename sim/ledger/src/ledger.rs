@@ -22,11 +22,12 @@ use tokio::{
 use crate::{
     chain::read,
     config::LedgerConfig,
-    core::{Core, Request, SendError, Verified, own_chain},
+    core::{Core, Request, SendError, own_chain},
     faults::{ClientName, FaultHandle},
     keys::faucet,
     replica::Landed,
     server,
+    verified::Verified,
 };
 
 /// Slots that a subscriber in this process may fall behind before it misses some.

@@ -17,6 +17,7 @@ mod accounts;
 mod bank;
 mod chain;
 mod config;
+mod connection;
 mod core;
 mod encode;
 mod faults;
@@ -30,6 +31,8 @@ mod replica;
 mod rpc;
 mod server;
 mod standalone;
+mod texts;
+mod verified;
 
 pub use crate::core::SendError;
 pub use accounts::{AccountChange, MAX_READ_LAG};

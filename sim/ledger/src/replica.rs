@@ -10,7 +10,7 @@ use solana_hash::Hash;
 use crate::{
     accounts::{AccountChange, AccountIndex, MAX_READ_LAG},
     history::{FIRST_SLOT, History, TransactionRecord},
-    pubsub::Texts,
+    texts::Texts,
 };
 
 /// What one slot brought.

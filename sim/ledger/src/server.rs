@@ -22,11 +22,12 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, Semaphore},
 };
 
 use crate::{
     chain::read,
+    connection::Connection,
     core::Core,
     faults::Client,
     pubsub,
@@ -39,25 +40,6 @@ const NO_PLACE: &[u8] =
 
 /// How long to leave the listener alone when the process has no file descriptor left for a connection.
 const ACCEPT_RETRY: Duration = Duration::from_millis(20);
-
-/// One connection, shared by all that work for it.
-pub(crate) struct Connection {
-    pub(crate) core: Arc<Core>,
-    pub(crate) client: Arc<Client>,
-    stream: Arc<TcpStream>,
-    killed: Notify,
-    /// Held for as long as anything works for the connection.
-    _place: OwnedSemaphorePermit,
-}
-
-impl Connection {
-    /// Makes the end of the connection a reset: what was sent and not yet read is lost, too.
-    pub(crate) fn reset_when_closed(&self) {
-        if let Err(error) = self.stream.set_zero_linger() {
-            tracing::debug!(%error, client = %self.client.name, "cannot reset a connection");
-        }
-    }
-}
 
 /// Serves a listener for as long as the runtime lives.
 pub(crate) async fn accept(core: Arc<Core>, client: Arc<Client>, listener: TcpListener) {
@@ -89,7 +71,7 @@ pub(crate) async fn accept(core: Arc<Core>, client: Arc<Client>, listener: TcpLi
             client: Arc::clone(&client),
             stream: Arc::new(stream),
             killed: Notify::new(),
-            _place: place,
+            place,
         };
         tokio::spawn(serve(Arc::new(connection)));
     }

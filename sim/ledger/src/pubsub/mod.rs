@@ -3,7 +3,6 @@
 
 mod delivery;
 mod subscription;
-mod texts;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,16 +15,15 @@ use tokio::{
     time::Instant,
 };
 
-pub(crate) use self::texts::Texts;
 use self::{
     delivery::Delivery,
     subscription::{Subscription, Topic},
 };
 use crate::{
     chain::read,
+    connection::Connection,
     replica::Landed,
     rpc::{self, error::RpcError},
-    server::Connection,
 };
 
 /// Why a connection's loop ended.

@@ -18,13 +18,13 @@ use solana_rpc_client_api::{
 };
 use solana_signature::Signature;
 
-use super::texts::{Results, Says};
 use crate::{
     accounts::AccountChange,
     encode::account::{encode, passes},
     history::TransactionRecord,
     replica::{Landed, Replica},
     rpc::{accounts::verified, error::RpcError, params::Params},
+    texts::{Results, Says},
 };
 
 /// What a subscription is about.

@@ -34,12 +34,13 @@ use super::{
 };
 use crate::{
     chain::{Preview, read},
-    core::{SendError, Verified, sanitize, signatures_are_right},
+    core::SendError,
     encode::{
         account::encode as encode_account,
         transaction::{encode, simulation},
     },
     history::TransactionRecord,
+    verified::{Verified, sanitize, signatures_are_right},
 };
 
 /// Bytes of a packet: what a transaction may take.
@@ -55,7 +56,7 @@ pub(super) async fn send_transaction(context: &Context<'_>, mut params: Params) 
     if context.client.draw(context.faults.refuse_sends) {
         return Err(RpcError::unhealthy(None).into());
     }
-    let transaction = Verified::new(transaction)?;
+    let transaction = Verified::new(transaction).map_err(SendError::from)?;
     let signature = transaction.transaction().signatures.first().copied().unwrap_or_default();
     if !context.client.draw(context.faults.lose_sends) {
         context.core.send(transaction, !config.skip_preflight).await?;
@@ -76,7 +77,7 @@ pub(super) async fn simulate_transaction(context: &Context<'_>, mut params: Para
     if config.sig_verify && config.replace_recent_blockhash {
         return Err(RpcError::invalid_params("sigVerify may not be used with replaceRecentBlockhash").into());
     }
-    sanitize(&transaction)?;
+    sanitize(&transaction).map_err(SendError::from)?;
     let watched = config.accounts.unwrap_or_default();
     let number_of_accounts = transaction.message.static_account_keys().len()
         + transaction.message.address_table_lookups().unwrap_or_default().iter().map(table_addresses).sum::<usize>();
@@ -126,7 +127,7 @@ pub(super) async fn request_airdrop(context: &Context<'_>, mut params: Params) -
         });
         let instructions = std::slice::from_ref(&transfer);
         let transaction = Transaction::new_signed_with_payer(instructions, Some(&faucet.pubkey()), &[faucet], recent);
-        match context.core.send(Verified::new(transaction.into())?, true).await {
+        match context.core.send(Verified::new(transaction.into()).map_err(SendError::from)?, true).await {
             Ok(landed) => return json(&landed.transaction.signature.to_string()),
             // Another request for the same was faster. It has a slot, and so there is a new blockhash.
             Err(SendError::Refused(refusal))

@@ -10,7 +10,7 @@ use solana_pubkey::Pubkey;
 
 /// What a text says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Says {
+pub(crate) enum Says {
     /// What an account is now; with its address where the subscriber does not know it.
     Account { address: Pubkey, keyed: bool, encoding: UiAccountEncoding, slice: Option<UiDataSliceConfig> },
     /// What the transaction said.
@@ -20,7 +20,7 @@ pub(super) enum Says {
 }
 
 /// The results of notifications, as JSON.
-pub(super) type Results = Arc<[String]>;
+pub(crate) type Results = Arc<[String]>;
 
 /// The texts of one slot.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct Texts(Mutex<HashMap<Says, Results>>);
 
 impl Texts {
     /// The text that says it; whoever comes first writes it.
-    pub(super) fn of(&self, says: Says, write: impl FnOnce() -> Vec<String>) -> Results {
+    pub(crate) fn of(&self, says: Says, write: impl FnOnce() -> Vec<String>) -> Results {
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(texts.entry(says).or_insert_with(|| write().into()))
     }
