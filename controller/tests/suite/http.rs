@@ -119,6 +119,10 @@ async fn a_controller_that_starts_again_leads_nobody_over_a_broken_link() {
         format!("/v1/devices/{key}/{what}")
     };
     let report = async |server: &Server| {
+        // Before it has read the chain it knows no device that could report.
+        while server.get("/healthz").await.0 != 200 {
+            tokio::task::yield_now().await;
+        }
         for (device, report) in broken {
             let answer = request(server.port, "POST", &path(device, "report"), report).await.unwrap();
             assert_eq!(answer, (204, String::new()));
