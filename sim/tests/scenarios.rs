@@ -41,6 +41,8 @@ fn passes(root: &Path, file: &Path, name: &Path) -> Result<(), Failed> {
     let output = Command::new(env!("CARGO_BIN_EXE_dzsim"))
         .arg("run")
         .arg(file)
+        // The tests run side by side; the cases of a matrix need not.
+        .args(["--jobs", "1"])
         .arg("--artifacts")
         .arg(&artifacts)
         .arg("--record-snapshots")

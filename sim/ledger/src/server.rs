@@ -22,7 +22,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Notify, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
 };
 
 use crate::{
@@ -38,12 +38,18 @@ use crate::{
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
+/// How many of those for whom there is no place are let say what they want, at the most, and for how long. The others are
+/// turned away at once.
+const WAITING: usize = 64;
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long to leave the listener alone when the process has no file descriptor left for a connection.
 const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 
 /// Serves a listener for as long as the runtime lives.
 pub(crate) async fn accept(core: Arc<Core>, client: Arc<Client>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(core.limits.connections_per_listener));
+    let room = Arc::new(Semaphore::new(WAITING));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -59,7 +65,10 @@ pub(crate) async fn accept(core: Arc<Core>, client: Arc<Client>, listener: TcpLi
             continue;
         }
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            turn_away(&stream);
+            match Arc::clone(&room).try_acquire_owned() {
+                Ok(seat) => drop(tokio::spawn(turn_away_when_asked(stream, seat))),
+                Err(_) => turn_away(&stream),
+            }
             continue;
         };
         // Without it, a small answer may wait 40 ms for the peer's acknowledgement of the one before.
@@ -75,6 +84,13 @@ pub(crate) async fn accept(core: Arc<Core>, client: Arc<Client>, listener: TcpLi
         };
         tokio::spawn(serve(Arc::new(connection)));
     }
+}
+
+/// Says that there is no place once the client has asked: an answer that comes before the question is an error to it.
+async fn turn_away_when_asked(stream: TcpStream, _seat: OwnedSemaphorePermit) {
+    // Not `readable`: that may say so when nothing is there.
+    let _ = tokio::time::timeout(PATIENCE, stream.peek(&mut [0])).await;
+    turn_away(&stream);
 }
 
 /// Says that there is no place, and ends. Both fit the socket's empty buffer, so nothing waits.

@@ -1,12 +1,14 @@
 //! What nobody should send, and more of it than anybody should: answered politely, bounded, and others are served.
 
+use std::sync::Arc;
+
 use dzsim_ledger::{Ledger, LedgerConfig, Limits};
 use futures_util::{SinkExt, StreamExt};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::{Value, json};
 use solana_account::Account;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::{io::AsyncReadExt, net::TcpStream, sync::Semaphore};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 use crate::support::{BOXES, Stage, call, next, post, raw_http, serve, soon};
@@ -254,28 +256,35 @@ async fn idle_connections_are_bounded_and_others_are_served() {
         idle.push(TcpStream::connect(address).await.unwrap());
     }
     let before = resident_kib();
+    // Some of them are let say what they want, and say nothing; the others are turned away at once.
     let mut knocking = tokio::task::JoinSet::new();
-    for _ in 0..10 {
-        let address = address.to_owned();
+    let at_a_time = Arc::new(Semaphore::new(200));
+    for _ in 0..MORE {
+        let (address, at_a_time) = (address.to_owned(), Arc::clone(&at_a_time));
         knocking.spawn(async move {
-            for _ in 0..MORE / 10 {
-                let mut stream = TcpStream::connect(&address).await.unwrap();
-                let mut answer = String::new();
-                soon("a refusal", stream.read_to_string(&mut answer)).await.unwrap();
-                assert!(answer.starts_with("HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\n"), "{answer}");
-            }
+            let _turn = at_a_time.acquire_owned().await.unwrap();
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            let mut answer = String::new();
+            soon("a refusal", stream.read_to_string(&mut answer)).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\n"), "{answer}");
         });
     }
     // Another client is served all the while.
     let other = RpcClient::new(other);
-    while soon("the end of the knocking", async {
-        tokio::select! {
-            done = knocking.join_next() => done.map(Result::unwrap).is_some(),
-            slot = other.get_slot() => slot.unwrap() == 1,
+    let knocked = async {
+        while let Some(done) = knocking.join_next().await {
+            done.unwrap();
         }
-    })
-    .await
-    {}
+    };
+    let served = async {
+        loop {
+            assert_eq!(soon("a slot", other.get_slot()).await.unwrap(), 1);
+        }
+    };
+    tokio::select! {
+        () = soon("the end of the knocking", knocked) => {}
+        () = served => {}
+    }
     // Other tests of this process take some, too; 10,000 connections that were kept would take hundreds.
     let grown = resident_kib().saturating_sub(before);
     assert!(grown < 200 * 1024, "{grown} KiB more");
