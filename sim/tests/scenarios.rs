@@ -1,9 +1,8 @@
 //! Every scenario file is a test of its own name: `dzsim run` must pass it, and its snapshots must be those under
 //! `snapshots/`. `cargo test --test scenarios termination/` runs one topic.
 //!
-//! The files are looked up when the tests run, so a new file is a test at once. A scenario spends about half of its time
-//! waiting for probes and deadlines, so twice as many run at a time as there are processors, unless `--test-threads` or
-//! `RUST_TEST_THREADS` says otherwise.
+//! The files are looked up when the tests run, so a new file is a test at once. As many run at a time as there are
+//! processors, unless `--test-threads` or `RUST_TEST_THREADS` says otherwise.
 
 use std::{
     env, fs, io,
