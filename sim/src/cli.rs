@@ -96,7 +96,7 @@ pub struct RunArgs {
     /// Run only cases whose name contains this.
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
-    /// How many scenarios at a time; twice the number of processors if not given, as a scenario waits for half of its time.
+    /// How many scenarios at a time; twice the number of processors if not given.
     #[arg(long, short = 'j', value_name = "NUMBER")]
     pub jobs: Option<usize>,
     /// Keep the artifacts of earlier runs of the same case: their folder gets a number.

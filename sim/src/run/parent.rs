@@ -42,7 +42,6 @@ enum Told {
 pub fn run(jobs: Vec<Job>, args: &RunArgs) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let mut report = report::reporter(args.format, jobs.len());
-    // A scenario waits for about half of its time.
     let workers = args.jobs.unwrap_or_else(|| 2 * thread::available_parallelism().map_or(1, usize::from)).max(1);
     // Only one network can own the terminal while it is held.
     let workers = if args.pause_on_failure { 1 } else { workers };
