@@ -3,7 +3,7 @@
 use dz_sdk::{
     NetworkView,
     audit::{Finding, audit},
-    program::state::User,
+    program::state::{User, UserAllocation, UserStatus},
 };
 use solana_pubkey::Pubkey;
 
@@ -13,6 +13,11 @@ use crate::run::view::chain::{code_of, pool_name};
 /// A user in a person's words.
 pub(super) fn name(user: &User) -> String {
     format!("user ({}, {})", user.client_ip, user.endpoint_ip)
+}
+
+/// What a user has been granted; none while the activator has a say.
+pub(super) fn granted(user: &User) -> Option<&UserAllocation> {
+    user.allocation.as_ref().filter(|_| user.status == UserStatus::Activated)
 }
 
 pub(super) fn check(view: &NetworkView, found: &mut Vec<Mismatch>) {

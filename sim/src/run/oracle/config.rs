@@ -10,7 +10,7 @@ use dz_sdk::{
     NetworkView,
     program::{
         instruction::DEFAULT_VRF_ID,
-        state::{DeviceStatus, User, UserStatus},
+        state::{DeviceStatus, User},
     },
 };
 use dzsim_scenario::plan::Process;
@@ -49,7 +49,7 @@ pub(super) type Properties = BTreeMap<&'static str, String>;
 
 /// What the chain grants a user; none while the activator has a say.
 fn granted(view: &NetworkView, user: &User) -> Option<Properties> {
-    let allocation = user.allocation.as_ref().filter(|_| user.status == UserStatus::Activated)?;
+    let allocation = chain::granted(user)?;
     let mut all = Properties::from([
         ("tunnel id", allocation.tunnel_id.to_string()),
         ("overlay address", allocation.tunnel_net.address(0)?.to_string()),

@@ -9,7 +9,7 @@ use std::{
 use dz_net::kernel::Netlink;
 use dz_sdk::{
     NetworkView,
-    program::state::{DeviceStatus, User, UserStatus},
+    program::state::{DeviceStatus, User},
 };
 use dzsim_scenario::plan::Process;
 
@@ -59,11 +59,8 @@ pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec
         let far = view.users_of_client(client.client_ip).map(|(_, user)| user).filter(has).flat_map(|user| {
             let tunnel = (user.client_ip, user.endpoint_ip);
             let place = |address, tunnel| Placed { subject: chain::name(user), address, tunnel };
-            let dz_ip = overlay(user, 1).and(user.allocation.as_ref()).map(|allocation| allocation.dz_ip);
-            overlay(user, 1)
-                .map(|address| place(address, Some(tunnel)))
-                .into_iter()
-                .chain(dz_ip.map(|address| place(address, None)))
+            let dz_ip = chain::granted(user).map(|granted| place(granted.dz_ip, None));
+            overlay(user, 1).map(|address| place(address, Some(tunnel))).into_iter().chain(dz_ip)
         });
         let placed: Vec<_> = far.collect();
         compare(context, name.as_str(), &wanted, &placed, found).await?;
@@ -83,7 +80,7 @@ pub(super) struct Placed {
 
 /// One end's address of a user's tunnel; none while the activator has a say.
 fn overlay(user: &User, end: u32) -> Option<Ipv4Addr> {
-    user.allocation.as_ref().filter(|_| user.status == UserStatus::Activated)?.tunnel_net.address(end)
+    chain::granted(user)?.tunnel_net.address(end)
 }
 
 async fn compare(
