@@ -8,7 +8,6 @@ use std::{
     env, fs, io,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    thread,
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -16,9 +15,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     if arguments.test_threads.is_none() {
-        let asked = env::var("RUST_TEST_THREADS").ok().and_then(|number| number.parse().ok());
-        arguments.test_threads =
-            Some(asked.unwrap_or_else(|| 2 * thread::available_parallelism().map_or(1, |processors| processors.get())));
+        arguments.test_threads = env::var("RUST_TEST_THREADS").ok().and_then(|number| number.parse().ok());
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the simulator is a folder of the project");
     let scenarios = root.join("scenarios");
