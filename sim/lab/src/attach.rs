@@ -110,7 +110,7 @@ pub fn exec(init: Pid, host: &Host, argv: &[OsString], env: &[(OsString, OsStrin
         netns: None,
         stdio: Stdio { stdin: stdin.as_fd(), stdout: stdout.as_fd(), stderr: stderr.as_fd() },
         listeners: &[],
-        session: false,
+        leader: false,
     };
     let (pid, _) = launch.start().map_err(|e| AttachError::Start(e.to_string()))?;
     for ignored in [Signal::SIGINT, Signal::SIGQUIT] {

@@ -1,4 +1,4 @@
-//! Which processes are in a network namespace, whoever started them: a daemon may have left its node's session, but it
+//! Which processes are in a network namespace, whoever started them: a daemon may have left its process group, but it
 //! can not have left its node.
 
 use std::collections::{BTreeMap, BTreeSet};

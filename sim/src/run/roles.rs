@@ -12,7 +12,7 @@ use crate::cli::Dataplane;
 /// missed until then. Elsewhere the default stands; what a thousand clients read so often would keep the machine busy.
 const VERIFY_EVERY: &str = "500ms";
 /// How long a role may take until it says that it is ready.
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(60);
 /// Where the ledger answers in every node: JSON-RPC over HTTP.
 pub const RPC_PORT: u16 = 8899;
 /// Where it answers over WebSocket.

@@ -157,7 +157,7 @@ impl Process {
             netns: place.netns.as_ref().map(AsFd::as_fd),
             stdio: Stdio { stdin: null.as_fd(), stdout: stdout.as_fd(), stderr: stderr.as_fd() },
             listeners: &listeners,
-            session: true,
+            leader: true,
         };
         let (pid, pidfd) = launch.start().map_err(|e: LaunchError| failed(e.to_string()))?;
         let (told, exit) = watch::channel(None);

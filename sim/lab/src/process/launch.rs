@@ -46,8 +46,9 @@ pub(crate) struct Launch<'a> {
     pub(crate) stdio: Stdio<'a>,
     /// Named sockets for descriptors 3 and up.
     pub(crate) listeners: &'a [(&'a str, BorrowedFd<'a>)],
-    /// Whether the child leads a session of its own; otherwise it stays in the caller's process group.
-    pub(crate) session: bool,
+    /// Whether the child leads a process group of its own; otherwise it stays in the caller's. It never leaves the
+    /// caller's session: the kernel shares processors out by session (docs/decisions/0034).
+    pub(crate) leader: bool,
 }
 
 /// Why a program was not started.
@@ -91,7 +92,7 @@ impl Launch<'_> {
             cwd: cwd.as_ref().map_or(std::ptr::null(), |c| c.as_ptr()),
             netns: self.netns.map_or(-1, |fd| fd.as_raw_fd()),
             sources: &mut sources,
-            session: self.session,
+            leader: self.leader,
             mask: SigSet::empty(),
             failure: None,
         };
@@ -170,7 +171,7 @@ struct Child<'a> {
     cwd: *const c_char,
     netns: RawFd,
     sources: &'a mut [RawFd],
-    session: bool,
+    leader: bool,
     mask: SigSet,
     failure: Option<(&'static str, Errno)>,
 }
@@ -209,8 +210,8 @@ unsafe fn arrange_and_execute(child: &mut Child<'_>) -> Result<(), (&'static str
         if child.netns >= 0 {
             check("enter the node", libc::setns(child.netns, libc::CLONE_NEWNET))?;
         }
-        if child.session {
-            check("make a session", libc::setsid())?;
+        if child.leader {
+            check("make a process group", libc::setpgid(0, 0))?;
         }
         if !child.cwd.is_null() {
             check("change the folder", libc::chdir(child.cwd))?;

@@ -1,7 +1,7 @@
 //! Processes in nodes: described by a [`Spawn`], held by a [`Process`].
 //!
-//! A process starts in the network namespace of its node, in a session of its own, with nothing inherited but what its
-//! description names. Its end is a fact that any number of tasks may wait for; nothing here depends on `SIGCHLD`, so
+//! A process starts in the network namespace of its node, in a process group of its own, with nothing inherited but what
+//! its description names. Its end is a fact that any number of tasks may wait for; nothing here depends on `SIGCHLD`, so
 //! the program may use other ways of starting processes beside this one.
 
 mod environment;

@@ -50,10 +50,10 @@ fn a_process_gets_what_its_description_says_and_no_more() {
     in_lab(|lab| async move {
         lab.add_nodes(vec![host("val1", [198, 51, 100, 1])]).await.unwrap();
         let script = "echo $HOME $TMPDIR $COLOUR ${NOTIFY_SOCKET-none} ${LISTEN_FDS-none}; cat; \
-                      ls /proc/self/fd | tr '\\n' ' '; [ $(ps -o sid= -p $$) = $$ ] && echo leader";
+                      ls /proc/self/fd | tr '\\n' ' '";
         let spawn = on("val1", "step", script).env("COLOUR", "blue");
         let finished = lab.run_to_end(spawn, DEADLINE).await.unwrap();
-        assert_eq!(finished.stdout, "/run/dz/val1 /run/dz/val1 blue none none\n0 1 2 3 leader\n");
+        assert_eq!(finished.stdout, "/run/dz/val1 /run/dz/val1 blue none none\n0 1 2 3 ");
     });
 }
 
@@ -70,6 +70,24 @@ fn listeners_are_passed_by_the_convention() {
         let inode = std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&one))).unwrap();
         assert_eq!(lines[1], inode.to_str().unwrap());
         assert_eq!(lines[3], "no more");
+    });
+}
+
+/// What the terminal sends does not reach it; and it takes no share of the processors as another session would.
+#[test]
+fn a_process_leads_its_group_and_stays_in_the_session() {
+    in_lab(|lab| async move {
+        let daemon = lab.start(core("daemon", "exec sleep 1000")).await.unwrap();
+        let group_and_session = |pid: i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            let mut fields = stat.rsplit_once(") ").unwrap().1.split(' ').skip(2).map(|id| id.parse::<i32>().unwrap());
+            (fields.next().unwrap(), fields.next().unwrap())
+        };
+        let own = i32::try_from(std::process::id()).unwrap();
+        let pid = daemon.pid();
+        assert_eq!(group_and_session(pid), (pid, group_and_session(own).1));
+        assert_ne!(group_and_session(own).0, pid);
+        daemon.kill().await;
     });
 }
 
