@@ -1,10 +1,6 @@
 //! The log: one line for each decision, whatever became of it, with its reason.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
 use dz_activator::{
     Policy, plan,
@@ -27,9 +23,14 @@ use crate::{
 /// The fields of a line; its text is the field `message`.
 type Line = BTreeMap<&'static str, String>;
 
-/// Keeps what is logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<Line>>>);
+thread_local! {
+    /// What this thread has logged since it wanted to know.
+    static LINES: RefCell<Option<Vec<Line>>> = const { RefCell::new(None) };
+}
+
+/// Keeps what is logged. It is one for the whole process, since `tracing` asks only the subscriber of the thread that
+/// comes by a line first whether anybody wants it, and holds that for all threads.
+struct Lines;
 
 struct Fields(Line);
 
@@ -49,9 +50,12 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields(Line::new());
-        event.record(&mut fields);
-        self.0.lock().unwrap().push(fields.0);
+        LINES.with_borrow_mut(|lines| {
+            let Some(lines) = lines else { return };
+            let mut fields = Fields(Line::new());
+            event.record(&mut fields);
+            lines.push(fields.0);
+        });
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -72,14 +76,15 @@ fn decisions(faults: Faults, passes: usize) -> Vec<[String; 5]> {
     let (policy, pace) = (Policy::default(), Pace::default());
     let mut activator = Reconciler::new(way, policy, pace, Arc::default(), Arc::default(), 7);
     let (_stop, stop) = watch::channel(false);
-    let lines = Lines::default();
-    tracing::subscriber::with_default(lines.clone(), || {
-        for _ in 0..passes {
-            let pass = block_on(activator.pass(&view, &stop));
-            assert!(matches!(pass, Pass::Landed { .. } | Pass::Stale | Pass::Quiet), "{pass:?}");
-        }
-    });
-    let lines = lines.0.lock().unwrap();
+    // Whichever test is first; a line that another thread comes by at this moment is asked for again.
+    let _ = tracing::subscriber::set_global_default(Lines);
+    tracing::callsite::rebuild_interest_cache();
+    LINES.set(Some(Vec::new()));
+    for _ in 0..passes {
+        let pass = block_on(activator.pass(&view, &stop));
+        assert!(matches!(pass, Pass::Landed { .. } | Pass::Stale | Pass::Quiet), "{pass:?}");
+    }
+    let lines = LINES.take().unwrap();
     let of = |line: &Line| {
         let field = |name| line.get(name).cloned().unwrap_or_default();
         let came = format!("{} {}", field("outcome"), field("refusal"));
