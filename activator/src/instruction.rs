@@ -63,9 +63,9 @@ pub fn instruction(view: &NetworkView, signer: &Pubkey, action: &Action) -> Resu
             let grant = Grant { tunnel_net: *tunnel_net, tunnel_id: *tunnel_id, dz_ip: *dz_ip };
             build::activate_user(view, signer, key, grant)
         }
-        Decision::StripRoles { roles } => {
+        Decision::StripRoles { changes } => {
             let user = user(view, &key)?;
-            Ok(set_user_roles(program, signer, user.access_pass, user.device, key, roles))
+            Ok(set_user_roles(program, signer, user.access_pass, user.device, key, changes))
         }
         Decision::RejectUser { reason } => Ok(reject_user(program, signer, (key, user(view, &key)?), reason)),
         Decision::CloseUser => Ok(close_user(program, signer, (key, user(view, &key)?))),

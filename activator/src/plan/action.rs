@@ -2,7 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr};
 
-use dz_sdk::program::{instruction::Roles, network::NetworkV4, state::AccountType};
+use dz_sdk::program::{instruction::RoleChange, network::NetworkV4, state::AccountType};
 use solana_pubkey::Pubkey;
 
 /// The thing an action or a condition is about.
@@ -110,8 +110,8 @@ pub enum Decision {
     },
     /// Take roles away from the user, at most as many as one instruction can name.
     StripRoles {
-        /// Group, and what the user keeps in it.
-        roles: Vec<(Pubkey, Roles)>,
+        /// Group, and what the user loses in it.
+        changes: Vec<(Pubkey, RoleChange)>,
     },
     /// Refuse the user; the action's subject hears this reason.
     RejectUser {
@@ -146,7 +146,7 @@ impl fmt::Display for Decision {
             Self::ActivateUser { tunnel_net, tunnel_id, dz_ip } => {
                 write!(f, "tunnel {tunnel_net}, id {tunnel_id}, dz_ip {dz_ip}")
             }
-            Self::StripRoles { roles } => write!(f, "roles in {} of its groups", roles.len()),
+            Self::StripRoles { changes } => write!(f, "roles in {} of its groups", changes.len()),
             Self::RejectUser { .. }
             | Self::CloseContributor
             | Self::ActivateDevice

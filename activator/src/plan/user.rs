@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use dz_sdk::program::{
-    instruction::{MAX_ROLES_PER_INSTRUCTION, Roles},
+    instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
     network::NetworkV4,
     state::{AccountType, Device, DeviceStatus, PoolKind, User, UserAllocation, UserStatus, UserType},
 };
@@ -14,6 +14,9 @@ use crate::{
     policy::WhenFull,
     strategy::{PoolUse, Strategy},
 };
+
+/// Every role that a user may have in a group is taken.
+const ALL_OF_THEM: RoleChange = RoleChange { publish: Some(false), subscribe: Some(false) };
 
 /// Why a user gets no tunnel.
 enum Refusal {
@@ -44,7 +47,7 @@ impl Planner<'_> {
             };
             let subject = user_subject(*key, user);
             let groups: BTreeSet<_> = user.publishers.iter().chain(&user.subscribers).copied().collect();
-            self.strip_roles(&subject, groups.into_iter().map(|group| (group, Roles::default())), reason);
+            self.strip_roles(&subject, groups.into_iter().map(|group| (group, ALL_OF_THEM)), reason);
             if let Some(held) = &user.allocation {
                 self.release_allocation(user, held);
             }
@@ -199,24 +202,23 @@ impl Planner<'_> {
         };
         // A user that keeps its tunnel loses only what it asked for: to publish.
         let groups: Vec<_> = match user.status {
-            UserStatus::Updating => user
-                .publishers
-                .iter()
-                .map(|group| (*group, Roles { publish: false, subscribe: user.subscribers.contains(group) }))
-                .collect(),
+            UserStatus::Updating => {
+                let silent = RoleChange { publish: Some(false), subscribe: None };
+                user.publishers.iter().map(|group| (*group, silent)).collect()
+            }
             _ => {
                 let groups: BTreeSet<_> = user.publishers.iter().chain(&user.subscribers).copied().collect();
-                groups.into_iter().map(|group| (group, Roles::default())).collect()
+                groups.into_iter().map(|group| (group, ALL_OF_THEM)).collect()
             }
         };
         self.strip_roles(&subject, groups.into_iter(), &reason);
         self.act(&subject, Decision::RejectUser { reason: reason.clone() }, reason);
     }
 
-    fn strip_roles(&mut self, subject: &Subject, roles: impl Iterator<Item = (Pubkey, Roles)>, reason: &str) {
-        let roles: Vec<_> = roles.collect();
-        for some in roles.chunks(MAX_ROLES_PER_INSTRUCTION) {
-            self.act(subject, Decision::StripRoles { roles: some.to_vec() }, reason);
+    fn strip_roles(&mut self, subject: &Subject, changes: impl Iterator<Item = (Pubkey, RoleChange)>, reason: &str) {
+        let changes: Vec<_> = changes.collect();
+        for some in changes.chunks(MAX_ROLES_PER_INSTRUCTION) {
+            self.act(subject, Decision::StripRoles { changes: some.to_vec() }, reason);
         }
     }
 

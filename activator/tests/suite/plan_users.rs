@@ -8,7 +8,7 @@ use dz_activator::{
     strategy::DzIp,
 };
 use dz_sdk::program::{
-    instruction::Roles,
+    instruction::RoleChange,
     state::{AccountType, DeviceStatus, MulticastGroupStatus, PoolKind, PrefixSource, UserStatus, UserType},
 };
 use rstest::rstest;
@@ -17,6 +17,7 @@ use solana_pubkey::Pubkey;
 use crate::world::{World, ip, net};
 
 const NOTHING: [&str; 0] = [];
+const NO_ROLES: RoleChange = RoleChange { publish: Some(false), subscribe: Some(false) };
 
 fn world() -> (World, Pubkey) {
     let mut world = World::new();
@@ -144,9 +145,8 @@ fn a_publisher_without_room_is_stripped_before_it_is_rejected() {
     let actions: Vec<_> = world.plan().actions.into_iter().filter(|action| action.subject.key == user).collect();
     let mut sorted = groups;
     sorted.sort();
-    let none = |groups: &[Pubkey]| Decision::StripRoles {
-        roles: groups.iter().map(|group| (*group, Roles::default())).collect(),
-    };
+    let none =
+        |groups: &[Pubkey]| Decision::StripRoles { changes: groups.iter().map(|group| (*group, NO_ROLES)).collect() };
     let reason = "publishers: no free address in 148.51.120.0/31 (2 of 2 in use)".to_owned();
     let decisions: Vec<_> = actions.into_iter().map(|action| action.decision).collect();
     assert_eq!(decisions, [none(&sorted[..12]), none(&sorted[12..]), Decision::RejectUser { reason }]);
@@ -232,14 +232,11 @@ fn a_subscriber_that_cannot_publish_stays_a_subscriber() {
         user.subscribers = vec![both];
     });
     let decisions: Vec<_> = world.plan().actions.into_iter().map(|action| action.decision).collect();
-    let keeps = Roles { publish: false, subscribe: true };
+    let silent = RoleChange { publish: Some(false), subscribe: None };
     let reason = "publishers: no free address in 148.51.120.0/31 (2 of 2 in use)".to_owned();
     assert_eq!(
         decisions,
-        [
-            Decision::StripRoles { roles: vec![(both, keeps), (only, Roles::default())] },
-            Decision::RejectUser { reason },
-        ]
+        [Decision::StripRoles { changes: vec![(both, silent), (only, silent)] }, Decision::RejectUser { reason },]
     );
 }
 
@@ -259,7 +256,7 @@ fn a_user_that_goes_is_stripped_and_makes_room_for_the_next(#[case] status: User
     let plan = world.plan();
     let decisions: Vec<_> = plan.actions.iter().map(|action| (action.subject.key, action.decision.clone())).collect();
     let activate = Decision::ActivateUser { tunnel_net: net("169.254.0.0/31"), tunnel_id: 500, dz_ip: ip("7.0.0.2") };
-    let strip = Decision::StripRoles { roles: vec![(group, Roles::default())] };
+    let strip = Decision::StripRoles { changes: vec![(group, NO_ROLES)] };
     assert_eq!(decisions, [(leaving, strip), (leaving, end), (next, activate)]);
 }
 

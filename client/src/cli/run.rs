@@ -7,7 +7,7 @@ use dz_sdk::Ledger;
 
 use super::{
     args::{Cli, Command, ConnectArgs, MulticastCommand, PlaceArgs, ServiceArgs, WhatArg},
-    connect::{Client, Connect, Request, RoleChange, Service, Verb},
+    connect::{ChangeRoles, Client, Connect, Request, Service, Verb},
     daemon::Daemon,
     disconnect::{self, What},
     entity::{self, Desk},
@@ -108,7 +108,7 @@ async fn execute(
                 MulticastCommand::Subscribe(args) => (Verb::Subscribe, args),
                 MulticastCommand::Unsubscribe(args) => (Verb::Unsubscribe, args),
             };
-            let change = RoleChange { verb, groups: args.groups.clone(), endpoint: args.endpoint };
+            let change = ChangeRoles { verb, groups: args.groups.clone(), endpoint: args.endpoint };
             let client = Client { ledger: ledger.as_ref(), daemon: &daemon, waiting };
             client.change_roles(&change, format, out, err).await
         }

@@ -318,11 +318,11 @@ pub enum ServiceabilityInstruction {
         /// What the client is told.
         reason: String,
     },
-    /// P: sets the roles in the groups whose accounts follow. When it starts or stops being a publisher: Updating.
+    /// P: changes roles in the groups whose accounts follow. When it starts or stops being a publisher: Updating.
     /// A: may strip roles from users that are Pending, Updating, Deleting or PendingBan.
     SetUserRoles {
-        /// The desired roles, one for each group account.
-        roles: Vec<Roles>,
+        /// One for each group account.
+        changes: Vec<RoleChange>,
     },
     /// P: Deleting; a Rejected user is closed at once. F also closes a Banned one, which frees its pass.
     DeleteUser,
@@ -403,6 +403,30 @@ pub struct Roles {
     pub publish: bool,
     /// True when it receives.
     pub subscribe: bool,
+}
+
+/// What becomes of a user's roles in one group. A role that is not named stays as the chain has it, so that two who
+/// change different roles at once do not undo each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct RoleChange {
+    /// Whether it is to send.
+    pub publish: Option<bool>,
+    /// Whether it is to receive.
+    pub subscribe: Option<bool>,
+}
+
+impl RoleChange {
+    /// The roles after it, of a user that has these.
+    pub fn over(self, held: Roles) -> Roles {
+        Roles { publish: self.publish.unwrap_or(held.publish), subscribe: self.subscribe.unwrap_or(held.subscribe) }
+    }
+}
+
+/// Exactly these.
+impl From<Roles> for RoleChange {
+    fn from(Roles { publish, subscribe }: Roles) -> Self {
+        Self { publish: Some(publish), subscribe: Some(subscribe) }
+    }
 }
 
 /// One-way delay of a link in nanoseconds: 10 microseconds to 1 second.

@@ -5,17 +5,14 @@ use std::{collections::BTreeMap, io::Write, net::Ipv4Addr};
 use dz_sdk::{
     Ledger, NetworkView, build,
     program::{
-        instruction::{MAX_ROLES_PER_INSTRUCTION, Roles},
+        instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange, Roles},
         state::{User, UserStatus},
     },
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{
-    request::forbidden_role,
-    roles::{self, Wanted},
-};
+use super::{request::forbidden_role, roles};
 use crate::{
     api::{Service, Session, Status},
     cli::{
@@ -27,7 +24,7 @@ use crate::{
     },
 };
 
-/// How often roles that another command undoes are set again.
+/// How often roles that another command takes back are set again.
 const ATTEMPTS: usize = 5;
 /// What is waited for after a change that the activator has a say in.
 const ACTIVATED: &str = "the tunnel to be activated";
@@ -45,12 +42,12 @@ pub(super) struct Seat {
 struct Granted {
     dz_ip: Ipv4Addr,
     /// Wanted roles by code of the group.
-    groups: BTreeMap<String, Wanted>,
+    groups: BTreeMap<String, RoleChange>,
 }
 
 impl Granted {
     /// What a user has; none when it is not what is wanted.
-    fn of(view: &NetworkView, user: &User, wanted: &BTreeMap<Pubkey, Wanted>) -> Option<Self> {
+    fn of(view: &NetworkView, user: &User, wanted: &BTreeMap<Pubkey, RoleChange>) -> Option<Self> {
         let dz_ip = user.allocation.filter(|_| roles::met(user, wanted))?.dz_ip;
         let code = |group| Some(view.group(group)?.code.clone());
         let groups = wanted.iter().filter_map(|(group, wanted)| Some((code(group)?, *wanted))).collect();
@@ -66,7 +63,7 @@ impl Granted {
         service.doublezero_ip == self.dz_ip
             && service.doublezero_status.session_status == Session::Up
             && service.error.is_none()
-            && self.groups.iter().all(|(code, wanted)| wanted.met_by(held(code)))
+            && self.groups.iter().all(|(code, wanted)| roles::met_by(*wanted, held(code)))
     }
 }
 
@@ -82,11 +79,11 @@ pub struct Client<'a> {
 
 impl Client<'_> {
     /// Gives a user the wanted roles, waits for the activator's word and for the daemon's tunnel, prints it and returns
-    /// it. An instruction sets both roles in a group, so one of another command may undo ours; then it is done again.
+    /// it. Another command may want the opposite; then it is done again.
     pub(super) async fn finish(
         &self,
         seat: &Seat,
-        wanted: &BTreeMap<Pubkey, Wanted>,
+        wanted: &BTreeMap<Pubkey, RoleChange>,
         format: Format,
         out: &mut dyn Write,
     ) -> Result<Service, CommandError> {
@@ -121,7 +118,7 @@ impl Client<'_> {
         &self,
         view: &NetworkView,
         user: &User,
-        wanted: &BTreeMap<Pubkey, Wanted>,
+        wanted: &BTreeMap<Pubkey, RoleChange>,
     ) -> Result<(), CommandError> {
         let pass = view.access_pass(&user.access_pass);
         match pass.and_then(|pass| forbidden_role(view, pass, roles::added(user, wanted))) {
@@ -136,7 +133,7 @@ impl Client<'_> {
         &self,
         key: Pubkey,
         mut since: u64,
-        wanted: &BTreeMap<Pubkey, Wanted>,
+        wanted: &BTreeMap<Pubkey, RoleChange>,
     ) -> Result<u64, CommandError> {
         let wanted: Vec<_> = wanted.iter().collect();
         for batch in wanted.chunks(MAX_ROLES_PER_INSTRUCTION) {
@@ -170,7 +167,7 @@ impl Client<'_> {
         &self,
         key: Pubkey,
         since: u64,
-        wanted: &BTreeMap<Pubkey, Wanted>,
+        wanted: &BTreeMap<Pubkey, RoleChange>,
     ) -> Result<Option<Granted>, CommandError> {
         let outcome = |view: &NetworkView, user: &User| match Granted::of(view, user, wanted) {
             None if !user.reject_reason.is_empty() => {
@@ -188,7 +185,7 @@ impl Client<'_> {
         &self,
         key: Pubkey,
         since: u64,
-        wanted: &BTreeMap<Pubkey, Wanted>,
+        wanted: &BTreeMap<Pubkey, RoleChange>,
         granted: &Granted,
     ) -> Result<(), CommandError> {
         let find = |view: &NetworkView| match decided(view.user(&key))? {

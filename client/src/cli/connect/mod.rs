@@ -20,7 +20,7 @@ use dz_sdk::{
 pub use self::{
     client::Client,
     request::{Request, Service},
-    roles::{RoleChange, Verb},
+    roles::{ChangeRoles, Verb},
 };
 use self::{client::Seat, request::Wish};
 use super::{error::CommandError, output::Format, wait::ACTIVATOR};

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use dz_sdk::{
     NetworkView, build,
     program::{
-        instruction::Roles,
+        instruction::{RoleChange, Roles},
         state::{AccessPass, Device, MulticastGroup, MulticastGroupStatus, Tenant, UserType},
     },
 };
 use solana_pubkey::Pubkey;
 
-use super::roles::Wanted;
+use super::roles;
 use crate::cli::{error::CommandError, names};
 
 /// Which service.
@@ -127,8 +127,8 @@ fn all_roles(view: &NetworkView, pass: &AccessPass) -> Result<BTreeMap<Pubkey, R
 
 impl Wish {
     /// Its roles, besides those that a live tunnel has.
-    pub(super) fn wanted(&self) -> BTreeMap<Pubkey, Wanted> {
-        self.roles.iter().map(|(group, roles)| (*group, Wanted::besides(*roles))).collect()
+    pub(super) fn wanted(&self) -> BTreeMap<Pubkey, RoleChange> {
+        self.roles.iter().map(|(group, held)| (*group, roles::besides(*held))).collect()
     }
 
     /// Says what the program would refuse, in the words of the person who asks.

@@ -1,14 +1,13 @@
 //! Roles in groups on a live tunnel: `connect multicast` adds some, `multicast publish` and its siblings set one kind.
 //!
-//! An instruction says of each group it names what the user is to be there, so it always carries both roles: the one
-//! that is changed and the one that was held.
+//! An instruction names only the roles that change, so that two commands at once do not undo each other's.
 
 use std::{collections::BTreeMap, io::Write, net::Ipv4Addr};
 
 use dz_sdk::{
     NetworkView,
     program::{
-        instruction::Roles,
+        instruction::{RoleChange, Roles},
         state::{MulticastGroup, User},
     },
 };
@@ -36,7 +35,7 @@ pub enum Verb {
 
 /// A change of roles on a live tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleChange {
+pub struct ChangeRoles {
     /// What is done.
     pub verb: Verb,
     /// Codes or accounts of the groups.
@@ -45,36 +44,25 @@ pub struct RoleChange {
     pub endpoint: Option<Ipv4Addr>,
 }
 
-/// What is to become of a user's roles in a group; none leaves the role as it is, whoever else changes it meanwhile.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
-    publish: Option<bool>,
-    subscribe: Option<bool>,
-}
-
-impl Wanted {
-    /// These roles besides those held.
-    pub(super) fn besides(roles: Roles) -> Self {
-        Self { publish: roles.publish.then_some(true), subscribe: roles.subscribe.then_some(true) }
-    }
-
-    fn by(verb: Verb) -> Self {
+impl From<Verb> for RoleChange {
+    fn from(verb: Verb) -> Self {
         match verb {
-            Verb::Publish => Self { publish: Some(true), ..Self::default() },
-            Verb::Unpublish => Self { publish: Some(false), ..Self::default() },
-            Verb::Subscribe => Self { subscribe: Some(true), ..Self::default() },
-            Verb::Unsubscribe => Self { subscribe: Some(false), ..Self::default() },
+            Verb::Publish => Self { publish: Some(true), subscribe: None },
+            Verb::Unpublish => Self { publish: Some(false), subscribe: None },
+            Verb::Subscribe => Self { publish: None, subscribe: Some(true) },
+            Verb::Unsubscribe => Self { publish: None, subscribe: Some(false) },
         }
     }
+}
 
-    fn over(self, held: Roles) -> Roles {
-        Roles { publish: self.publish.unwrap_or(held.publish), subscribe: self.subscribe.unwrap_or(held.subscribe) }
-    }
+/// These roles besides those held.
+pub(super) fn besides(roles: Roles) -> RoleChange {
+    RoleChange { publish: roles.publish.then_some(true), subscribe: roles.subscribe.then_some(true) }
+}
 
-    /// True when it is so with these roles.
-    pub(super) fn met_by(self, held: Roles) -> bool {
-        self.over(held) == held
-    }
+/// True when nothing of it is left to do for who holds these.
+pub(super) fn met_by(change: RoleChange, held: Roles) -> bool {
+    change.over(held) == held
 }
 
 /// The roles a user has in a group.
@@ -83,26 +71,27 @@ fn held(user: &User, group: &Pubkey) -> Roles {
 }
 
 /// True when a user's roles are what is wanted.
-pub(super) fn met(user: &User, wanted: &BTreeMap<Pubkey, Wanted>) -> bool {
-    wanted.iter().all(|(group, wanted)| wanted.met_by(held(user, group)))
+pub(super) fn met(user: &User, wanted: &BTreeMap<Pubkey, RoleChange>) -> bool {
+    wanted.iter().all(|(group, change)| met_by(*change, held(user, group)))
 }
 
-/// The roles a user is to have in the groups where they change.
+/// What is left to do of what is wanted.
 pub(super) fn changes<'a>(
     user: &User,
-    wanted: impl IntoIterator<Item = (&'a Pubkey, &'a Wanted)>,
-) -> Vec<(Pubkey, Roles)> {
-    let wanted = wanted.into_iter().map(|(group, wanted)| (*group, wanted.over(held(user, group))));
-    wanted.filter(|(group, roles)| held(user, group) != *roles).collect()
+    wanted: impl IntoIterator<Item = (&'a Pubkey, &'a RoleChange)>,
+) -> Vec<(Pubkey, RoleChange)> {
+    let wanted = wanted.into_iter().map(|(group, change)| (*group, *change));
+    wanted.filter(|(group, change)| !met_by(*change, held(user, group))).collect()
 }
 
 /// The roles a user would get that it does not have.
-pub(super) fn added(user: &User, wanted: &BTreeMap<Pubkey, Wanted>) -> Vec<(Pubkey, Roles)> {
-    let new = |(group, roles): (Pubkey, Roles)| {
-        let held = held(user, &group);
-        (group, Roles { publish: roles.publish && !held.publish, subscribe: roles.subscribe && !held.subscribe })
+pub(super) fn added(user: &User, wanted: &BTreeMap<Pubkey, RoleChange>) -> Vec<(Pubkey, Roles)> {
+    let new = |(group, change): (&Pubkey, &RoleChange)| {
+        let held = held(user, group);
+        let wanted = change.over(held);
+        (*group, Roles { publish: wanted.publish && !held.publish, subscribe: wanted.subscribe && !held.subscribe })
     };
-    changes(user, wanted).into_iter().map(new).collect()
+    wanted.iter().map(new).collect()
 }
 
 impl Client<'_> {
@@ -110,7 +99,7 @@ impl Client<'_> {
     /// a word: it stays, and carries nothing.
     pub async fn change_roles(
         &self,
-        change: &RoleChange,
+        change: &ChangeRoles,
         format: Format,
         out: &mut (dyn Write + Send),
         err: &mut (dyn Write + Send),
@@ -120,7 +109,7 @@ impl Client<'_> {
         let (key, user) = self.multicast_user(&view, client_ip, change.endpoint)?;
         let mut wanted = BTreeMap::new();
         for code in &change.groups {
-            wanted.insert(names::account::<MulticastGroup>(&view, code)?, Wanted::by(change.verb));
+            wanted.insert(names::account::<MulticastGroup>(&view, code)?, RoleChange::from(change.verb));
         }
         self.check_roles(&view, user, &wanted)?;
         let seat = Seat { user: key, endpoint: user.endpoint_ip, since: view.slot() };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use dz_serviceability::{
-    instruction::{MAX_ROLES_PER_INSTRUCTION, Roles},
+    instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange, Roles},
     state::{PoolKind, User, UserStatus, UserType},
 };
 use solana_instruction::Instruction;
@@ -75,16 +75,16 @@ pub fn strip_roles(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<V
     set_user_roles(view, signer, key, &roles)
 }
 
-/// Sets roles, in as many instructions as it takes.
+/// Changes roles, in as many instructions as it takes. [`Roles`] themselves set both in their group.
 pub fn set_user_roles(
     view: &NetworkView,
     signer: &Pubkey,
     key: Pubkey,
-    roles: &[(Pubkey, Roles)],
+    changes: &[(Pubkey, impl Into<RoleChange> + Copy)],
 ) -> Result<Vec<Instruction>> {
     let user = user(view, &key)?;
-    let set = |roles: &[_]| ix::user::set_user_roles(view.program(), signer, user.access_pass, user.device, key, roles);
-    Ok(roles.chunks(MAX_ROLES_PER_INSTRUCTION).map(set).collect())
+    let set = |some: &[_]| ix::user::set_user_roles(view.program(), signer, user.access_pass, user.device, key, some);
+    Ok(changes.chunks(MAX_ROLES_PER_INSTRUCTION).map(set).collect())
 }
 
 /// Refuses a Pending user, its roles stripped before; or an Updating one, of which the publisher roles that its
@@ -94,9 +94,9 @@ pub fn reject_user(view: &NetworkView, signer: &Pubkey, key: Pubkey, reason: &st
     let mut instructions = match user.status {
         UserStatus::Pending => strip_roles(view, signer, key)?,
         UserStatus::Updating => {
-            let keep = |group: &Pubkey| Roles { publish: false, subscribe: user.subscribers.contains(group) };
-            let roles: Vec<_> = user.publishers.iter().map(|group| (*group, keep(group))).collect();
-            set_user_roles(view, signer, key, &roles)?
+            let silent = RoleChange { publish: Some(false), subscribe: None };
+            let changes: Vec<_> = user.publishers.iter().map(|group| (*group, silent)).collect();
+            set_user_roles(view, signer, key, &changes)?
         }
         _ => return Err(BuildError::NothingToDo { user: key }),
     };

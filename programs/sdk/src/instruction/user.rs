@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use dz_serviceability::{
-    instruction::{Roles, ServiceabilityInstruction as I},
+    instruction::{RoleChange, Roles, ServiceabilityInstruction as I},
     network::NetworkV4,
     pda,
     state::{User, UserType},
@@ -111,7 +111,7 @@ pub fn reject_user(program: &Pubkey, signer: &Pubkey, user: (Pubkey, &User), rea
     instruction(program, signer, &I::RejectUser { reason: reason.to_owned() }, accounts)
 }
 
-/// Sets roles in groups, at most [`MAX_ROLES_PER_INSTRUCTION`](dz_serviceability::instruction::MAX_ROLES_PER_INSTRUCTION).
+/// Changes roles in groups, at most [`MAX_ROLES_PER_INSTRUCTION`](dz_serviceability::instruction::MAX_ROLES_PER_INSTRUCTION).
 /// Accounts: pass, device, user, groups.
 pub fn set_user_roles(
     program: &Pubkey,
@@ -119,11 +119,11 @@ pub fn set_user_roles(
     access_pass: Pubkey,
     device: Pubkey,
     user: Pubkey,
-    roles: &[(Pubkey, Roles)],
+    changes: &[(Pubkey, impl Into<RoleChange> + Copy)],
 ) -> Instruction {
-    let accounts = [r(access_pass), w(device), w(user)].into_iter().chain(roles.iter().map(|(group, _)| w(*group)));
-    let roles = roles.iter().map(|(_, roles)| *roles).collect();
-    instruction(program, signer, &I::SetUserRoles { roles }, accounts)
+    let accounts = [r(access_pass), w(device), w(user)].into_iter().chain(changes.iter().map(|(group, _)| w(*group)));
+    let changes = changes.iter().map(|(_, change)| (*change).into()).collect();
+    instruction(program, signer, &I::SetUserRoles { changes }, accounts)
 }
 
 /// Starts its end, or closes a Rejected or Banned one. Accounts: pass, user, owner.

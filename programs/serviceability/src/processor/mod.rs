@@ -121,7 +121,7 @@ fn dispatch(ctx: &mut Context, instruction: ServiceabilityInstruction) -> Result
             user::create::process(ctx, user::create::Args { client_ip, endpoint_ip, user_type, roles }),
         ActivateUser { tunnel_net, tunnel_id, dz_ip } => user::activate::process(ctx, tunnel_net, tunnel_id, dz_ip),
         RejectUser { reason } => user::reject::process(ctx, reason),
-        SetUserRoles { roles } => user::set_roles::process(ctx, roles),
+        SetUserRoles { changes } => user::set_roles::process(ctx, changes),
         DeleteUser => user::delete::process(ctx),
         CloseUser => user::close::process(ctx),
         BanUser => user::ban::process(ctx),

@@ -6,7 +6,9 @@ use dz_sdk::{
     instruction::{self as ix, access_pass::PassLimits, user::Grant},
 };
 use dz_serviceability::{
-    ID as P, pda,
+    ID as P,
+    instruction::{RoleChange, Roles},
+    pda,
     state::{DeviceCaps, DeviceCounts, DeviceType, PoolKind, User, UserAllocation, UserStatus, UserType},
 };
 use rstest::rstest;
@@ -57,7 +59,7 @@ fn taken(n: &Net, device: Pubkey) -> [u32; 4] {
 #[tokio::test]
 async fn a_life(
     #[case] user_type: UserType,
-    #[case] role: Option<dz_serviceability::instruction::Roles>,
+    #[case] role: Option<Roles>,
     #[case] dz_ip: &str,
     #[case] source: Option<PoolKind>,
 ) {
@@ -200,6 +202,28 @@ async fn roles_move_the_dz_ip_and_the_seat_and_nothing_else() {
     // An idle tunnel stays.
     n.ok(&p, [set(&[(groups[0], NONE)])]).await;
     assert_eq!((n.get_user(key).status, n.get_user(key).subscribers), (UserStatus::Activated, vec![]));
+    assert_eq!(audit(&n.view), []);
+}
+
+/// Two commands that looked at the same moment both hold, whichever lands first.
+#[tokio::test]
+async fn a_role_that_a_change_does_not_name_stays() {
+    let (mut n, device, groups, pass) = network().await;
+    let p = signer(&n.keys.payer);
+    let key = n.user("9.2.0.1", "9.0.1.1", Multicast, vec![(groups[0], SUBSCRIBE)], 3, "9.2.0.1").await;
+    let set = |publish, subscribe| {
+        let change = [(groups[1], RoleChange { publish, subscribe })];
+        ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, &change)
+    };
+    let roles = |n: &Net| [n.get_user(key).publishers, n.get_user(key).subscribers];
+    n.ok(&p, [set(Some(true), None)]).await;
+    n.ok(&p, [set(None, Some(true))]).await;
+    assert_eq!(roles(&n), [vec![groups[1]], groups.to_vec()]);
+    n.ok(&p, [set(None, None)]).await;
+    assert_eq!(roles(&n), [vec![groups[1]], groups.to_vec()]);
+    n.ok(&p, [set(None, Some(false))]).await;
+    n.ok(&p, [set(Some(false), None)]).await;
+    assert_eq!(roles(&n), [vec![], vec![groups[0]]]);
     assert_eq!(audit(&n.view), []);
 }
 

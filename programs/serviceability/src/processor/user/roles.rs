@@ -12,6 +12,11 @@ use crate::{
 /// The most groups a user can have one kind of role in.
 const LIMIT: Limit = Limit { most: 64, refusal: ServiceabilityError::TooManyRoles };
 
+/// The roles a user has in a group.
+pub(super) fn held(user: &User, group: &Pubkey) -> Roles {
+    Roles { publish: user.publishers.contains(group), subscribe: user.subscribers.contains(group) }
+}
+
 /// Whether these roles would take something away and add nothing.
 pub(super) fn only_strips(user: &User, group: &Pubkey, wanted: Roles) -> bool {
     (!wanted.publish || user.publishers.contains(group)) && (!wanted.subscribe || user.subscribers.contains(group))

@@ -1,33 +1,35 @@
-//! Sets a multicast user's roles in the groups that follow. The payer may add and remove within the pass's
+//! Changes a multicast user's roles in the groups that follow. The payer may add and remove within the pass's
 //! allowlists; the activator may strip, before it refuses or takes back what the user holds.
 
 use super::{roles, seat};
 use crate::{
     accounts::Context,
     error::{Result, ServiceabilityError, ensure},
-    instruction::{MAX_ROLES_PER_INSTRUCTION, Roles},
+    instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
     state::{AccessPass, Device, MulticastGroup, User, UserStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, wanted: Vec<Roles>) -> Result {
+pub(in crate::processor) fn process(ctx: &mut Context, changes: Vec<RoleChange>) -> Result {
     let pass = ctx.load::<AccessPass>()?;
     let mut device = ctx.load::<Device>()?;
     let mut user = ctx.load::<User>()?;
     ensure!(*pass.key() == user.access_pass, WrongPass);
     ensure!(*device.key() == user.device, WrongDevice);
     ensure!(user.user_type.is_multicast(), UserNotMulticast);
-    ensure!(wanted.len() <= MAX_ROLES_PER_INSTRUCTION, TooManyRoles);
-    ensure!(!wanted.is_empty() && ctx.left() == wanted.len(), RolesMismatch);
-    let mut changes = Vec::with_capacity(wanted.len());
-    for wanted in wanted {
-        changes.push((ctx.load::<MulticastGroup>()?, wanted));
+    ensure!(changes.len() <= MAX_ROLES_PER_INSTRUCTION, TooManyRoles);
+    ensure!(!changes.is_empty() && ctx.left() == changes.len(), RolesMismatch);
+    let mut wishes = Vec::with_capacity(changes.len());
+    for change in changes {
+        let group = ctx.load::<MulticastGroup>()?;
+        let wanted = change.over(roles::held(&user, group.key()));
+        wishes.push((group, wanted));
     }
-    let strips = changes.iter().all(|(group, wanted)| roles::only_strips(&user, group.key(), *wanted));
+    let strips = wishes.iter().all(|(group, wanted)| roles::only_strips(&user, group.key(), *wanted));
     let right = right(ctx, &user, strips)?;
 
     let was_publisher = user.is_publisher();
-    for (group, wanted) in &mut changes {
+    for (group, wanted) in &mut wishes {
         let key = *group.key();
         roles::set(&mut user, &key, group, *wanted, &pass)?;
         ctx.save(group)?;

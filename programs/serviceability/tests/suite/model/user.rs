@@ -8,7 +8,7 @@ use dz_sdk::{
 };
 use dz_serviceability::{
     ID as P,
-    instruction::Roles,
+    instruction::{RoleChange, Roles},
     network::NetworkV4,
     pda,
     state::{
@@ -250,7 +250,20 @@ fn roles(view: &NetworkView, op: &Op) -> Option<Step> {
     if wish.is_empty() {
         return None;
     }
-    let instruction = ix::user::set_user_roles(&P, &ACTORS[actor], user.access_pass, user.device, key, &wish);
+    // Some changes name one role only, or none; the other is what it was.
+    let (publish, subscribe) = (op.b & 32 == 0, op.b & 64 == 0);
+    let change = |role: &Roles| RoleChange {
+        publish: publish.then_some(role.publish),
+        subscribe: subscribe.then_some(role.subscribe),
+    };
+    let changes: Vec<_> = wish.iter().map(|(group, role)| (*group, change(role))).collect();
+    let instruction = ix::user::set_user_roles(&P, &ACTORS[actor], user.access_pass, user.device, key, &changes);
+    let after = |(group, role): &(Pubkey, Roles)| {
+        let held = Roles { publish: user.publishers.contains(group), subscribe: user.subscribers.contains(group) };
+        let publish = if publish { role.publish } else { held.publish };
+        (*group, Roles { publish, subscribe: if subscribe { role.subscribe } else { held.subscribe } })
+    };
+    let wish: Vec<_> = wish.iter().map(after).collect();
     let Some(pass) = view.access_pass(&user.access_pass) else { return one(actor, instruction, false) };
     let Some(device) = view.device(&user.device) else { return one(actor, instruction, false) };
 
