@@ -89,9 +89,8 @@ impl Connect<'_> {
         let mut lost = BTreeSet::new();
         loop {
             let view = waiting.for_snapshot(*ledger).await?;
-            if !lost.is_empty()
-                && let Some(seat) = self.present(&view, client_ip, wish)?
-            {
+            // In this view, as the choice is made in it: another connect may have landed since the last look.
+            if let Some(seat) = self.present(&view, client_ip, wish)? {
                 return Ok(seat);
             }
             wish.check_pass(&view, client_ip, payer)?;
