@@ -16,7 +16,7 @@ pub(crate) struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// Cuts a sequence of actions into transactions. Order is kept.
     pub(crate) fn pack(payer: &Pubkey, parts: impl IntoIterator<Item = (&'a Action, Instruction)>) -> Vec<Self> {
-        let packed = build::pack_by(payer, parts, |(_, instruction)| instruction);
+        let packed = build::pack_by(payer, parts, |(_, instruction)| instruction, |(a, _), (b, _)| a.lands_with(b));
         packed.into_iter().map(|parts| Self { parts }).collect()
     }
 

@@ -33,6 +33,16 @@ pub struct Action {
     pub reason: String,
 }
 
+impl Action {
+    /// Whether this and the next are to land together. A user that waits is stripped to be refused; met between the two,
+    /// it would pass for one that asked for no roles, and be activated.
+    pub(crate) fn lands_with(&self, next: &Self) -> bool {
+        let pair = (&self.decision, &next.decision);
+        self.subject.key == next.subject.key
+            && matches!(pair, (Decision::StripRoles { .. }, Decision::RejectUser { .. }))
+    }
+}
+
 /// What can be done to a subject, with every value that had to be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]

@@ -206,9 +206,11 @@ impl Planner<'_> {
                 let silent = RoleChange { publish: Some(false), subscribe: None };
                 user.publishers.iter().map(|group| (*group, silent)).collect()
             }
+            // Those it publishes to go last: as long as it has one, the next plan refuses it for the same reason.
             _ => {
                 let groups: BTreeSet<_> = user.publishers.iter().chain(&user.subscribers).copied().collect();
-                groups.into_iter().map(|group| (group, ALL_OF_THEM)).collect()
+                let (last, first): (Vec<_>, Vec<_>) = groups.into_iter().partition(|it| user.publishers.contains(it));
+                first.into_iter().chain(last).map(|group| (group, ALL_OF_THEM)).collect()
             }
         };
         self.strip_roles(&subject, groups.into_iter(), &reason);

@@ -345,3 +345,12 @@ fn independent_transactions_travel_together(#[case] in_flight: usize, #[case] to
     assert_eq!(way.landed.load(Ordering::Relaxed), 2);
     assert_eq!(way.most_in_flight.load(Ordering::Relaxed), together);
 }
+
+/// Each publisher without an address is stripped and then refused. An activator that dies between the two must not
+/// leave one that passes for a user who asked for no roles: the next would activate it.
+#[test]
+fn who_is_stripped_is_refused_in_the_same_transaction() {
+    let publisher =
+        |client| Op::Connect { client, endpoint: client, kind: 2, tenant: None, groups: vec![(0, true, true)] };
+    dies_after_every_transaction(&[vec![Op::RemoveBlock(4)], (0..5).map(publisher).collect()]);
+}

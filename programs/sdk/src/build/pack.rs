@@ -16,30 +16,46 @@ pub const MAX_INSTRUCTIONS: usize = 7;
 /// Splits instructions into transactions in their order, as many in each as fit and as may be. One that is too large
 /// stands alone, and the ledger will say so.
 pub fn pack(payer: &Pubkey, instructions: impl IntoIterator<Item = Instruction>) -> Vec<Vec<Instruction>> {
-    pack_by(payer, instructions, |instruction| instruction)
+    pack_by(payer, instructions, |instruction| instruction, |_, _| false)
 }
 
-/// The same for things that have one instruction each and stay beside it.
+/// The same for things that have one instruction each and stay beside it. Those that are joined to the one before them
+/// land with it, so that nobody can come or die between them; unless they are more than a transaction takes.
 pub fn pack_by<T>(
     payer: &Pubkey,
     items: impl IntoIterator<Item = T>,
     instruction: impl Fn(&T) -> &Instruction,
+    joined: impl Fn(&T, &T) -> bool,
 ) -> Vec<Vec<T>> {
+    let fits = |items: &mut dyn Iterator<Item = &T>| {
+        let mut size = Size::new(payer);
+        items.for_each(|item| size.add(instruction(item)));
+        size.instructions <= MAX_INSTRUCTIONS && size.octets() <= MAX_TRANSACTION
+    };
     let mut transactions: Vec<Vec<T>> = Vec::new();
-    let mut size = Size::new(payer);
-    for item in items {
-        let instruction = instruction(&item);
-        size.add(instruction);
-        match transactions.last_mut() {
-            Some(last) if last.len() < MAX_INSTRUCTIONS && size.octets() <= MAX_TRANSACTION => last.push(item),
-            _ => {
-                size = Size::new(payer);
-                size.add(instruction);
-                transactions.push(vec![item]);
+    for unit in units(items, joined) {
+        let whole = fits(&mut unit.iter());
+        let pieces = if whole { vec![unit] } else { unit.into_iter().map(|item| vec![item]).collect() };
+        for piece in pieces {
+            match transactions.last_mut() {
+                Some(last) if fits(&mut last.iter().chain(&piece)) => last.extend(piece),
+                _ => transactions.push(piece),
             }
         }
     }
     transactions
+}
+
+/// Runs of items each of which is joined to the one before it.
+fn units<T>(items: impl IntoIterator<Item = T>, joined: impl Fn(&T, &T) -> bool) -> Vec<Vec<T>> {
+    let mut units: Vec<Vec<T>> = Vec::new();
+    for item in items {
+        match units.last_mut() {
+            Some(unit) if unit.last().is_some_and(|last| joined(last, &item)) => unit.push(item),
+            _ => units.push(vec![item]),
+        }
+    }
+    units
 }
 
 /// The size of a transaction on the wire that one key signs: signature, header, keys, block hash, instructions.
@@ -127,8 +143,25 @@ mod tests {
         let small = Instruction { program_id: PAYER, accounts: vec![], data: vec![0] };
         let items = (0..16).map(|number| (number, small.clone()));
         let numbers = |batch: &Vec<(u32, Instruction)>| batch.iter().map(|(number, _)| *number).collect::<Vec<_>>();
-        let packed: Vec<_> = pack_by(&PAYER, items, |(_, instruction)| instruction).iter().map(numbers).collect();
+        let packed: Vec<_> =
+            pack_by(&PAYER, items, |(_, instruction)| instruction, |_, _| false).iter().map(numbers).collect();
         assert_eq!(packed, [(0..7).collect::<Vec<_>>(), (7..14).collect(), vec![14, 15]]);
+    }
+
+    #[test]
+    fn those_that_are_joined_land_together_if_they_can() {
+        let small = Instruction { program_id: PAYER, accounts: vec![], data: vec![0] };
+        let packed = |count: u32, joined: std::ops::Range<u32>| {
+            let items = (0..count).map(|number| (number, small.clone()));
+            let joined = |_: &_, (number, _): &(u32, Instruction)| joined.contains(number);
+            let packed = pack_by(&PAYER, items, |(_, instruction)| instruction, joined);
+            packed.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        // Items 5, 6 and 7 are one unit, which the first transaction does not take as a whole.
+        assert_eq!(packed(16, 6..8), [5, 7, 4]);
+        assert_eq!(packed(16, 5..7), [7, 7, 2]);
+        // A unit of eight is more than a transaction takes: then it is cut as if it were none.
+        assert_eq!(packed(16, 2..9), [7, 7, 2]);
     }
 
     #[test]
