@@ -128,7 +128,7 @@ fn all_roles(view: &NetworkView, pass: &AccessPass) -> Result<BTreeMap<Pubkey, R
 impl Wish {
     /// Its roles, besides those that a live tunnel has.
     pub(super) fn wanted(&self) -> BTreeMap<Pubkey, RoleChange> {
-        self.roles.iter().map(|(group, held)| (*group, roles::besides(*held))).collect()
+        self.roles.iter().map(|(group, more)| (*group, roles::besides(*more))).collect()
     }
 
     /// Says what the program would refuse, in the words of the person who asks.

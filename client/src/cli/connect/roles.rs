@@ -65,14 +65,9 @@ pub(super) fn met_by(change: RoleChange, held: Roles) -> bool {
     change.over(held) == held
 }
 
-/// The roles a user has in a group.
-fn held(user: &User, group: &Pubkey) -> Roles {
-    Roles { publish: user.publishers.contains(group), subscribe: user.subscribers.contains(group) }
-}
-
 /// True when a user's roles are what is wanted.
 pub(super) fn met(user: &User, wanted: &BTreeMap<Pubkey, RoleChange>) -> bool {
-    wanted.iter().all(|(group, change)| met_by(*change, held(user, group)))
+    wanted.iter().all(|(group, change)| met_by(*change, user.roles_in(group)))
 }
 
 /// What is left to do of what is wanted.
@@ -81,13 +76,13 @@ pub(super) fn changes<'a>(
     wanted: impl IntoIterator<Item = (&'a Pubkey, &'a RoleChange)>,
 ) -> Vec<(Pubkey, RoleChange)> {
     let wanted = wanted.into_iter().map(|(group, change)| (*group, *change));
-    wanted.filter(|(group, change)| !met_by(*change, held(user, group))).collect()
+    wanted.filter(|(group, change)| !met_by(*change, user.roles_in(group))).collect()
 }
 
 /// The roles a user would get that it does not have.
 pub(super) fn added(user: &User, wanted: &BTreeMap<Pubkey, RoleChange>) -> Vec<(Pubkey, Roles)> {
     let new = |(group, change): (&Pubkey, &RoleChange)| {
-        let held = held(user, group);
+        let held = user.roles_in(group);
         let wanted = change.over(held);
         (*group, Roles { publish: wanted.publish && !held.publish, subscribe: wanted.subscribe && !held.subscribe })
     };

@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
 use super::{AccountData, AccountType};
-use crate::network::NetworkV4;
+use crate::{instruction::Roles, network::NetworkV4};
 
 /// Where a user is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -147,6 +147,11 @@ impl User {
     /// True when it sends to a group: it then counts as a publisher and needs an address of the publisher block.
     pub fn is_publisher(&self) -> bool {
         !self.publishers.is_empty()
+    }
+
+    /// The roles it has in a group.
+    pub fn roles_in(&self, group: &Pubkey) -> Roles {
+        Roles { publish: self.publishers.contains(group), subscribe: self.subscribers.contains(group) }
     }
 
     /// True when its address is a live (client_ip, endpoint_ip) pair that nobody else may use.

@@ -22,7 +22,7 @@ pub(in crate::processor) fn process(ctx: &mut Context, changes: Vec<RoleChange>)
     let mut wishes = Vec::with_capacity(changes.len());
     for change in changes {
         let group = ctx.load::<MulticastGroup>()?;
-        let wanted = change.over(roles::held(&user, group.key()));
+        let wanted = change.over(user.roles_in(group.key()));
         wishes.push((group, wanted));
     }
     let strips = wishes.iter().all(|(group, wanted)| roles::only_strips(&user, group.key(), *wanted));
