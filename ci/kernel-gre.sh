@@ -58,6 +58,8 @@ if [ $# -gt 0 ]; then
     for scenario in "$@"; do
         find "$scenario" -type f -name '*.yaml' | while read -r file; do install -D -m 644 "$file" "$root$PWD/$file"; done
     done
+    # What a scenario records is compared with what is kept, whichever the dataplane.
+    mkdir -p "$root$PWD" && cp -r snapshots "$root$PWD"
     commands+=("$dzsim run --dataplane kernel --artifacts /tmp/artifacts $*")
 fi
 
