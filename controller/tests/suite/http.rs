@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     chain::{Chain, Kind, NewUser},
-    wire::{get, request},
+    wire::{eventually, get, request},
 };
 
 struct Server {
@@ -120,9 +120,11 @@ async fn a_controller_that_starts_again_leads_nobody_over_a_broken_link() {
     };
     let report = async |server: &Server| {
         // Before it has read the chain it knows no device that could report.
-        while server.get("/healthz").await.0 != 200 {
-            tokio::task::yield_now().await;
-        }
+        let healthy = async || match server.get("/healthz").await {
+            (200, _) => Ok(()),
+            other => Err(other),
+        };
+        eventually("the controller has read the chain", healthy).await;
         for (device, report) in broken {
             let answer = request(server.port, "POST", &path(device, "report"), report).await.unwrap();
             assert_eq!(answer, (204, String::new()));
