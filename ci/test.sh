@@ -2,4 +2,4 @@
 # The README's test command, with the lock file held.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo test --locked
+cargo test --workspace --locked
