@@ -8,6 +8,7 @@
 //! - [`membership`]: joining multicast groups;
 //! - [`mroute`]: multicast forwarding by the kernel;
 //! - [`probe`]: ICMP echo probing of many targets;
+//! - [`host`]: all of the above as one trait, of which this machine's kernel is one implementation;
 //! - [`wire`]: pure packet codecs;
 //! - [`sandbox`]: test support, a process of its own in namespaces of its own for a test body.
 //!
@@ -16,6 +17,7 @@
 
 pub mod filter;
 pub mod gre;
+pub mod host;
 pub mod kernel;
 pub mod membership;
 pub mod mroute;

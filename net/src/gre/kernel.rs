@@ -24,7 +24,15 @@ pub struct Kernel {
 impl Kernel {
     /// Opens the calling thread's namespace, after a tunnel could be made and removed for a trial.
     pub async fn open() -> Result<Self, TunnelError> {
-        let netlink = Netlink::open()?;
+        Self::tried(Netlink::open()?).await
+    }
+
+    /// Opens the namespace `ns`, as [`Kernel::open`] does the calling thread's.
+    pub async fn open_in(ns: &NetNs) -> Result<Self, TunnelError> {
+        Self::tried(Netlink::open_in(ns)?).await
+    }
+
+    async fn tried(netlink: Netlink) -> Result<Self, TunnelError> {
         // Nothing can clash with the trial in a namespace of its own; without the right to make one, in this one.
         match NetNs::new() {
             Ok(scratch) => try_gre(&Netlink::open_in(&scratch)?).await?,

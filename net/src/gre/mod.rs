@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::{Taken, TunnelError, Unsupported};
 pub use self::userspace::HelperCommand;
 use crate::kernel::LinkCounters;
+use crate::netns::NetNs;
 use crate::wire::gre::{DecodeError, OVERHEAD};
 
 /// MTU of a tunnel over a path of 1500 bytes, in bytes.
@@ -209,16 +210,41 @@ pub enum Dataplane {
 /// Opens the tunnels of the calling thread's namespace; `helper` is how the helper is started if it is needed. What the
 /// kernel can do is found by trying.
 pub async fn open(dataplane: Dataplane, helper: HelperCommand) -> Result<Box<dyn Tunnels>, TunnelError> {
-    match dataplane {
-        Dataplane::Kernel => Ok(Box::new(kernel::Kernel::open().await?)),
-        Dataplane::Userspace => Ok(Box::new(userspace::Userspace::open(helper)?)),
-        Dataplane::Auto => match kernel::Kernel::open().await {
-            Ok(kernel) => Ok(Box::new(kernel)),
-            Err(TunnelError::Unsupported(missing)) => {
-                tracing::debug!(%missing, "tunnels are made in userspace");
-                Ok(Box::new(userspace::Userspace::open(helper)?))
-            }
-            Err(error) => Err(error),
-        },
+    Ok(match opened(dataplane, helper, None).await? {
+        Opened::Kernel(kernel) => Box::new(kernel),
+        Opened::Userspace(userspace) => Box::new(userspace),
+    })
+}
+
+/// The tunnels of one namespace, one way or the other.
+#[derive(Clone, Debug)]
+pub(crate) enum Opened {
+    Kernel(kernel::Kernel),
+    Userspace(userspace::Userspace),
+}
+
+/// Opens the tunnels of `ns`, or of the calling thread's namespace if none is given.
+pub(crate) async fn opened(
+    dataplane: Dataplane,
+    helper: HelperCommand,
+    ns: Option<&NetNs>,
+) -> Result<Opened, TunnelError> {
+    let userspace = match ns {
+        Some(ns) => userspace::Userspace::open_in(ns.clone(), helper),
+        None => userspace::Userspace::open(helper),
+    };
+    if dataplane == Dataplane::Userspace {
+        return Ok(Opened::Userspace(userspace?));
+    }
+    let kernel = match ns {
+        Some(ns) => kernel::Kernel::open_in(ns).await,
+        None => kernel::Kernel::open().await,
+    };
+    match kernel {
+        Err(TunnelError::Unsupported(missing)) if dataplane == Dataplane::Auto => {
+            tracing::debug!(%missing, "tunnels are made in userspace");
+            Ok(Opened::Userspace(userspace?))
+        }
+        kernel => Ok(Opened::Kernel(kernel?)),
     }
 }

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::control::{Request, Response, SOCKET_NAME, check_peer, frame, unframe};
 use super::helper::READY;
 use super::{Dataplane, Discard, Tunnel, TunnelError, TunnelSpec, Tunnels, Unsupported};
+use crate::netns::NetNs;
 
 /// How long a helper may take from its start to its first answer.
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -54,17 +55,28 @@ pub const UNSUPPORTED: Unsupported = Unsupported {
     fix: "load the module: `modprobe tun`; and let the user read and write /dev/net/tun",
 };
 
-/// The helper's tunnels in the namespace of whichever thread asks.
+/// The helper's tunnels in one namespace.
 #[derive(Clone, Debug)]
 pub struct Userspace {
     helper: HelperCommand,
+    /// That of whichever thread asks, if none.
+    ns: Option<NetNs>,
 }
 
 impl Userspace {
-    /// Starts nothing yet; fails where TUN devices cannot be made.
+    /// The tunnels of the namespace of whichever thread asks. Starts nothing yet; fails where TUN devices cannot be made.
     pub fn open(helper: HelperCommand) -> Result<Self, TunnelError> {
+        Self::open_where(helper, None)
+    }
+
+    /// The tunnels of `ns`, from wherever the caller is. Starts nothing yet; fails where TUN devices cannot be made.
+    pub fn open_in(ns: NetNs, helper: HelperCommand) -> Result<Self, TunnelError> {
+        Self::open_where(helper, Some(ns))
+    }
+
+    fn open_where(helper: HelperCommand, ns: Option<NetNs>) -> Result<Self, TunnelError> {
         match std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
-            Ok(_) => Ok(Self { helper }),
+            Ok(_) => Ok(Self { helper, ns }),
             Err(_) => Err(TunnelError::Unsupported(UNSUPPORTED)),
         }
     }
@@ -86,7 +98,7 @@ impl Userspace {
     /// Asks the helper that runs; none if none does.
     async fn ask(&self, request: &Request) -> Result<Option<Response>, TunnelError> {
         tracing::trace!(?request, "ask the gre helper");
-        match exchange(request).await {
+        match self.exchange(request).await {
             Ok(response) => Ok(Some(response)),
             Err(error) if is_gone(&error) => Ok(None),
             Err(source) => Err(TunnelError::Helper { what: "no answer", source }),
@@ -104,12 +116,75 @@ impl Userspace {
             if Instant::now() > deadline {
                 return Err(failed(io::Error::new(io::ErrorKind::TimedOut, "it starts but does not stay")));
             }
-            start(&self.helper).await.map_err(failed)?;
+            self.start().await.map_err(failed)?;
             // The winner of two that start at once may have bound its name and not be listening yet.
-            while matches!(&connect(), Err(error) if is_gone(error)) && Instant::now() < deadline {
+            while matches!(&self.connect(), Err(error) if is_gone(error)) && Instant::now() < deadline {
                 sleep(Duration::from_millis(1)).await;
             }
         }
+    }
+
+    fn connect(&self) -> io::Result<StdUnixStream> {
+        match &self.ns {
+            Some(ns) => ns.run(connect).map_err(io::Error::other)?,
+            None => connect(),
+        }
+    }
+
+    async fn exchange(&self, request: &Request) -> io::Result<Response> {
+        let mut stream = UnixStream::from_std(self.connect()?)?;
+        let answer = async {
+            stream.write_all(&frame(request)?).await?;
+            let mut buffer = Vec::new();
+            loop {
+                if let Some(response) = unframe(&mut buffer)? {
+                    return Ok(response);
+                }
+                if stream.read_buf(&mut buffer).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        };
+        timeout(START_DEADLINE, answer).await?
+    }
+
+    /// Starts the helper in a session of its own and as nobody's child, and returns when it listens or has found that
+    /// another does.
+    async fn start(&self) -> io::Result<()> {
+        let helper = &self.helper;
+        tracing::debug!(program = %helper.program.display(), "start the gre helper");
+        let (reader, writer) = io::pipe()?;
+        let mut command = Command::new(&helper.program);
+        command
+            .args(&helper.args)
+            .env_remove("LISTEN_FDS")
+            .env_remove("LISTEN_PID")
+            .env_remove("LISTEN_FDNAMES")
+            .stdin(Stdio::null())
+            .stdout(writer);
+        if let Some(ns) = &self.ns {
+            ns.wrap(&mut command);
+        }
+        // SAFETY: system calls only, which allocate nothing.
+        unsafe {
+            command.pre_exec(detach);
+        }
+        // The child waited for is the middle process of `detach`, which has ended.
+        let status = command.spawn()?.wait()?;
+        drop(command);
+        if !status.success() {
+            return Err(io::Error::other(format!("the process that starts it ended with {status}")));
+        }
+        let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(reader.into())?).lines();
+        let ready = async {
+            while let Some(line) = lines.next_line().await? {
+                if line == READY {
+                    return Ok(());
+                }
+            }
+            Err(io::Error::other("it ended before it was ready; its standard error says why"))
+        };
+        timeout(START_DEADLINE, ready).await?
     }
 }
 
@@ -173,58 +248,6 @@ fn connect() -> io::Result<StdUnixStream> {
     check_peer(&stream)?;
     stream.set_nonblocking(true)?;
     Ok(stream)
-}
-
-async fn exchange(request: &Request) -> io::Result<Response> {
-    let mut stream = UnixStream::from_std(connect()?)?;
-    let answer = async {
-        stream.write_all(&frame(request)?).await?;
-        let mut buffer = Vec::new();
-        loop {
-            if let Some(response) = unframe(&mut buffer)? {
-                return Ok(response);
-            }
-            if stream.read_buf(&mut buffer).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    };
-    timeout(START_DEADLINE, answer).await?
-}
-
-/// Starts the helper in a session of its own and as nobody's child, and returns when it listens or has found that
-/// another does.
-async fn start(helper: &HelperCommand) -> io::Result<()> {
-    tracing::debug!(program = %helper.program.display(), "start the gre helper");
-    let (reader, writer) = io::pipe()?;
-    let mut command = Command::new(&helper.program);
-    command
-        .args(&helper.args)
-        .env_remove("LISTEN_FDS")
-        .env_remove("LISTEN_PID")
-        .env_remove("LISTEN_FDNAMES")
-        .stdin(Stdio::null())
-        .stdout(writer);
-    // SAFETY: system calls only, which allocate nothing.
-    unsafe {
-        command.pre_exec(detach);
-    }
-    // The child waited for is the middle process of `detach`, which has ended.
-    let status = command.spawn()?.wait()?;
-    drop(command);
-    if !status.success() {
-        return Err(io::Error::other(format!("the process that starts it ended with {status}")));
-    }
-    let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(reader.into())?).lines();
-    let ready = async {
-        while let Some(line) = lines.next_line().await? {
-            if line == READY {
-                return Ok(());
-            }
-        }
-        Err(io::Error::other("it ended before it was ready; its standard error says why"))
-    };
-    timeout(START_DEADLINE, ready).await?
 }
 
 /// Runs between fork and exec: leaves the session of the caller, lets init (or a subreaper) be the parent, and keeps no

@@ -77,8 +77,8 @@ impl NetlinkError {
         }
     }
 
-    /// What the kernel's error number says.
-    pub(super) fn refused(what: impl FnOnce() -> String, errno: i32) -> Self {
+    /// What the kernel's error number says of the request `what`.
+    pub fn refused(what: impl FnOnce() -> String, errno: i32) -> Self {
         let what = what();
         match errno {
             libc::ENODEV | libc::ESRCH | libc::ENOENT | libc::EADDRNOTAVAIL => Self::NotFound { what },

@@ -12,10 +12,17 @@ pub struct SysctlError {
     source: io::Error,
 }
 
+impl SysctlError {
+    /// The parameter of that path could not be read or written.
+    pub fn new(name: &str, source: io::Error) -> Self {
+        Self { name: name.to_owned(), source }
+    }
+}
+
 /// Reads a parameter by its path, such as `net/ipv4/ip_forward`.
 pub fn read(name: &str) -> Result<String, SysctlError> {
     tracing::trace!(name, "read sysctl");
-    let text = fs::read_to_string(path(name)).map_err(|source| SysctlError { name: name.to_owned(), source })?;
+    let text = fs::read_to_string(path(name)).map_err(|source| SysctlError::new(name, source))?;
     Ok(text.trim().to_owned())
 }
 
@@ -25,7 +32,7 @@ pub fn write(name: &str, value: &str) -> Result<(), SysctlError> {
     if read(name)? == value {
         return Ok(());
     }
-    fs::write(path(name), value).map_err(|source| SysctlError { name: name.to_owned(), source })
+    fs::write(path(name), value).map_err(|source| SysctlError::new(name, source))
 }
 
 fn path(name: &str) -> PathBuf {

@@ -79,6 +79,13 @@ impl Watch {
         })
     }
 
+    /// Watches the same of `ns`. Must be called on a tokio runtime.
+    pub fn open_router_in(ns: &NetNs) -> Result<Self, NetlinkError> {
+        let sockets = ns.run(|| (subscribed(NETLINK_ROUTE, ROUTER), subscribed(NETLINK_NETFILTER, FILTER)));
+        let (routes, filters) = sockets.map_err(|e| NetlinkError::Open(io::Error::other(e)))?;
+        Ok(Self { routes: registered(routes)?, filters: Some(registered(filters)?) })
+    }
+
     /// Waits for a change and returns all that have happened since the last call; after an overrun that is everything.
     pub async fn changed(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
         let filters = async {
@@ -89,6 +96,7 @@ impl Watch {
         };
         const ALL: [Change; 5] = [Change::Link, Change::Address, Change::Route, Change::Rule, Change::Parameter];
         tokio::select! {
+            biased;
             changes = received(&self.routes, Change::of, &ALL) => changes,
             changes = filters => changes,
         }

@@ -7,6 +7,7 @@
 //!
 //! What happens when is decided in `round`, which knows neither sockets nor clocks.
 
+mod echo;
 mod round;
 mod socket;
 
@@ -17,8 +18,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::echo::{Arrival, EchoCodec, EchoSocket, Stamp};
 use self::round::Round;
-use self::socket::{Arrival, EchoSocket};
+use self::socket::KernelSocket;
 use crate::netns::NetNs;
 use crate::wire::icmp;
 
@@ -142,21 +144,22 @@ impl ProbeResult {
 /// Probes targets from the network namespace it was opened in.
 #[derive(Debug)]
 pub struct Prober {
-    socket: EchoSocket,
+    socket: KernelSocket,
     config: ProbeConfig,
 }
 
 impl Prober {
     /// Opens the socket in the namespace of the calling thread. Must be called on a tokio runtime.
     pub fn open(config: ProbeConfig) -> Result<Self, ProbeError> {
-        Ok(Self { socket: EchoSocket::open(&config)?, config })
+        Ok(Self { socket: KernelSocket::open(&config)?, config })
     }
 
     /// Opens the socket in `ns` from wherever the caller is. Must be called on a tokio runtime.
     pub fn open_in(ns: &NetNs, config: ProbeConfig) -> Result<Self, ProbeError> {
         // The socket belongs to the namespace it is made in; it is registered with the caller's runtime.
-        let raw = ns.run(|| EchoSocket::raw(&config)).map_err(|error| ProbeError::Open(io::Error::other(error)))??;
-        Ok(Self { socket: EchoSocket::from_raw(raw, &config)?, config })
+        let raw =
+            ns.run(|| KernelSocket::raw(&config)).map_err(|error| ProbeError::Open(io::Error::other(error)))??;
+        Ok(Self { socket: KernelSocket::from_raw(raw, &config)?, config })
     }
 
     /// Probes each target once around and returns the results by target; a target given twice is probed once.
@@ -164,50 +167,68 @@ impl Prober {
         &mut self,
         targets: impl IntoIterator<Item = Ipv4Addr>,
     ) -> Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError> {
-        let mut round = Round::new(&self.config, targets);
-        tracing::trace!(targets = round.len(), "probe round");
-        loop {
-            while let Some(probe) = round.next_probe(Instant::now()) {
-                match self.socket.send(probe.target, probe.sequence) {
-                    Ok(sent) => round.sent(probe, sent),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        round.put_back(probe, Instant::now());
-                        self.socket.writable().await.map_err(ProbeError::Receive)?;
-                    }
-                    Err(error) => {
-                        let too_big = error.raw_os_error() == Some(libc::EMSGSIZE);
-                        let mtu = if too_big { self.socket.path_mtu(probe.target) } else { None };
-                        round.too_big(probe.target, mtu);
-                        round.refused(probe, &error, Instant::now());
-                    }
-                }
-                self.take_arrivals(&mut round)?;
-            }
-            let Some(wake) = round.wake() else { return Ok(round.finish()) };
-            tokio::select! {
-                readable = self.socket.readable() => readable.map_err(ProbeError::Receive)?,
-                () = tokio::time::sleep_until(wake.into()) => {}
-            }
-            // What has arrived counts, even if its time is over by now.
-            self.take_arrivals(&mut round)?;
-            round.expire(Instant::now());
-        }
+        round(&self.socket, &self.config, targets).await
     }
+}
 
-    fn take_arrivals(&mut self, round: &mut Round) -> Result<(), ProbeError> {
-        while let Some(arrival) = self.socket.receive().map_err(ProbeError::Receive)? {
-            match arrival {
-                Arrival::Reply { from, sequence, received } => round.replied(from, sequence, received),
-                Arrival::Error { target, sequence, from, error } => {
-                    if let icmp::Error::FragmentationNeeded(mtu) = error {
-                        round.too_big(target, Some(mtu));
-                    }
-                    round.failed(target, sequence, &reported(from, error));
+/// Probes each target once around over any socket and returns the results by target; a target given twice is probed once.
+///
+/// # Errors
+/// [`ProbeError::Receive`]: the socket failed.
+pub async fn round(
+    socket: &dyn EchoSocket,
+    config: &ProbeConfig,
+    targets: impl IntoIterator<Item = Ipv4Addr>,
+) -> Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError> {
+    let mut round = Round::new(config, targets);
+    tracing::trace!(targets = round.len(), "probe round");
+    loop {
+        while let Some(probe) = round.next_probe(now()) {
+            match socket.send(probe.target, probe.sequence) {
+                Ok(sent) => round.sent(probe, sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    round.put_back(probe, now());
+                    socket.writable().await.map_err(ProbeError::Receive)?;
+                }
+                Err(error) => {
+                    let too_big = error.raw_os_error() == Some(libc::EMSGSIZE);
+                    let mtu = if too_big { socket.path_mtu(probe.target) } else { None };
+                    round.too_big(probe.target, mtu);
+                    round.refused(probe, &error, now());
                 }
             }
+            take_arrivals(socket, &mut round)?;
         }
-        Ok(())
+        let Some(wake) = round.wake() else { return Ok(round.finish()) };
+        tokio::select! {
+            biased;
+            readable = socket.readable() => readable.map_err(ProbeError::Receive)?,
+            () = tokio::time::sleep_until(wake.into()) => {}
+        }
+        // What has arrived counts, even if its time is over by now.
+        take_arrivals(socket, &mut round)?;
+        round.expire(now());
     }
+}
+
+fn take_arrivals(socket: &dyn EchoSocket, round: &mut Round) -> Result<(), ProbeError> {
+    while let Some(arrival) = socket.receive().map_err(ProbeError::Receive)? {
+        match arrival {
+            Arrival::Reply { from, sequence, received } => round.replied(from, sequence, received),
+            Arrival::Error { target, sequence, from, error } => {
+                if let icmp::Error::FragmentationNeeded(mtu) = error {
+                    round.too_big(target, Some(mtu));
+                }
+                round.failed(target, sequence, &reported(from, error));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The clock that rounds go by: tokio's, which a test or a simulation may stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 fn reported(from: Ipv4Addr, error: icmp::Error) -> String {

@@ -3,22 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use super::{ProbeConfig, ProbeResult};
+use super::{ProbeConfig, ProbeResult, Stamp};
 
 /// One request to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Probe {
     pub(super) target: Ipv4Addr,
     pub(super) sequence: u16,
-}
-
-/// When a request left or a reply came, on both clocks: the kernel's timestamps are wall-clock time, which can jump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) steady: Instant,
-    pub(super) wall: Option<SystemTime>,
 }
 
 impl Stamp {
@@ -222,6 +215,8 @@ impl Round {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     const ONE: Ipv4Addr = Ipv4Addr::new(9, 0, 0, 1);

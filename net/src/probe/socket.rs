@@ -3,42 +3,31 @@
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
-use super::round::Stamp;
-use super::{ProbeConfig, ProbeError};
+use super::{Arrival, EchoCodec, EchoSocket, ProbeConfig, ProbeError, Stamp, now};
 use crate::sys::{self, set_option};
-use crate::wire::icmp::{self, Message};
-use crate::wire::ipv4;
+use crate::wire::icmp;
 
 /// Room for some thousand replies, in bytes as the kernel accounts them.
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// The largest packet IPv4 has.
 const MAX_PACKET: usize = 65_535;
 
-/// What came in for us.
-pub(super) enum Arrival {
-    Reply { from: Ipv4Addr, sequence: u16, received: Stamp },
-    Error { target: Ipv4Addr, sequence: u16, from: Ipv4Addr, error: icmp::Error },
-}
-
 #[derive(Debug)]
-pub(super) struct EchoSocket {
+pub(super) struct KernelSocket {
     socket: AsyncFd<Socket>,
-    identifier: u16,
-    /// The start of each payload: the identifier alone is easily hit by another prober.
-    cookie: [u8; 8],
-    /// Length of what is sent along, in bytes.
-    payload: usize,
+    codec: EchoCodec,
 }
 
-impl EchoSocket {
+impl KernelSocket {
     pub(super) fn open(config: &ProbeConfig) -> Result<Self, ProbeError> {
         Self::from_raw(Self::raw(config)?, config)
     }
@@ -64,12 +53,14 @@ impl EchoSocket {
         fill_random(&mut random).map_err(ProbeError::Open)?;
         let [i0, i1, cookie @ ..] = random;
         let socket = sys::asynchronous(socket).map_err(ProbeError::Open)?;
-        let payload = usize::from(config.payload).max(cookie.len());
-        Ok(Self { socket, identifier: u16::from_be_bytes([i0, i1]), cookie, payload })
+        let codec = EchoCodec { identifier: u16::from_be_bytes([i0, i1]), cookie, payload: config.payload };
+        Ok(Self { socket, codec })
     }
+}
 
-    /// The MTU of the path to a target as far as the kernel knows it: what a refused send was too big for.
-    pub(super) fn path_mtu(&self, target: Ipv4Addr) -> Option<u16> {
+#[async_trait]
+impl EchoSocket for KernelSocket {
+    fn path_mtu(&self, target: Ipv4Addr) -> Option<u16> {
         let socket = self.socket.get_ref();
         // The option, ip(7), is for connected sockets only; a raw one may be connected and let go again.
         socket.connect(&SocketAddr::from((target, 0)).into()).ok()?;
@@ -78,13 +69,10 @@ impl EchoSocket {
         u16::try_from(mtu?).ok()
     }
 
-    /// Sends one request and returns when.
-    pub(super) fn send(&self, target: Ipv4Addr, sequence: u16) -> io::Result<Stamp> {
-        let mut payload = vec![0; self.payload];
-        payload[..self.cookie.len()].copy_from_slice(&self.cookie);
-        let message = icmp::echo(false, self.identifier, sequence, &payload);
+    fn send(&self, target: Ipv4Addr, sequence: u16) -> io::Result<Stamp> {
+        let message = self.codec.request(sequence);
         let to = SocketAddr::from((target, 0)).into();
-        let stamp = Stamp { steady: Instant::now(), wall: Some(SystemTime::now()) };
+        let stamp = Stamp { steady: now(), wall: Some(SystemTime::now()) };
         let result = self.socket.get_ref().send_to(&message, &to);
         match result {
             // A full queue of the interface is as good as a full socket.
@@ -93,21 +81,20 @@ impl EchoSocket {
         }
     }
 
-    pub(super) async fn writable(&self) -> io::Result<()> {
+    async fn writable(&self) -> io::Result<()> {
         let mut guard = self.socket.writable().await?;
         guard.clear_ready();
         Ok(())
     }
 
-    pub(super) async fn readable(&self) -> io::Result<()> {
+    async fn readable(&self) -> io::Result<()> {
         // Cleared before the caller reads until nothing is left, so nothing that comes later is missed.
         let mut guard = self.socket.readable().await?;
         guard.clear_ready();
         Ok(())
     }
 
-    /// The next message that is for us; none if no more are waiting.
-    pub(super) fn receive(&self) -> io::Result<Option<Arrival>> {
+    fn receive(&self) -> io::Result<Option<Arrival>> {
         let mut buffer = [0; MAX_PACKET];
         loop {
             let mut control = nix::cmsg_space!(TimeSpec);
@@ -120,32 +107,10 @@ impl EchoSocket {
                 Err(nix::errno::Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            let received = Stamp { steady: Instant::now(), wall };
-            if let Some(arrival) = self.read(&buffer[..length], received) {
+            let received = Stamp { steady: now(), wall };
+            if let Some(arrival) = self.codec.read(&buffer[..length], received) {
                 return Ok(Some(arrival));
             }
-        }
-    }
-
-    /// Reads a packet; none if it is not about a request of ours.
-    fn read(&self, packet: &[u8], received: Stamp) -> Option<Arrival> {
-        let header = ipv4::Header::decode(packet).ok()?;
-        let from = header.source;
-        match icmp::decode(packet.get(header.header_length..usize::from(header.total_length))?).ok()? {
-            Message::Echo { reply: true, identifier, sequence, payload } => {
-                let ours = identifier == self.identifier && payload.starts_with(&self.cookie);
-                ours.then_some(Arrival::Reply { from, sequence, received })
-            }
-            Message::Error { error, header, payload } => {
-                // What is quoted: type, code, checksum, identifier, sequence number.
-                let quote = payload.first_chunk::<8>()?;
-                let ours = header.protocol == icmp::IP_PROTOCOL
-                    && quote[0] == icmp::ECHO_REQUEST
-                    && quote[4..6] == self.identifier.to_be_bytes();
-                let sequence = u16::from_be_bytes([quote[6], quote[7]]);
-                ours.then_some(Arrival::Error { target: header.destination, sequence, from, error })
-            }
-            Message::Echo { .. } | Message::Other(..) => None,
         }
     }
 }
