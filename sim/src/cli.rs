@@ -36,6 +36,8 @@ pub enum Command {
     Ledger(LedgerArgs),
     /// Show what this machine can do, and how to fix what it cannot.
     Doctor(DoctorArgs),
+    /// Check, run or start an RFC whose claims name what proves them.
+    Rfc(RfcArgs),
     /// Run one role of the stack; the simulator starts its nodes' processes so.
     #[command(hide = true)]
     Node(NodeArgs),
@@ -227,4 +229,68 @@ pub struct ScenarioArgs {
     /// Hold the network of a case that failed until Enter is pressed.
     #[arg(long)]
     pub pause_on_failure: bool,
+}
+
+/// Arguments of `rfc`.
+#[derive(Args, Clone, Debug)]
+pub struct RfcArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: RfcCommand,
+}
+
+/// The verbs of `rfc`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RfcCommand {
+    /// Find claims without proof, proofs that are missing or fail, and figures that are out of date.
+    Check {
+        /// The RFCs.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// First write what each figure's command prints now into the file.
+        #[arg(long)]
+        update_figures: bool,
+        /// How proofs are run.
+        #[command(flatten)]
+        proof: RfcProofArgs,
+    },
+    /// Run every proof, the tests too, and print the status of each claim.
+    Run {
+        /// The RFC.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t = RfcFormat::Md)]
+        format: RfcFormat,
+        /// How proofs are run.
+        #[command(flatten)]
+        proof: RfcProofArgs,
+    },
+    /// Start an RFC from the template, with the next free number.
+    New {
+        /// Its title.
+        title: String,
+        /// The folder of RFCs.
+        #[arg(long, value_name = "DIR", default_value = "rfcs")]
+        folder: PathBuf,
+    },
+}
+
+/// How the proofs of an RFC are run.
+#[derive(Args, Clone, Debug)]
+pub struct RfcProofArgs {
+    /// Leave tests to `cargo test`.
+    #[arg(long)]
+    pub skip_tests: bool,
+}
+
+/// Output formats of `rfc run`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RfcFormat {
+    /// A Markdown table.
+    Md,
+    /// JSON.
+    Json,
+    /// A page of its own.
+    Html,
 }

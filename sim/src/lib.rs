@@ -1,5 +1,6 @@
 //! The DoubleZero simulator: runs, the oracle and the command line.
 
+pub mod answer;
 pub mod cli;
 pub mod command;
 pub mod exit;

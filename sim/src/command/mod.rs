@@ -5,6 +5,7 @@ mod doctor;
 mod down;
 mod exec;
 mod ledger;
+mod rfc;
 mod run;
 mod scenario;
 mod status;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Down(args) => down::run(&args),
         Command::Ledger(args) => ledger::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Rfc(command) => rfc::run(&command.command),
         Command::Node(args) => return node::play(args.role.into_iter().map(Into::into).collect()),
         Command::GreHelper => return node::play(vec!["gre-helper".into()]),
         Command::Scenario(args) => scenario::run(&args),

@@ -1,0 +1,3 @@
+//! Answers on top of runs: what many scenarios say together.
+
+pub mod rfc;

@@ -1,0 +1,99 @@
+//! `dzsim rfc`: an RFC whose claims name what proves them.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
+
+use anyhow::Context;
+
+use crate::{
+    answer::rfc::{
+        Document, check, create,
+        prove::Prover,
+        table::{self, Status},
+    },
+    cli::{RfcCommand, RfcFormat, RfcProofArgs},
+    exit::Exit,
+};
+
+/// Does what the command line says.
+pub(super) fn run(command: &RfcCommand) -> anyhow::Result<Exit> {
+    match command {
+        RfcCommand::New { title, folder } => {
+            println!("{}", create::create(folder, title).context("starting a new RFC")?.display());
+            Ok(Exit::Passed)
+        }
+        RfcCommand::Check { files, update_figures, proof } => {
+            let mut wrong = 0;
+            for file in files {
+                let prover = prover(file, proof, false)?;
+                if *update_figures {
+                    println!("{}: {} figures written", file.display(), prover.update_figures(file)?);
+                }
+                wrong += check_one(file, &prover)?;
+            }
+            Ok(if wrong == 0 { Exit::Passed } else { Exit::Failed })
+        }
+        RfcCommand::Run { file, format, proof } => prove(file, *format, &prover(file, proof, true)?),
+    }
+}
+
+fn prover(file: &Path, proof: &RfcProofArgs, tests: bool) -> anyhow::Result<Prover> {
+    Prover::new(file, Vec::new(), tests && !proof.skip_tests)
+}
+
+fn read(file: &Path) -> anyhow::Result<Document> {
+    Ok(Document::parse(&fs::read_to_string(file).with_context(|| file.display().to_string())?))
+}
+
+/// Prints what is wrong with an RFC, and returns how much that is.
+fn check_one(file: &Path, prover: &Prover) -> anyhow::Result<usize> {
+    let document = read(file)?;
+    let mut problems = check::problems(&document, &prover.folder);
+    for figure in &document.figures {
+        problems.extend(prover.figure(figure)?.err());
+    }
+    let mut lines: Vec<_> = problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect();
+    for claim in prover.claims(&document)?.iter().filter(|claim| claim.status == Status::Fails) {
+        let failed =
+            claim.proofs.iter().filter(|proof| proof.status == Status::Fails && !proof.proof.starts_with("figure"));
+        lines.extend(failed.map(|proof| {
+            format!(
+                "{}: {}: {} fails: {}",
+                file.display(),
+                claim.id,
+                proof.proof,
+                proof.reason.as_deref().unwrap_or_default()
+            )
+        }));
+    }
+    for line in &lines {
+        eprintln!("{line}");
+    }
+    if lines.is_empty() {
+        let claims = document.claims.iter().filter(|claim| !claim.id.question).count();
+        println!("{}: {claims} claims, {} figures: all hold", file.display(), document.figures.len());
+    }
+    Ok(lines.len())
+}
+
+/// Runs all proofs and prints the status of each claim.
+fn prove(file: &Path, format: RfcFormat, prover: &Prover) -> anyhow::Result<Exit> {
+    let document = read(file)?;
+    let claims = prover.claims(&document)?;
+    let mut out = io::stdout().lock();
+    match format {
+        RfcFormat::Md => write!(out, "{}", table::markdown(&claims))?,
+        RfcFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&claims)?)?,
+        RfcFormat::Html => write!(out, "{}", table::html(&document.title, &claims))?,
+    }
+    let failed = claims.iter().filter(|claim| claim.status == Status::Fails);
+    for (claim, proof) in failed.flat_map(|claim| claim.proofs.iter().map(move |proof| (claim, proof))) {
+        if let Some(reason) = &proof.reason {
+            eprintln!("{}: {}: {reason}", claim.id, proof.proof);
+        }
+    }
+    Ok(if claims.iter().any(|claim| claim.status == Status::Fails) { Exit::Failed } else { Exit::Passed })
+}
