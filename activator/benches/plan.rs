@@ -12,13 +12,12 @@ use dz_activator::{Plan, Policy, plan};
 use dz_sdk::{
     NetworkView,
     program::{
-        instruction::GlobalConfigArgs,
         network::NetworkV4,
         pda,
         state::{
-            AccountData, AddressSource, Bootstrap, Device, DeviceCaps, DeviceCounts, DevicePrefix, DeviceStatus,
-            DeviceType, GlobalConfig, Interface, InterfaceAddress, InterfaceKind, InterfaceStatus, Pool, PoolKind,
-            PrefixSource, User, UserStatus, UserType,
+            AccountData, AddressSource, Bootstrap, ConfigNumbers, Device, DeviceCaps, DeviceCounts, DevicePrefix,
+            DeviceStatus, DeviceType, GlobalConfig, Interface, InterfaceAddress, InterfaceKind, InterfaceStatus, Pool,
+            PoolKind, PrefixSource, User, UserStatus, UserType,
         },
     },
 };
@@ -65,7 +64,7 @@ fn view(users: u32) -> NetworkView {
         device_count: DEVICES,
         user_tunnel_blocks: vec![tunnel_block],
         multicast_publisher_blocks: vec![publisher_block],
-        ..GlobalConfig::new(key(0, 1), GlobalConfigArgs::default())
+        ..GlobalConfig::new(key(0, 1), ConfigNumbers::default())
     };
     put(config_key, config.encode());
     let mut put_pool = |kind, owner, base, unit, count, reserved| {

@@ -219,11 +219,11 @@ fn pool_labels(view: &NetworkView, pool: &Pool) -> PoolLabels {
         .device(&pool.owner)
         .map(|device| &device.code)
         .or_else(|| view.contributor(&pool.owner).map(|contributor| &contributor.code));
-    let base = match pool.kind {
-        PoolKind::TunnelIds | PoolKind::EndpointLoopbacks | PoolKind::VrfIds => pool.base.to_string(),
-        _ => std::net::Ipv4Addr::from(pool.base).to_string(),
-    };
-    PoolLabels { kind: pool.kind.to_string(), owner: owner.cloned().unwrap_or_default(), base }
+    PoolLabels {
+        kind: pool.kind.to_string(),
+        owner: owner.cloned().unwrap_or_default(),
+        base: pool.kind.show(pool.base),
+    }
 }
 
 #[cfg(test)]

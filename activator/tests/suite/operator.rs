@@ -15,10 +15,12 @@ use dz_sdk::{
     local::{LocalBank, LocalLedger},
     program::{
         ID,
-        instruction::{CreateDeviceArgs, GlobalConfigArgs, Roles},
+        instruction::CreateDeviceArgs,
         network::NetworkV4,
         pda,
-        state::{Bootstrap, DeviceCaps, DeviceType, InterfaceKind, LinkStatus, PoolKind, UserType},
+        state::{
+            Bootstrap, ConfigNumbers, DeviceCaps, DeviceType, InterfaceKind, LinkStatus, PoolKind, Roles, UserType,
+        },
     },
 };
 use proptest::prelude::*;
@@ -135,7 +137,7 @@ pub(crate) fn genesis() -> LocalLedger {
         bank.airdrop(key, 1 << 60);
     }
     let ledger = LocalLedger::new(bank, FOUNDATION).unwrap();
-    let args = GlobalConfigArgs { endpoint_loopback_last: 104, ..GlobalConfigArgs::default() };
+    let args = ConfigNumbers { endpoint_loopback_last: 104, ..ConfigNumbers::default() };
     let payer = &FOUNDATION;
     let must = |instruction: Instruction| {
         ledger.bank().execute(&[FOUNDATION], &[instruction]).unwrap();

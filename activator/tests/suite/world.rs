@@ -6,14 +6,13 @@ use dz_activator::{Plan, Policy, plan};
 use dz_sdk::{
     NetworkView,
     program::{
-        instruction::GlobalConfigArgs,
         network::NetworkV4,
         pda,
         state::{
-            AccountData, AddressSource, Bootstrap, Contributor, ContributorStatus, Device, DeviceCaps, DeviceCounts,
-            DevicePrefix, DeviceStatus, DeviceType, GlobalConfig, Interface, InterfaceAddress, InterfaceKind,
-            InterfaceStatus, Link, LinkEnd, LinkStatus, LinkType, MulticastGroup, MulticastGroupStatus, Pool, PoolKind,
-            PrefixSource, Tenant, TenantStatus, User, UserAllocation, UserStatus, UserType,
+            AccountData, AddressSource, Bootstrap, ConfigNumbers, Contributor, ContributorStatus, Device, DeviceCaps,
+            DeviceCounts, DevicePrefix, DeviceStatus, DeviceType, GlobalConfig, Interface, InterfaceAddress,
+            InterfaceKind, InterfaceStatus, Link, LinkEnd, LinkStatus, LinkType, MulticastGroup, MulticastGroupStatus,
+            Pool, PoolKind, PrefixSource, Tenant, TenantStatus, User, UserAllocation, UserStatus, UserType,
         },
     },
 };
@@ -50,7 +49,7 @@ impl World {
             &GlobalConfig {
                 activator: Pubkey::new_from_array([2; 32]),
                 endpoint_loopback_last: 109,
-                ..GlobalConfig::new(Pubkey::new_from_array([1; 32]), GlobalConfigArgs::default())
+                ..GlobalConfig::new(Pubkey::new_from_array([1; 32]), ConfigNumbers::default())
             },
         );
         world.block(PoolKind::DoubleZeroBlock, "148.51.0.0/23");

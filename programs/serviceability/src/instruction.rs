@@ -9,7 +9,7 @@ use solana_pubkey::Pubkey;
 use crate::{
     error::{Result, ServiceabilityError},
     network::NetworkV4,
-    state::{Bootstrap, DeviceCaps, DeviceType, LinkStatus, PoolKind, UserType},
+    state::{Bootstrap, ConfigNumbers, DeviceCaps, DeviceType, LinkStatus, PoolKind, Roles, UserType},
 };
 
 /// An instruction: one tag byte, then the fields in Borsh. Unknown tags and left-over bytes are refused.
@@ -20,9 +20,9 @@ use crate::{
 #[borsh(use_discriminant = false)]
 pub enum ServiceabilityInstruction {
     /// Creates the config and the VRF id pool; the signer becomes the foundation. Once.
-    InitGlobalConfig(GlobalConfigArgs),
+    InitGlobalConfig(ConfigNumbers),
     /// F: changes the numbers. The loopback range stays while there are devices.
-    SetGlobalConfig(GlobalConfigArgs),
+    SetGlobalConfig(ConfigNumbers),
     /// F: sets the activator's key.
     SetActivator {
         /// The new key.
@@ -347,36 +347,6 @@ impl ServiceabilityInstruction {
     }
 }
 
-/// The numbers of [`GlobalConfig`](crate::state::GlobalConfig).
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct GlobalConfigArgs {
-    /// BGP autonomous system number of the devices.
-    pub local_asn: u32,
-    /// BGP autonomous system number of the clients.
-    pub remote_asn: u32,
-    /// First number of the loopback range reserved for tunnel termination.
-    pub endpoint_loopback_first: u16,
-    /// Last number of that range, inclusive.
-    pub endpoint_loopback_last: u16,
-    /// Longest prefix a contributor may bring or be given.
-    pub min_contributor_prefix: u8,
-    /// How many endpoint addresses a device gets when its registration does not say.
-    pub endpoints_per_device: u8,
-}
-
-impl Default for GlobalConfigArgs {
-    fn default() -> Self {
-        Self {
-            local_asn: 209_321,
-            remote_asn: 65_000,
-            endpoint_loopback_first: 100,
-            endpoint_loopback_last: 199,
-            min_contributor_prefix: 29,
-            endpoints_per_device: 2,
-        }
-    }
-}
-
 /// How a device is registered.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct CreateDeviceArgs {
@@ -394,15 +364,6 @@ pub struct CreateDeviceArgs {
     pub tunnel_slots: u16,
     /// The most users of each kind.
     pub caps: DeviceCaps,
-}
-
-/// What a user is, or is to be, in one group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Roles {
-    /// True when it sends.
-    pub publish: bool,
-    /// True when it receives.
-    pub subscribe: bool,
 }
 
 /// What becomes of a user's roles in one group. A role that is not named stays as the chain has it, so that two who

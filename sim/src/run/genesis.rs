@@ -8,10 +8,10 @@ use dz_sdk::{
     },
     program::{
         ID,
-        instruction::{CreateDeviceArgs, GlobalConfigArgs},
+        instruction::CreateDeviceArgs,
         network::NetworkV4,
         pda,
-        state::{self, LinkEnd, PoolKind},
+        state::{self, ConfigNumbers, LinkEnd, PoolKind},
     },
 };
 use dzsim_scenario::plan::{
@@ -79,12 +79,12 @@ pub fn instructions(plan: &Plan, policy: &Policy, keys: Keys) -> anyhow::Result<
 }
 
 fn config(policy: &Policy, keys: Keys, payer: &Pubkey, list: &mut Vec<Instruction>) -> anyhow::Result<()> {
-    let args = GlobalConfigArgs {
+    let args = ConfigNumbers {
         endpoint_loopback_first: policy.loopbacks.first,
         endpoint_loopback_last: policy.loopbacks.last,
         min_contributor_prefix: policy.minimum_prefix,
         endpoints_per_device: policy.endpoints_per_device,
-        ..GlobalConfigArgs::default()
+        ..ConfigNumbers::default()
     };
     list.push(global_config::init_global_config(&ID, payer, args));
     list.push(global_config::set_activator(&ID, payer, keys.of(Owner::Activator).pubkey()));

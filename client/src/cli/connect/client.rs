@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, io::Write, net::Ipv4Addr};
 use dz_sdk::{
     Ledger, NetworkView, build,
     program::{
-        instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange, Roles},
-        state::{User, UserStatus},
+        instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
+        state::{Roles, User, UserStatus},
     },
 };
 use solana_instruction::Instruction;

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use dz_sdk::{
     NetworkView, build,
     program::{
-        instruction::{RoleChange, Roles},
-        state::{AccessPass, Device, MulticastGroup, MulticastGroupStatus, Tenant, UserType},
+        instruction::RoleChange,
+        state::{AccessPass, Device, MulticastGroup, MulticastGroupStatus, Roles, Tenant, UserType},
     },
 };
 use solana_pubkey::Pubkey;

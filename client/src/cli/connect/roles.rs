@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, io::Write, net::Ipv4Addr};
 use dz_sdk::{
     NetworkView,
     program::{
-        instruction::{RoleChange, Roles},
-        state::{MulticastGroup, User},
+        instruction::RoleChange,
+        state::{MulticastGroup, Roles, User},
     },
 };
 use solana_pubkey::Pubkey;

@@ -5,10 +5,9 @@ use dz_sdk::{
     NetworkView,
     instruction::global_config,
     program::{
-        instruction::GlobalConfigArgs,
         network::NetworkV4,
         pda,
-        state::{GlobalConfig, PoolKind},
+        state::{ConfigNumbers, GlobalConfig, PoolKind},
     },
 };
 use ipnet::Ipv4Net;
@@ -81,8 +80,8 @@ pub struct NumberArgs {
 }
 
 impl NumberArgs {
-    fn over(self, old: GlobalConfigArgs) -> GlobalConfigArgs {
-        GlobalConfigArgs {
+    fn over(self, old: ConfigNumbers) -> ConfigNumbers {
+        ConfigNumbers {
             local_asn: self.local_asn.unwrap_or(old.local_asn),
             remote_asn: self.remote_asn.unwrap_or(old.remote_asn),
             endpoint_loopback_first: self.endpoint_loopback_first.unwrap_or(old.endpoint_loopback_first),
@@ -146,11 +145,11 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
     let instruction = match command {
         Command::Get => return desk.one(&row_of(account, config(&view)?)),
         Command::Init(numbers) => {
-            global_config::init_global_config(&program, &payer, numbers.over(GlobalConfigArgs::default()))
+            global_config::init_global_config(&program, &payer, numbers.over(ConfigNumbers::default()))
         }
         Command::Set(numbers) => {
             let old = config(&view)?;
-            let old = GlobalConfigArgs {
+            let old = ConfigNumbers {
                 local_asn: old.local_asn,
                 remote_asn: old.remote_asn,
                 endpoint_loopback_first: old.endpoint_loopback_first,

@@ -1,7 +1,5 @@
 //! `doublezero pool`: what there is to hand out, and how much of it is taken.
 
-use std::net::Ipv4Addr;
-
 use clap::Subcommand;
 use dz_sdk::{
     NetworkView,
@@ -57,27 +55,12 @@ row! {
     }
 }
 
-/// A value as people know it: a number or an address.
-fn text(kind: PoolKind, value: u32) -> String {
-    match kind {
-        PoolKind::TunnelIds | PoolKind::EndpointLoopbacks | PoolKind::VrfIds => value.to_string(),
-        PoolKind::DoubleZeroBlock
-        | PoolKind::ContributorBlock
-        | PoolKind::DevicePrefix
-        | PoolKind::UserTunnelBlock
-        | PoolKind::DeviceTunnelBlock
-        | PoolKind::MulticastGroupBlock
-        | PoolKind::MulticastPublisherBlock
-        | PoolKind::AddressRegistry => Ipv4Addr::from(value).to_string(),
-    }
-}
-
 fn row_of(view: &NetworkView, key: &Pubkey, pool: &Pool) -> PoolRow {
     PoolRow {
         account: key.to_string(),
         kind: pool.kind.to_string(),
         owner: code_of(view, &pool.owner),
-        first: text(pool.kind, pool.base),
+        first: pool.kind.show(pool.base),
         unit: pool.unit,
         units: Share { used: pool.used(), max: Some(pool.capacity()) },
         reserved: pool.reserved,
@@ -98,7 +81,7 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
                 return Err(CommandError::Unknown { kind: "pool", name: account.to_string(), nearest: None });
             };
             let PoolRow { account, kind, owner, first, unit, units, reserved } = row_of(&view, account, pool);
-            let taken = pool.taken().map(|value| text(pool.kind, value)).collect();
+            let taken = pool.taken().map(|value| pool.kind.show(value)).collect();
             desk.one(&TakenRow { account, kind, owner, first, unit, units, reserved, taken })
         }
     }

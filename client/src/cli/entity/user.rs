@@ -6,9 +6,8 @@ use clap::{Args, Subcommand};
 use dz_sdk::{
     NetworkView, build,
     program::{
-        instruction::Roles,
         pda,
-        state::{Device, MulticastGroup, Tenant, User, UserType},
+        state::{Device, MulticastGroup, Roles, Tenant, User, UserType},
     },
 };
 use ipnet::Ipv4Net;

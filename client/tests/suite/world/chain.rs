@@ -11,12 +11,12 @@ use dz_sdk::{
     local::{LocalBank, LocalLedger},
     program::{
         ID,
-        instruction::{CreateDeviceArgs, GlobalConfigArgs},
+        instruction::CreateDeviceArgs,
         network::NetworkV4,
         pda,
         state::{
-            Bootstrap, ContributorStatus, Device, DeviceCaps, DeviceStatus, DeviceType, InterfaceStatus, LinkStatus,
-            MulticastGroupStatus, PoolKind, TenantStatus, UserType,
+            Bootstrap, ConfigNumbers, ContributorStatus, Device, DeviceCaps, DeviceStatus, DeviceType, InterfaceStatus,
+            LinkStatus, MulticastGroupStatus, PoolKind, TenantStatus, UserType,
         },
     },
 };
@@ -85,7 +85,7 @@ pub(crate) async fn genesis(specs: &[DeviceSpec<'_>]) -> LocalLedger {
 impl Chain {
     async fn set_up(&self, specs: &[DeviceSpec<'_>]) {
         let (foundation, client) = (self.foundation(), Who::Client.key());
-        let mut list = vec![global_config::init_global_config(&ID, &foundation, GlobalConfigArgs::default())];
+        let mut list = vec![global_config::init_global_config(&ID, &foundation, ConfigNumbers::default())];
         for (kind, block) in [
             (PoolKind::DoubleZeroBlock, "45.33.96.0/21"),
             (PoolKind::UserTunnelBlock, "169.254.0.0/16"),

@@ -1,9 +1,6 @@
 //! Pools against what things say they hold: each unit by at most one, each taken unit by somebody.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use dz_serviceability::{
     instruction::{DEFAULT_VRF_ID, FIRST_TUNNEL_ID},
@@ -42,7 +39,7 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
         let taken: BTreeSet<u32> = pool.taken().collect();
         let held = values.get(key).cloned().unwrap_or_default();
         let show =
-            |values: BTreeSet<u32>| -> Vec<String> { values.iter().map(|value| name(pool.kind, *value)).collect() };
+            |values: BTreeSet<u32>| -> Vec<String> { values.iter().map(|value| pool.kind.show(*value)).collect() };
         let (lost, free) = (&taken - &held, &held - &taken);
         if !lost.is_empty() {
             findings.add(key, format!("{}: taken, and nobody holds it: {:?}", pool.kind, show(lost)));
@@ -53,13 +50,6 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
         if pool.kind == PoolKind::AddressRegistry && taken.is_empty() {
             findings.add(key, "a registry without an entry");
         }
-    }
-}
-
-fn name(kind: PoolKind, value: u32) -> String {
-    match kind {
-        PoolKind::TunnelIds | PoolKind::EndpointLoopbacks | PoolKind::VrfIds => value.to_string(),
-        _ => Ipv4Addr::from(value).to_string(),
     }
 }
 
@@ -74,7 +64,7 @@ impl Held<'_> {
         for index in 0..values / u64::from(found.unit) {
             let value = first + index as u32 * found.unit;
             if !held.insert(value) {
-                self.findings.add(holder, format!("{} of the {} is held twice", name(found.kind, value), found.kind));
+                self.findings.add(holder, format!("{} of the {} is held twice", found.kind.show(value), found.kind));
             }
         }
     }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use dz_serviceability::{
-    instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange, Roles},
-    state::{PoolKind, User, UserStatus, UserType},
+    instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
+    state::{PoolKind, Roles, User, UserStatus, UserType},
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;

@@ -1,10 +1,10 @@
 //! Verbs of the config.
 
 use dz_serviceability::{
-    instruction::{GlobalConfigArgs, ServiceabilityInstruction as I},
+    instruction::ServiceabilityInstruction as I,
     network::NetworkV4,
     pda,
-    state::PoolKind,
+    state::{ConfigNumbers, PoolKind},
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -12,12 +12,12 @@ use solana_pubkey::Pubkey;
 use super::{config_instruction, pool, registry, vrf_ids, w};
 
 /// Creates config and VRF ids; the signer becomes foundation and activator. Accounts: VRF ids.
-pub fn init_global_config(program: &Pubkey, signer: &Pubkey, args: GlobalConfigArgs) -> Instruction {
+pub fn init_global_config(program: &Pubkey, signer: &Pubkey, args: ConfigNumbers) -> Instruction {
     config_instruction(program, signer, &I::InitGlobalConfig(args), [w(vrf_ids(program))])
 }
 
 /// Changes the numbers. Accounts: none.
-pub fn set_global_config(program: &Pubkey, signer: &Pubkey, args: GlobalConfigArgs) -> Instruction {
+pub fn set_global_config(program: &Pubkey, signer: &Pubkey, args: ConfigNumbers) -> Instruction {
     config_instruction(program, signer, &I::SetGlobalConfig(args), [])
 }
 

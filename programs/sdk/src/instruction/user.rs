@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 
 use dz_serviceability::{
-    instruction::{RoleChange, Roles, ServiceabilityInstruction as I},
+    instruction::{RoleChange, ServiceabilityInstruction as I},
     network::NetworkV4,
     pda,
-    state::{User, UserType},
+    state::{Roles, User, UserType},
 };
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;

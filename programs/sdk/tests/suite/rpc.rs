@@ -11,9 +11,8 @@ use dz_serviceability::{
     ID as P,
     entrypoint::process_instruction,
     error::ServiceabilityError,
-    instruction::GlobalConfigArgs,
     pda,
-    state::{AccountType, PoolKind},
+    state::{AccountType, ConfigNumbers, PoolKind},
 };
 use dzsim_ledger::{Chance, ClientName, FaultHandle, Faults, LedgerConfig, NotificationFaults, processor};
 use solana_keypair::Keypair;
@@ -38,7 +37,7 @@ impl Chain {
             .fund(key.pubkey(), 1_000_000_000_000);
         let ledger = dzsim_ledger::Ledger::start(config).await.unwrap();
         let (clean, _) = client(&ledger, "clean", &key);
-        clean.send(&[global_config::init_global_config(&P, &key.pubkey(), GlobalConfigArgs::default())]).await.unwrap();
+        clean.send(&[global_config::init_global_config(&P, &key.pubkey(), ConfigNumbers::default())]).await.unwrap();
         Self { ledger, key, clean }
     }
 

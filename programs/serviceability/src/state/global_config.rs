@@ -1,10 +1,40 @@
 //! The one account that holds who may do what and the numbers everything else is sized by.
 
-use borsh::BorshSerialize;
+use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
 use super::{AccountData, AccountType, PoolKind};
-use crate::{instruction::GlobalConfigArgs, network::NetworkV4};
+use crate::network::NetworkV4;
+
+/// The numbers of [`GlobalConfig`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ConfigNumbers {
+    /// BGP autonomous system number of the devices.
+    pub local_asn: u32,
+    /// BGP autonomous system number of the clients.
+    pub remote_asn: u32,
+    /// First number of the loopback range reserved for tunnel termination.
+    pub endpoint_loopback_first: u16,
+    /// Last number of that range, inclusive.
+    pub endpoint_loopback_last: u16,
+    /// Longest prefix a contributor may bring or be given.
+    pub min_contributor_prefix: u8,
+    /// How many endpoint addresses a device gets when its registration does not say.
+    pub endpoints_per_device: u8,
+}
+
+impl Default for ConfigNumbers {
+    fn default() -> Self {
+        Self {
+            local_asn: 209_321,
+            remote_asn: 65_000,
+            endpoint_loopback_first: 100,
+            endpoint_loopback_last: 199,
+            min_contributor_prefix: 29,
+            endpoints_per_device: 2,
+        }
+    }
+}
 
 /// Authorities, numbers and blocks of the whole network. Address: [`crate::pda::config`].
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
@@ -68,8 +98,8 @@ impl AccountData for GlobalConfig {
 
 impl GlobalConfig {
     /// A config with nothing in it but these numbers; the key is the foundation and the activator.
-    pub fn new(key: Pubkey, numbers: GlobalConfigArgs) -> Self {
-        let GlobalConfigArgs {
+    pub fn new(key: Pubkey, numbers: ConfigNumbers) -> Self {
+        let ConfigNumbers {
             local_asn,
             remote_asn,
             endpoint_loopback_first,
@@ -156,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_range_is_not_empty() {
-        let mut config = GlobalConfig::new(Pubkey::default(), GlobalConfigArgs::default());
+        let mut config = GlobalConfig::new(Pubkey::default(), ConfigNumbers::default());
         config.endpoint_loopback_last = config.endpoint_loopback_first;
         assert_eq!(GlobalConfig::decode(&config.encode()), Ok(config.clone()));
         config.endpoint_loopback_last = 99;

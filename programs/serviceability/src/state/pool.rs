@@ -4,6 +4,8 @@
 //! sum of uses" ties the two. It keeps no hint of where to look next, so nothing can go stale: the lowest free
 //! aligned run is found by looking.
 
+use std::net::Ipv4Addr;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
@@ -52,6 +54,40 @@ pub enum PoolKind {
     EndpointLoopbacks = 10,
     /// Numbers of tenants' VRFs; owner: the config.
     VrfIds = 11,
+}
+
+/// What the values of a pool stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolValue {
+    /// IPv4 addresses, as numbers.
+    Address,
+    /// Numbers that are nothing but that: ids.
+    Number,
+}
+
+impl PoolKind {
+    /// What its values stand for.
+    pub fn values(self) -> PoolValue {
+        match self {
+            Self::DoubleZeroBlock
+            | Self::ContributorBlock
+            | Self::DevicePrefix
+            | Self::UserTunnelBlock
+            | Self::DeviceTunnelBlock
+            | Self::MulticastGroupBlock
+            | Self::MulticastPublisherBlock
+            | Self::AddressRegistry => PoolValue::Address,
+            Self::TunnelIds | Self::EndpointLoopbacks | Self::VrfIds => PoolValue::Number,
+        }
+    }
+
+    /// A value as people write it: `45.33.0.0` or `500`.
+    pub fn show(self, value: u32) -> String {
+        match self.values() {
+            PoolValue::Address => Ipv4Addr::from(value).to_string(),
+            PoolValue::Number => value.to_string(),
+        }
+    }
 }
 
 /// A pool of `count` units, each `unit` values wide, from `base` on.

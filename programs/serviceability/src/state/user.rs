@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
 use super::{AccountData, AccountType};
-use crate::{instruction::Roles, network::NetworkV4};
+use crate::network::NetworkV4;
 
 /// Where a user is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -75,6 +75,15 @@ impl UserType {
     pub fn is_multicast(self) -> bool {
         self == Self::Multicast
     }
+}
+
+/// What a user is, or is to be, in one group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Roles {
+    /// True when it sends.
+    pub publish: bool,
+    /// True when it receives.
+    pub subscribe: bool,
 }
 
 /// What a live tunnel holds.

@@ -11,9 +11,9 @@ use dz_sdk::{
 };
 use dz_serviceability::{
     ID as P,
-    instruction::{GlobalConfigArgs, ServiceabilityInstruction},
+    instruction::ServiceabilityInstruction,
     pda,
-    state::{Bootstrap, DeviceType, LinkStatus, PoolKind, UserType},
+    state::{Bootstrap, ConfigNumbers, DeviceType, LinkStatus, PoolKind, UserType},
 };
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -46,7 +46,7 @@ async fn history() -> Costs {
         &mut n,
         &f,
         [
-            ix::global_config::set_global_config(&P, &fk, GlobalConfigArgs::default()),
+            ix::global_config::set_global_config(&P, &fk, ConfigNumbers::default()),
             ix::global_config::add_foundation(&P, &fk, ok),
             ix::global_config::remove_foundation(&P, &fk, ok),
             ix::global_config::add_block(&P, &fk, PoolKind::DoubleZeroBlock, second),

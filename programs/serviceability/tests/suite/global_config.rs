@@ -2,10 +2,8 @@
 
 use dz_sdk::instruction::global_config as ix;
 use dz_serviceability::{
-    ID as P,
-    instruction::GlobalConfigArgs,
-    pda,
-    state::{GlobalConfig, Pool, PoolKind},
+    ID as P, pda,
+    state::{ConfigNumbers, GlobalConfig, Pool, PoolKind},
 };
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -35,7 +33,7 @@ fn fresh(foundation: Pubkey, activator: Pubkey) -> GlobalConfig {
 async fn init_makes_the_signer_foundation_and_activator_and_reserves_vrf_1() {
     let mut n = Net::empty().await;
     let f = signer(&n.keys.foundation);
-    let init = ix::init_global_config(&P, &f.pubkey(), GlobalConfigArgs::default());
+    let init = ix::init_global_config(&P, &f.pubkey(), ConfigNumbers::default());
     n.ok(&f, [init.clone()]).await;
     assert_eq!(n.config(), fresh(f.pubkey(), f.pubkey()));
     let owner = pda::config(&P).0;
@@ -58,7 +56,7 @@ async fn set_changes_every_number_and_checks_each() {
     let mut n = Net::start().await;
     let f = signer(&n.keys.foundation);
     let before = n.config();
-    let good = GlobalConfigArgs {
+    let good = ConfigNumbers {
         local_asn: 21_682,
         remote_asn: 65_001,
         endpoint_loopback_first: 300,
@@ -79,12 +77,12 @@ async fn set_changes_every_number_and_checks_each() {
     assert_eq!(n.config(), expected);
 
     for (bad, error) in [
-        (GlobalConfigArgs { local_asn: 0, ..good.clone() }, Error::InvalidAsn),
-        (GlobalConfigArgs { remote_asn: u32::MAX, ..good.clone() }, Error::InvalidAsn),
-        (GlobalConfigArgs { endpoint_loopback_last: 299, ..good.clone() }, Error::InvalidLoopbackRange),
-        (GlobalConfigArgs { min_contributor_prefix: 23, ..good.clone() }, Error::InvalidContributorPrefix),
-        (GlobalConfigArgs { min_contributor_prefix: 30, ..good.clone() }, Error::InvalidContributorPrefix),
-        (GlobalConfigArgs { endpoints_per_device: 11, ..good.clone() }, Error::InvalidEndpointCount),
+        (ConfigNumbers { local_asn: 0, ..good.clone() }, Error::InvalidAsn),
+        (ConfigNumbers { remote_asn: u32::MAX, ..good.clone() }, Error::InvalidAsn),
+        (ConfigNumbers { endpoint_loopback_last: 299, ..good.clone() }, Error::InvalidLoopbackRange),
+        (ConfigNumbers { min_contributor_prefix: 23, ..good.clone() }, Error::InvalidContributorPrefix),
+        (ConfigNumbers { min_contributor_prefix: 30, ..good.clone() }, Error::InvalidContributorPrefix),
+        (ConfigNumbers { endpoints_per_device: 11, ..good.clone() }, Error::InvalidEndpointCount),
     ] {
         n.refused(&f, ix::set_global_config(&P, &f.pubkey(), bad), error).await;
     }
@@ -97,9 +95,9 @@ async fn the_loopback_range_stays_while_there_are_devices() {
     let mut n = Net::with_metro().await;
     n.device("nyc1", "9.0.0.1", "9.0.1.0/29").await;
     let f = signer(&n.keys.foundation);
-    let wider = GlobalConfigArgs { endpoint_loopback_last: 250, ..GlobalConfigArgs::default() };
+    let wider = ConfigNumbers { endpoint_loopback_last: 250, ..ConfigNumbers::default() };
     n.refused(&f, ix::set_global_config(&P, &f.pubkey(), wider), Error::LoopbackRangeInUse).await;
-    let other = GlobalConfigArgs { endpoints_per_device: 4, ..GlobalConfigArgs::default() };
+    let other = ConfigNumbers { endpoints_per_device: 4, ..ConfigNumbers::default() };
     n.ok(&f, [ix::set_global_config(&P, &f.pubkey(), other)]).await;
 }
 

@@ -10,12 +10,12 @@ use dz_serviceability::{
     ID as P,
     entrypoint::process_instruction,
     error::ServiceabilityError,
-    instruction::{CreateDeviceArgs, GlobalConfigArgs, Roles},
+    instruction::CreateDeviceArgs,
     network::NetworkV4,
     pda,
     state::{
-        AccessPass, Bootstrap, Contributor, Device, DeviceCaps, DeviceType, Exchange, GlobalConfig, Interface, Link,
-        MulticastGroup, Pool, PoolKind, Tenant, User, UserType,
+        AccessPass, Bootstrap, ConfigNumbers, Contributor, Device, DeviceCaps, DeviceType, Exchange, GlobalConfig,
+        Interface, Link, MulticastGroup, Pool, PoolKind, Roles, Tenant, User, UserType,
     },
     validation::InterfaceName,
 };
@@ -144,7 +144,7 @@ impl Net {
 
     pub(crate) async fn init(&mut self) {
         let foundation = self.keys.foundation.pubkey();
-        self.ok(&key(1), [ix::global_config::init_global_config(&P, &foundation, GlobalConfigArgs::default())]).await;
+        self.ok(&key(1), [ix::global_config::init_global_config(&P, &foundation, ConfigNumbers::default())]).await;
         let activator = self.keys.activator.pubkey();
         self.ok(&key(1), [ix::global_config::set_activator(&P, &foundation, activator)]).await;
         for (kind, block) in [

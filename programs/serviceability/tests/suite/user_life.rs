@@ -7,9 +7,9 @@ use dz_sdk::{
 };
 use dz_serviceability::{
     ID as P,
-    instruction::{RoleChange, Roles},
+    instruction::RoleChange,
     pda,
-    state::{DeviceCaps, DeviceCounts, DeviceType, PoolKind, User, UserAllocation, UserStatus, UserType},
+    state::{DeviceCaps, DeviceCounts, DeviceType, PoolKind, Roles, User, UserAllocation, UserStatus, UserType},
 };
 use rstest::rstest;
 use solana_pubkey::Pubkey;

@@ -239,9 +239,14 @@ pub(super) fn signatures_for_address(context: &Context<'_>, mut params: Params) 
         return Err(RpcError::invalid_params(message).into());
     }
     let replica = read(&context.core.replica);
-    // A signature that is not known bounds nothing, as on a validator that has forgotten it.
-    let slot_of = |signature: Option<Signature>| Some(replica.history.transaction(&signature?)?.slot);
-    let (before, until) = (slot_of(before), slot_of(until));
+    let slot_of = |signature: Signature| replica.history.transaction(&signature).map(|record| record.slot);
+    // As a validator's blockstore answers: nothing comes before a signature that it does not know, and one that it
+    // does not know ends nothing.
+    let before = match before.map(slot_of) {
+        Some(None) => return json(&Vec::<RpcConfirmedTransactionStatusWithSignature>::new()),
+        known => known.flatten(),
+    };
+    let until = until.and_then(slot_of);
     let records = replica
         .history
         .of_address(&address)

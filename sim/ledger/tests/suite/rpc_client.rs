@@ -325,6 +325,13 @@ async fn a_landed_transaction_can_be_looked_up() {
     };
     let before = rpc.get_signatures_for_address_with_config(&stage.payer.pubkey(), config).await.unwrap();
     assert_eq!(before.iter().map(|one| one.slot).collect::<Vec<_>>(), [2]);
+    // A cursor that the node does not know: nothing is before it, and nothing ends at it.
+    let unknown = Some(Signature::from([1; 64]));
+    let page = |before, until| GetConfirmedSignaturesForAddress2Config { before, until, ..Default::default() };
+    let found = rpc.get_signatures_for_address_with_config(&stage.the_box(1), page(unknown, None)).await.unwrap();
+    assert!(found.is_empty(), "{found:?}");
+    let found = rpc.get_signatures_for_address_with_config(&stage.the_box(1), page(None, unknown)).await.unwrap();
+    assert_eq!(found.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use dz_sdk::{
     NetworkView,
     program::state::{
-        AccessPass, AddressSource, Bootstrap, Device, Interface, Link, LinkEnd, Pool, PrefixSource, User,
+        AccessPass, AddressSource, Bootstrap, Device, Interface, Link, LinkEnd, Pool, PoolValue, PrefixSource, User,
     },
 };
 use serde_json::{Map, Value, json};
@@ -67,12 +67,12 @@ pub fn config(view: &NetworkView) -> Value {
 
 /// The name of a pool: its kind, whose it is, and its first value.
 pub fn pool_name(view: &NetworkView, pool: &Pool) -> String {
-    use dz_sdk::program::state::PoolKind::{EndpointLoopbacks, TunnelIds, VrfIds};
     let owner = code_of(view, &pool.owner);
     let owner = if owner == pool.owner.to_string() { String::new() } else { format!("{owner}:") };
-    match pool.kind {
-        TunnelIds | EndpointLoopbacks | VrfIds => format!("{owner}{}", pool.kind),
-        _ => format!("{owner}{}:{}", pool.kind, std::net::Ipv4Addr::from(pool.base)),
+    match pool.kind.values() {
+        // An owner has one pool of numbers of a kind.
+        PoolValue::Number => format!("{owner}{}", pool.kind),
+        PoolValue::Address => format!("{owner}{}:{}", pool.kind, pool.kind.show(pool.base)),
     }
 }
 

@@ -3,13 +3,13 @@
 use crate::{
     accounts::Accounts,
     error::{Result, ServiceabilityError, ensure},
-    instruction::{DEFAULT_VRF_ID, GlobalConfigArgs, LAST_VRF_ID},
+    instruction::{DEFAULT_VRF_ID, LAST_VRF_ID},
     pda::Place,
-    state::{GlobalConfig, Pool, PoolKind},
+    state::{ConfigNumbers, GlobalConfig, Pool, PoolKind},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(accounts: &mut Accounts, args: GlobalConfigArgs) -> Result {
+pub(in crate::processor) fn process(accounts: &mut Accounts, args: ConfigNumbers) -> Result {
     let config = accounts.config_info();
     let vrf_ids = accounts.take()?;
     accounts.finish()?;

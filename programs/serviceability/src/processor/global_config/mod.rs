@@ -10,7 +10,7 @@ pub(super) mod set_activator;
 
 use crate::{
     error::{Result, ensure},
-    instruction::GlobalConfigArgs,
+    state::ConfigNumbers,
 };
 
 /// The most foundation keys.
@@ -18,7 +18,7 @@ const MAX_FOUNDATION: usize = 32;
 /// The most blocks of one kind.
 const MAX_BLOCKS: usize = 32;
 
-fn check(args: &GlobalConfigArgs) -> Result {
+fn check(args: &ConfigNumbers) -> Result {
     let asn = 1..u32::MAX;
     ensure!(asn.contains(&args.local_asn) && asn.contains(&args.remote_asn), InvalidAsn);
     ensure!(args.endpoint_loopback_first <= args.endpoint_loopback_last, InvalidLoopbackRange);

@@ -3,11 +3,11 @@
 use crate::{
     accounts::Context,
     error::{Result, ensure},
-    instruction::GlobalConfigArgs,
+    state::ConfigNumbers,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, args: GlobalConfigArgs) -> Result {
+pub(in crate::processor) fn process(ctx: &mut Context, args: ConfigNumbers) -> Result {
     ctx.foundation()?;
     super::check(&args)?;
     let config = &mut ctx.config;

@@ -8,13 +8,14 @@ use crate::{
     accounts::{Account, Context},
     counter::Counter,
     error::{Result, ServiceabilityError, ensure},
-    instruction::{MAX_ROLES_PER_INSTRUCTION, Roles},
+    instruction::MAX_ROLES_PER_INSTRUCTION,
     network::NetworkV4,
     pda::Place,
     processor::access_pass::load_epoch,
     registry::check_own,
     state::{
-        AccessPass, Device, DeviceStatus, Interface, MulticastGroup, Tenant, TenantStatus, User, UserStatus, UserType,
+        AccessPass, Device, DeviceStatus, Interface, MulticastGroup, Roles, Tenant, TenantStatus, User, UserStatus,
+        UserType,
     },
 };
 

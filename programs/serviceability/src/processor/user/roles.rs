@@ -4,9 +4,8 @@ use solana_pubkey::Pubkey;
 
 use crate::{
     error::{Result, ServiceabilityError, ensure},
-    instruction::Roles,
     processor::member::{self, Limit},
-    state::{AccessPass, MulticastGroup, MulticastGroupStatus, User},
+    state::{AccessPass, MulticastGroup, MulticastGroupStatus, Roles, User},
 };
 
 /// The most groups a user can have one kind of role in.

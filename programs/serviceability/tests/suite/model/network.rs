@@ -3,10 +3,9 @@
 use dz_sdk::{NetworkView, build, instruction as ix};
 use dz_serviceability::{
     ID as P,
-    instruction::GlobalConfigArgs,
     network::NetworkV4,
     pda,
-    state::{ContributorStatus, ExchangeStatus, MulticastGroupStatus, PoolKind, TenantStatus},
+    state::{ConfigNumbers, ContributorStatus, ExchangeStatus, MulticastGroupStatus, PoolKind, TenantStatus},
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -55,7 +54,7 @@ fn config(view: &NetworkView, op: &Op) -> Option<Step> {
     match op.a % 8 {
         0 => {
             let last = if op.b.is_multiple_of(2) { 103 } else { 104 };
-            let new = GlobalConfigArgs { endpoint_loopback_last: last, local_asn: u32::from(op.c), ..args() };
+            let new = ConfigNumbers { endpoint_loopback_last: last, local_asn: u32::from(op.c), ..args() };
             let same = last == config.endpoint_loopback_last;
             let legal = legal && op.c > 0 && (same || view.devices().is_empty());
             one(actor, ix::global_config::set_global_config(&P, &key, new), legal)

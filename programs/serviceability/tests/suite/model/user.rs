@@ -8,11 +8,12 @@ use dz_sdk::{
 };
 use dz_serviceability::{
     ID as P,
-    instruction::{RoleChange, Roles},
+    instruction::RoleChange,
     network::NetworkV4,
     pda,
     state::{
-        AccessPass, Device, DeviceStatus, DeviceType, MulticastGroupStatus, TenantStatus, User, UserStatus, UserType,
+        AccessPass, Device, DeviceStatus, DeviceType, MulticastGroupStatus, Roles, TenantStatus, User, UserStatus,
+        UserType,
     },
 };
 use solana_pubkey::Pubkey;

@@ -9,10 +9,10 @@ use dz_sdk::{
 };
 use dz_serviceability::{
     ID as P,
-    instruction::{CreateDeviceArgs, GlobalConfigArgs},
+    instruction::CreateDeviceArgs,
     network::NetworkV4,
     pda,
-    state::{Bootstrap, DeviceCaps, DeviceType, PoolKind},
+    state::{Bootstrap, ConfigNumbers, DeviceCaps, DeviceType, PoolKind},
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -89,8 +89,8 @@ pub(crate) const BLOCK_KINDS: [PoolKind; 5] = [
     PoolKind::MulticastPublisherBlock,
 ];
 
-pub(crate) const fn args() -> GlobalConfigArgs {
-    GlobalConfigArgs {
+pub(crate) const fn args() -> ConfigNumbers {
+    ConfigNumbers {
         local_asn: 209_321,
         remote_asn: 65_000,
         endpoint_loopback_first: 100,
