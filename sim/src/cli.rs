@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use dz_net::gre::Dataplane;
+use strum::VariantNames;
 
 /// The whole DoubleZero stack on one machine, and real packets through it.
 ///
@@ -61,7 +66,7 @@ pub struct FilesArgs {
 #[derive(Args, Clone, Debug)]
 pub struct RunOptions {
     /// Where tunnels are made.
-    #[arg(long, value_enum, default_value_t = Dataplane::Auto)]
+    #[arg(long, value_parser = dataplane(), default_value_t)]
     pub dataplane: Dataplane,
     /// Seed of all randomness; the scenario's own, or 1, if not given.
     #[arg(long, value_name = "NUMBER")]
@@ -110,18 +115,6 @@ pub struct RunArgs {
     /// Hold the network of a case that failed until Enter is pressed.
     #[arg(long)]
     pub pause_on_failure: bool,
-}
-
-/// Where tunnels are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, strum::Display)]
-#[strum(serialize_all = "lowercase")]
-pub enum Dataplane {
-    /// The kernel where it has GRE, else userspace.
-    Auto,
-    /// The kernel's GRE links.
-    Kernel,
-    /// A helper process in each node.
-    Userspace,
 }
 
 /// How results are told.
@@ -293,4 +286,9 @@ pub enum RfcFormat {
     Json,
     /// A page of its own.
     Html,
+}
+
+/// The words for where tunnels are made, as the products have them.
+fn dataplane() -> impl TypedValueParser<Value = Dataplane> {
+    PossibleValuesParser::new(Dataplane::VARIANTS).try_map(|word| word.parse::<Dataplane>())
 }

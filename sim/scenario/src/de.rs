@@ -11,7 +11,7 @@ use serde::de::{
     value::StrDeserializer,
 };
 
-use crate::node::{Entry, Node, Place, Value};
+use crate::yaml::{Entry, Node, Place, Value};
 
 /// What does not fit, and where.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     diagnostic::{Sink, nearest},
-    node::{Entry, Node, Value},
+    yaml::{Entry, Node, Value},
 };
 
 /// More cases or steps than this come from a slip, not from a wish.

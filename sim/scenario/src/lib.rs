@@ -1,7 +1,7 @@
 //! The scenario language: from a YAML file to a plan with nothing left to question.
 //!
 //! A file is read in four steps, each in its own module: the parser's events become a tree in which every value knows
-//! its place (`node`); variables are put in and rounds unrolled (`expand`); the tree is read into types that mirror
+//! its place (`yaml`); variables are put in and rounds unrolled (`expand`); the tree is read into types that mirror
 //! the file (`schema`, by `de`); and those are resolved into a [`Plan`] in which every default is taken and every name
 //! known (`resolve`). What is wrong on the way is collected as [`Diagnostics`] with line and column.
 //!
@@ -11,17 +11,17 @@ mod de;
 mod diagnostic;
 mod expand;
 mod metros;
-mod node;
 pub mod plan;
 mod read;
-mod reference;
+mod reference_page;
 mod resolve;
 mod schema;
+mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use metros::Metros;
 pub use plan::Plan;
-pub use reference::reference;
+pub use reference_page::reference;
 pub use resolve::{Case, parse};
 
 /// The definition of the JSON Schema that stands for `$name`.

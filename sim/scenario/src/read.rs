@@ -10,8 +10,8 @@ use serde::Deserialize;
 use crate::{
     de::{Misfit, NodeDeserializer, Problem},
     diagnostic::{Sink, nearest, similar},
-    node::{Node, Place, Value, join},
     schema::File,
+    yaml::{Node, Place, Value, join},
 };
 
 /// Beyond this many misfits of one file the rest waits for the next run.

@@ -9,7 +9,7 @@ use nix::{
 use crate::{
     cli::DownArgs,
     exit::Exit,
-    held::{Held, start_of},
+    held_networks::{Held, start_of},
 };
 
 /// Asks the holders to end their networks and waits until those are gone.

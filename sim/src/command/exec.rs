@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use crate::{
     cli::ExecArgs,
     exit::Exit,
-    held::Held,
+    held_networks::Held,
     run::roles::{self, BIN},
 };
 

@@ -13,8 +13,10 @@ use crate::{
     exit::Exit,
     files,
     run::{
-        chain::{self, FUNDS},
-        genesis,
+        genesis::{
+            self,
+            bank::{self, FUNDS},
+        },
         keys::{Keys, Owner},
     },
 };
@@ -24,7 +26,7 @@ const KEYS: usize = 3;
 
 /// Runs until Ctrl-C.
 pub(super) fn run(args: &LedgerArgs) -> anyhow::Result<Exit> {
-    let mut config = chain::config(args.seed);
+    let mut config = bank::config(args.seed);
     if let Some(file) = &args.scenario {
         let case = match files::load(std::slice::from_ref(file)) {
             Ok(cases) => cases.into_iter().next().context("a scenario file has at least one case")?.1,

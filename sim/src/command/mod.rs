@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use crate::{
     cli::{Cli, Command},
     exit::Exit,
-    node,
+    multicall,
 };
 
 /// Does what the command line says.
@@ -32,8 +32,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Ledger(args) => ledger::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Rfc(command) => rfc::run(&command.command),
-        Command::Node(args) => return node::play(args.role.into_iter().map(Into::into).collect()),
-        Command::GreHelper => return node::play(vec!["gre-helper".into()]),
+        Command::Node(args) => return multicall::play(args.role.into_iter().map(Into::into).collect()),
+        Command::GreHelper => return multicall::play(vec!["gre-helper".into()]),
         Command::Scenario(args) => scenario::run(&args),
     };
     match done {

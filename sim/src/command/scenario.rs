@@ -10,11 +10,11 @@ use crate::{
     command::run::SEED,
     exit::Exit,
     files,
-    held::start_of,
+    held_networks::start_of,
     run::{
         artifacts,
         case::{self, Hold, Setup},
-        progress::{Outcome, Progress},
+        protocol::{Outcome, Progress},
         steps::Snapshots,
     },
 };

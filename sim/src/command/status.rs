@@ -1,6 +1,6 @@
 //! `dzsim status`.
 
-use crate::{cli::HeldArgs, exit::Exit, held::Held};
+use crate::{cli::HeldArgs, exit::Exit, held_networks::Held};
 
 /// Prints the networks that are held.
 pub(super) fn run(args: &HeldArgs) -> anyhow::Result<Exit> {

@@ -15,7 +15,7 @@ use crate::{
     files,
     run::{
         artifacts, parent,
-        progress::{Outcome, Progress},
+        protocol::{Outcome, Progress},
     },
 };
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Report, again};
-use crate::run::progress::{CaseSummary, Failure, Outcome, Progress};
+use crate::run::protocol::{CaseSummary, Failure, Outcome, Progress};
 
 /// Writes lines for people.
 pub struct Human<W> {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::Report;
-use crate::run::progress::{CaseSummary, Progress};
+use crate::run::protocol::{CaseSummary, Progress};
 
 /// Writes JSON lines.
 pub struct Json<W> {

@@ -8,7 +8,7 @@ use std::{
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Report, again};
-use crate::run::progress::{CaseSummary, Outcome, Progress};
+use crate::run::protocol::{CaseSummary, Outcome, Progress};
 
 /// Writes a JUnit document.
 pub struct Junit<W> {

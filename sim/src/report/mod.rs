@@ -12,7 +12,7 @@ pub use junit::Junit;
 
 use crate::{
     cli::Format,
-    run::progress::{CaseSummary, Progress},
+    run::protocol::{CaseSummary, Progress},
 };
 
 /// Receives what happens, in the order it happens; several cases are under way at a time.

@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `summary.json` | how it ended: [`CaseSummary`](super::progress::CaseSummary) |
+//! | `summary.json` | how it ended: [`CaseSummary`](super::protocol::CaseSummary) |
 //! | `events.jsonl` | every step, decision and transition, on one clock |
 //! | `capture.pcapng` | every underlay packet, one interface a node |
 //! | `chain.json` | all accounts at the end |

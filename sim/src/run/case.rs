@@ -8,15 +8,16 @@ use dzsim_scenario::{
     plan::{Action, Step},
 };
 
-use crate::held::Held;
+use crate::held_networks::Held;
 
 use super::{
-    artifacts, oracle,
+    artifacts, bring_up,
+    error::StepError,
+    oracle, path_rules,
     phases::Phases,
-    progress::{CaseSummary, Failure, Outcome, Progress, StepSummary},
+    protocol::{CaseSummary, Failure, Outcome, Progress, StepSummary},
     roles::Roles,
-    rules,
-    steps::{Context, Snapshots, StepError},
+    steps::{Context, Snapshots},
     view,
     world::World,
 };
@@ -32,7 +33,7 @@ pub struct Setup {
     /// The seed of all randomness.
     pub seed: u64,
     /// Where tunnels are made.
-    pub dataplane: crate::cli::Dataplane,
+    pub dataplane: dz_net::gre::Dataplane,
     /// The folder for the artifacts, made and empty.
     pub artifacts: std::path::PathBuf,
     /// What of the packets is recorded.
@@ -75,7 +76,7 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         artifacts: setup.artifacts.clone(),
     };
     let roles = Roles::new(setup.dataplane, &steps)?;
-    let world = World::bring_up(
+    let world = bring_up::bring_up(
         case.plan,
         case.policy,
         setup.seed,
@@ -128,14 +129,14 @@ async fn all_steps(
     let up = async {
         // Clients come when the devices are as the chain says and the scenario's paths hold, so that the first that
         // they measure is already true.
-        oracle::settle(context, bring_up).await?;
-        rules::apply(world).await?;
+        oracle::settle(world, bring_up).await?;
+        path_rules::apply(world).await?;
         world.start_clients().await?;
-        oracle::settle(context, bring_up).await
+        oracle::settle(world, bring_up).await
     };
     up.await.map_err(|error| failure(None, "the network does not come up", 0, error))?;
     let settle = world.plan.timeouts.settle;
-    let seen = oracle.check(context, settle).await;
+    let seen = oracle.check(world, settle).await;
     seen.map_err(|seen| oracle_failure(None, "the network as it came up", 0, seen))?;
     phases.end("settling");
     tell(Progress::Up { millis: phases.total() });
@@ -151,11 +152,11 @@ async fn all_steps(
         result.map_err(|error| failure(Some(number), &step.title, step.line, error))?;
         let acted = phases.total();
         if may_change(&step.action) {
-            oracle::settle(context, settle)
+            oracle::settle(world, settle)
                 .await
                 .map_err(|error| failure(Some(number), &step.title, step.line, error))?;
         }
-        let seen = oracle.check(context, settle).await;
+        let seen = oracle.check(world, settle).await;
         seen.map_err(|seen| oracle_failure(Some(number), &step.title, step.line, seen))?;
         let summary = StepSummary {
             number,
@@ -220,7 +221,7 @@ fn oracle_failure(step: Option<usize>, title: &str, line: usize, seen: Vec<oracl
 fn finish(world: &World, artifacts: &Path) -> anyhow::Result<()> {
     if let Some(chain) = world.view() {
         let file = std::fs::File::create(artifacts.join(artifacts::CHAIN))?;
-        serde_json::to_writer_pretty(file, &view::chain::all(&chain))?;
+        serde_json::to_writer_pretty(file, &view::accounts::all(&chain))?;
     }
     world.fabric.stop()?;
     world.events.finish(&artifacts.join(artifacts::LOGS))?;

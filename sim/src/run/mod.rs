@@ -1,25 +1,30 @@
 //! Running scenarios: the parent that starts one process a case, and what happens in that process.
+//!
+//! Rooms, lowest first; each may use those above it in this list, and steps and oracle do not know each other:
+//! the facts of a run (`keys`, `events`, `artifacts`, `protocol`, `genesis`, `internet`, `ports`, `roles`), its state (`world`),
+//! what can be looked at (`view`), what acts (`announcements`, `path_rules`, `steps`) and what judges (`oracle`), and bring-up
+//! and order of all that (`bring_up`, `case`, `parent`).
 
+pub mod announcements;
 pub mod artifacts;
+pub mod bring_up;
 pub mod case;
-pub mod chain;
 pub mod controller;
 pub mod diff;
+pub mod error;
 pub mod events;
 pub mod genesis;
 pub mod http;
+pub mod internet;
 pub mod keys;
 pub mod matching;
 pub mod oracle;
 pub mod parent;
-pub mod paths;
+pub mod path_rules;
 pub mod phases;
-pub mod progress;
-pub mod relay;
+pub mod ports;
+pub mod protocol;
 pub mod roles;
-pub mod routes;
-pub mod rules;
 pub mod steps;
-pub mod tunnels;
 pub mod view;
 pub mod world;

@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context;
 
 use super::artifacts;
-use super::progress::{CaseSummary, Failure, Outcome, Progress};
+use super::protocol::{CaseSummary, Failure, Outcome, Progress};
 use crate::{
     cli::{RunArgs, RunOptions},
     exit::Exit,

@@ -2,11 +2,10 @@
 
 use std::{ffi::OsString, path::Path, time::Duration};
 
+use dz_net::gre::Dataplane;
 use dzsim_lab::{Host, NodeName, RoleName, Spawn};
 use dzsim_scenario::plan::{Action, ClientName, DeviceCode, Fault, LedgerFault, Policy, Step};
 use solana_pubkey::Pubkey;
-
-use crate::cli::Dataplane;
 
 /// How often everybody reads the whole chain again where a scenario loses notifications: one that nothing follows is
 /// missed until then. Elsewhere the default stands; what a thousand clients read so often would keep the machine busy.

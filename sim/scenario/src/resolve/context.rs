@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     diagnostic::{Sink, nearest},
-    node::{Node, Place, Value},
     schema::Names,
+    yaml::{Node, Place, Value},
 };
 
 /// A value of the tree and the place to point at for it.

@@ -22,9 +22,9 @@ use crate::{
     Diagnostics, Metros, Plan,
     diagnostic::Sink,
     expand::{Expanded, expand},
-    node::Node,
     plan::Policy,
     read::{Read, read},
+    yaml::Node,
 };
 
 use context::Context;

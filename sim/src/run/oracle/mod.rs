@@ -3,9 +3,9 @@
 //!
 //! It trusts none of them: what it says is that two views differ, and which.
 
-mod chain;
-mod config;
-mod kernel;
+mod audit;
+mod kernels;
+mod rendered;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use std::{fmt, time::Duration};
 pub use settle::settle;
 use tokio::time::Instant;
 
-use super::steps::Context;
+use super::world::World;
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,19 +54,18 @@ impl Oracle {
     /// What the chain says of itself, and what the wire has carried, must be right at any moment. What a part has made
     /// of it is waited for, since a part that has just been started or robbed of a tunnel looks as quiet as one that
     /// is done.
-    pub async fn check(&mut self, context: &Context, deadline: Duration) -> Result<(), Vec<Mismatch>> {
-        let world = &context.world;
+    pub async fn check(&mut self, world: &World, deadline: Duration) -> Result<(), Vec<Mismatch>> {
         let mut found = Vec::new();
         let Some(view) = world.view() else { return Err(vec![unread()]) };
-        chain::check(&view, &mut found);
-        self.wire.check(context, &view, &mut found);
+        audit::check(&view, &mut found);
+        self.wire.check(world, &view, &mut found);
         if !found.is_empty() {
             return Err(found);
         }
         let end = Instant::now() + deadline;
         let mut pause = Duration::from_millis(2);
         loop {
-            let Err(found) = parts(context).await else { return Ok(()) };
+            let Err(found) = parts(world).await else { return Ok(()) };
             if Instant::now() + pause >= end {
                 return Err(found);
             }
@@ -77,13 +76,13 @@ impl Oracle {
 }
 
 /// Compares the chain with what controller, agents and daemons have made of it.
-async fn parts(context: &Context) -> Result<(), Vec<Mismatch>> {
+async fn parts(world: &World) -> Result<(), Vec<Mismatch>> {
     let mut found = Vec::new();
-    let Some(view) = context.world.view() else { return Err(vec![unread()]) };
-    if let Err(error) = config::check(context, &view, &mut found).await {
+    let Some(view) = world.view() else { return Err(vec![unread()]) };
+    if let Err(error) = rendered::check(world, &view, &mut found).await {
         found.push(unreadable("rendered configuration", &error));
     }
-    if let Err(error) = kernel::check(context, &view, &mut found).await {
+    if let Err(error) = kernels::check(world, &view, &mut found).await {
         found.push(unreadable("kernels", &error));
     }
     if found.is_empty() { Ok(()) } else { Err(found) }

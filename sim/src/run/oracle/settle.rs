@@ -6,9 +6,10 @@ use dzsim_scenario::plan::Process;
 use serde::Deserialize;
 
 use crate::run::{
-    controller, http, roles,
-    steps::{Context, StepError, eventually},
-    view,
+    controller,
+    error::{StepError, eventually},
+    http, roles, view,
+    world::World,
 };
 
 /// What an activator says of itself.
@@ -20,12 +21,11 @@ struct ActivatorHealth {
 }
 
 /// Waits until all parts that run and can see the chain are quiet at its latest slot.
-pub async fn settle(context: &Context, deadline: Duration) -> Result<(), StepError> {
-    eventually(deadline, || quiet(context)).await
+pub async fn settle(world: &World, deadline: Duration) -> Result<(), StepError> {
+    eventually(deadline, || quiet(world)).await
 }
 
-async fn quiet(context: &Context) -> Result<(), StepError> {
-    let world = &context.world;
+async fn quiet(world: &World) -> Result<(), StepError> {
     let slot = world.ledger.latest_slot();
     let behind = |who: &str, why: String| Err(StepError::new(format!("{who} has not settled: {why}")));
     if world.view().is_none_or(|view| view.slot() < slot) {
@@ -33,21 +33,21 @@ async fn quiet(context: &Context) -> Result<(), StepError> {
     }
     for number in 1..=world.policy.activators {
         let process = Process::Activator(number);
-        if context.is_live(&process) {
+        if world.is_live(&process) {
             let health: ActivatorHealth = http::get_json(roles::activator_address(number), "/healthz").await?;
             if health.planned_slot.is_none_or(|planned| planned < slot) || !health.idle {
                 return behind(&process.to_string(), format!("planned slot {:?} of {slot}", health.planned_slot));
             }
         }
     }
-    if context.is_live(&Process::Controller) {
+    if world.is_live(&Process::Controller) {
         let answer = controller::devices().await?;
         if answer.slot < slot {
             return behind("controller", format!("it has seen slot {} of {slot}", answer.slot));
         }
         for device in answer.devices {
             let Some(code) = world.plan.devices.keys().find(|code| code.as_str() == device.code) else { continue };
-            if !context.is_live(&Process::Agent(code.clone())) || device.rendered.is_none() {
+            if !world.is_live(&Process::Agent(code.clone())) || device.rendered.is_none() {
                 continue;
             }
             let report = device.report.unwrap_or_default();
@@ -60,7 +60,7 @@ async fn quiet(context: &Context) -> Result<(), StepError> {
     }
     for name in world.plan.clients.keys() {
         let process = Process::Daemon(name.clone());
-        if context.is_live(&process) && world.process(&process).is_some() {
+        if world.is_live(&process) && world.process(&process).is_some() {
             let status = view::daemon(world, name)?.status(None).await.map_err(anyhow::Error::from)?;
             if status.slot.is_none_or(|seen| seen < slot) || !status.settled {
                 return behind(&format!("{name}.daemon"), format!("it has acted on slot {:?} of {slot}", status.slot));

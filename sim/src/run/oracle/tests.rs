@@ -19,12 +19,11 @@ use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use super::{Mismatch, chain, config, kernel, wire};
+use super::{Mismatch, audit, kernels, rendered, wire};
 use crate::{
     files::KnownMetros,
     run::{
-        chain::FUNDS,
-        genesis,
+        genesis::{self, bank::FUNDS},
         keys::{Keys, Owner},
     },
 };
@@ -101,7 +100,7 @@ impl Chain {
 
     fn check(&self) -> Vec<Mismatch> {
         let (view, mut found) = (self.view(), Vec::new());
-        chain::check(&view, &mut found);
+        audit::check(&view, &mut found);
         found
     }
 }
@@ -181,7 +180,7 @@ fn wanted() -> BTreeMap<(Ipv4Addr, Ipv4Addr), String> {
 #[test]
 fn a_tunnel_that_the_kernel_lost_is_named_with_its_user() {
     let mut found = Vec::new();
-    kernel::differences("nyc1", &wanted(), [], &mut found);
+    kernels::differences("nyc1", &wanted(), [], &mut found);
     assert_eq!(named(&found), [("no activated user without a tunnel", USER)]);
     assert_eq!(found[0].views.1, "kernel of nyc1");
 }
@@ -190,7 +189,7 @@ fn a_tunnel_that_the_kernel_lost_is_named_with_its_user() {
 fn a_tunnel_of_nobody_is_named_with_its_addresses() {
     let mut found = Vec::new();
     let there = [("tun500".to_owned(), (FIRST, CLIENT)), ("tun501".to_owned(), (SECOND, CLIENT))];
-    kernel::differences("nyc1", &wanted(), there, &mut found);
+    kernels::differences("nyc1", &wanted(), there, &mut found);
     let subject = "tunnel tun501 of nyc1 from 45.33.100.2 to 9.128.0.1";
     assert_eq!(named(&found), [("no tunnel without a user", subject)]);
 }
@@ -199,7 +198,7 @@ fn a_tunnel_of_nobody_is_named_with_its_addresses() {
 fn a_stale_user_in_a_configuration_is_named() {
     let mut found = Vec::new();
     let rendered = BTreeMap::from([((FIRST, CLIENT), 500), ((SECOND, CLIENT), 501)]);
-    config::differences("nyc1", &wanted(), &rendered, &mut found);
+    rendered::differences("nyc1", &wanted(), &rendered, &mut found);
     let invariant = "a tunnel is rendered exactly for each user that has one";
     assert_eq!(named(&found), [(invariant, "tunnel from 45.33.100.2 to 9.128.0.1")]);
     assert_eq!(found[0].second, "tunnel 501");
@@ -209,7 +208,7 @@ fn a_stale_user_in_a_configuration_is_named() {
 fn a_user_rendered_into_another_table_is_named_with_both() {
     let mut found = Vec::new();
     let properties = |vrf: &str| BTreeMap::from([("tunnel id", "500".to_owned()), ("vrf", vrf.to_owned())]);
-    config::deviations("nyc1", USER, &properties("1"), &properties("2"), &mut found);
+    rendered::deviations("nyc1", USER, &properties("1"), &properties("2"), &mut found);
     let expected = Mismatch {
         invariant: "a tunnel is rendered as the chain grants it",
         subject: USER.to_owned(),
@@ -225,11 +224,11 @@ fn an_address_that_is_not_where_the_chain_says_is_named() {
     let mut found = Vec::new();
     let overlay = Ipv4Addr::new(169, 254, 0, 0);
     let placed = [(FIRST, None), (SECOND, None), (overlay, Some((FIRST, CLIENT))), (overlay, Some((SECOND, CLIENT)))];
-    let placed = placed.map(|(address, tunnel)| kernel::Placed { subject: address.to_string(), address, tunnel });
+    let placed = placed.map(|(address, tunnel)| kernels::Placed { subject: address.to_string(), address, tunnel });
     let tunnels = BTreeMap::from([("tun500".to_owned(), (FIRST, CLIENT))]);
     // The overlay address is on the loopback, and the tunnel to the second endpoint is not there at all.
     let held = BTreeMap::from([("Loopback100".to_owned(), BTreeSet::from([FIRST, overlay]))]);
-    kernel::misplaced("nyc1", &placed, &tunnels, &held, &mut found);
+    kernels::misplaced("nyc1", &placed, &tunnels, &held, &mut found);
     let said: Vec<_> = found.iter().map(|it| (it.subject.as_str(), it.second.as_str())).collect();
     assert_eq!(
         said,

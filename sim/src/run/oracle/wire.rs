@@ -11,7 +11,7 @@ use dzsim_fabric::Mark;
 use dzsim_scenario::plan::{Plan, Process};
 
 use super::Mismatch;
-use crate::run::steps::Context;
+use crate::run::world::World;
 
 type Pair = (Ipv4Addr, Ipv4Addr);
 
@@ -33,8 +33,7 @@ fn pairs(view: &NetworkView) -> Pairs {
 }
 
 impl Seen {
-    pub(super) fn check(&mut self, context: &Context, view: &NetworkView, found: &mut Vec<Mismatch>) {
-        let world = &context.world;
+    pub(super) fn check(&mut self, world: &World, view: &NetworkView, found: &mut Vec<Mismatch>) {
         let now = pairs(view);
         for pair in world.pairs_since_look() {
             self.pairs.entry(pair).or_default();
@@ -45,7 +44,7 @@ impl Seen {
             .flat_map(|(node, seen)| seen.into_iter().map(move |gre| (node.clone(), (gre.source, gre.destination))));
         strangers(&known, carried, found);
         self.mark = Some(world.fabric.mark());
-        self.pairs.retain(|pair, device| !has_heard(&world.plan, pair, device, |process| context.is_live(process)));
+        self.pairs.retain(|pair, device| !has_heard(&world.plan, pair, device, |process| world.is_live(process)));
         self.pairs.extend(now);
     }
 }

@@ -6,8 +6,8 @@ use dzsim_lab::Exit;
 use dzsim_scenario::plan::{Arg, ExitCode, Output as Expected, Run, TextMatch};
 use serde_json::Value;
 
-use super::{Context, StepError, target};
-use crate::run::matching;
+use super::{Context, StepError};
+use crate::run::{matching, view::References};
 
 /// What a command said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Output {
 
 pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Result<(), StepError> {
     let world = &context.world;
-    let refs = target::References::of_args(world, &run.argv).await?;
+    let refs = References::of_args(world, &run.argv).await?;
     let args = run
         .argv
         .iter()
@@ -59,7 +59,7 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
     checked
 }
 
-fn check(run: &Run, output: &Output, refs: &target::References) -> Result<(), StepError> {
+fn check(run: &Run, output: &Output, refs: &References) -> Result<(), StepError> {
     let holds = match run.exit {
         ExitCode::Code(code) => output.code == i32::from(code),
         ExitCode::Failure => output.code != 0,

@@ -5,8 +5,12 @@ use std::time::Duration;
 use dzsim_scenario::plan::Expectation;
 use tokio::time::Instant;
 
-use super::{Context, StepError, eventually, target::References};
-use crate::run::{matching, view};
+use super::{Context, StepError};
+use crate::run::{
+    error::eventually,
+    matching,
+    view::{self, References},
+};
 
 pub(super) async fn run(
     context: &Context,

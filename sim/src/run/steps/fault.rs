@@ -9,11 +9,15 @@ use dzsim_scenario::plan::{
     Condition, Fault, Healing, InterfaceName, LedgerFault, LinkCode, Node, NodeFault, PathEnds, Process, ProcessFault,
 };
 
-use super::{
-    Context, StepError,
-    broken::{Stopped, ledger_node},
+use super::{Context, StepError};
+use crate::run::{
+    internet::profile,
+    path_rules, ports, roles,
+    world::{
+        World,
+        faults::{Stopped, ledger_node},
+    },
 };
-use crate::run::{paths, roles, rules, world::World};
 
 /// How long a process may take to end after SIGTERM.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -22,34 +26,27 @@ fn failed<E: Into<anyhow::Error>>(error: E) -> StepError {
     StepError::from(error.into())
 }
 
-impl Context {
-    /// Whether a process can be expected to act on what the chain says.
-    pub fn is_live(&self, process: &Process) -> bool {
-        self.faults.allows(process)
-    }
-}
-
 pub(super) async fn inflict(context: &Context, fault: &Fault) -> Result<(), StepError> {
     let world = &context.world;
     match fault {
         Fault::Link { link, condition } => {
             set_link(world, link, Some(condition))?;
-            context.faults.broken().links.insert(link.clone());
+            context.world.faults.broken().links.insert(link.clone());
         }
         Fault::Path { ends, condition } => {
-            let fault = rules::of_fault(world, ends, condition).await?;
-            context.faults.broken().mark_path(ends, fault.clone());
-            let faults = context.faults.broken().path_rules();
-            rules::refresh(world, &fault, &faults).await?;
+            let fault = path_rules::of_fault(world, ends, condition).await?;
+            context.world.faults.broken().mark_path(ends, fault.clone());
+            let faults = context.world.faults.broken().path_rules();
+            path_rules::refresh(world, &fault, &faults).await?;
         }
         Fault::Node { node, fault: NodeFault::Unplug } => {
-            context.faults.broken().nodes.insert(node.clone());
+            context.world.faults.broken().nodes.insert(node.clone());
             plug(context, node)?;
         }
         Fault::Node { node, fault: NodeFault::Reboot } => reboot(context, node).await?,
         Fault::Interface(interface) => {
             set_interface(world, interface, false).await?;
-            context.faults.broken().interfaces.insert(interface.clone());
+            context.world.faults.broken().interfaces.insert(interface.clone());
         }
         Fault::Process { process, fault, after_transactions } => {
             landed(world, *after_transactions).await?;
@@ -61,7 +58,7 @@ pub(super) async fn inflict(context: &Context, fault: &Fault) -> Result<(), Step
                 let client = LedgerClient::new(node.clone());
                 world.ledger.faults(&client).update(|faults| set_ledger(faults, fault));
             }
-            context.faults.broken().mark_ledger(fault, nodes);
+            context.world.faults.broken().mark_ledger(fault, nodes);
         }
     }
     Ok(())
@@ -72,16 +69,16 @@ pub(super) async fn heal(context: &Context, healing: &Healing) -> Result<(), Ste
     match healing {
         Healing::Link(link) => {
             set_link(world, link, None)?;
-            context.faults.broken().links.remove(link);
+            context.world.faults.broken().links.remove(link);
         }
         Healing::Path(ends) => heal_path(context, ends).await?,
         Healing::Node(node) => {
-            context.faults.broken().nodes.remove(node);
+            context.world.faults.broken().nodes.remove(node);
             plug(context, node)?;
         }
         Healing::Interface(interface) => {
             set_interface(world, interface, true).await?;
-            context.faults.broken().interfaces.remove(interface);
+            context.world.faults.broken().interfaces.remove(interface);
         }
         Healing::Process(process) => resume(context, process).await?,
         Healing::Ledger(kind) => heal_ledger(context, kind),
@@ -92,25 +89,25 @@ pub(super) async fn heal(context: &Context, healing: &Healing) -> Result<(), Ste
 
 async fn heal_all(context: &Context) -> Result<(), StepError> {
     let world = &context.world;
-    let links = std::mem::take(&mut context.faults.broken().links);
+    let links = std::mem::take(&mut context.world.faults.broken().links);
     for link in &links {
         set_link(world, link, None)?;
     }
-    let broken = context.faults.broken().path_ends();
+    let broken = context.world.faults.broken().path_ends();
     for ends in &broken {
         heal_path(context, ends).await?;
     }
-    let nodes = std::mem::take(&mut context.faults.broken().nodes);
+    let nodes = std::mem::take(&mut context.world.faults.broken().nodes);
     for node in &nodes {
         plug(context, node)?;
     }
-    let interfaces = std::mem::take(&mut context.faults.broken().interfaces);
+    let interfaces = std::mem::take(&mut context.world.faults.broken().interfaces);
     for interface in &interfaces {
         set_interface(world, interface, true).await?;
     }
-    let kinds = context.faults.broken().ledger_kinds();
+    let kinds = context.world.faults.broken().ledger_kinds();
     kinds.iter().for_each(|kind| heal_ledger(context, kind));
-    let processes = context.faults.broken().processes.clone();
+    let processes = context.world.faults.broken().processes.clone();
     for process in processes.keys() {
         resume(context, process).await?;
     }
@@ -119,14 +116,14 @@ async fn heal_all(context: &Context) -> Result<(), StepError> {
 
 async fn heal_path(context: &Context, ends: &PathEnds) -> Result<(), StepError> {
     let (healed, left) = {
-        let mut broken = context.faults.broken();
+        let mut broken = context.world.faults.broken();
         (broken.clear_path(ends), broken.path_rules())
     };
-    rules::refresh(&context.world, &healed, &left).await
+    path_rules::refresh(&context.world, &healed, &left).await
 }
 
 fn heal_ledger(context: &Context, kind: &LedgerFault) {
-    let nodes = context.faults.broken().clear_ledger(kind);
+    let nodes = context.world.faults.broken().clear_ledger(kind);
     for node in nodes {
         context.world.ledger.faults(&LedgerClient::new(node)).update(|faults| clear_ledger(faults, kind));
     }
@@ -134,14 +131,14 @@ fn heal_ledger(context: &Context, kind: &LedgerFault) {
 
 fn set_link(world: &World, code: &LinkCode, condition: Option<&Condition>) -> Result<(), StepError> {
     let link = world.plan.links.get(code).context("no such link")?;
-    let base = paths::link_profile(&world.plan, link)?;
-    let profile = condition.map_or(Ok(base.clone()), |condition| paths::under(condition, &base))?;
+    let base = profile::link_profile(&world.plan, link)?;
+    let profile = condition.map_or(Ok(base.clone()), |condition| profile::under(condition, &base))?;
     world.fabric.set_link(code.as_str(), profile.clone(), profile).map_err(failed)
 }
 
 /// Lets a node's uplink carry packets unless the node is marked, and each of its links unless one of its ends is.
 fn plug(context: &Context, node: &Node) -> Result<(), StepError> {
-    let (world, broken) = (&context.world, context.faults.broken());
+    let (world, broken) = (&context.world, context.world.faults.broken());
     world.fabric.set_uplink(node.as_str(), !broken.nodes.contains(node)).map_err(failed)?;
     let ends_here =
         |link: &dzsim_scenario::plan::Link| [&link.a, &link.z].iter().any(|end| end.as_str() == node.as_str());
@@ -157,7 +154,7 @@ fn plug(context: &Context, node: &Node) -> Result<(), StepError> {
 async fn set_interface(world: &World, interface: &InterfaceName, up: bool) -> Result<(), StepError> {
     let node = dzsim_lab::NodeName::new(interface.device.as_str()).map_err(failed)?;
     let netlink = Netlink::open_in(&world.lab.node(&node).map_err(failed)?.netns()).map_err(failed)?;
-    let index = netlink.link_index(&paths::port_name(&interface.name)?).await.map_err(failed)?;
+    let index = netlink.link_index(&ports::port_name(&interface.name)?).await.map_err(failed)?;
     if !up {
         let routes = netlink.routes().await.map_err(failed)?;
         let answers = |route: &&RouteInfo| route.kind == RouteKind::Local && route.dev == Some(index);
@@ -216,7 +213,7 @@ async fn stop(context: &Context, process: &Process, fault: ProcessFault) -> Resu
             return start(context, process).await;
         }
     };
-    context.faults.broken().processes.insert(process.clone(), stopped);
+    context.world.faults.broken().processes.insert(process.clone(), stopped);
     Ok(())
 }
 
@@ -224,17 +221,17 @@ async fn stop(context: &Context, process: &Process, fault: ProcessFault) -> Resu
 async fn start(context: &Context, process: &Process) -> Result<(), StepError> {
     let world = &context.world;
     world.start(process.clone(), world.spawn_of(process)?).await?;
-    context.faults.broken().processes.remove(process);
+    context.world.faults.broken().processes.remove(process);
     Ok(())
 }
 
 async fn resume(context: &Context, process: &Process) -> Result<(), StepError> {
     let world = &context.world;
-    let stopped = context.faults.broken().processes.get(process).copied();
+    let stopped = context.world.faults.broken().processes.get(process).copied();
     match stopped {
         Some(Stopped::Paused) => {
             world.process(process).context("a process that was never started")?.thaw();
-            context.faults.broken().processes.remove(process);
+            context.world.faults.broken().processes.remove(process);
             Ok(())
         }
         Some(Stopped::Dead) => start(context, process).await,

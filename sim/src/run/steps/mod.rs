@@ -1,6 +1,5 @@
 //! The steps of a scenario, one kind a file.
 
-mod broken;
 mod command;
 mod epoch;
 mod expect;
@@ -12,46 +11,16 @@ mod snapshot;
 mod target;
 mod traffic;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dzsim_fabric::Mark;
 use dzsim_scenario::plan::{Action, Step};
 use futures_util::future::{BoxFuture, try_join_all};
 
-use super::world::World;
+use super::{error::StepError, world::World};
 
-pub use broken::Faults;
 pub use command::Output;
 pub use membership::Memberships;
-pub use target::References;
-
-/// Why a step did not hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct StepError {
-    /// In one line.
-    pub message: String,
-    /// What was expected, if there is a value to compare.
-    pub expected: Option<String>,
-    /// What was there.
-    pub actual: Option<String>,
-}
-
-impl StepError {
-    /// An error that is all message.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), ..Self::default() }
-    }
-}
-
-impl From<anyhow::Error> for StepError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::new(format!("{error:#}"))
-    }
-}
 
 /// What steps share beside the world.
 pub struct Context {
@@ -59,8 +28,6 @@ pub struct Context {
     pub world: Arc<World>,
     /// Groups that applications have joined.
     pub memberships: Memberships,
-    /// What is broken.
-    pub faults: Faults,
     /// Whether snapshots are compared or written, and where.
     pub snapshots: Snapshots,
     last: Mutex<Last>,
@@ -91,7 +58,7 @@ impl Context {
     pub fn new(world: Arc<World>, snapshots: Snapshots) -> Self {
         let start = world.fabric.mark();
         let last = Mutex::new(Last { action: start.clone(), output: None });
-        Self { memberships: Memberships::default(), faults: Faults::default(), snapshots, last, start, world }
+        Self { memberships: Memberships::default(), snapshots, last, start, world }
     }
 
     fn last(&self) -> std::sync::MutexGuard<'_, Last> {
@@ -136,27 +103,3 @@ impl Context {
         Ok(())
     }
 }
-
-/// Asks `probe` until it holds or the deadline passes; the last refusal is the error. What it asks for has no
-/// notification of its own, so it is asked again after a pause that grows from a millisecond to fifty.
-pub async fn eventually<T, F>(deadline: Duration, mut probe: impl FnMut() -> F) -> Result<T, StepError>
-where
-    F: Future<Output = Result<T, StepError>>,
-{
-    let end = tokio::time::Instant::now() + deadline;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match probe().await {
-            Ok(found) => return Ok(found),
-            Err(error) if tokio::time::Instant::now() + pause >= end => {
-                return Err(StepError { message: format!("{} (after {deadline:?})", error.message), ..error });
-            }
-            Err(_) => {}
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
-    }
-}
-
-/// Keeps the smallest map of what clients hold that a list of references needs.
-pub(super) type ClientTunnels = BTreeMap<dzsim_scenario::plan::ClientName, Vec<dz_client::api::Service>>;

@@ -34,7 +34,7 @@ async fn render(context: &Context, which: Snapshot) -> Result<String, StepError>
     match which {
         Snapshot::Chain => {
             let view = world.view().ok_or_else(|| StepError::new("the chain has not been read yet"))?;
-            return Ok(pretty(&view::chain::all(&view)));
+            return Ok(pretty(&view::accounts::all(&view)));
         }
         Snapshot::Output => {
             let last = context.last().output.clone();

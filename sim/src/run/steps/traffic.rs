@@ -7,7 +7,8 @@ use dz_sdk::{Ledger as _, program::state::AddressSource};
 use dzsim_fabric::{Medium, TrafficFilter};
 use dzsim_scenario::plan::{DeviceCode, Protocol, Since, Traffic, TrafficEnd};
 
-use super::{Context, StepError, eventually, target::References};
+use super::{Context, StepError};
+use crate::run::{error::eventually, view::References};
 
 pub(super) async fn run(context: &Context, wanted: &Traffic, deadline: Duration) -> Result<(), StepError> {
     let from = addresses(context, &wanted.from).await?;

@@ -1,7 +1,10 @@
 //! What a scenario can look at, each as a JSON value.
 
-pub mod chain;
-pub mod kernel;
+pub mod accounts;
+pub mod kernel_state;
+mod references;
+
+use std::collections::BTreeMap;
 
 use anyhow::Context;
 use dz_client::{api::Service, cli::daemon::Daemon};
@@ -9,7 +12,17 @@ use dz_sdk::{NetworkView, program::state::AccountType};
 use dzsim_scenario::plan::{ClientName, DeviceCode, Ref, Segment, View};
 use serde_json::{Value, json};
 
-use super::{controller, matching::Resolve, roles, world::World};
+pub use references::References;
+
+use super::{
+    controller,
+    matching::Resolve,
+    roles,
+    world::{World, real::tunnels},
+};
+
+/// The tunnels of clients.
+pub type ClientTunnels = BTreeMap<ClientName, Vec<Service>>;
 
 /// The daemon of a client.
 pub fn daemon(world: &World, client: &ClientName) -> anyhow::Result<Daemon> {
@@ -40,17 +53,17 @@ pub async fn look(world: &World, view: &View) -> anyhow::Result<Value> {
             serde_json::to_value(controller::config(&account).await?)?
         }
         View::DeviceKernel(device) => node_kernel(world, device.as_str()).await?,
-        View::ChainConfig => chain::config(&*chain()?),
-        View::ChainPools => chain::pools(&*chain()?),
-        View::ChainContributors => chain::contributors(&*chain()?),
-        View::ChainExchanges => chain::exchanges(&*chain()?),
-        View::ChainDevices => chain::devices(&*chain()?),
-        View::ChainInterfaces => chain::interfaces(&*chain()?),
-        View::ChainLinks => chain::links(&*chain()?),
-        View::ChainTenants => chain::tenants(&*chain()?),
-        View::ChainPasses => chain::passes(&*chain()?),
-        View::ChainGroups => chain::groups(&*chain()?),
-        View::ChainUsers => chain::users(&*chain()?),
+        View::ChainConfig => accounts::config(&*chain()?),
+        View::ChainPools => accounts::pools(&*chain()?),
+        View::ChainContributors => accounts::contributors(&*chain()?),
+        View::ChainExchanges => accounts::exchanges(&*chain()?),
+        View::ChainDevices => accounts::devices(&*chain()?),
+        View::ChainInterfaces => accounts::interfaces(&*chain()?),
+        View::ChainLinks => accounts::links(&*chain()?),
+        View::ChainTenants => accounts::tenants(&*chain()?),
+        View::ChainPasses => accounts::passes(&*chain()?),
+        View::ChainGroups => accounts::groups(&*chain()?),
+        View::ChainUsers => accounts::users(&*chain()?),
     })
 }
 
@@ -78,7 +91,7 @@ fn tunnel(service: &Service) -> Value {
 
 async fn node_kernel(world: &World, name: &str) -> anyhow::Result<Value> {
     let node = world.lab.node(&dzsim_lab::NodeName::new(name)?)?;
-    Ok(kernel::all(&node.netns()).await?)
+    Ok(kernel_state::all(&node.netns()).await?)
 }
 
 fn own_routes(kernel: &Value) -> Value {
@@ -95,7 +108,7 @@ fn endpoints(view: &NetworkView, device: &DeviceCode) -> anyhow::Result<Value> {
 
 async fn device_tunnels(world: &World, device: &DeviceCode) -> anyhow::Result<Value> {
     let node = world.lab.node(&dzsim_lab::NodeName::new(device.as_str())?)?;
-    let tunnels = super::tunnels::list(&node.netns(), world.roles.dataplane()).await?;
+    let tunnels = tunnels::list(&node.netns(), world.roles.dataplane()).await?;
     Ok(tunnels
         .into_iter()
         .map(|tunnel| {
@@ -130,7 +143,7 @@ pub struct Refs<'a> {
     /// The chain.
     pub view: &'a NetworkView,
     /// The tunnels of the clients that references name.
-    pub tunnels: &'a std::collections::BTreeMap<ClientName, Vec<Service>>,
+    pub tunnels: &'a ClientTunnels,
 }
 
 impl Refs<'_> {

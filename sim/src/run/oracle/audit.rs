@@ -8,7 +8,7 @@ use dz_sdk::{
 use solana_pubkey::Pubkey;
 
 use super::Mismatch;
-use crate::run::view::chain::{code_of, pool_name};
+use crate::run::view::accounts::{code_of, pool_name};
 
 /// A user in a person's words.
 pub(super) fn name(user: &User) -> String {

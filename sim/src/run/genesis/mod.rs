@@ -1,5 +1,7 @@
 //! The network of a plan as transactions: what an operator would type before the first user comes.
 
+pub mod bank;
+
 use anyhow::Context;
 use dz_sdk::{
     Ledger, build,
@@ -23,9 +25,9 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use super::{
+    internet::profile,
     keys::{Keys, Owner},
-    paths,
-    world::World,
+    ports,
 };
 
 /// Bits per second of a group: more than any scenario sends.
@@ -36,10 +38,13 @@ const MIN_LINK_BANDWIDTH: u64 = 10_000_000_000;
 const MIN_LINK_DELAY_NS: u64 = 10_000;
 
 /// Writes the network to the chain, in as few transactions as hold it.
-pub async fn write(world: &World) -> anyhow::Result<()> {
-    let payer = world.chain.payer();
-    for transaction in build::pack(&payer, instructions(&world.plan, &world.policy, world.keys)?) {
-        world.chain.send(&transaction).await?;
+///
+/// # Errors
+/// A plan that is no network, or a transaction that does not land.
+pub async fn write(chain: &dyn Ledger, plan: &Plan, policy: &Policy, keys: Keys) -> anyhow::Result<()> {
+    let payer = chain.payer();
+    for transaction in build::pack(&payer, instructions(plan, policy, keys)?) {
+        chain.send(&transaction).await?;
     }
     Ok(())
 }
@@ -161,7 +166,7 @@ fn create_device(
         ));
     };
     if wanted.public_ip_endpoint {
-        endpoint(paths::UPLINK_INTERFACE, wanted.public_ip);
+        endpoint(ports::UPLINK_INTERFACE, wanted.public_ip);
     }
     if let Bootstrap::OwnEndpoints { endpoints, .. } = &wanted.bootstrap {
         endpoints.iter().for_each(|own| endpoint(&own.interface, own.address));
@@ -202,7 +207,7 @@ fn create_link(
         Ok(LinkEnd { device, interface: pda::interface(&ID, &device, name).0 })
     };
     let ends = (end(&wanted.a, &wanted.a_interface)?, end(&wanted.z, &wanted.z_interface)?);
-    let delay = u64::try_from(paths::link_delay(plan, wanted)?.as_nanos())?;
+    let delay = u64::try_from(profile::link_delay(plan, wanted)?.as_nanos())?;
     let numbers = link::LinkNumbers {
         delay_ns: delay.max(MIN_LINK_DELAY_NS),
         bandwidth: wanted.rate_bps.max(MIN_LINK_BANDWIDTH),

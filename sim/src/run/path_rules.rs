@@ -9,40 +9,14 @@ use dzsim_scenario::plan::{Condition, PathEnd, PathEnds, Ref};
 use ipnet::Ipv4Net;
 
 use super::{
-    paths,
-    steps::{References, StepError},
+    error::StepError,
+    internet::{
+        profile,
+        rule::{Place, Rule},
+    },
+    view::References,
     world::World,
 };
-
-/// Where packets go: to a node, or to one address of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    node: String,
-    address: Option<Ipv4Net>,
-}
-
-impl Place {
-    /// Whether a rule about this place holds for packets to the other.
-    fn covers(&self, other: &Self) -> bool {
-        self.node == other.node && (self.address.is_none() || self.address == other.address)
-    }
-}
-
-/// A rule in one direction, with all names resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    from: String,
-    to: Place,
-    condition: Condition,
-}
-
-#[cfg(test)]
-impl Rule {
-    /// A rule for all packets from a node to a node.
-    pub(super) fn to_node(from: &str, to: &str, condition: Condition) -> Self {
-        Self { from: from.to_owned(), to: Place { node: to.to_owned(), address: None }, condition }
-    }
-}
 
 /// Applies the scenario's own rules; their references must stand for something by now.
 pub async fn apply(world: &World) -> Result<(), StepError> {
@@ -99,7 +73,7 @@ fn base(world: &World, rules: &[Rule], from: &str, to: &Place) -> anyhow::Result
     rules
         .iter()
         .filter(|rule| rule.from == from && rule.to.covers(to))
-        .try_fold(paths::between(&world.plan, from, &to.node)?, |profile, rule| paths::under(&rule.condition, &profile))
+        .try_fold(profile::between(&world.plan, from, &to.node)?, |base, rule| profile::under(&rule.condition, &base))
 }
 
 fn set_profile(world: &World, from: &str, to: &Place, profile: &PathProfile) -> anyhow::Result<()> {

@@ -13,23 +13,22 @@ use dz_sdk::{
 };
 use dzsim_scenario::plan::Process;
 
-use super::{Mismatch, chain};
-use crate::run::{steps::Context, tunnels};
+use super::{Mismatch, audit};
+use crate::run::world::{World, real::tunnels};
 
 /// Outer (source, destination) as one end's kernel has them.
 pub(super) type Pair = (Ipv4Addr, Ipv4Addr);
 
-pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
-    let world = &context.world;
+pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
     for code in world.plan.devices.keys() {
         let Some((key, device)) = view.device_by_code(code.as_str()) else { continue };
-        if !context.is_live(&Process::Agent(code.clone())) || !context.is_live(&Process::Controller) {
+        if !world.is_live(&Process::Agent(code.clone())) || !world.is_live(&Process::Controller) {
             continue;
         }
         let wanted: BTreeMap<Pair, String> = view
             .users_of_device(&key)
             .filter(|(_, user)| user.status.has_tunnel() && device.status == DeviceStatus::Activated)
-            .map(|(_, user)| ((user.endpoint_ip, user.client_ip), chain::name(user)))
+            .map(|(_, user)| ((user.endpoint_ip, user.client_ip), audit::name(user)))
             .collect();
         let endpoints = view.interfaces_of_device(&key).filter_map(|(_, interface)| {
             let subject = format!("endpoint {} of {code}", interface.name);
@@ -38,14 +37,14 @@ pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec
         let near = view.users_of_device(&key).map(|(_, user)| user);
         let near = near.filter(|_| device.status == DeviceStatus::Activated).filter_map(|user| {
             let tunnel = Some((user.endpoint_ip, user.client_ip));
-            Some(Placed { subject: chain::name(user), address: overlay(user, 0)?, tunnel })
+            Some(Placed { subject: audit::name(user), address: overlay(user, 0)?, tunnel })
         });
         let placed: Vec<_> = endpoints.chain(near).collect();
-        compare(context, code.as_str(), &wanted, &placed, found).await?;
+        compare(world, code.as_str(), &wanted, &placed, found).await?;
     }
     for (name, client) in &world.plan.clients {
         let process = Process::Daemon(name.clone());
-        if !context.is_live(&process) {
+        if !world.is_live(&process) {
             continue;
         }
         let enabled = crate::run::view::daemon(world, name)?.status(None).await?.reconciler_enabled;
@@ -54,16 +53,16 @@ pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec
             .users_of_client(client.client_ip)
             .map(|(_, user)| user)
             .filter(has)
-            .map(|user| ((user.client_ip, user.endpoint_ip), chain::name(user)))
+            .map(|user| ((user.client_ip, user.endpoint_ip), audit::name(user)))
             .collect();
         let far = view.users_of_client(client.client_ip).map(|(_, user)| user).filter(has).flat_map(|user| {
             let tunnel = (user.client_ip, user.endpoint_ip);
-            let place = |address, tunnel| Placed { subject: chain::name(user), address, tunnel };
-            let dz_ip = chain::granted(user).map(|granted| place(granted.dz_ip, None));
+            let place = |address, tunnel| Placed { subject: audit::name(user), address, tunnel };
+            let dz_ip = audit::granted(user).map(|granted| place(granted.dz_ip, None));
             overlay(user, 1).map(|address| place(address, Some(tunnel))).into_iter().chain(dz_ip)
         });
         let placed: Vec<_> = far.collect();
-        compare(context, name.as_str(), &wanted, &placed, found).await?;
+        compare(world, name.as_str(), &wanted, &placed, found).await?;
     }
     Ok(())
 }
@@ -80,17 +79,16 @@ pub(super) struct Placed {
 
 /// One end's address of a user's tunnel; none while the activator has a say.
 fn overlay(user: &User, end: u32) -> Option<Ipv4Addr> {
-    chain::granted(user)?.tunnel_net.address(end)
+    audit::granted(user)?.tunnel_net.address(end)
 }
 
 async fn compare(
-    context: &Context,
+    world: &World,
     node: &str,
     wanted: &BTreeMap<Pair, String>,
     placed: &[Placed],
     found: &mut Vec<Mismatch>,
 ) -> anyhow::Result<()> {
-    let world = &context.world;
     let netns = world.lab.node(&dzsim_lab::NodeName::new(node)?)?.netns();
     let there = tunnels::list(&netns, world.roles.dataplane()).await?;
     let there = there.into_iter().map(|tunnel| (tunnel.spec.name, (tunnel.spec.local, tunnel.spec.remote)));

@@ -16,11 +16,11 @@ use dz_sdk::{
 use dzsim_scenario::plan::Process;
 use solana_pubkey::Pubkey;
 
-use super::{Mismatch, chain, kernel::Pair};
-use crate::run::{controller, steps::Context};
+use super::{Mismatch, audit, kernels::Pair};
+use crate::run::{controller, world::World};
 
-pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
-    if !context.is_live(&Process::Controller) {
+pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
+    if !world.is_live(&Process::Controller) {
         return Ok(());
     }
     for (key, device) in view.devices().iter().filter(|(_, device)| device.status == DeviceStatus::Activated) {
@@ -30,14 +30,14 @@ pub(super) async fn check(context: &Context, view: &NetworkView, found: &mut Vec
         let wanted: BTreeMap<Pair, String> = view
             .users_of_device(key)
             .filter(|(_, user)| user.status.has_tunnel())
-            .map(|(_, user)| ((user.endpoint_ip, user.client_ip), chain::name(user)))
+            .map(|(_, user)| ((user.endpoint_ip, user.client_ip), audit::name(user)))
             .collect();
         differences(&device.code, &wanted, &rendered, found);
         for (_, user) in view.users_of_device(key) {
             let pair = (user.endpoint_ip, user.client_ip);
             let tunnel = rendered.get(&pair).and_then(|id| Some((*id, config.tunnels.get(id)?)));
             if let (Some(granted), Some((id, tunnel))) = (granted(view, user), tunnel) {
-                deviations(&device.code, &chain::name(user), &granted, &made(id, tunnel), found);
+                deviations(&device.code, &audit::name(user), &granted, &made(id, tunnel), found);
             }
         }
     }
@@ -49,7 +49,7 @@ pub(super) type Properties = BTreeMap<&'static str, String>;
 
 /// What the chain grants a user; none while the activator has a say.
 fn granted(view: &NetworkView, user: &User) -> Option<Properties> {
-    let allocation = chain::granted(user)?;
+    let allocation = audit::granted(user)?;
     let mut all = Properties::from([
         ("tunnel id", allocation.tunnel_id.to_string()),
         ("overlay address", allocation.tunnel_net.address(0)?.to_string()),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use dz_controller::config::IfName;
 use dzsim_fabric::{
     BitRate, Fabric, Jitter, Loss, Ordering, PathProfile, Probability, Reach,
     geo::{Geography, Position},
@@ -12,14 +11,6 @@ use dzsim_scenario::plan::{Condition, Delay, ExchangeCode, Link, Plan};
 
 /// A packet that a rule lets be overtaken is held back this long.
 const HELD_BACK: Duration = Duration::from_millis(5);
-
-/// The device interface that its uplink is, on chain and in its kernel.
-pub const UPLINK_INTERFACE: &str = "Ethernet0";
-
-/// The name of a physical interface in a device's kernel: where its agent looks for it.
-pub fn port_name(interface: &str) -> anyhow::Result<String> {
-    Ok(IfName::of_interface(interface)?.as_str().to_owned())
-}
 
 fn position(plan: &Plan, code: &ExchangeCode) -> anyhow::Result<Position> {
     let place = plan.exchanges.get(code).with_context(|| format!("exchange {code} is not in the plan"))?.location;

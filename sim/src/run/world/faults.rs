@@ -9,7 +9,7 @@ use std::{
 
 use dzsim_scenario::plan::{InterfaceName, LedgerFault, Link, LinkCode, Node, PathEnds, Process};
 
-use crate::run::{roles, rules::Rule};
+use crate::run::{internet::rule::Rule, roles};
 
 /// All that is broken.
 #[derive(Debug, Default)]
@@ -17,18 +17,18 @@ pub struct Faults(Mutex<Broken>);
 
 /// How a process was stopped decides how it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stopped {
+pub(in crate::run) enum Stopped {
     Dead,
     Paused,
 }
 
 /// The marks.
 #[derive(Debug, Default)]
-pub(super) struct Broken {
-    pub(super) links: BTreeSet<LinkCode>,
-    pub(super) nodes: BTreeSet<Node>,
-    pub(super) interfaces: BTreeSet<InterfaceName>,
-    pub(super) processes: BTreeMap<Process, Stopped>,
+pub(in crate::run) struct Broken {
+    pub(in crate::run) links: BTreeSet<LinkCode>,
+    pub(in crate::run) nodes: BTreeSet<Node>,
+    pub(in crate::run) interfaces: BTreeSet<InterfaceName>,
+    pub(in crate::run) processes: BTreeMap<Process, Stopped>,
     /// In the order in which they were inflicted, with what their ends stood for then.
     paths: Vec<(PathEnds, Vec<Rule>)>,
     /// Each with the names of the nodes it was inflicted on.
@@ -37,17 +37,17 @@ pub(super) struct Broken {
 
 impl Faults {
     /// Whether a process runs and nothing keeps it from seeing the chain or from acting on it.
-    pub(super) fn allows(&self, process: &Process) -> bool {
+    pub(in crate::run) fn allows(&self, process: &Process) -> bool {
         self.broken().allows(process)
     }
 
-    pub(super) fn broken(&self) -> MutexGuard<'_, Broken> {
+    pub(in crate::run) fn broken(&self) -> MutexGuard<'_, Broken> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Under which name the ledger knows the node a process is in.
-pub(super) fn ledger_node(process: &Process) -> &str {
+pub(in crate::run) fn ledger_node(process: &Process) -> &str {
     match process {
         Process::Activator(_) | Process::Controller => roles::CORE,
         Process::Daemon(client) => client.as_str(),
@@ -75,7 +75,7 @@ impl Broken {
     }
 
     /// Marks a fault of the ledger on some nodes, in the place of one of its kind that they have.
-    pub(super) fn mark_ledger(&mut self, fault: &LedgerFault, nodes: BTreeSet<String>) {
+    pub(in crate::run) fn mark_ledger(&mut self, fault: &LedgerFault, nodes: BTreeSet<String>) {
         for (known, on) in &mut self.ledger {
             if discriminant(known) == discriminant(fault) {
                 on.retain(|node| !nodes.contains(node));
@@ -85,7 +85,7 @@ impl Broken {
     }
 
     /// Takes the marks of one kind of ledger fault away, whatever its numbers, and returns the nodes that had it.
-    pub(super) fn clear_ledger(&mut self, kind: &LedgerFault) -> BTreeSet<String> {
+    pub(in crate::run) fn clear_ledger(&mut self, kind: &LedgerFault) -> BTreeSet<String> {
         let (healed, left) =
             take(&mut self.ledger).into_iter().partition(|(fault, _)| discriminant(fault) == discriminant(kind));
         self.ledger = left;
@@ -94,34 +94,34 @@ impl Broken {
     }
 
     /// Every kind of ledger fault that is there.
-    pub(super) fn ledger_kinds(&self) -> Vec<LedgerFault> {
+    pub(in crate::run) fn ledger_kinds(&self) -> Vec<LedgerFault> {
         self.ledger.iter().map(|(fault, _)| *fault).collect()
     }
 
     /// Marks a path with the rules that its fault is.
-    pub(super) fn mark_path(&mut self, ends: &PathEnds, rules: Vec<Rule>) {
+    pub(in crate::run) fn mark_path(&mut self, ends: &PathEnds, rules: Vec<Rule>) {
         self.paths.push((ends.clone(), rules));
     }
 
     /// Takes the marks of a path away and returns the rules of its faults.
-    pub(super) fn clear_path(&mut self, ends: &PathEnds) -> Vec<Rule> {
+    pub(in crate::run) fn clear_path(&mut self, ends: &PathEnds) -> Vec<Rule> {
         let (healed, left): (Vec<_>, _) = take(&mut self.paths).into_iter().partition(|(broken, _)| broken == ends);
         self.paths = left;
         healed.into_iter().flat_map(|(_, rules)| rules).collect()
     }
 
     /// The ends of every path that is broken.
-    pub(super) fn path_ends(&self) -> Vec<PathEnds> {
+    pub(in crate::run) fn path_ends(&self) -> Vec<PathEnds> {
         self.paths.iter().map(|(ends, _)| ends.clone()).collect()
     }
 
     /// The rules of all path faults, in the order in which they were inflicted.
-    pub(super) fn path_rules(&self) -> Vec<Rule> {
+    pub(in crate::run) fn path_rules(&self) -> Vec<Rule> {
         self.paths.iter().flat_map(|(_, rules)| rules.clone()).collect()
     }
 
     /// Whether both ends of a link are plugged in.
-    pub(super) fn plugged(&self, link: &Link) -> bool {
+    pub(in crate::run) fn plugged(&self, link: &Link) -> bool {
         !self.nodes.iter().any(|node| [&link.a, &link.z].iter().any(|end| end.as_str() == node.as_str()))
     }
 }

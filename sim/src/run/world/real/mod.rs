@@ -1,0 +1,4 @@
+//! The real world: namespaces, kernels and processes.
+
+pub mod relay;
+pub mod tunnels;
