@@ -1,5 +1,6 @@
 //! The chain as its clients see it: a live view to read, a way to send. JSON-RPC is one implementation.
 
+pub(crate) mod replica;
 pub mod rpc;
 
 use std::sync::Arc;

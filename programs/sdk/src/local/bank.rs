@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
 };
 
 use dz_serviceability::{entrypoint, error::ServiceabilityError};
@@ -24,6 +24,13 @@ pub struct Record {
     pub data: Vec<u8>,
     /// The program that may change it.
     pub owner: Pubkey,
+}
+
+impl Record {
+    /// The bytes of an account of this program; none of another's, which is how a closed one looks.
+    pub(super) fn data_of(&self, program: &Pubkey) -> &[u8] {
+        if self.owner == *program { &self.data } else { &[] }
+    }
 }
 
 /// Why a transaction did not land. Nothing has changed then.
@@ -55,6 +62,9 @@ pub enum LocalError {
     },
 }
 
+/// What a slot changed: each account as it was before and as it is after.
+pub(super) type SlotChanges = BTreeMap<Pubkey, (Record, Record)>;
+
 /// All accounts.
 #[derive(Clone, Debug)]
 pub struct LocalBank {
@@ -63,14 +73,32 @@ pub struct LocalBank {
     accounts: BTreeMap<Pubkey, Record>,
     changed: BTreeSet<Pubkey>,
     log: Vec<String>,
+    /// The last slots, oldest first.
+    history: VecDeque<(u64, SlotChanges)>,
+    /// How many slots the history holds.
+    remembered: usize,
 }
 
 impl LocalBank {
     /// An empty chain in epoch 0 with this program.
     pub fn new(program: Pubkey) -> Self {
-        let mut bank = Self { program, slot: 1, accounts: BTreeMap::new(), changed: BTreeSet::new(), log: Vec::new() };
+        let mut bank = Self {
+            program,
+            slot: 1,
+            accounts: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            log: Vec::new(),
+            history: VecDeque::new(),
+            remembered: 0,
+        };
         bank.set_epoch(0);
         bank
+    }
+
+    /// Remembers so many slots from now on: what is read late, or told slot by slot, needs them.
+    pub fn remember(mut self, slots: usize) -> Self {
+        self.remembered = slots;
+        self
     }
 
     /// Lets it be this epoch.
@@ -117,6 +145,29 @@ impl LocalBank {
         NetworkView::from_accounts(self.program, self.slot, own.map(|(key, record)| (*key, record.data.as_slice())))
     }
 
+    /// The view of the program's accounts as of so many slots ago, or of the oldest slot that is remembered.
+    ///
+    /// # Errors
+    /// An account that cannot be decoded.
+    pub fn view_before(&self, slots: u64) -> Result<NetworkView, ViewError> {
+        let slot = self.slot.saturating_sub(slots);
+        let mut view = self.view()?;
+        for (changed_in, changes) in self.history.iter().rev().take_while(|(changed_in, _)| *changed_in > slot) {
+            for (key, (before, _)) in changes {
+                view.set_account(*key, before.data_of(&self.program))?;
+            }
+            view.set_slot(changed_in - 1);
+        }
+        Ok(view)
+    }
+
+    /// What each slot after this one has changed; none if that is no longer remembered.
+    pub(super) fn changes_after(&self, slot: u64) -> Option<impl Iterator<Item = (u64, &SlotChanges)>> {
+        let known = self.history.front().map_or(self.slot, |(oldest, _)| oldest - 1);
+        let later = self.history.iter().skip_while(move |(changed_in, _)| *changed_in <= slot);
+        (slot >= known).then(|| later.map(|(slot, changes)| (*slot, changes)))
+    }
+
     /// Brings a view of an earlier slot up to date; costs what has changed since the last call.
     pub fn refresh(&mut self, view: &mut NetworkView) -> Result<(), ViewError> {
         for key in std::mem::take(&mut self.changed) {
@@ -135,13 +186,21 @@ impl LocalBank {
             self.step(index, signers, instruction, &mut touched)?;
         }
         self.slot += 1;
+        let mut changes = SlotChanges::new();
         for (key, record) in touched {
             self.changed.insert(key);
-            if record == Record::default() {
-                self.accounts.remove(&key);
-            } else {
-                self.accounts.insert(key, record);
+            let after = (self.remembered > 0).then(|| record.clone());
+            let before = match record == Record::default() {
+                true => self.accounts.remove(&key),
+                false => self.accounts.insert(key, record),
+            };
+            if let Some(after) = after {
+                changes.insert(key, (before.unwrap_or_default(), after));
             }
+        }
+        if self.remembered > 0 {
+            self.history.push_back((self.slot, changes));
+            self.history.drain(..self.history.len().saturating_sub(self.remembered));
         }
         Ok(self.slot)
     }

@@ -14,8 +14,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{COMMITMENT, Inner, Snapshot, decode, error::unavailable, program_config, replica::Replica};
-use crate::{ledger::LedgerError, view::NetworkView};
+use super::{COMMITMENT, Inner, Snapshot, decode, error::unavailable, program_config};
+use crate::{
+    ledger::{LedgerError, replica::Replica},
+    view::NetworkView,
+};
 
 /// Follows for ever: after any end it waits a little, longer each time, and subscribes anew.
 pub(super) async fn follow(inner: Arc<Inner>, views: watch::Sender<Option<Arc<NetworkView>>>) {

@@ -4,7 +4,6 @@
 mod args;
 mod error;
 mod follow;
-mod replica;
 mod send;
 
 use std::{sync::Arc, time::Duration};

@@ -11,7 +11,7 @@ use solana_pubkey::Pubkey;
 
 use crate::view::{Change, NetworkView, ViewError};
 
-pub(super) struct Replica {
+pub(crate) struct Replica {
     /// All slots up to here are complete.
     slot: u64,
     /// The slot of the last full read: what is told of it or of an earlier one is old.
@@ -29,7 +29,7 @@ pub(super) struct Replica {
 
 impl Replica {
     /// A replica of a view that a full read at this slot gave.
-    pub(super) fn new(slot: u64) -> Self {
+    pub(crate) fn new(slot: u64) -> Self {
         Self {
             slot,
             floor: slot,
@@ -43,23 +43,23 @@ impl Replica {
     }
 
     /// All slots up to this one are complete.
-    pub(super) fn slot(&self) -> u64 {
+    pub(crate) fn slot(&self) -> u64 {
         self.slot
     }
 
     /// Why everything has to be read again, if it has.
-    pub(super) fn gap(&self) -> Option<&'static str> {
+    pub(crate) fn gap(&self) -> Option<&'static str> {
         self.gap
     }
 
     /// Brings the view up to date.
-    pub(super) fn show(&mut self, view: &mut NetworkView) {
+    pub(crate) fn show(&mut self, view: &mut NetworkView) {
         self.ready.drain(..).for_each(|change| view.apply(change));
         view.set_slot(self.slot);
     }
 
     /// An account as of a slot; empty when it was closed.
-    pub(super) fn account(&mut self, slot: u64, key: Pubkey, data: &[u8]) -> Result<(), ViewError> {
+    pub(crate) fn account(&mut self, slot: u64, key: Pubkey, data: &[u8]) -> Result<(), ViewError> {
         if slot <= self.floor {
             return Ok(());
         }
@@ -71,14 +71,14 @@ impl Replica {
     }
 
     /// A transaction of the program's landed.
-    pub(super) fn active(&mut self, slot: u64) {
+    pub(crate) fn active(&mut self, slot: u64) {
         if slot > self.slot {
             self.active.insert(slot);
         }
     }
 
     /// A slot began on top of another.
-    pub(super) fn created(&mut self, slot: u64, parent: u64) {
+    pub(crate) fn created(&mut self, slot: u64, parent: u64) {
         let seen = self.last_created.unwrap_or(parent).max(self.floor);
         if parent > seen {
             self.gap = Some("a slot is missing");
@@ -87,7 +87,7 @@ impl Replica {
     }
 
     /// A slot and all before it are complete. True when there is something to show.
-    pub(super) fn complete(&mut self, slot: u64) -> bool {
+    pub(crate) fn complete(&mut self, slot: u64) -> bool {
         let later = self.waiting.split_off(&(slot + 1));
         let ready = std::mem::replace(&mut self.waiting, later);
         let later = self.active.split_off(&(slot + 1));
