@@ -1,3 +1,6 @@
 //! Answers on top of runs: what many scenarios say together.
 
+pub mod measure;
+pub mod plot;
 pub mod rfc;
+pub mod table;
