@@ -22,6 +22,8 @@ const STEP_LISTS: [&str; 4] = ["steps", "do", "while", "parallel"];
 pub(crate) struct Expanded {
     /// `x=1,y=2`, or empty without a matrix.
     pub(crate) label: String,
+    /// The values of its variables, as the label shows them.
+    pub(crate) variables: BTreeMap<String, String>,
     pub(crate) root: Node,
 }
 
@@ -38,8 +40,9 @@ pub(crate) fn expand(root: &Node, sink: &mut Sink<'_>) -> Vec<Expanded> {
         .into_iter()
         .map(|variables| {
             expander.steps = 0;
-            let label: Vec<String> = variables.iter().map(|(name, node)| format!("{name}={}", label(node))).collect();
-            Expanded { label: label.join(","), root: expander.root(root, &variables) }
+            let shown: BTreeMap<_, _> = variables.iter().map(|(name, node)| (name.clone(), label(node))).collect();
+            let label: Vec<String> = shown.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            Expanded { label: label.join(","), variables: shown, root: expander.root(root, &variables) }
         })
         .collect()
 }

@@ -1,6 +1,5 @@
 //! Answers on top of runs: what many scenarios say together.
 
-pub mod measure;
 pub mod plot;
 pub mod rfc;
 pub mod table;

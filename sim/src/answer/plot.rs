@@ -2,10 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{
-    measure::{Measure, plain},
-    table::Table,
-};
+use super::table::Table;
+use crate::run::measure::{Measure, plain};
 
 /// Why there is no picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -149,7 +147,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::{measure::Unit, table::Row};
+    use crate::{answer::table::Row, run::measure::Unit};
 
     fn table(variables: &[&str]) -> Table {
         let row = |n: u32| Row {

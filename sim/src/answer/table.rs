@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::Measure;
+use crate::run::measure::Measure;
 
 /// One case, or several runs of it that differ in their seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,7 +154,8 @@ impl Table {
             line.extend(variables.iter().map(|name| row.variables.get(*name).cloned().unwrap_or_default()));
             for name in &measures {
                 let measure = row.measures.get(*name);
-                let number = |share| measure.and_then(|measure| measure.quantile(share)).map(super::measure::plain);
+                let number =
+                    |share| measure.and_then(|measure| measure.quantile(share)).map(crate::run::measure::plain);
                 line.push(number(0.5).or_else(|| measure.map(Measure::show)).unwrap_or_default());
                 line.extend(spread.contains(name).then(|| number(0.99).unwrap_or_default()));
             }
@@ -180,7 +181,7 @@ fn record(cells: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::measure::Unit;
+    use crate::run::measure::Unit;
 
     fn row(endpoints: &str, seed: u64, tunnels: f64, refused: &str) -> Row {
         Row {

@@ -72,6 +72,8 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         millis: 0.0,
         phases: Default::default(),
         steps: Vec::new(),
+        variables: case.variables.clone(),
+        measures: Default::default(),
         failure: None,
         artifacts: setup.artifacts.clone(),
     };
@@ -94,6 +96,7 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
             if setup.hold.instead || (setup.hold.on_failure && ended.is_err()) {
                 hold(&world, &setup, &case.name, tell).await?;
             }
+            summary.measures = context.measured();
             finish(&world, &setup.artifacts)?;
             ended
         }
@@ -186,7 +189,7 @@ async fn hold(world: &World, setup: &Setup, case: &str, tell: &mut dyn FnMut(Pro
 
 /// A look changes nothing, so nothing has to settle after it.
 fn may_change(action: &Action) -> bool {
-    !matches!(action, Action::Expect { .. } | Action::Traffic(_) | Action::Snapshot { .. })
+    !matches!(action, Action::Expect { .. } | Action::Traffic(_) | Action::Snapshot { .. } | Action::Measure { .. })
 }
 
 fn record(world: &World, event: &str, fields: impl serde::Serialize) {

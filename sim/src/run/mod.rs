@@ -1,7 +1,7 @@
 //! Running scenarios: the parent that starts one process a case, and what happens in that process.
 //!
 //! Rooms, lowest first; each may use those above it in this list, and steps and oracle do not know each other:
-//! the facts of a run (`keys`, `events`, `artifacts`, `protocol`, `genesis`, `internet`, `ports`, `roles`), its state (`world`),
+//! the facts of a run (`keys`, `events`, `measure`, `artifacts`, `protocol`, `genesis`, `internet`, `ports`, `roles`), its state (`world`),
 //! what can be looked at (`view`), what acts (`announcements`, `path_rules`, `steps`) and what judges (`oracle`), and bring-up
 //! and order of all that (`bring_up`, `case`, `parent`).
 
@@ -18,6 +18,7 @@ pub mod http;
 pub mod internet;
 pub mod keys;
 pub mod matching;
+pub mod measure;
 pub mod oracle;
 pub mod parent;
 pub mod path_rules;

@@ -129,6 +129,8 @@ fn run_one(job: &Job, args: &RunArgs, mut tell: impl FnMut(Progress)) -> CaseSum
         millis: start.elapsed().as_secs_f64() * 1e3,
         phases: Default::default(),
         steps: Vec::new(),
+        variables: Default::default(),
+        measures: Default::default(),
         failure: Some(Failure {
             title: "the scenario did not run to its end".to_owned(),
             message: format!("{error:#}"),

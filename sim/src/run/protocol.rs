@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::measure::Measure;
+
 /// A message from a scenario's process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -79,6 +81,12 @@ pub struct CaseSummary {
     pub phases: BTreeMap<String, f64>,
     /// The steps that were run.
     pub steps: Vec<StepSummary>,
+    /// The values of its variables.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// What `measure` steps and `record` keys found.
+    #[serde(default)]
+    pub measures: BTreeMap<String, Measure>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// The folder with everything else.

@@ -1,6 +1,10 @@
 //! What is done and seen.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
 
 use serde::Serialize;
 
@@ -15,6 +19,8 @@ pub struct Step {
     pub title: String,
     /// How long it may take.
     pub deadline: Duration,
+    /// Name under which what it found is measured; empty if it is not.
+    pub record: String,
     /// What is done.
     pub action: Action,
 }
@@ -64,6 +70,11 @@ pub enum Action {
         views: BTreeSet<Snapshot>,
         /// Last part of the snapshots' names, unique in the scenario.
         name: String,
+    },
+    /// Values that are recorded, by name.
+    Measure {
+        /// Where each is found; never empty.
+        measures: BTreeMap<String, ViewPath>,
     },
     /// Lists of steps that happen at the same time.
     Parallel {

@@ -14,7 +14,7 @@ mod reference;
 mod step;
 mod traffic;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Serialize;
 
@@ -38,6 +38,8 @@ pub struct Case {
     /// Unique among the cases of a folder: the file's last folder and stem, and the values of the matrix, such as
     /// `selection/fallback[tolerance=5ms]`.
     pub name: String,
+    /// The values of the matrix's variables, as the name shows them.
+    pub variables: BTreeMap<String, String>,
     /// Seed of everything random; `None` leaves it to the run.
     pub seed: Option<u64>,
     /// What exists and what happens.
@@ -80,7 +82,8 @@ fn case(path: &Path, expanded: &Expanded, metros: &dyn Metros, sink: &mut Sink<'
     plan.timeouts = timeouts.deadlines;
     let surroundings = step::Surroundings { plan: &plan, known: &known, policy: &policy, deadline: timeouts.step };
     plan.steps = step::steps(&mut context, top.key("steps"), &file.steps, surroundings);
-    Some(Case { name: name(path, &expanded.label), seed: file.seed, plan, policy })
+    let variables = expanded.variables.clone();
+    Some(Case { name: name(path, &expanded.label), variables, seed: file.seed, plan, policy })
 }
 
 fn name(path: &Path, label: &str) -> String {

@@ -90,6 +90,7 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
                 (Action::Epoch(step.epoch), &step.name, step.within)
             }
             schema::Step::Snapshot(step) => (self.snapshot(at, step)?, &None, None),
+            schema::Step::Measure(step) => (self.measure(at, step)?, &step.name, None),
             schema::Step::Parallel(step) => {
                 let at = at.key("parallel");
                 let branches = step.parallel.iter().enumerate();
@@ -108,7 +109,12 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
         if within.is_some() && deadline.is_zero() {
             self.context.error(at.key("within"), "a deadline is longer than 0", "");
         }
-        Some(Step { line: at.line(), title, deadline, action })
+        let record = match step {
+            schema::Step::Run(step) => step.record.clone(),
+            schema::Step::Ping(step) => step.record.clone(),
+            _ => None,
+        };
+        Some(Step { line: at.line(), title, deadline, record: record.unwrap_or_default(), action })
     }
 
     /// The client a step names, or the only one.
@@ -262,6 +268,18 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
         }
     }
 
+    fn measure(&mut self, at: At<'t>, step: &schema::MeasureStep) -> Option<Action> {
+        let names = at.key("measure");
+        if step.measure.is_empty() {
+            self.context.error(names, "nothing is measured: name at least one value", "");
+        }
+        let found = step.measure.iter().filter_map(|(name, path)| {
+            Some((name.clone(), reference::view_path(self.context, names.key(name), path, self.plan)?))
+        });
+        let measures: std::collections::BTreeMap<_, _> = found.collect();
+        (!measures.is_empty()).then_some(Action::Measure { measures })
+    }
+
     fn snapshot(&mut self, at: At<'t>, step: &schema::SnapshotStep) -> Option<Action> {
         let views = step.snapshot.0.iter().map(|view| match view {
             schema::Snapshot::Chain => Snapshot::Chain,
@@ -313,6 +331,9 @@ fn title(action: &Action) -> String {
         Action::Epoch(epoch) => format!("epoch {epoch}"),
         Action::Snapshot { views, .. } => {
             format!("snapshot {}", views.iter().map(Snapshot::to_string).collect::<Vec<_>>().join(", "))
+        }
+        Action::Measure { measures } => {
+            format!("measure {}", measures.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
         }
         Action::Parallel { branches } => format!("{} at the same time", branches.len()),
     }

@@ -19,5 +19,5 @@ pub(crate) use file::File;
 pub(crate) use network::{Client, Device, DeviceKind, Exchange, Group, Link, Names, Network, Pass, Path, Tenant};
 pub(crate) use policy::{Blocks, DzIpStrategy, EndpointStrategy, LoopbackStrategy, Policy, Timeouts, WhenFull};
 pub(crate) use scalar::{Address, Bound, Duration, DurationBound, Net, OneOrMany, Percent, Range, Rate, comparison};
-pub(crate) use step::{Exit, ExpectStep, LAST_EPOCH, RunStep, Snapshot, SnapshotStep, Step, TextMatch};
+pub(crate) use step::{Exit, ExpectStep, LAST_EPOCH, MeasureStep, RunStep, Snapshot, SnapshotStep, Step, TextMatch};
 pub(crate) use traffic::{JoinStep, LeaveStep, PingStep, Protocol, SendStep, Since, TrafficStep};

@@ -23,6 +23,7 @@ pub(crate) enum Step {
     Heal(HealStep),
     Epoch(EpochStep),
     Snapshot(SnapshotStep),
+    Measure(MeasureStep),
     Parallel(ParallelStep),
     #[allow(dead_code, reason = "unrolled before the file is read; here for the schema")]
     ForEach(ForEachStep),
@@ -48,6 +49,8 @@ pub(crate) struct RunStep {
     pub(crate) stderr: TextMatch,
     /// What standard output, read as JSON, must hold; as in `expect`.
     pub(crate) json: Option<Any>,
+    /// Name under which the command's time is measured, one sample for each run; `dzsim sweep` makes a column of it.
+    pub(crate) record: Option<String>,
     /// Deadline for the command to end. Default: `timeouts.step`.
     pub(crate) within: Option<Duration>,
     /// Title in reports. Default: the command.
@@ -232,6 +235,17 @@ pub(crate) enum Snapshot {
     Kernel,
     /// Exit code and output of the last command.
     Output,
+}
+
+/// Records values under names: a column each in `dzsim sweep`, and in `summary.json` after every run.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MeasureStep {
+    /// Names and the places of views to look at: a number, a text, or a list or table, whose elements are counted. A field
+    /// whose name ends in `_ns` is shown in milliseconds.
+    pub(crate) measure: BTreeMap<String, String>,
+    /// Title in reports. Default: the names.
+    pub(crate) name: Option<String>,
 }
 
 /// Lets several steps happen at the same time and waits for all of them.

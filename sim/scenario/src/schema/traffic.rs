@@ -17,6 +17,8 @@ pub(crate) struct PingStep {
     pub(crate) meanwhile: Vec<Step>,
     /// Deadline. Default: `timeouts.step`.
     pub(crate) within: Option<Duration>,
+    /// Name under which round trips are measured, and with ` lost` behind it the requests without an answer.
+    pub(crate) record: Option<String>,
     /// Title in reports.
     pub(crate) name: Option<String>,
 }

@@ -4,6 +4,7 @@ mod command;
 mod epoch;
 mod expect;
 mod fault;
+mod measure;
 mod membership;
 mod ping;
 mod send;
@@ -11,13 +12,20 @@ mod snapshot;
 mod target;
 mod traffic;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use dzsim_fabric::Mark;
 use dzsim_scenario::plan::{Action, Step};
 use futures_util::future::{BoxFuture, try_join_all};
 
-use super::{error::StepError, world::World};
+use super::{
+    error::StepError,
+    measure::{Measure, Unit},
+    world::World,
+};
 
 pub use command::Output;
 pub use membership::Memberships;
@@ -31,6 +39,7 @@ pub struct Context {
     /// Whether snapshots are compared or written, and where.
     pub snapshots: Snapshots,
     last: Mutex<Last>,
+    measures: Mutex<BTreeMap<String, Measure>>,
     start: Mark,
 }
 
@@ -58,24 +67,49 @@ impl Context {
     pub fn new(world: Arc<World>, snapshots: Snapshots) -> Self {
         let start = world.fabric.mark();
         let last = Mutex::new(Last { action: start.clone(), output: None });
-        Self { memberships: Memberships::default(), snapshots, last, start, world }
+        Self { memberships: Memberships::default(), snapshots, last, measures: Mutex::default(), start, world }
     }
 
     fn last(&self) -> std::sync::MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Records a value under a name; samples of one name are kept together.
+    fn record(&self, name: &str, found: Measure) {
+        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        match measures.get_mut(name) {
+            Some(known) => known.merge(&found),
+            None => drop(measures.insert(name.to_owned(), found)),
+        }
+    }
+
+    /// What has been recorded.
+    pub fn measured(&self) -> BTreeMap<String, Measure> {
+        self.measures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Runs a step to its end or its deadline.
     pub fn run<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<(), StepError>> {
         Box::pin(async move {
-            if !matches!(step.action, Action::Expect { .. } | Action::Traffic(_) | Action::Snapshot { .. }) {
+            if !matches!(
+                step.action,
+                Action::Expect { .. } | Action::Traffic(_) | Action::Snapshot { .. } | Action::Measure { .. }
+            ) {
                 self.last().action = self.world.fabric.mark();
             }
             let deadline = step.deadline;
             match &step.action {
-                Action::Run(run) => command::run(self, run, deadline).await,
+                Action::Run(run) => {
+                    let start = tokio::time::Instant::now();
+                    command::run(self, run, deadline).await?;
+                    if !step.record.is_empty() {
+                        let took = start.elapsed().as_secs_f64() * 1e3;
+                        self.record(&step.record, Measure::number(Unit::Milliseconds, took));
+                    }
+                    Ok(())
+                }
                 Action::Expect { expectations, stays } => expect::run(self, expectations, *stays, deadline).await,
-                Action::Ping(ping) => ping::run(self, ping, deadline).await,
+                Action::Ping(ping) => ping::run(self, ping, &step.record).await,
                 Action::Send(send) => send::run(self, send, deadline).await,
                 Action::Join { client, group } => membership::join(self, client, group).await,
                 Action::Leave { client, group } => membership::leave(self, client, group),
@@ -84,6 +118,7 @@ impl Context {
                 Action::Heal(healing) => fault::heal(self, healing).await,
                 Action::Epoch(epoch) => epoch::run(self, *epoch).await,
                 Action::Snapshot { views, name } => snapshot::run(self, views, name).await,
+                Action::Measure { measures } => measure::run(self, measures).await,
                 Action::Parallel { branches } => {
                     let branches = branches.iter().map(|branch| self.sequence(branch));
                     try_join_all(branches).await.map(drop)

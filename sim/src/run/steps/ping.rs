@@ -6,13 +6,14 @@ use dz_net::probe::{ProbeConfig, ProbeResult, Prober};
 use dzsim_scenario::plan::{Bound, Comparison, Ping, Via};
 
 use super::{Context, StepError, target};
+use crate::run::measure::{Measure, Unit};
 
 /// How long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// The same where the scenario expects some not to come: it would be waited for in vain.
 const TIMEOUT_IN_VAIN: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(context: &Context, ping: &Ping, _deadline: Duration) -> Result<(), StepError> {
+pub(super) async fn run(context: &Context, ping: &Ping, record: &str) -> Result<(), StepError> {
     let to = target::address(context, &ping.from, &ping.via, &ping.to).await?;
     let source = match &ping.source {
         Some(source) => Some(target::address(context, &ping.from, &ping.via, source).await?),
@@ -50,6 +51,13 @@ pub(super) async fn run(context: &Context, ping: &Ping, _deadline: Duration) -> 
                 break;
             }
         }
+    }
+    if !record.is_empty() {
+        let samples: Vec<f64> = total.rtts.iter().map(|rtt| rtt.as_secs_f64() * 1e3).collect();
+        if !samples.is_empty() {
+            context.record(record, Measure::Numbers { unit: Unit::Milliseconds, samples });
+        }
+        context.record(&format!("{record} lost"), Measure::number(Unit::Count, f64::from(total.lost())));
     }
     check(ping, to, &total)
 }
