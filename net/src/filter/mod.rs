@@ -31,6 +31,21 @@ pub struct IngressPolicy {
     pub groups: BTreeSet<Ipv4Addr>,
 }
 
+impl IngressPolicy {
+    /// Refuses a name that no interface can have.
+    ///
+    /// # Errors
+    /// [`FilterError::Interface`].
+    pub fn check(&self) -> Result<(), FilterError> {
+        let name = &self.interface;
+        // A longer name would be cut, and the policy would be another interface's.
+        if name.is_empty() || name.len() >= libc::IFNAMSIZ || name.contains([' ', ':', '/']) {
+            return Err(FilterError::Interface(name.clone()));
+        }
+        Ok(())
+    }
+}
+
 /// What was dropped on one interface since its policy was set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
@@ -121,12 +136,7 @@ impl Filter {
     /// is not touched and keeps its counters. Of two policies for one interface the later counts.
     pub fn apply(&mut self, policies: impl IntoIterator<Item = IngressPolicy>) -> Result<Changes, FilterError> {
         let wanted: BTreeMap<_, _> = policies.into_iter().map(|policy| (policy.interface.clone(), policy)).collect();
-        for interface in wanted.keys() {
-            // A longer name would be cut, and the policy would be another interface's.
-            if interface.is_empty() || interface.len() >= libc::IFNAMSIZ || interface.contains([' ', ':', '/']) {
-                return Err(FilterError::Interface(interface.clone()));
-            }
-        }
+        wanted.values().try_for_each(IngressPolicy::check)?;
         let rules = self.rules()?;
         let actual = read_policies(&rules);
         let mut changes = Changes::default();

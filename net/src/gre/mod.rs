@@ -18,6 +18,8 @@ mod control;
 mod error;
 pub mod helper;
 pub mod kernel;
+pub mod mtu;
+pub mod path;
 pub mod userspace;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,9 @@ use crate::wire::gre::{DecodeError, OVERHEAD};
 
 /// MTU of a tunnel over a path of 1500 bytes, in bytes.
 pub const DEFAULT_MTU: u32 = 1500 - OVERHEAD as u32;
+
+/// What tells tunnels apart on the wire: local and remote address.
+pub type Pair = (Ipv4Addr, Ipv4Addr);
 
 /// What a tunnel is to be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

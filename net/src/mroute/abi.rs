@@ -20,21 +20,24 @@ const RTNL_FAMILY_IPMR: u8 = 128;
 /// The table that is there without policy rules.
 const TABLE_DEFAULT: u32 = 253;
 
-/// What the kernel has.
+/// What the kernel has of multicast forwarding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct State {
+pub struct State {
     /// Interface index by vif number.
-    pub(super) vifs: BTreeMap<u16, u32>,
+    pub vifs: BTreeMap<u16, u32>,
     /// Entries, those whose incoming interface is gone included.
-    pub(super) entries: BTreeMap<(Ipv4Addr, Ipv4Addr), Entry>,
+    pub entries: BTreeMap<(Ipv4Addr, Ipv4Addr), Entry>,
 }
 
 /// An entry as the kernel lists it: without the interfaces that are gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) incoming: Option<u32>,
-    pub(super) outgoing: BTreeSet<u32>,
-    pub(super) counters: RouteCounters,
+pub struct Entry {
+    /// The interface that it takes packets from, if that is still there.
+    pub incoming: Option<u32>,
+    /// The interfaces that it sends them to.
+    pub outgoing: BTreeSet<u32>,
+    /// What it did.
+    pub counters: RouteCounters,
 }
 
 impl State {

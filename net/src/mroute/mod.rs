@@ -24,8 +24,9 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use self::abi::{MRT_ADD_MFC, MRT_ADD_VIF, MRT_DEL_MFC, MRT_DEL_VIF, MRT_INIT, State, mfcctl, vifctl};
-use self::plan::Step;
+pub use self::abi::{Entry, State};
+use self::abi::{MRT_ADD_MFC, MRT_ADD_VIF, MRT_DEL_MFC, MRT_DEL_VIF, MRT_INIT, mfcctl, vifctl};
+pub use self::plan::{Step, plan};
 pub use self::upcall::{Upcall, UpcallKind, Upcalls};
 use crate::netns::NetNs;
 use crate::rawlink::RawLink;
@@ -75,6 +76,16 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What steps amount to.
+    pub fn of(steps: &[Step]) -> Self {
+        let count = |of: fn(&Step) -> bool| steps.iter().filter(|step| of(step)).count();
+        Self {
+            set: count(|step| matches!(step, Step::Set { new: true, .. })),
+            removed: count(|step| matches!(step, Step::Delete { .. })),
+            interfaces: count(|step| matches!(step, Step::AddVif { .. } | Step::DeleteVif { .. })),
+        }
+    }
 }
 
 /// Why forwarding could not be read or changed.
@@ -113,7 +124,8 @@ pub enum MulticastError {
 }
 
 impl MulticastError {
-    fn new(what: impl FnOnce() -> String) -> impl FnOnce(io::Error) -> Self {
+    /// What a refusal of the kernel says.
+    pub fn new(what: impl FnOnce() -> String) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.raw_os_error() {
             Some(libc::ENOPROTOOPT | libc::EPROTONOSUPPORT | libc::EOPNOTSUPP) => Self::Unsupported,
             Some(libc::EPERM | libc::EACCES) => Self::Denied,
@@ -162,25 +174,17 @@ impl MulticastRouter {
     /// Makes `routes` the whole state: what is so already is not touched and keeps its counters. Of two routes for one
     /// source and group the later counts.
     pub fn apply(&mut self, routes: impl IntoIterator<Item = MulticastRoute>) -> Result<Changes, MulticastError> {
-        let steps = plan::plan(&self.state()?, routes)?;
-        let mut changes = Changes::default();
+        let steps = plan(&self.state()?, routes)?;
+        let changes = Changes::of(&steps);
         for step in steps {
             tracing::trace!(?step, "change multicast forwarding");
             match &step {
-                Step::AddVif { number, index } => {
-                    changes.interfaces += 1;
-                    self.set(MRT_ADD_VIF, &vifctl(*number, *index), &step)?;
-                }
-                Step::DeleteVif { number } => {
-                    changes.interfaces += 1;
-                    self.set(MRT_DEL_VIF, &vifctl(*number, 0), &step)?;
-                }
-                Step::Set { source, group, incoming, outgoing, new } => {
-                    changes.set += usize::from(*new);
+                Step::AddVif { number, index } => self.set(MRT_ADD_VIF, &vifctl(*number, *index), &step)?,
+                Step::DeleteVif { number } => self.set(MRT_DEL_VIF, &vifctl(*number, 0), &step)?,
+                Step::Set { source, group, incoming, outgoing, .. } => {
                     self.set(MRT_ADD_MFC, &mfcctl(*source, *group, *incoming, outgoing), &step)?;
                 }
                 Step::Delete { source, group } => {
-                    changes.removed += 1;
                     self.set(MRT_DEL_MFC, &mfcctl(*source, *group, 0, &BTreeSet::new()), &step)?;
                 }
             }

@@ -9,24 +9,37 @@ use super::{MAX_INTERFACES, MulticastError, MulticastRoute};
 
 /// One change to the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
+    /// Lets an interface take part.
     AddVif {
+        /// Its number in multicast forwarding ("vif").
         number: u16,
+        /// Its index.
         index: u32,
     },
+    /// Lets one take part no longer.
     DeleteVif {
+        /// Its number.
         number: u16,
     },
+    /// Writes an entry.
     Set {
+        /// Who sends.
         source: Ipv4Addr,
+        /// To whom.
         group: Ipv4Addr,
+        /// The number of the interface it takes packets from.
         incoming: u16,
+        /// The numbers of those it sends them to.
         outgoing: BTreeSet<u16>,
         /// False if the entry is written again only to clear what no listing shows.
         new: bool,
     },
+    /// Removes an entry.
     Delete {
+        /// Who sends.
         source: Ipv4Addr,
+        /// To whom.
         group: Ipv4Addr,
     },
 }
@@ -48,10 +61,10 @@ impl fmt::Display for Step {
 /// An entry refers to vifs by number, and keeps the number of one whose interface is gone without listing it. So before
 /// a number is given to another interface, every entry that stays is written once more without the numbers that are
 /// gone: else it would forward to the newcomer.
-pub(super) fn plan(
-    state: &State,
-    routes: impl IntoIterator<Item = MulticastRoute>,
-) -> Result<Vec<Step>, MulticastError> {
+///
+/// # Errors
+/// [`MulticastError::Loop`], [`MulticastError::TooMany`].
+pub fn plan(state: &State, routes: impl IntoIterator<Item = MulticastRoute>) -> Result<Vec<Step>, MulticastError> {
     let wanted: BTreeMap<_, _> = routes.into_iter().map(|route| ((route.group, route.source), route)).collect();
     for route in wanted.values() {
         if route.outgoing.contains(&route.incoming) {

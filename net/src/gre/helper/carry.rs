@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Instant;
 
-use super::path;
 use super::server::Helper;
 use super::table::Table;
-use crate::gre::Discard;
+use crate::gre::{Discard, path};
 use crate::sys;
 use crate::wire::offload::{self, VirtioHeader};
 

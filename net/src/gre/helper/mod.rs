@@ -13,16 +13,13 @@
 
 mod carry;
 mod client;
-mod mtu;
 mod outer;
-mod path;
 mod requests;
 mod server;
 mod table;
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
@@ -78,6 +75,3 @@ fn report_ready() -> io::Result<()> {
     nix::unistd::dup2_stdout(null)?;
     Ok(())
 }
-
-/// What tells tunnels apart on the wire: local and remote address.
-type Pair = (Ipv4Addr, Ipv4Addr);

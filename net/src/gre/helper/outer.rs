@@ -10,8 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Pair;
-use crate::gre::TunnelSpec;
+use crate::gre::{Pair, TunnelSpec};
 use crate::sys::set_option;
 use crate::wire::gre::IP_PROTOCOL;
 use crate::wire::icmp;

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use super::Pair;
-use super::mtu::TunnelMtu;
 use super::outer::PathReport;
 use crate::gre::control::Refusal;
-use crate::gre::{Taken, Tunnel, TunnelSpec};
+use crate::gre::mtu::TunnelMtu;
+use crate::gre::{Pair, Taken, Tunnel, TunnelSpec};
 use crate::kernel::LinkCounters;
 use crate::tun::Tun;
 

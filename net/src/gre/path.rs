@@ -1,10 +1,8 @@
 //! What happens to one packet on its way into or out of a tunnel: pure.
 
-use crate::gre::{Discard, TunnelSpec};
+use super::{Discard, Pair, TunnelSpec};
 use crate::wire::gre::{self, OVERHEAD};
 use crate::wire::ipv4::{self, Header};
-
-use super::Pair;
 
 const ECN: u8 = 0x03;
 const NOT_ECT: u8 = 0;
@@ -13,7 +11,10 @@ const ECT_0: u8 = 2;
 const CE: u8 = 3;
 
 /// The outer headers for an inner packet, given in two parts of which the first may be empty: IPv4 with DF, and GRE.
-pub(super) fn encapsulate(spec: &TunnelSpec, headers: &[u8], payload: &[u8]) -> Result<[u8; OVERHEAD], Discard> {
+///
+/// # Errors
+/// Why the packet is not sent.
+pub fn encapsulate(spec: &TunnelSpec, headers: &[u8], payload: &[u8]) -> Result<[u8; OVERHEAD], Discard> {
     let start = if headers.is_empty() { payload } else { headers };
     let Some(header) = start.first_chunk::<{ ipv4::HEADER_LEN }>().filter(|header| header[0] >> 4 == 4) else {
         return Err(Discard::NotIpv4);
@@ -50,14 +51,17 @@ fn is_own(spec: &TunnelSpec, header: &[u8; ipv4::HEADER_LEN]) -> bool {
 
 /// An inner packet with what its outer header said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Arrived<'a> {
+pub struct Arrived<'a> {
     outer: Header,
     inner_ecn: u8,
-    pub(super) inner: &'a mut [u8],
+    inner: &'a mut [u8],
 }
 
-/// Takes the outer headers off a packet from the raw socket.
-pub(super) fn decapsulate(packet: &mut [u8]) -> Result<Arrived<'_>, Discard> {
+/// Takes the outer headers off a received packet.
+///
+/// # Errors
+/// Why the packet is thrown away.
+pub fn decapsulate(packet: &mut [u8]) -> Result<Arrived<'_>, Discard> {
     let outer = Header::decode(packet).map_err(|_| Discard::Truncated)?;
     let payload = &packet[outer.header_length..usize::from(outer.total_length)];
     let inner = gre::decode(payload)?;
@@ -70,12 +74,15 @@ pub(super) fn decapsulate(packet: &mut [u8]) -> Result<Arrived<'_>, Discard> {
 
 impl<'a> Arrived<'a> {
     /// The tunnel it is for: here is its outer destination.
-    pub(super) fn pair(&self) -> Pair {
+    pub fn pair(&self) -> Pair {
         (self.outer.destination, self.outer.source)
     }
 
     /// Combines the ECN fields (RFC 6040 section 4.2) and returns the inner packet.
-    pub(super) fn finish(self) -> Result<&'a mut [u8], Discard> {
+    ///
+    /// # Errors
+    /// [`Discard::Ecn`]: it was marked as congested for a sender that cannot know.
+    pub fn finish(self) -> Result<&'a mut [u8], Discard> {
         match (self.inner_ecn, self.outer.tos & ECN) {
             (NOT_ECT, CE) => return Err(Discard::Ecn),
             (NOT_ECT, _) | (CE, _) => {}

@@ -12,25 +12,26 @@ const LEAST_PATH: u32 = 552;
 
 /// The MTU a tunnel was made with, and what its path allows. In bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TunnelMtu {
+pub struct TunnelMtu {
     configured: u32,
     /// What the path allows, and until when that is believed.
     narrow: Option<(u32, Instant)>,
 }
 
 impl TunnelMtu {
-    pub(super) fn new(configured: u32) -> Self {
+    /// The MTU that a tunnel is made with.
+    pub fn new(configured: u32) -> Self {
         Self { configured, narrow: None }
     }
 
     /// What the interface should have now.
-    pub(super) fn effective(&self) -> u32 {
+    pub fn effective(&self) -> u32 {
         self.narrow.map_or(self.configured, |(mtu, _)| mtu)
     }
 
     /// Takes note of a path of `path` bytes, outer headers included; true if the effective MTU changes by it. A report
     /// that allows more than is used already is old, and ignored; one that agrees is believed for as long again.
-    pub(super) fn lower(&mut self, path: u32, now: Instant) -> bool {
+    pub fn lower(&mut self, path: u32, now: Instant) -> bool {
         let mtu = path.max(LEAST_PATH) - OVERHEAD as u32;
         let before = self.effective();
         if mtu > before || mtu >= self.configured {
@@ -41,7 +42,7 @@ impl TunnelMtu {
     }
 
     /// Forgets a note that is too old; true if the effective MTU changes by it.
-    pub(super) fn restore(&mut self, now: Instant) -> bool {
+    pub fn restore(&mut self, now: Instant) -> bool {
         let old = self.restore_at().is_some_and(|until| until <= now);
         if old {
             self.narrow = None;
@@ -50,7 +51,7 @@ impl TunnelMtu {
     }
 
     /// When the note is too old, if there is one.
-    pub(super) fn restore_at(&self) -> Option<Instant> {
+    pub fn restore_at(&self) -> Option<Instant> {
         self.narrow.map(|(_, until)| until)
     }
 }
