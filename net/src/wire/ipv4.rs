@@ -144,6 +144,11 @@ impl Header {
         self.fragment & FRAGMENT_OFFSET != 0
     }
 
+    /// Offset of the payload in the unfragmented one, in bytes.
+    pub fn fragment_offset(&self) -> u16 {
+        (self.fragment & FRAGMENT_OFFSET) * 8
+    }
+
     /// Whether this is a fragment at all.
     pub fn is_fragment(&self) -> bool {
         self.fragment & (FRAGMENT_OFFSET | MORE_FRAGMENTS) != 0
@@ -190,6 +195,23 @@ pub fn set_ecn(packet: &mut [u8], ecn: u8) {
     packet[1] = packet[1] & !0x03 | ecn & 0x03;
     let new = u16::from_be_bytes([packet[0], packet[1]]);
     mend_checksum(packet, old, new);
+}
+
+/// Makes the bytes of a packet one whole packet or fragment: sets the total length to what is there, the offset of the
+/// payload in bytes and whether more follow, clears the "don't fragment" bit, and computes the header's checksum.
+pub fn set_fragment(packet: &mut [u8], header_length: usize, offset: u16, more: bool) {
+    let total = packet.len() as u16;
+    packet[2..4].copy_from_slice(&total.to_be_bytes());
+    let field = (offset / 8) | if more { MORE_FRAGMENTS } else { 0 };
+    packet[6..8].copy_from_slice(&field.to_be_bytes());
+    seal(&mut packet[..header_length]);
+}
+
+/// Computes the checksum of a header.
+pub fn seal(header: &mut [u8]) {
+    header[10..12].fill(0);
+    let sum = checksum(header);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
 }
 
 fn mend_checksum(packet: &mut [u8], old: u16, new: u16) {

@@ -6,6 +6,7 @@
 
 pub mod checksum;
 pub mod coalesce;
+pub mod fragment;
 pub mod gre;
 pub mod icmp;
 pub mod ipv4;

@@ -2,16 +2,17 @@
 
 use std::net::SocketAddrV4;
 
-use pnet::packet::ip::IpNextHeaderProtocols;
 use pnet::packet::udp::{self, MutableUdpPacket};
 
 use super::ipv4;
 
+/// IP protocol number of UDP.
+pub const IP_PROTOCOL: u8 = 17;
 /// Length of a UDP header, in bytes.
 pub const HEADER_LEN: usize = 8;
 
-/// A whole IPv4 packet with a UDP datagram, checksums right, TTL 64. None if the payload exceeds what a packet carries.
-pub fn packet(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) -> Option<Vec<u8>> {
+/// A UDP datagram, the payload of an IPv4 packet, with its checksum. None if the payload exceeds what a packet carries.
+pub fn datagram(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) -> Option<Vec<u8>> {
     let length = u16::try_from(HEADER_LEN + payload.len()).ok()?;
     let mut bytes = vec![0; usize::from(length)];
     let mut datagram = MutableUdpPacket::new(&mut bytes)?;
@@ -22,7 +23,13 @@ pub fn packet(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) -
     let checksum = udp::ipv4_checksum(&datagram.to_immutable(), source.ip(), destination.ip());
     // Zero would say that there is none (RFC 768).
     datagram.set_checksum(if checksum == 0 { 0xffff } else { checksum });
-    ipv4::packet(*source.ip(), *destination.ip(), IpNextHeaderProtocols::Udp.0, &bytes)
+    Some(bytes)
+}
+
+/// A whole IPv4 packet with a UDP datagram, checksums right, TTL 64. None if the payload exceeds what a packet carries.
+pub fn packet(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) -> Option<Vec<u8>> {
+    let bytes = datagram(source, destination, payload)?;
+    ipv4::packet(*source.ip(), *destination.ip(), IP_PROTOCOL, &bytes)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv4Addr;
 
 use crate::counters::{DropReason, Tally};
-use crate::packet::ipv4::{self, Ipv4, NotIpv4};
+use crate::packet::ipv4::{self, DecodeError, NotIpv4};
 use crate::packet::{OnWire, Packet, merge};
 
 mod config;
@@ -95,11 +95,11 @@ impl Core {
             PortOwner::Uplink(node) => node,
             PortOwner::LinkEnd(link, end) => self.links[link.0 as usize].ends[end],
         };
-        let ip = match Ipv4::parse(&packet.bytes) {
+        let ip = match ipv4::parse(&packet.bytes) {
             Ok(ip) => ip,
             Err(why) => return self.count_unreadable(owner, from, packet.bytes.len(), why),
         };
-        packet.bytes.truncate(usize::from(ip.total_len));
+        packet.bytes.truncate(usize::from(ip.total_length));
         let wire = packet.on_wire(&ip);
         let link = match owner {
             PortOwner::Uplink(_) => None,
@@ -192,10 +192,8 @@ impl Core {
             PortOwner::LinkEnd(link, end) => self.links[link.0 as usize].paths[end],
         };
         let reason = match why {
-            NotIpv4::Version(_) => DropReason::NotIpv4,
-            NotIpv4::Truncated | NotIpv4::HeaderLength | NotIpv4::Checksum | NotIpv4::BeyondEnd => {
-                DropReason::Malformed
-            }
+            NotIpv4::Header(DecodeError::Version(_)) => DropReason::NotIpv4,
+            NotIpv4::Header(_) | NotIpv4::BeyondEnd => DropReason::Malformed,
         };
         let tally = Tally { packets: 1, bytes: bytes as u64 };
         let counters = self.counters(path, 0);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,12 +11,13 @@ use ipnet::Ipv4Net;
 
 use crate::capture::{Capture, CaptureConfig};
 use crate::core::flow::Mark;
-use crate::core::{Core, CoreConfig};
+use crate::core::{Core, CoreConfig, PortId};
 use crate::counters::{FabricCounters, GrePair, Traffic, TrafficFilter};
 use crate::error::{FabricError, Result};
 use crate::geo::{Geography, Position};
 use crate::profile::PathProfile;
-use crate::pump::Shared;
+use crate::pump::{Shared, State};
+use crate::stepper::Stepper;
 use crate::tun::Tun;
 
 /// How a fabric is started.
@@ -82,9 +83,11 @@ pub struct Fabric {
 }
 
 #[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+enum Handle {
+    /// A thread carries packets between devices.
+    Pumped { shared: Arc<Shared>, thread: Mutex<Option<JoinHandle<()>>> },
+    /// A [`Stepper`] says what time it is and takes what is due.
+    Stepped(Arc<Mutex<State>>),
 }
 
 /// A connected node.
@@ -127,19 +130,25 @@ impl Fabric {
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let epoch_ns = u64::try_from(epoch.as_nanos()).unwrap_or(0);
         let capture = config.capture.as_ref().map(|capture| Capture::create(capture, epoch_ns)).transpose()?;
-        let core = Core::new(CoreConfig {
-            seed: config.seed,
-            router: config.router,
-            max_bytes: config.max_under_way,
-            max_flows: config.max_flows,
-        });
-        let shared = Arc::new(Shared::new(core, capture)?);
+        let shared = Arc::new(Shared::new(core(&config), capture)?);
         let pump = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("fabric".into())
             .spawn(move || pump.run())
             .map_err(|error| FabricError::io("start the fabric's thread", error))?;
-        Ok(Self { handle: Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) }) })
+        Ok(Self { handle: Arc::new(Handle::Pumped { shared, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    /// A fabric without nodes whose time is what the [`Stepper`] says. The capture's clock shows `epoch` at its zero.
+    ///
+    /// # Errors
+    /// The capture file cannot be made.
+    pub fn stepped(config: &FabricConfig, epoch: Duration) -> Result<(Self, Stepper)> {
+        let epoch_ns = u64::try_from(epoch.as_nanos()).unwrap_or(0);
+        let capture = config.capture.as_ref().map(|capture| Capture::create(capture, epoch_ns)).transpose()?;
+        let state = Arc::new(Mutex::new(State::new(core(config), capture)));
+        let stepper = Stepper::new(Arc::clone(&state));
+        Ok((Self { handle: Arc::new(Handle::Stepped(state)) }, stepper))
     }
 
     /// Connects a node's uplink. An address that another node has is an error that names both.
@@ -150,9 +159,9 @@ impl Fabric {
             let error = std::io::Error::other(format!("it was opened {is} IFF_VNET_HDR"));
             return Err(FabricError::io(format!("use the device of {}", spec.name), error));
         }
-        let mut state = self.handle.shared.lock();
+        let mut state = self.handle.lock();
         let port = state.core.attach(&spec.name, &spec.prefixes)?;
-        if let Err(error) = self.handle.shared.connect(&mut state, port, &spec.name, tun) {
+        if let Err(error) = self.handle.pumped()?.connect(&mut state, port, &spec.name, tun) {
             state.core.detach(&spec.name)?;
             return Err(error);
         }
@@ -162,70 +171,70 @@ impl Fabric {
     /// Disconnects a node's uplink, closes its device and frees its addresses. The properties of its paths stay for
     /// its return.
     pub fn detach(&self, node: &str) -> Result<()> {
-        let mut state = self.handle.shared.lock();
+        let mut state = self.handle.lock();
         let port = state.core.detach(node)?;
-        self.handle.shared.disconnect(&mut state, port);
+        self.handle.disconnect(&mut state, port);
         Ok(())
     }
 
     /// Routes further addresses to a node.
     pub fn add_prefix(&self, node: &str, prefix: Ipv4Net) -> Result<()> {
-        self.handle.shared.lock().core.add_prefix(node, prefix)
+        self.handle.lock().core.add_prefix(node, prefix)
     }
 
     /// No longer routes these addresses to a node.
     pub fn remove_prefix(&self, node: &str, prefix: Ipv4Net) -> Result<()> {
-        self.handle.shared.lock().core.remove_prefix(node, prefix)
+        self.handle.lock().core.remove_prefix(node, prefix)
     }
 
     /// Takes a node's uplink down, in both directions and also for packets under way, or up again.
     pub fn set_uplink(&self, node: &str, up: bool) -> Result<()> {
-        self.handle.shared.lock().core.set_uplink(node, up)
+        self.handle.lock().core.set_uplink(node, up)
     }
 
     /// Sets the properties of all paths that have none of their own.
     pub fn set_default_path(&self, profile: PathProfile) -> Result<()> {
-        self.handle.shared.lock().core.set_default_path(profile)
+        self.handle.lock().core.set_default_path(profile)
     }
 
     /// Lets distance decide the delay of every path that has no properties of its own, between nodes whose positions
     /// are known; what else the default path says still counts. `None` is the default's delay again. Costs nothing per
     /// pair of nodes.
     pub fn set_geography(&self, geography: Option<Geography>) {
-        self.handle.shared.lock().core.set_geography(geography);
+        self.handle.lock().core.set_geography(geography);
     }
 
     /// Says where a node is.
     pub fn set_position(&self, node: &str, position: Position) -> Result<()> {
-        self.handle.shared.lock().core.set_position(node, position)
+        self.handle.lock().core.set_position(node, position)
     }
 
     /// Sets the properties of the path from one node to another, in that direction.
     pub fn set_path(&self, from: &str, to: &str, profile: PathProfile) -> Result<()> {
-        self.handle.shared.lock().core.set_path(from, to, Some(profile))
+        self.handle.lock().core.set_path(from, to, Some(profile))
     }
 
     /// Sets the properties of the path between two nodes, in both directions.
     pub fn set_path_both(&self, a: &str, b: &str, profile: PathProfile) -> Result<()> {
-        let core = &mut self.handle.shared.lock().core;
+        let core = &mut self.handle.lock().core;
         core.set_path(a, b, Some(profile.clone()))?;
         core.set_path(b, a, Some(profile))
     }
 
     /// Gives the path from one node to another the default properties again.
     pub fn reset_path(&self, from: &str, to: &str) -> Result<()> {
-        self.handle.shared.lock().core.set_path(from, to, None)
+        self.handle.lock().core.set_path(from, to, None)
     }
 
     /// Sets the properties of whatever `from` (`None`: any node) sends to addresses in `prefix`, before those of the
     /// path between the nodes. The longest prefix counts, and of equal ones that of the sender.
     pub fn set_address_path(&self, from: Option<&str>, prefix: Ipv4Net, profile: PathProfile) -> Result<()> {
-        self.handle.shared.lock().core.set_address_path(from, prefix, Some(profile))
+        self.handle.lock().core.set_address_path(from, prefix, Some(profile))
     }
 
     /// Lifts what [`Fabric::set_address_path`] set.
     pub fn reset_address_path(&self, from: Option<&str>, prefix: Ipv4Net) -> Result<()> {
-        self.handle.shared.lock().core.set_address_path(from, prefix, None)
+        self.handle.lock().core.set_address_path(from, prefix, None)
     }
 
     /// Blocks the path from one node to another, in that direction, also for packets under way.
@@ -251,11 +260,11 @@ impl Fabric {
 
     /// Opens everything that is blocked.
     pub fn heal(&self) {
-        self.handle.shared.lock().core.heal();
+        self.handle.lock().core.heal();
     }
 
     fn set_blocked(&self, side: &[&str], other: &[&str], blocked: bool, both: bool) -> Result<()> {
-        let core = &mut self.handle.shared.lock().core;
+        let core = &mut self.handle.lock().core;
         let mut pairs = Vec::with_capacity(side.len() * other.len() * 2);
         for from in side {
             for to in other {
@@ -277,13 +286,13 @@ impl Fabric {
         let nodes = ends.each_ref().map(|(node, _)| node.clone());
         let [a, z] = ends.map(|(_, fd)| fd);
         let tuns = [self.take_over(&names[0], a)?, self.take_over(&names[1], z)?];
-        let mut state = self.handle.shared.lock();
+        let mut state = self.handle.lock();
         let profiles = [spec.profile_az, spec.profile_za];
         let ports = state.core.add_link(&spec.name, nodes.each_ref().map(String::as_str), profiles)?;
         for ((port, name), tun) in ports.into_iter().zip(&names).zip(tuns) {
-            if let Err(error) = self.handle.shared.connect(&mut state, port, name, tun) {
+            if let Err(error) = self.handle.pumped()?.connect(&mut state, port, name, tun) {
                 for port in ports {
-                    self.handle.shared.disconnect(&mut state, port);
+                    self.handle.disconnect(&mut state, port);
                 }
                 state.core.remove_link(&spec.name)?;
                 return Err(error);
@@ -294,70 +303,77 @@ impl Fabric {
 
     /// Sets the properties of a link.
     pub fn set_link(&self, link: &str, profile_az: PathProfile, profile_za: PathProfile) -> Result<()> {
-        self.handle.shared.lock().core.set_link_profiles(link, [profile_az, profile_za])
+        self.handle.lock().core.set_link_profiles(link, [profile_az, profile_za])
     }
 
     /// Takes a link down, also for packets under way, or up again.
     pub fn set_link_up(&self, link: &str, up: bool) -> Result<()> {
-        self.handle.shared.lock().core.set_link_up(link, up)
+        self.handle.lock().core.set_link_up(link, up)
     }
 
     /// Removes a link and closes its devices.
     pub fn remove_link(&self, link: &str) -> Result<()> {
-        let mut state = self.handle.shared.lock();
+        let mut state = self.handle.lock();
         let ports = state.core.remove_link(link)?;
         for port in ports {
-            self.handle.shared.disconnect(&mut state, port);
+            self.handle.disconnect(&mut state, port);
         }
         Ok(())
     }
 
     /// Everything counted since the start.
     pub fn counters(&self) -> FabricCounters {
-        self.handle.shared.lock().core.counters_snapshot()
+        self.handle.lock().core.counters_snapshot()
     }
 
     /// Marks this point in the traffic, for the queries below.
     pub fn mark(&self) -> Mark {
-        self.handle.shared.lock().core.mark()
+        self.handle.lock().core.mark()
     }
 
     /// What matching packets amount to since `mark`.
     pub fn traffic_since(&self, mark: &Mark, filter: &TrafficFilter) -> Traffic {
-        self.handle.shared.lock().core.traffic(Some(mark), filter)
+        self.handle.lock().core.traffic(Some(mark), filter)
     }
 
     /// What matching packets amount to since the start.
     pub fn traffic(&self, filter: &TrafficFilter) -> Traffic {
-        self.handle.shared.lock().core.traffic(None, filter)
+        self.handle.lock().core.traffic(None, filter)
     }
 
     /// The outer addresses of GRE that each node sent on the internet since `mark` (`None`: the start).
     pub fn gre_pairs(&self, mark: Option<&Mark>) -> BTreeMap<String, BTreeSet<GrePair>> {
-        self.handle.shared.lock().core.gre_pairs(mark)
+        self.handle.lock().core.gre_pairs(mark)
     }
 
     /// A number that grows whenever packets pass. Read it, ask, and if the answer is not the one hoped for, wait with
     /// [`Fabric::wait_traffic`].
     pub fn version(&self) -> u64 {
-        self.handle.shared.version()
+        match &*self.handle {
+            Handle::Pumped { shared, .. } => shared.version(),
+            Handle::Stepped(_) => self.handle.lock().core.version(),
+        }
     }
 
-    /// Waits until [`Fabric::version`] is no longer `seen`, or for `timeout`; gives the version then.
+    /// Waits until [`Fabric::version`] is no longer `seen`, or for `timeout`; gives the version then. Does not wait for a
+    /// stepped fabric, in which nothing passes meanwhile.
     pub fn wait_traffic(&self, seen: u64, timeout: Duration) -> u64 {
-        self.handle.shared.wait(seen, timeout)
+        match &*self.handle {
+            Handle::Pumped { shared, .. } => shared.wait(seen, timeout),
+            Handle::Stepped(_) => self.version(),
+        }
     }
 
     /// Puts a comment on the next packet in the capture: from here on, packets belong to `text`.
     pub fn annotate(&self, text: &str) {
-        if let Some(capture) = &mut self.handle.shared.lock().capture {
+        if let Some(capture) = &mut self.handle.lock().capture {
             capture.annotate(text);
         }
     }
 
     /// Makes the capture file whole up to now.
     pub fn flush_capture(&self) -> Result<()> {
-        self.handle.shared.lock().capture.as_mut().map_or(Ok(()), Capture::flush)
+        self.handle.lock().capture.as_mut().map_or(Ok(()), Capture::flush)
     }
 
     /// Stops the fabric: nothing passes any more, and the capture file is whole. Counters can still be read.
@@ -367,17 +383,53 @@ impl Fabric {
     }
 
     fn take_over(&self, name: &str, fd: OwnedFd) -> Result<Tun> {
-        if self.handle.shared.is_stopped() {
+        if self.handle.pumped()?.is_stopped() {
             return Err(FabricError::Stopped);
         }
         Tun::new(fd).map_err(|error| FabricError::io(format!("use the device of {name}"), error))
     }
 }
 
+/// The core of a fabric.
+fn core(config: &FabricConfig) -> Core {
+    Core::new(CoreConfig {
+        seed: config.seed,
+        router: config.router,
+        max_bytes: config.max_under_way,
+        max_flows: config.max_flows,
+    })
+}
+
 impl Handle {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        match self {
+            Self::Pumped { shared, .. } => shared.lock(),
+            Self::Stepped(state) => state.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Where devices can be connected.
+    fn pumped(&self) -> Result<&Shared> {
+        match self {
+            Self::Pumped { shared, .. } => Ok(shared),
+            Self::Stepped(_) => {
+                let error = std::io::Error::from(std::io::ErrorKind::Unsupported);
+                Err(FabricError::io("connect a device to a stepped fabric", error))
+            }
+        }
+    }
+
+    fn disconnect(&self, state: &mut State, port: PortId) {
+        match self {
+            Self::Pumped { shared, .. } => shared.disconnect(state, port),
+            Self::Stepped(_) => state.forget_port(port),
+        }
+    }
+
     fn stop(&self) {
-        self.shared.stop();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Self::Pumped { shared, thread } = self else { return };
+        shared.stop();
+        let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the fabric's thread panicked");
         }
@@ -387,7 +439,7 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.stop();
-        if let Some(Err(error)) = self.shared.lock().capture.as_mut().map(Capture::flush) {
+        if let Some(Err(error)) = self.lock().capture.as_mut().map(Capture::flush) {
             tracing::warn!(%error, "capture is incomplete");
         }
     }

@@ -39,6 +39,7 @@ mod lead;
 mod packet;
 mod profile;
 mod pump;
+mod stepper;
 mod tun;
 mod units;
 
@@ -48,6 +49,7 @@ pub use counters::{DropReason, FabricCounters, GrePair, Medium, PathCounters, Ta
 pub use error::{FabricError, Result};
 pub use fabric::{Fabric, FabricConfig, LinkSpec, NodePort, NodeSpec};
 pub use profile::{Jitter, Loss, MIN_MTU, Ordering, PathProfile, ProfileError, Reach};
+pub use stepper::{PortId, Stepper};
 pub use units::{BitRate, Probability, UnitError};
 
 /// The name of the internet itself in counters: who sends ICMP errors, and where packets end that reach nobody. No

@@ -1,15 +1,13 @@
 //! A packet on its way through the fabric: raw IPv4 bytes, and what the sending kernel left for the hardware to
 //! do. The fabric is that hardware.
 
-pub(crate) mod fragment;
-pub(crate) mod icmp;
 pub(crate) mod ipv4;
 pub(crate) mod merge;
 pub(crate) mod segment;
 pub(crate) mod vnet;
 
 use dz_net::wire::checksum::Sum;
-use ipv4::Ipv4;
+use ipv4::Header;
 
 /// A packet, or one large segment that stands for several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -66,11 +64,11 @@ impl Packet {
     }
 
     /// How many packets go over the wire, their bytes in all, and the largest, if the header is `ip`.
-    pub(crate) fn on_wire(&self, ip: &Ipv4) -> OnWire {
-        let whole = OnWire { packets: 1, bytes: u64::from(ip.total_len), largest: u32::from(ip.total_len) };
+    pub(crate) fn on_wire(&self, ip: &Header) -> OnWire {
+        let whole = OnWire { packets: 1, bytes: u64::from(ip.total_length), largest: u32::from(ip.total_length) };
         let Some(segments) = self.offload.segments else { return whole };
         let Some(headers) = segment::headers_len(&self.bytes, ip, segments.transport) else { return whole };
-        let payload = u64::from(ip.total_len).saturating_sub(headers as u64);
+        let payload = u64::from(ip.total_length).saturating_sub(headers as u64);
         let size = u64::from(segments.size.max(1));
         let packets = payload.div_ceil(size).max(1);
         OnWire {

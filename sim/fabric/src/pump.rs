@@ -16,6 +16,7 @@ use crate::capture::{Capture, InterfaceId, Way};
 use crate::core::{Core, PortId};
 use crate::error::{FabricError, Result};
 use crate::lead::{Lead, Wait};
+use crate::packet::Packet;
 use crate::tun::{Buffers, Read, Tun};
 
 mod clock;
@@ -57,9 +58,47 @@ pub(crate) struct State {
 
 #[derive(Debug)]
 struct Port {
-    tun: Tun,
+    /// None if packets are taken and given by a stepper.
+    tun: Option<Tun>,
     name: String,
     interface: Option<InterfaceId>,
+}
+
+impl State {
+    pub(crate) fn new(core: Core, capture: Option<Capture>) -> Self {
+        Self { core, capture, ports: Vec::new() }
+    }
+
+    /// Makes a port known, with the device that its packets come from.
+    pub(crate) fn add_port(&mut self, id: PortId, name: &str, tun: Option<Tun>) {
+        let interface = self.capture.as_mut().map(|capture| capture.interface(name));
+        let at = id.0 as usize;
+        if self.ports.len() <= at {
+            self.ports.resize_with(at + 1, || None);
+        }
+        self.ports[at] = Some(Port { tun, name: name.to_owned(), interface });
+    }
+
+    /// Forgets a port, which closes its device.
+    pub(crate) fn forget_port(&mut self, id: PortId) {
+        if let Some(port) = self.ports.get_mut(id.0 as usize) {
+            *port = None;
+        }
+    }
+
+    /// Takes a packet in at a port.
+    pub(crate) fn take_in(&mut self, now: u64, id: PortId, packet: Packet) {
+        self.record(now, id, Way::Sent, &packet);
+        self.core.receive(now, id, packet);
+    }
+
+    /// Puts a packet that passed a port into the capture.
+    pub(crate) fn record(&mut self, now: u64, id: PortId, way: Way, packet: &Packet) {
+        let interface = self.ports.get(id.0 as usize).and_then(|port| port.as_ref()?.interface);
+        if let (Some(capture), Some(interface)) = (self.capture.as_mut(), interface) {
+            capture.record(now, interface, way, packet);
+        }
+    }
 }
 
 impl Shared {
@@ -74,7 +113,7 @@ impl Shared {
         epoll.add(timer.as_fd(), EpollEvent::new(edge, TIMER)).map_err(io("watch timer"))?;
         epoll.add(&wake, EpollEvent::new(edge, WAKE)).map_err(io("watch eventfd"))?;
         Ok(Self {
-            state: Mutex::new(State { core, capture, ports: Vec::new() }),
+            state: Mutex::new(State::new(core, capture)),
             callers: AtomicUsize::new(0),
             epoll,
             timer,
@@ -114,16 +153,11 @@ impl Shared {
 
     /// Starts to carry packets between a device and its port.
     pub(crate) fn connect(&self, state: &mut State, port: PortId, name: &str, tun: Tun) -> Result<()> {
-        let interface = state.capture.as_mut().map(|capture| capture.interface(name));
         self.epoll
             .add(&tun, EpollEvent::new(EpollFlags::EPOLLIN, u64::from(port.0)))
             .map_err(|error| FabricError::io(format!("watch the device of {name}"), error))?;
         state.core.set_takes_merged(port, tun.has_vnet_hdr());
-        let at = port.0 as usize;
-        if state.ports.len() <= at {
-            state.ports.resize_with(at + 1, || None);
-        }
-        state.ports[at] = Some(Port { tun, name: name.to_owned(), interface });
+        state.add_port(port, name, Some(tun));
         Ok(())
     }
 
@@ -131,7 +165,9 @@ impl Shared {
     pub(crate) fn disconnect(&self, state: &mut State, port: PortId) {
         if let Some(port) = state.ports.get_mut(port.0 as usize).and_then(Option::take) {
             // Closing it would have the same effect, unless somebody else holds the device too.
-            let _ = self.epoll.delete(&port.tun);
+            if let Some(tun) = &port.tun {
+                let _ = self.epoll.delete(tun);
+            }
         }
     }
 
@@ -202,22 +238,15 @@ impl Shared {
     }
 
     fn read_batch(&self, state: &mut State, id: PortId, buffers: &mut Buffers) {
-        let State { core, capture, ports } = state;
-        let Some(Some(port)) = ports.get(id.0 as usize) else { return };
         for _ in 0..BATCH {
-            match port.tun.read(buffers) {
-                Ok(Read::Packet(packet)) => {
-                    let now = self.clock.now();
-                    if let (Some(capture), Some(interface)) = (capture.as_mut(), port.interface) {
-                        capture.record(now, interface, Way::Sent, &packet);
-                    }
-                    core.receive(now, id, packet);
-                }
+            let Some(Some(Port { tun: Some(tun), name, .. })) = state.ports.get(id.0 as usize) else { return };
+            match tun.read(buffers) {
+                Ok(Read::Packet(packet)) => state.take_in(self.clock.now(), id, packet),
                 Ok(Read::Empty) => return,
-                Ok(Read::Unusable) => tracing::warn!(port = %port.name, "kernel sent a segment it was not asked for"),
+                Ok(Read::Unusable) => tracing::warn!(port = %name, "kernel sent a segment it was not asked for"),
                 Err(error) => {
                     // The device is gone, with its namespace perhaps: nothing will come from it any more.
-                    log_lost(&port.name, &error);
+                    log_lost(name, &error);
                     self.disconnect(state, id);
                     return;
                 }
@@ -231,7 +260,7 @@ impl Shared {
         let now = self.clock.now();
         let count = core.deliver(now, DELIVERIES, |id, packet| {
             let Some(Some(port)) = ports.get(id.0 as usize) else { return false };
-            let taken = port.tun.write(packet).is_ok();
+            let taken = port.tun.as_ref().is_some_and(|tun| tun.write(packet).is_ok());
             if let (true, Some(capture), Some(interface)) = (taken, capture.as_mut(), port.interface) {
                 capture.record(now, interface, Way::Received, packet);
             }

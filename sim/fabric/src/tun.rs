@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::uio::{readv, writev};
 
-use crate::packet::ipv4::Ipv4;
+use crate::packet::ipv4;
 use crate::packet::{Packet, segment, vnet};
 
 mod ioctl {
@@ -108,7 +108,7 @@ impl Tun {
     pub(crate) fn write(&self, packet: &mut Packet) -> io::Result<()> {
         if self.vnet_hdr {
             let headers_len = packet.offload.segments.and_then(|segments| {
-                let ip = Ipv4::parse(&packet.bytes).ok()?;
+                let ip = ipv4::parse(&packet.bytes).ok()?;
                 segment::headers_len(&packet.bytes, &ip, segments.transport)
             });
             let header = vnet::encode(&packet.offload, headers_len.unwrap_or(0));
@@ -120,7 +120,7 @@ impl Tun {
             nix::unistd::write(&self.fd, &packet.bytes)?;
             return Ok(());
         }
-        let Ok(ip) = Ipv4::parse(&packet.bytes) else { return Ok(()) };
+        let Ok(ip) = ipv4::parse(&packet.bytes) else { return Ok(()) };
         for mut part in segment::segment(packet.clone(), &ip) {
             part.complete_checksum();
             nix::unistd::write(&self.fd, &part.bytes)?;

@@ -3,21 +3,23 @@
 
 use std::sync::Arc;
 
+use dz_net::wire::fragment::fragment;
+use dz_net::wire::icmp::{Error, error_packet};
+
 use super::flow::{FlowId, FlowKey};
 use super::path::Fate;
 use super::paths::RuleId;
 use super::queue::UnderWay;
 use super::{Core, NodeId, PathId, PortId, tally};
 use crate::counters::{DropReason, Tally};
-use crate::packet::icmp::{self, IcmpError};
-use crate::packet::ipv4::{self, Ipv4};
-use crate::packet::{OnWire, Packet, fragment, segment};
+use crate::packet::ipv4::{self, Header};
+use crate::packet::{OnWire, Packet, segment};
 use crate::profile::Reach;
 
 /// Why a packet goes no further, and what its sender is told.
 pub(super) struct Refusal {
     reason: DropReason,
-    answer: Option<IcmpError>,
+    answer: Option<Error>,
 }
 
 impl Refusal {
@@ -31,13 +33,13 @@ pub(super) struct Entering {
     pub(super) path: PathId,
     pub(super) port: PortId,
     pub(super) flow: FlowId,
-    pub(super) ip: Ipv4,
+    pub(super) ip: Header,
     pub(super) wire: OnWire,
 }
 
 impl Core {
     /// Forwards a packet of `from` over the internet.
-    pub(super) fn route(&mut self, now: u64, from: NodeId, flow: FlowId, ip: Ipv4, wire: OnWire, mut packet: Packet) {
+    pub(super) fn route(&mut self, now: u64, from: NodeId, flow: FlowId, ip: Header, wire: OnWire, mut packet: Packet) {
         let to = self.routes.lookup(ip.destination);
         let path = match to {
             Some(to) => self.paths.toward(&self.nodes, from, to, ip.destination),
@@ -50,7 +52,7 @@ impl Core {
             Ok(()) => {
                 let original = entering.ip;
                 ipv4::decrement_ttl(&mut packet.bytes);
-                let ip = Ipv4 { ttl: original.ttl - 1, ..original };
+                let ip = Header { ttl: original.ttl - 1, ..original };
                 self.enter(now, &Entering { ip, ..entering }, packet);
             }
             Err(refusal) => self.refuse(now, &entering, &refusal, &packet, Some(from)),
@@ -58,19 +60,19 @@ impl Core {
     }
 
     /// What the first router of the internet checks.
-    fn first_router(&self, from: NodeId, to: Option<NodeId>, ip: &Ipv4) -> Result<(), Refusal> {
+    fn first_router(&self, from: NodeId, to: Option<NodeId>, ip: &Header) -> Result<(), Refusal> {
         let answered = |reason, answer| Err(Refusal { reason, answer: Some(answer) });
         if !self.nodes.get(from).up {
             return Err(Refusal::silent(DropReason::LinkDown));
         }
-        if !icmp::is_unicast(ip.destination) {
+        if !ipv4::is_unicast(ip.destination) {
             return Err(Refusal::silent(DropReason::NotUnicast));
         }
         if ip.ttl <= 1 {
-            return answered(DropReason::TtlExpired, IcmpError::TimeExceeded);
+            return answered(DropReason::TtlExpired, Error::TimeExceeded);
         }
         if to.is_none() {
-            return answered(DropReason::NoRoute, IcmpError::NetUnreachable);
+            return answered(DropReason::NoRoute, Error::Unreachable(0));
         }
         Ok(())
     }
@@ -85,11 +87,11 @@ impl Core {
         let refusal = match (path.blocked, profile.reach) {
             (true, _) | (false, Reach::Silent) => Some(Refusal::silent(DropReason::Blocked)),
             (false, Reach::Unreachable) => {
-                Some(Refusal { reason: DropReason::Unreachable, answer: Some(IcmpError::HostUnreachable) })
+                Some(Refusal { reason: DropReason::Unreachable, answer: Some(Error::Unreachable(1)) })
             }
-            (false, Reach::Open) => too_big.filter(|_| entering.ip.dont_fragment || router_for.is_none()).map(|mtu| {
-                Refusal { reason: DropReason::TooBig, answer: Some(IcmpError::FragmentationNeeded { mtu }) }
-            }),
+            (false, Reach::Open) => too_big
+                .filter(|_| entering.ip.dont_fragment() || router_for.is_none())
+                .map(|mtu| Refusal { reason: DropReason::TooBig, answer: Some(Error::FragmentationNeeded(mtu)) }),
         };
         if let Some(refusal) = refusal {
             return self.refuse(now, entering, &refusal, &packet, router_for);
@@ -108,11 +110,11 @@ impl Core {
     fn send_fragments(&mut self, now: u64, entering: &Entering, mut packet: Packet, mtu: u16) {
         // No device can complete a checksum over several packets.
         packet.complete_checksum();
-        let Ok(ip) = Ipv4::parse(&packet.bytes) else { return };
-        let fragments = fragment::fragment(&packet.bytes, &ip, mtu);
+        let Ok(ip) = ipv4::parse(&packet.bytes) else { return };
+        let fragments = fragment(&packet.bytes, &ip, mtu.into());
         let bytes: usize = fragments.iter().map(Vec::len).sum();
         self.counters(entering.path, ip.protocol).fragments +=
-            Tally { packets: fragments.len() as u64 - 1, bytes: bytes as u64 - u64::from(ip.total_len) };
+            Tally { packets: fragments.len() as u64 - 1, bytes: bytes as u64 - u64::from(ip.total_length) };
         for bytes in fragments {
             let packet = Packet::plain(bytes);
             self.send(now, entering, whole(&packet), packet);
@@ -155,7 +157,10 @@ impl Core {
     ) {
         self.counters(entering.path, entering.ip.protocol).drop(refusal.reason, tally(entering.wire));
         let (Some(kind), Some(sender)) = (refusal.answer, sender) else { return };
-        let Some(bytes) = icmp::error(kind, self.config.router, &packet.bytes, &entering.ip) else { return };
+        if !ipv4::is_unicast(entering.ip.source) {
+            return;
+        }
+        let Some(bytes) = error_packet(self.config.router, kind, &packet.bytes) else { return };
         let packet = Packet::plain(bytes);
         let wire = whole(&packet);
         let path = self.paths.between(&self.nodes, NodeId::INTERNET, sender, RuleId::NONE);

@@ -1,93 +1,38 @@
-//! The IPv4 header (RFC 791) as the fabric needs it: read once into a value, and changed in place where a router
-//! changes it.
+//! The IPv4 header (RFC 791) as the fabric needs it, over the codec of [`dz_net::wire::ipv4`].
 
 use std::net::Ipv4Addr;
 
-use dz_net::wire::checksum::{self, Sum};
+#[cfg(test)]
+pub(crate) use dz_net::wire::ipv4::set_fragment;
+pub(crate) use dz_net::wire::ipv4::{DecodeError, HEADER_LEN, Header, decrement_ttl, seal};
 
 pub(crate) const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const GRE: u8 = 47;
 
-/// Bytes of a header without options.
-pub(crate) const HEADER_LEN: usize = 20;
-
-const DONT_FRAGMENT: u16 = 0x4000;
-const MORE_FRAGMENTS: u16 = 0x2000;
-
-/// A header that was read and found whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ipv4 {
-    pub(crate) header_len: usize,
-    pub(crate) total_len: u16,
-    pub(crate) dont_fragment: bool,
-    pub(crate) more_fragments: bool,
-    /// Offset of the payload in the unfragmented one, in bytes.
-    pub(crate) fragment_offset: u16,
-    pub(crate) ttl: u8,
-    pub(crate) protocol: u8,
-    pub(crate) source: Ipv4Addr,
-    pub(crate) destination: Ipv4Addr,
-}
-
 /// Why bytes are not an IPv4 packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotIpv4 {
-    /// The version is another one.
-    Version(u8),
-    /// Shorter than the header says, or than any header.
-    Truncated,
-    /// The header length is below five words.
-    HeaderLength,
-    /// The header checksum is wrong.
-    Checksum,
+    /// Its header.
+    Header(DecodeError),
     /// A fragment that ends beyond the largest packet.
     BeyondEnd,
 }
 
-impl Ipv4 {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, NotIpv4> {
-        let first = *bytes.first().ok_or(NotIpv4::Truncated)?;
-        if first >> 4 != 4 {
-            return Err(NotIpv4::Version(first >> 4));
-        }
-        if bytes.len() < HEADER_LEN {
-            return Err(NotIpv4::Truncated);
-        }
-        let header_len = usize::from(first & 0x0f) * 4;
-        if header_len < HEADER_LEN {
-            return Err(NotIpv4::HeaderLength);
-        }
-        let total_len = word(bytes, 2);
-        if header_len > usize::from(total_len) || usize::from(total_len) > bytes.len() {
-            return Err(NotIpv4::Truncated);
-        }
-        if Sum::new().bytes(&bytes[..header_len]).folded() != 0xffff {
-            return Err(NotIpv4::Checksum);
-        }
-        let fragment = word(bytes, 6);
-        let offset = (fragment & 0x1fff) * 8;
-        if offset.checked_add(total_len - header_len as u16).is_none() {
-            return Err(NotIpv4::BeyondEnd);
-        }
-        Ok(Self {
-            header_len,
-            total_len,
-            dont_fragment: fragment & DONT_FRAGMENT != 0,
-            more_fragments: fragment & MORE_FRAGMENTS != 0,
-            fragment_offset: offset,
-            ttl: bytes[8],
-            protocol: bytes[9],
-            source: address(bytes, 12),
-            destination: address(bytes, 16),
-        })
+/// Reads a header and checks all of it.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Header, NotIpv4> {
+    let header = Header::decode_checked(bytes).map_err(NotIpv4::Header)?;
+    match header.fragment_offset().checked_add(header.total_length - header.header_length as u16) {
+        Some(_) => Ok(header),
+        None => Err(NotIpv4::BeyondEnd),
     }
+}
 
-    /// Whether it is a later fragment, which carries no transport header.
-    pub(crate) fn is_later_fragment(&self) -> bool {
-        self.fragment_offset != 0
-    }
+/// Whether an address can be that of one host on the internet.
+pub(crate) fn is_unicast(address: Ipv4Addr) -> bool {
+    let first = address.octets()[0];
+    first != 0 && first != 127 && first < 224
 }
 
 /// The 16-bit word at `at`.
@@ -100,36 +45,13 @@ pub(crate) fn address(bytes: &[u8], at: usize) -> Ipv4Addr {
     Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3])
 }
 
-/// Lowers the TTL of a parsed packet by one, as each router does (RFC 1812 section 5.3.1).
-pub(crate) fn decrement_ttl(bytes: &mut [u8]) {
-    let old = word(bytes, 8);
-    bytes[8] -= 1;
-    let sum = checksum::updated(word(bytes, 10), old, word(bytes, 8));
-    bytes[10..12].copy_from_slice(&sum.to_be_bytes());
-}
-
-/// Computes the header checksum anew.
-pub(crate) fn seal(header: &mut [u8]) {
-    header[10..12].fill(0);
-    let sum = checksum::checksum(header);
-    header[10..12].copy_from_slice(&sum.to_be_bytes());
-}
-
-/// Sets total length and fragment field of a header and seals it.
-pub(crate) fn set_fragment(header: &mut [u8], total_len: u16, offset: u16, more: bool) {
-    header[2..4].copy_from_slice(&total_len.to_be_bytes());
-    let field = (offset / 8) | if more { MORE_FRAGMENTS } else { 0 };
-    header[6..8].copy_from_slice(&field.to_be_bytes());
-    seal(header);
-}
-
 /// Source and destination of the IPv4 packet inside a GRE packet (RFC 2784, with the key and sequence number of
 /// RFC 2890); `None` if what it carries is something else or cut off.
-pub(crate) fn gre_inner(bytes: &[u8], ip: &Ipv4) -> Option<(Ipv4Addr, Ipv4Addr)> {
+pub(crate) fn gre_inner(bytes: &[u8], ip: &Header) -> Option<(Ipv4Addr, Ipv4Addr)> {
     if ip.protocol != GRE || ip.is_later_fragment() {
         return None;
     }
-    let gre = &bytes[ip.header_len..];
+    let gre = &bytes[ip.header_length..];
     if gre.len() < 4 || word(gre, 2) != 0x0800 {
         return None;
     }
@@ -159,52 +81,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn reads_every_field() {
+    fn a_fragment_beyond_the_largest_packet_is_refused() {
         let mut bytes = packet(UDP, [192, 0, 2, 1], [192, 0, 2, 2], 8);
-        set_fragment(&mut bytes[..20], 28, 1480, true);
-        assert_eq!(
-            Ipv4::parse(&bytes),
-            Ok(Ipv4 {
-                header_len: 20,
-                total_len: 28,
-                dont_fragment: false,
-                more_fragments: true,
-                fragment_offset: 1480,
-                ttl: 64,
-                protocol: UDP,
-                source: Ipv4Addr::new(192, 0, 2, 1),
-                destination: Ipv4Addr::new(192, 0, 2, 2),
-            })
-        );
-    }
-
-    #[test]
-    fn refuses_each_kind_of_nonsense() {
-        let good = packet(UDP, [192, 0, 2, 1], [192, 0, 2, 2], 8);
-        let with = |at: usize, value: u8| {
-            let mut bytes = good.clone();
-            bytes[at] = value;
-            Ipv4::parse(&bytes)
-        };
-        assert_eq!(Ipv4::parse(&[]), Err(NotIpv4::Truncated));
-        assert_eq!(Ipv4::parse(&good[..19]), Err(NotIpv4::Truncated));
-        assert_eq!(Ipv4::parse(&good[..27]), Err(NotIpv4::Truncated));
-        assert_eq!(with(0, 0x65), Err(NotIpv4::Version(6)));
-        assert_eq!(with(0, 0x44), Err(NotIpv4::HeaderLength));
-        assert_eq!(with(0, 0x4f), Err(NotIpv4::Truncated));
-        assert_eq!(with(10, 0xab), Err(NotIpv4::Checksum));
-        let mut beyond = good.clone();
-        set_fragment(&mut beyond[..20], 28, 65_528, false);
-        assert_eq!(Ipv4::parse(&beyond), Err(NotIpv4::BeyondEnd));
-    }
-
-    #[test]
-    fn ttl_keeps_the_checksum_right() {
-        let mut bytes = packet(UDP, [192, 0, 2, 1], [192, 0, 2, 2], 8);
-        for ttl in (0..64).rev() {
-            decrement_ttl(&mut bytes);
-            assert_eq!(Ipv4::parse(&bytes).map(|ip| ip.ttl), Ok(ttl));
-        }
+        assert_eq!(parse(&bytes).map(|ip| ip.total_length), Ok(28));
+        set_fragment(&mut bytes, 20, 65_528, false);
+        assert_eq!(parse(&bytes), Err(NotIpv4::BeyondEnd));
+        bytes[10] ^= 1;
+        assert!(matches!(parse(&bytes), Err(NotIpv4::Header(DecodeError::Checksum(_)))));
     }
 
     #[test]
@@ -217,7 +100,7 @@ pub(crate) mod tests {
             bytes.extend(protocol.to_be_bytes());
             bytes.extend(vec![0; options]);
             bytes.extend(&inner);
-            let ip = Ipv4::parse(&bytes).unwrap();
+            let ip = parse(&bytes).unwrap();
             gre_inner(&bytes, &ip)
         };
         let found = Some((Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)));

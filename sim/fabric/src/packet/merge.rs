@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::packet::Offload;
-    use crate::packet::ipv4::Ipv4;
+    use crate::packet::ipv4;
     use crate::packet::ipv4::tests::packet;
     use crate::packet::segment::segment;
 
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn parts(whole: &Packet) -> Vec<Packet> {
-        segment(whole.clone(), &Ipv4::parse(&whole.bytes).unwrap())
+        segment(whole.clone(), &ipv4::parse(&whole.bytes).unwrap())
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use dz_net::wire::checksum::Sum;
 
-use super::ipv4::{self, Ipv4};
+use super::ipv4::{self, Header};
 use super::{Offload, Packet, Transport};
 
 const TCP_FIN: u8 = 0x01;
@@ -10,19 +10,19 @@ const TCP_PSH: u8 = 0x08;
 const TCP_CWR: u8 = 0x80;
 
 /// Bytes of the IP and transport headers; `None` if they are not whole, or of another transport.
-pub(crate) fn headers_len(bytes: &[u8], ip: &Ipv4, transport: Transport) -> Option<usize> {
+pub(crate) fn headers_len(bytes: &[u8], ip: &Header, transport: Transport) -> Option<usize> {
     let (protocol, least, transport_len) = match transport {
-        Transport::Tcp { .. } => (ipv4::TCP, 20, usize::from(*bytes.get(ip.header_len + 12)? >> 4) * 4),
+        Transport::Tcp { .. } => (ipv4::TCP, 20, usize::from(*bytes.get(ip.header_length + 12)? >> 4) * 4),
         Transport::Udp => (ipv4::UDP, 8, 8),
     };
-    let len = ip.header_len + transport_len;
-    let whole = transport_len >= least && len <= usize::from(ip.total_len);
+    let len = ip.header_length + transport_len;
+    let whole = transport_len >= least && len <= usize::from(ip.total_length);
     (whole && ip.protocol == protocol && !ip.is_later_fragment()).then_some(len)
 }
 
 /// The packets that `packet`, whose header is `ip`, stands for: one, unless the sender left it to be cut. The checksum
 /// of each is still left to the device if that of the whole was.
-pub(crate) fn segment(mut packet: Packet, ip: &Ipv4) -> Vec<Packet> {
+pub(crate) fn segment(mut packet: Packet, ip: &Header) -> Vec<Packet> {
     let headers = packet.offload.segments.and_then(|s| Some((s, headers_len(&packet.bytes, ip, s.transport)?)));
     let Some((segments, headers_len)) = headers else {
         packet.offload.segments = None;
@@ -41,8 +41,8 @@ pub(crate) fn segment(mut packet: Packet, ip: &Ipv4) -> Vec<Packet> {
             let total = bytes.len() as u16;
             bytes[2..4].copy_from_slice(&total.to_be_bytes());
             bytes[4..6].copy_from_slice(&identification.wrapping_add(i as u16).to_be_bytes());
-            ipv4::seal(&mut bytes[..ip.header_len]);
-            let transport = &mut bytes[ip.header_len..];
+            ipv4::seal(&mut bytes[..ip.header_length]);
+            let transport = &mut bytes[ip.header_length..];
             match segments.transport {
                 Transport::Tcp { .. } => tcp_header(transport, i, i + 1 == count, usize::from(segments.size)),
                 Transport::Udp => {
@@ -71,7 +71,7 @@ fn tcp_header(header: &mut [u8], i: usize, last: bool, size: usize) {
 }
 
 /// Sets the checksum of a transport header and its payload, or what the device starts from.
-fn seal_transport(transport: &mut [u8], ip: &Ipv4, partial: bool) {
+fn seal_transport(transport: &mut [u8], ip: &Header, partial: bool) {
     let at = if ip.protocol == ipv4::TCP { 16 } else { 6 };
     transport[at..at + 2].fill(0);
     let pseudo = Sum::new().pseudo_header(ip.source, ip.destination, ip.protocol, transport.len() as u16);
@@ -107,8 +107,8 @@ mod tests {
     }
 
     fn transport_sum(packet: &Packet) -> u16 {
-        let ip = Ipv4::parse(&packet.bytes).unwrap();
-        let transport = &packet.bytes[ip.header_len..];
+        let ip = ipv4::parse(&packet.bytes).unwrap();
+        let transport = &packet.bytes[ip.header_length..];
         let pseudo = Sum::new().pseudo_header(ip.source, ip.destination, ip.protocol, transport.len() as u16);
         pseudo.bytes(transport).finish()
     }
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn tcp_is_cut_into_packets_that_stand_alone() {
         let whole = tcp(2500, 1000);
-        let ip = Ipv4::parse(&whole.bytes).unwrap();
+        let ip = ipv4::parse(&whole.bytes).unwrap();
         let wire = whole.on_wire(&ip);
         let mut parts = segment(whole.clone(), &ip);
         let left = Offload { checksum: whole.offload.checksum, segments: None };
@@ -140,7 +140,7 @@ mod tests {
         let mut whole = packet(ipv4::UDP, [192, 0, 2, 1], [192, 0, 2, 2], 8 + 250);
         whole[20..28].fill(0);
         let segments = Some(Segments { transport: Transport::Udp, size: 100 });
-        let ip = Ipv4::parse(&whole).unwrap();
+        let ip = ipv4::parse(&whole).unwrap();
         for checksum in [None, Some(PartialChecksum { start: 20, offset: 6 })] {
             let offload = Offload { checksum, segments };
             let mut parts = segment(Packet { bytes: whole.clone(), offload }, &ip);
@@ -155,7 +155,7 @@ mod tests {
     fn a_partial_checksum_is_completed() {
         let mut whole = tcp(100, 1000);
         whole.offload.segments = None;
-        let ip = Ipv4::parse(&whole.bytes).unwrap();
+        let ip = ipv4::parse(&whole.bytes).unwrap();
         // What the kernel leaves in the field: the folded sum of the pseudo header.
         let pseudo = Sum::new().pseudo_header(ip.source, ip.destination, ipv4::TCP, 120);
         whole.bytes[36..38].copy_from_slice(&pseudo.folded().to_be_bytes());

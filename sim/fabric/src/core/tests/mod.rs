@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Core, CoreConfig, PortId};
 use crate::counters::{FabricCounters, PathCounters, Tally};
 use crate::packet::Packet;
-use crate::packet::ipv4::{self, Ipv4};
+use crate::packet::ipv4::{self, Header};
 use crate::profile::PathProfile;
 
 mod changes;
@@ -34,8 +34,8 @@ struct Arrived {
 }
 
 impl Arrived {
-    fn ip(&self) -> Ipv4 {
-        Ipv4::parse(&self.packet.bytes).expect("a valid header came out")
+    fn ip(&self) -> Header {
+        ipv4::parse(&self.packet.bytes).expect("a valid header came out")
     }
 
     /// The number that [`numbered`] put into it.

@@ -114,7 +114,7 @@ fn what_does_not_fit_is_answered_or_cut() {
     assert_eq!(net.drain().len(), 1);
     net.send(net.a, numbered(A, B, 1, 1500));
     let arrived = net.drain();
-    let cut: Vec<_> = arrived.iter().map(|a| (a.ip().fragment_offset, a.ip().total_len, a.ip().ttl)).collect();
+    let cut: Vec<_> = arrived.iter().map(|a| (a.ip().fragment_offset(), a.ip().total_length, a.ip().ttl)).collect();
     assert_eq!(cut, [(0, 596, 63), (576, 596, 63), (1152, 348, 63)]);
     let row = net.row("a", "b", ipv4::UDP);
     assert_eq!((row.sent, row.fragments, row.delivered), (tally(2, 2100), tally(2, 40), tally(4, 2140)));
