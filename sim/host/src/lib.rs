@@ -1,0 +1,46 @@
+//! The virtual world's hosts: a small model of what the products and scenarios use of Linux networking.
+//!
+//! A host is a value (`machine`) that takes configuration and packets and gives packets; packets are bytes, read and
+//! written by [`dz_net::wire`]. One file a concept, named after it:
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `link`, `address`, `route`, `rule`, `parameter` | configuration, and what the kernel makes and takes along with it |
+//! | `lookup` | policy rules, tables, the source of what is sent |
+//! | `receive`, `send`, `fragments`, `icmp`, `path_mtu` | the way of a packet in, through and out |
+//! | `tunnel`, `filter`, `groups`, `membership` | GRE, the source filter, group forwarding |
+//! | `socket`, `udp`, `raw` | what programs send and hear by |
+//! | `watch` | notices of changes |
+//!
+//! [`Network`] connects hosts by the fabric's core and lets time pass; [`VirtualHost`] is one of its hosts as the
+//! products see it ([`dz_net::host::Host`]). What the model leaves out is in `docs/decisions/0115-the-virtual-host.md`.
+
+mod address;
+mod echo;
+mod filter;
+mod fragments;
+mod groups;
+mod host;
+mod icmp;
+mod link;
+mod lookup;
+mod machine;
+mod membership;
+mod network;
+mod parameter;
+mod path_mtu;
+mod raw;
+mod receive;
+mod route;
+mod rule;
+mod send;
+mod socket;
+mod sockets;
+mod tunnel;
+mod tunnels;
+mod udp;
+mod watch;
+
+pub use host::VirtualHost;
+pub use machine::Modules;
+pub use network::{HostSpec, LinkEnd, Network, NetworkConfig, NetworkError, PortSpec, VirtualLink};

@@ -1,0 +1,58 @@
+//! Notices of changes, as rtnetlink and nfnetlink multicast them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dz_net::host::Watched;
+use dz_net::kernel::Change;
+use tokio::sync::Notify;
+
+/// Who watches what, and what each has not been told of yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watchers {
+    by_id: BTreeMap<u64, Watcher>,
+    next: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Watcher {
+    what: Watched,
+    changes: BTreeSet<Change>,
+    news: Arc<Notify>,
+}
+
+impl Watchers {
+    /// Watches from now on.
+    pub(crate) fn add(&mut self, what: Watched) -> (u64, Arc<Notify>) {
+        let (id, news) = (self.next, Arc::new(Notify::new()));
+        self.next += 1;
+        self.by_id.insert(id, Watcher { what, changes: BTreeSet::new(), news: Arc::clone(&news) });
+        (id, news)
+    }
+
+    pub(crate) fn remove(&mut self, id: u64) {
+        self.by_id.remove(&id);
+    }
+
+    /// What has changed since this was last asked; none if nobody watches any more.
+    pub(crate) fn take(&mut self, id: u64) -> Option<BTreeSet<Change>> {
+        self.by_id.get_mut(&id).map(|watcher| std::mem::take(&mut watcher.changes))
+    }
+
+    pub(crate) fn notify(&mut self, change: Change) {
+        for watcher in self.by_id.values_mut() {
+            let router = matches!(change, Change::Parameter | Change::Filter);
+            if !router || watcher.what == Watched::Router {
+                watcher.changes.insert(change);
+                watcher.news.notify_one();
+            }
+        }
+    }
+
+    /// Ends all watching, as the end of its namespace does to a socket.
+    pub(crate) fn end(&mut self) {
+        for (_, watcher) in std::mem::take(&mut self.by_id) {
+            watcher.news.notify_one();
+        }
+    }
+}
