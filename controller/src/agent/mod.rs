@@ -17,6 +17,7 @@ mod listing;
 #[cfg(test)]
 mod model;
 mod multicast;
+mod pace;
 mod reconcile;
 mod state;
 
@@ -29,7 +30,10 @@ use dz_net::{
 };
 use dz_service::{Backoff, LogFormat, log, notify, stop_signal};
 use solana_pubkey::Pubkey;
-use tokio::sync::{Notify, watch as cell};
+use tokio::{
+    sync::{Notify, watch as cell},
+    time::Instant,
+};
 
 pub use self::{
     desired::{Desired, Host, desired},
@@ -38,7 +42,7 @@ pub use self::{
     kernel::KernelError,
     state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State},
 };
-use self::{fetch::Controller, health::Links, kernel::Kernel, reconcile::reconcile};
+use self::{fetch::Controller, health::Links, kernel::Kernel, pace::Pace, reconcile::reconcile};
 use crate::serve::api::{ConfigAnswer, Report, Revision};
 
 /// Options of `dz-agent`.
@@ -108,10 +112,10 @@ impl Agent {
         let forgotten = Arc::new(Notify::new());
         let _fetching = AbortOnDrop(tokio::spawn(keep_fetching(self.controller.clone(), configs, forgotten.clone())));
         let _reporting = AbortOnDrop(tokio::spawn(keep_reporting(self.controller.clone(), report, forgotten)));
-        // Something that keeps undoing what is applied is answered ever more slowly.
-        let mut calm = Backoff::new(Duration::from_millis(20), Duration::from_secs(5), rand::random());
+        let mut pace = Pace::new(rand::random());
         let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30), rand::random());
         let mut pause = Duration::ZERO;
+        let mut looked = Instant::now();
         let mut retry_in = None;
         let mut links = Links::new();
         let mut silent = links.silent();
@@ -124,10 +128,17 @@ impl Agent {
             };
             let Some(answer) = config.borrow_and_update().clone() else { continue };
             links.follow(&answer.config);
+            let since_last = looked.elapsed();
             let mut outcome = self.reconcile(&cause, &answer).await;
             if let Ok(outcome) = &mut outcome {
                 outcome.report.failed_links.extend(silent.borrow_and_update().iter().cloned());
             }
+            looked = Instant::now();
+            let repaired = outcome.as_ref().map_or(0, |outcome| outcome.changes);
+            pause = match cause {
+                Cause::Kernel => pace.after_change(since_last, repaired),
+                Cause::Config | Cause::Link | Cause::Retry => pace.reset(),
+            };
             let clean = matches!(&outcome, Ok(outcome) if outcome.report.failures.is_empty());
             if clean {
                 retry.reset();
@@ -136,16 +147,7 @@ impl Agent {
                 retry_in = Some(retry.next_wait());
             }
             let report = match outcome {
-                Ok(outcome) => {
-                    pause = match cause {
-                        Cause::Kernel if outcome.changes > 0 => calm.next_wait(),
-                        _ => {
-                            calm.reset();
-                            Duration::ZERO
-                        }
-                    };
-                    outcome.report
-                }
+                Ok(outcome) => outcome.report,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the kernel");
                     unread(reports.borrow().as_ref(), &error)

@@ -25,19 +25,31 @@ impl Multicast {
     }
 
     /// Sees to it that somebody holds the socket if group traffic is wanted, and opens the kernel's entries. The inner
-    /// error says that the helper does not hold it, so that it is the agent's.
+    /// error says that the helper does not hold it, and the agent has it if it is free.
+    ///
+    /// When nothing has changed since the last call this changes nothing: the kernel announces each time the socket is
+    /// taken or closed, and what the agent does before each reading must not be what its watch reports.
     pub(super) async fn open(&mut self, wanted: bool) -> Result<Result<(), TunnelError>, MulticastError> {
-        let mut held = Ok(());
-        if let Some(helper) = &self.helper {
-            // One that was opened while nobody held the socket holds it, and the helper could not have it. A helper may
-            // also be another than the last time, so it is asked each time.
-            self.router = None;
-            if wanted {
-                held = helper.hold_multicast(true).await;
-            }
-        }
         if self.router.is_none() {
-            self.router = Some(MulticastRouter::open()?);
+            self.router = Some(MulticastRouter::attach()?);
+        }
+        let Some(router) = &mut self.router else { return Ok(Ok(())) };
+        let Some(helper) = &self.helper else {
+            router.start()?;
+            return Ok(Ok(()));
+        };
+        if !wanted {
+            return Ok(Ok(()));
+        }
+        // A helper may be another than the last time, so it is asked each time.
+        let mut held = helper.hold_multicast(true).await;
+        if router.holds() && matches!(held, Err(TunnelError::Refused { .. })) {
+            // The agent took it while the helper could not, and the helper can now.
+            router.stop();
+            held = helper.hold_multicast(true).await;
+        }
+        if held.is_err() {
+            router.start()?;
         }
         Ok(held)
     }

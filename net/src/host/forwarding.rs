@@ -5,6 +5,7 @@
 //! itself, and group traffic rests when it is dropped.
 
 use super::Forwarding;
+use crate::gre::TunnelError;
 use crate::gre::userspace::Userspace;
 use crate::mroute::{MulticastError, MulticastRouter};
 use crate::netns::NetNs;
@@ -17,37 +18,59 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Has somebody hold the socket if group traffic is wanted, and opens the kernel's entries.
+    ///
+    /// When nothing has changed since the last call this changes nothing: the kernel announces each time the socket is
+    /// taken or closed, and who calls this before each reading must not be woken by it.
     pub(super) async fn forward(
         &mut self,
         ns: Option<&NetNs>,
         helper: Option<&Userspace>,
         wanted: bool,
     ) -> Result<Forwarding, MulticastError> {
-        let mut forwarding = Forwarding::WithHost(None);
-        if let Some(helper) = helper {
-            // One that was opened while nobody held the socket holds it, and the helper could not have it. A helper may
-            // also be another than the last time, so it is asked each time.
-            self.router = None;
-            forwarding = match wanted {
-                true => helper
-                    .hold_multicast(true)
-                    .await
-                    .map_or_else(|e| Forwarding::WithHost(Some(e)), |()| Forwarding::Lasting),
-                false => Forwarding::Lasting,
-            };
+        let router = self.router(ns)?;
+        let Some(helper) = helper else {
+            start(router, ns)?;
+            return Ok(Forwarding::WithHost(None));
+        };
+        if !wanted {
+            return Ok(Forwarding::Lasting);
         }
-        self.router(ns)?;
-        Ok(forwarding)
+        // A helper may be another than the last time, so it is asked each time.
+        let mut held = helper.hold_multicast(true).await;
+        if router.holds() && matches!(held, Err(TunnelError::Refused { .. })) {
+            // It was taken here while the helper could not, and the helper can now.
+            router.stop();
+            held = helper.hold_multicast(true).await;
+        }
+        match held {
+            Ok(()) => Ok(Forwarding::Lasting),
+            Err(error) => {
+                start(router, ns)?;
+                Ok(Forwarding::WithHost(Some(error)))
+            }
+        }
     }
 
     /// The kernel's entries.
     pub(super) fn router(&mut self, ns: Option<&NetNs>) -> Result<&mut MulticastRouter, MulticastError> {
         match &mut self.router {
             Some(router) => Ok(router),
-            none => Ok(none.insert(match ns {
-                Some(ns) => MulticastRouter::open_in(ns)?,
-                None => MulticastRouter::open()?,
-            })),
+            none => Ok(none.insert(inside(ns, MulticastRouter::attach)?)),
         }
+    }
+}
+
+fn start(router: &mut MulticastRouter, ns: Option<&NetNs>) -> Result<(), MulticastError> {
+    if router.holds() { Ok(()) } else { inside(ns, || router.start()) }
+}
+
+/// Runs it in the namespace; in that of the calling thread if there is none.
+fn inside<T: Send>(
+    ns: Option<&NetNs>,
+    run: impl FnOnce() -> Result<T, MulticastError> + Send,
+) -> Result<T, MulticastError> {
+    match ns {
+        Some(ns) => ns.run(run).map_err(MulticastError::namespace)?,
+        None => run(),
     }
 }

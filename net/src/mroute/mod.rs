@@ -6,9 +6,11 @@
 //! forwarded; [`Upcalls`] tells of it.
 //!
 //! The kernel forwards only while some process holds the daemon's socket (`MRT_INIT`), whatever the entries. A router
-//! takes it if nobody has it. So that forwarding goes on without the agent, as tunnels do, the helper of
-//! [`crate::gre`] can hold it instead: [`crate::gre::userspace::Userspace::hold_multicast`], asked before
-//! [`MulticastRouter::open`].
+//! takes it when it is opened or started, if nobody has it. So that forwarding goes on without the agent, as tunnels
+//! do, the helper of [`crate::gre`] can hold it instead: [`crate::gre::userspace::Userspace::hold_multicast`].
+//!
+//! Taking the daemon's socket and closing it change a parameter that [`crate::kernel::Watch`] reports. Reading and
+//! writing entries through an open router do not.
 //!
 //! The kernel numbers the interfaces that take part ("vifs") from 0 to 31 in a table, which is a limit on the device:
 //! [`MAX_INTERFACES`]. Numbers are given and taken here, callers speak of interface indices only.
@@ -28,7 +30,7 @@ pub use self::abi::{Entry, State};
 use self::abi::{MRT_ADD_MFC, MRT_ADD_VIF, MRT_DEL_MFC, MRT_DEL_VIF, MRT_INIT, mfcctl, vifctl};
 pub use self::plan::{Step, plan};
 pub use self::upcall::{Upcall, UpcallKind, Upcalls};
-use crate::netns::NetNs;
+use crate::netns::{NetNs, NetNsError};
 use crate::rawlink::RawLink;
 use crate::sys::{set_option, set_option_bytes};
 
@@ -132,6 +134,11 @@ impl MulticastError {
             _ => Self::Refused { what: what(), source },
         }
     }
+
+    /// The namespace cannot be entered.
+    pub(crate) fn namespace(error: NetNsError) -> Self {
+        Self::Refused { what: "enter the namespace".to_owned(), source: io::Error::other(error) }
+    }
 }
 
 /// Multicast forwarding of one network namespace.
@@ -145,16 +152,53 @@ pub struct MulticastRouter {
 
 impl MulticastRouter {
     /// Opens the forwarding of the calling thread's namespace, and starts it if nobody has.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no multicast routing, or the caller may not use it.
     pub fn open() -> Result<Self, MulticastError> {
+        let mut router = Self::attach()?;
+        router.start()?;
+        Ok(router)
+    }
+
+    /// Opens the forwarding of the calling thread's namespace and leaves it as it is: started or not.
+    ///
+    /// # Errors
+    ///
+    /// When a raw socket or a netlink socket cannot be opened.
+    pub fn attach() -> Result<Self, MulticastError> {
         let socket = raw_socket().map_err(MulticastError::new(|| "open a raw igmp socket".to_owned()))?;
         let link = RawLink::open(rtnetlink::sys::protocols::NETLINK_ROUTE)
             .map_err(MulticastError::new(|| "open a netlink socket".to_owned()))?;
-        let daemon = match daemon_socket() {
-            Ok(daemon) => Some(daemon),
-            Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => None,
-            Err(error) => return Err(MulticastError::new(|| "start forwarding".to_owned())(error)),
-        };
-        Ok(Self { socket, daemon, link })
+        Ok(Self { socket, daemon: None, link })
+    }
+
+    /// Starts the forwarding of the calling thread's namespace unless somebody has; it then lasts as long as this
+    /// router, or until [`MulticastRouter::stop`].
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no multicast routing, or the caller may not use it.
+    pub fn start(&mut self) -> Result<(), MulticastError> {
+        if self.daemon.is_none() {
+            self.daemon = match daemon_socket() {
+                Ok(daemon) => Some(daemon),
+                Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => None,
+                Err(error) => return Err(MulticastError::new(|| "start forwarding".to_owned())(error)),
+            };
+        }
+        Ok(())
+    }
+
+    /// Whether forwarding lasts as long as this router, and not as long as another process.
+    pub fn holds(&self) -> bool {
+        self.daemon.is_some()
+    }
+
+    /// Lets go of the daemon's socket. If this router held it, forwarding rests until somebody starts it.
+    pub fn stop(&mut self) {
+        self.daemon = None;
     }
 
     /// Turns the daemon's socket into a source of reports; forwarding then lasts as long as they do. Must be called on
@@ -165,10 +209,7 @@ impl MulticastRouter {
 
     /// Opens the forwarding of `ns`.
     pub fn open_in(ns: &NetNs) -> Result<Self, MulticastError> {
-        ns.run(Self::open).map_err(|e| MulticastError::Refused {
-            what: "enter the namespace".to_owned(),
-            source: io::Error::other(e),
-        })?
+        ns.run(Self::open).map_err(MulticastError::namespace)?
     }
 
     /// Makes `routes` the whole state: what is so already is not touched and keeps its counters. Of two routes for one

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dz_net::gre::HelperCommand;
 use dz_net::gre::userspace::Userspace;
-use dz_net::kernel::{LinkKind, LinkSpec};
+use dz_net::kernel::{AddrInfo, Change, LinkKind, LinkSpec, Netlink, Watch};
 use dz_net::membership::{Membership, MembershipError};
 use dz_net::mroute::{Changes, MulticastError, MulticastRoute, MulticastRouter, UpcallKind};
 use dz_net::sandbox;
@@ -152,6 +152,34 @@ fn forwarding_goes_on_without_its_writer_while_the_helper_holds_it() {
         assert!(router.apply([star.route(&[1])]).unwrap().is_empty());
         let refused = hold(true).await.unwrap_err();
         assert_eq!(refused.to_string(), "tunnel multicast: Address already in use (os error 98)");
+    });
+}
+
+/// What a reader does must not be what its own watch reports.
+#[test]
+fn the_kernel_announces_who_starts_and_stops_forwarding_and_nothing_of_reading() {
+    sandbox::run_async(|| async {
+        let soon = Duration::from_secs(10);
+        let mut watch = Watch::open_router().unwrap();
+        let mut router = MulticastRouter::attach().unwrap();
+        assert!(!router.holds());
+        assert_eq!(router.routes().unwrap(), []);
+        assert!(router.apply([]).unwrap().is_empty());
+        // Waits are in order: had one of those been announced, it would come before what is changed here.
+        let netlink = Netlink::open().unwrap();
+        let _ = netlink.add_addr(&AddrInfo::new(1, "10.9.9.9/32".parse().unwrap())).await.unwrap();
+        let first = tokio::time::timeout(soon, watch.changed()).await.expect("an announcement of the address").unwrap();
+        assert!(!first.contains(&Change::Parameter), "{first:?}");
+
+        let parameter = async |watch: &mut Watch| while !watch.changed().await.unwrap().contains(&Change::Parameter) {};
+        router.start().unwrap();
+        assert!(router.holds());
+        tokio::time::timeout(soon, parameter(&mut watch)).await.expect("an announcement of the start");
+        router.start().unwrap();
+        assert!(router.holds());
+        router.stop();
+        assert!(!router.holds());
+        tokio::time::timeout(soon, parameter(&mut watch)).await.expect("an announcement of the stop");
     });
 }
 

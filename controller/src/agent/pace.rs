@@ -1,0 +1,104 @@
+//! When the kernel is looked at again after a look that a change of it had caused.
+//!
+//! Most changes that the watch reports are the agent's own, and a look finds nothing. A change by another is met at once,
+//! but changes that keep coming are met at growing intervals: without a bound, whatever changes something each time the
+//! agent looks would take a whole processor.
+
+use std::time::Duration;
+
+use dz_service::Backoff;
+
+/// The first pause of both kinds.
+const FIRST: Duration = Duration::from_millis(20);
+/// The longest pause after a look that found nothing: at most two looks a second.
+const IDLE: Duration = Duration::from_secs(1);
+/// The longest pause after a look that found something to repair: somebody undoes what the agent does.
+const CONTESTED: Duration = Duration::from_secs(5);
+/// A kernel in which nothing changed for this long after a pause has calmed down.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The pauses between looks.
+#[derive(Debug)]
+pub(super) struct Pace {
+    idle: Backoff,
+    contested: Backoff,
+    pause: Duration,
+}
+
+impl Pace {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            idle: Backoff::new(FIRST, IDLE, seed),
+            contested: Backoff::new(FIRST, CONTESTED, seed.wrapping_add(1)),
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// The pause after a look that a change of the kernel caused, `since_last` after the end of the look before, and that
+    /// found `repaired` things to repair.
+    pub(super) fn after_change(&mut self, since_last: Duration, repaired: usize) -> Duration {
+        if since_last >= self.pause + QUIET {
+            self.reset();
+        }
+        let (grows, starts_over) =
+            if repaired > 0 { (&mut self.contested, &mut self.idle) } else { (&mut self.idle, &mut self.contested) };
+        starts_over.reset();
+        self.pause = grows.next_wait();
+        self.pause
+    }
+
+    /// The pause after a look for another reason: none, what follows is met at once.
+    pub(super) fn reset(&mut self) -> Duration {
+        self.idle.reset();
+        self.contested.reset();
+        self.pause = Duration::ZERO;
+        self.pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    /// A pace after 20 looks for changes, each soon after the pause before it, and the last of the pauses.
+    fn busy(repaired: usize) -> (Pace, Duration) {
+        let mut pace = Pace::new(7);
+        let mut pause = Duration::ZERO;
+        (0..20).for_each(|_| pause = pace.after_change(pause + SOON, repaired));
+        (pace, pause)
+    }
+
+    #[test]
+    fn looks_that_find_nothing_become_rare() {
+        assert!(Pace::new(7).after_change(SOON, 0) >= FIRST / 2);
+        let (_, pause) = busy(0);
+        assert!(pause >= IDLE / 2 && pause <= IDLE, "{pause:?}");
+    }
+
+    #[test]
+    fn repairs_that_are_undone_become_rarer_still() {
+        assert!(Pace::new(7).after_change(SOON, 1) >= FIRST / 2);
+        let (_, pause) = busy(1);
+        assert!(pause >= CONTESTED / 2, "{pause:?}");
+    }
+
+    #[test]
+    fn a_repair_that_held_until_the_next_look_is_no_contest_and_a_repair_ends_idleness() {
+        for repaired in [0, 1] {
+            let (mut pace, pause) = busy(repaired);
+            assert!(pace.after_change(pause + SOON, 1 - repaired) <= FIRST);
+            assert!(pace.after_change(SOON, repaired) <= FIRST);
+        }
+    }
+
+    #[test]
+    fn after_a_quiet_time_or_another_reason_the_pause_is_short() {
+        let (mut pace, pause) = busy(0);
+        assert!(pace.after_change(pause + QUIET, 0) <= FIRST);
+        let (mut pace, _) = busy(1);
+        assert_eq!(pace.reset(), Duration::ZERO);
+        assert!(pace.after_change(SOON, 1) <= FIRST);
+    }
+}
