@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use dzsim_lab::{Exit as Ended, Host, attach};
+use dzsim_lab::{Exit as Ended, Host, NodeName, attach};
 use nix::unistd::Pid;
 
 use crate::{
@@ -29,7 +29,7 @@ fn ended(args: &ExecArgs) -> anyhow::Result<Ended> {
     let held = Held::one(&args.held.artifacts, args.case.as_deref())?;
     let host = match args.node.as_str() {
         "operator" => Host::Core,
-        name => roles::node(name)?,
+        name => Host::Node(NodeName::new(name)?),
     };
     let argv = match args.command.is_empty() {
         true => vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())],
@@ -41,7 +41,7 @@ fn ended(args: &ExecArgs) -> anyhow::Result<Ended> {
         path.push(":");
         path.push(rest);
     }
-    let env: Vec<(OsString, OsString)> = roles::user_env(&host, &folder)
+    let env: Vec<(OsString, OsString)> = roles::user_env(&args.node, &folder)
         .into_iter()
         .map(|(name, value)| (name.into(), value))
         .chain([("PATH".into(), path)])

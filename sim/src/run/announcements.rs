@@ -6,7 +6,7 @@ use std::{
 };
 
 use dz_sdk::{
-    Ledger as _, NetworkView,
+    NetworkView,
     program::state::{AddressSource, Device},
 };
 use ipnet::Ipv4Net;
@@ -42,11 +42,11 @@ pub async fn follow_chain(world: Arc<World>) {
         };
         let (old, new) = (pairs(&routed), pairs(&wanted));
         for (node, net) in old.difference(&new) {
-            let removed = world.fabric.remove_prefix(node, *net);
+            let removed = world.internet().remove_prefix(node, *net);
             report(&world, node, "route withdrawn", net, removed);
         }
         for (node, net) in new.difference(&old) {
-            let added = world.fabric.add_prefix(node, *net);
+            let added = world.internet().add_prefix(node, *net);
             report(&world, node, "route announced", net, added);
         }
         routed = wanted;

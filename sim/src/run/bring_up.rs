@@ -1,43 +1,26 @@
-//! Bring-up of the real world: chain and nodes first, then the processes, which find everything in place.
+//! Bring-up of either world: chain and nodes first, then the processes, which find everything in place.
 
-use std::{
-    net::{Ipv4Addr, TcpListener},
-    os::fd::OwnedFd,
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use dz_net::tun::Offload;
-use dz_sdk::{ledger::rpc::RpcLedger, program};
-use dzsim_fabric::{CaptureConfig, Fabric, FabricConfig, LinkSpec, NodeSpec as FabricNode};
-use dzsim_lab::{Lab, NewNode, NodeKind, NodeName, NodeSpec, PortName, PortSpec};
-use dzsim_ledger::{ClientName, Ledger};
-use dzsim_scenario::plan::{Bootstrap, Plan, Policy};
-use ipnet::Ipv4Net;
-use solana_signer::Signer;
+use dzsim_fabric::{CaptureConfig, Fabric, geo::Geography};
+use dzsim_scenario::plan::{Plan, Policy};
 
 use super::{
     announcements, artifacts,
     events::Events,
-    genesis::{self, bank},
+    genesis,
     internet::profile,
-    keys::{Keys, Owner},
+    keys::Keys,
     phases::Phases,
-    ports,
-    roles::{self, CONTROLLER_PORT, CORE, RPC_PORT, Roles, WS_PORT},
-    world::{World, faults::Faults, inside, real::relay},
+    roles::Roles,
+    world::{World, backend::Backend, real},
 };
 
-/// The runner, towards the ledger.
-const RUNNER: &str = "runner";
-/// Where the ledger answers the runner: HTTP and WebSocket.
-const RUNNER_PORTS: [u16; 2] = [8897, 8898];
-
-/// What a scenario's uplinks may leave to the fabric: it cuts what a path needs cut.
-const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
-
-/// Brings the network up: chain and nodes first, then the processes, which find everything in place.
+/// Brings the network up.
+///
+/// # Errors
+/// This machine or the plan does not allow it, or a role does not start.
 pub async fn bring_up(
     plan: Plan,
     policy: Policy,
@@ -48,52 +31,13 @@ pub async fn bring_up(
     phases: &mut Phases,
 ) -> anyhow::Result<Arc<World>> {
     let events = Events::create(&artifacts.join(artifacts::EVENTS))?;
-    let keys = Keys::new(seed);
-    let lab = Lab::new(&artifacts.join(artifacts::LOGS)).await?;
-    let (ledger, nodes) = tokio::join!(start_ledger(seed, &plan, keys), lab.add_nodes(node_specs(&plan)?));
-    let (ledger, nodes) = (ledger?, nodes?);
-    phases.end("ledger and nodes");
-
-    let fabric = Fabric::start(FabricConfig { seed, capture: Some(capture), ..FabricConfig::default() })?;
-    connect_nodes(&plan, &fabric, &ledger, nodes)?;
-    lay_links(&plan, &lab, &fabric).await?;
-    let ports = add_endpoint_ports(&plan, &lab).await?;
-    profile::apply_geography(&plan, &fabric)?;
-
-    // The runner asks on ports of its own: what is done to others' connections must not blind it.
-    for (client, [http, ws]) in [(CORE, [RPC_PORT, WS_PORT]), (RUNNER, RUNNER_PORTS)] {
-        ledger.serve(TcpListener::bind(inside(http))?, TcpListener::bind(inside(ws))?, ClientName::new(client))?;
-    }
-    let [http, ws] = RUNNER_PORTS;
-    let chain = Arc::new(RpcLedger::connect(
-        format!("http://{}", inside(http)),
-        format!("ws://{}", inside(ws)),
-        program::ID,
-        keys.of(Owner::Foundation),
-    ));
-    let world = Arc::new(World {
-        plan,
-        policy,
-        lab,
-        fabric,
-        ledger,
-        chain,
-        events,
-        keys,
-        roles,
-        artifacts: artifacts.to_owned(),
-        processes: Mutex::default(),
-        faults: Faults::default(),
-        pairs: Mutex::default(),
-        _ports: ports,
-    });
-    world.write_keys()?;
-    std::fs::create_dir_all(roles::BIN)?;
-    std::os::unix::fs::symlink(std::env::current_exe()?, Path::new(roles::BIN).join("doublezero"))?;
-    phases.end("fabric");
-
+    let (keys, plan) = (Keys::new(seed), Arc::new(plan));
+    let (backend, chain) =
+        real::start(Arc::clone(&plan), policy.clone(), keys, roles, artifacts, capture, phases).await?;
+    apply_geography(&plan, backend.internet())?;
+    let world = Arc::new(World::new(plan, policy, chain, events, artifacts, Box::new(backend)));
     tokio::spawn(announcements::follow_chain(Arc::clone(&world)));
-    genesis::write(&*world.chain, &world.plan, &world.policy, world.keys)
+    genesis::write(&*world.chain, &world.plan, &world.policy, keys)
         .await
         .context("writing the network to the chain")?;
     phases.end("genesis");
@@ -102,90 +46,13 @@ pub async fn bring_up(
     Ok(world)
 }
 
-async fn start_ledger(seed: u64, plan: &Plan, keys: Keys) -> anyhow::Result<Ledger> {
-    let mut config = bank::config(seed);
-    let contributors = plan.contributors.keys().map(|code| Owner::Contributor(code.as_str()));
-    let clients = plan.clients.keys().map(|name| Owner::Client(name.as_str()));
-    for owner in [Owner::Foundation, Owner::Activator].into_iter().chain(contributors).chain(clients) {
-        config = config.fund(keys.of(owner).pubkey(), bank::FUNDS);
-    }
-    Ok(Ledger::start(config).await?)
-}
-
-fn node_specs(plan: &Plan) -> anyhow::Result<Vec<NodeSpec>> {
-    let spec = |name: &str, kind, address: Ipv4Addr, ports: &[u16]| -> anyhow::Result<NodeSpec> {
-        let mut uplink = PortSpec { offload: Some(OFFLOAD), ..PortSpec::uplink([address]) };
-        if kind == NodeKind::Router {
-            uplink.name = PortName::new(ports::UPLINK_INTERFACE)?;
-        }
-        Ok(NodeSpec {
-            name: NodeName::new(name)?,
-            kind,
-            ports: vec![uplink],
-            listen: ports.iter().map(|port| inside(*port)).collect(),
-        })
-    };
-    let devices = plan.devices.iter().map(|(code, device)| {
-        spec(code.as_str(), NodeKind::Router, device.public_ip, &[RPC_PORT, WS_PORT, CONTROLLER_PORT])
-    });
-    let clients = plan
-        .clients
-        .iter()
-        .map(|(name, client)| spec(name.as_str(), NodeKind::Host, client.client_ip, &[RPC_PORT, WS_PORT]));
-    devices.chain(clients).collect()
-}
-
-/// Hands each node's uplink to the fabric and its listeners to the ledger and the controller.
-fn connect_nodes(plan: &Plan, fabric: &Fabric, ledger: &Ledger, nodes: Vec<NewNode>) -> anyhow::Result<()> {
-    for node in nodes {
-        let name = node.name.as_str().to_owned();
-        let address = plan
-            .devices
-            .get(name.as_str())
-            .map(|device| device.public_ip)
-            .or_else(|| plan.clients.get(name.as_str()).map(|client| client.client_ip))
-            .context("a node that the plan does not have")?;
-        let (_, tun) = node.ports.into_iter().next().context("a node without an uplink")?;
-        let prefixes = vec![Ipv4Net::from(address)];
-        fabric.attach(FabricNode { name: name.clone(), tun, vnet_hdr: true, prefixes })?;
-        let mut listeners = node.listeners.into_iter();
-        let (http, ws) = listeners.next().zip(listeners.next()).context("a node without its listeners")?;
-        ledger.serve(http, ws, ClientName::new(name.clone()))?;
-        listeners.try_for_each(|listener| relay::start(listener, inside(CONTROLLER_PORT)))?;
-    }
-    Ok(())
-}
-
-/// Gives devices the ports that their own endpoints are on. Nothing is at their other ends: what is for such an
-/// address comes in by the uplink.
-async fn add_endpoint_ports(plan: &Plan, lab: &Lab) -> anyhow::Result<Vec<OwnedFd>> {
-    let mut ends = Vec::new();
-    for (code, device) in &plan.devices {
-        let Bootstrap::OwnEndpoints { endpoints, .. } = &device.bootstrap else { continue };
-        for own in endpoints.iter().filter(|own| !own.interface.starts_with("Loopback")) {
-            let port = PortSpec::new(&ports::port_name(&own.interface)?)?;
-            ends.push(lab.add_port(&NodeName::new(code.as_str())?, port).await?);
-        }
-    }
-    Ok(ends)
-}
-
-async fn lay_links(plan: &Plan, lab: &Lab, fabric: &Fabric) -> anyhow::Result<()> {
-    for (code, link) in &plan.links {
-        let port = |interface: &str| -> anyhow::Result<PortSpec> {
-            let name = ports::port_name(interface)?;
-            Ok(PortSpec { mtu: u32::from(link.mtu), offload: Some(OFFLOAD), ..PortSpec::new(&name)? })
-        };
-        let (a, z) = (NodeName::new(link.a.as_str())?, NodeName::new(link.z.as_str())?);
-        let (a_fd, z_fd) = lab.add_link((&a, port(&link.a_interface)?), (&z, port(&link.z_interface)?)).await?;
-        let profile = profile::link_profile(plan, link)?;
-        fabric.add_link(LinkSpec {
-            name: code.as_str().to_owned(),
-            a: (link.a.as_str().to_owned(), a_fd),
-            z: (link.z.as_str().to_owned(), z_fd),
-            profile_az: profile.clone(),
-            profile_za: profile,
-        })?;
+/// Lets the distance between their metros decide the delay between nodes.
+fn apply_geography(plan: &Plan, internet: &Fabric) -> anyhow::Result<()> {
+    internet.set_geography(Some(Geography::INTERNET));
+    let devices = plan.devices.iter().map(|(code, device)| (code.as_str(), &device.exchange));
+    let clients = plan.clients.iter().map(|(name, client)| (name.as_str(), &client.exchange));
+    for (node, exchange) in devices.chain(clients) {
+        internet.set_position(node, profile::position(plan, exchange)?)?;
     }
     Ok(())
 }

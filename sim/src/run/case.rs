@@ -147,7 +147,7 @@ async fn all_steps(
         let number = index + 1;
         let start = phases.total();
         tell(Progress::Step { number, title: step.title.clone() });
-        world.fabric.annotate(&format!("step {number}: {}", step.title));
+        world.internet().annotate(&format!("step {number}: {}", step.title));
         record(world, "step", serde_json::json!({"number": number, "line": step.line, "title": step.title}));
         let result = tokio::time::timeout(step.deadline, context.run(step))
             .await
@@ -178,8 +178,7 @@ async fn all_steps(
 
 /// Holds the network until standard input has a line or ends.
 async fn hold(world: &World, setup: &Setup, case: &str, tell: &mut dyn FnMut(Progress)) -> anyhow::Result<()> {
-    let mut nodes: Vec<_> = world.lab.names().iter().map(ToString::to_string).collect();
-    nodes.push("operator".to_owned());
+    let nodes = world.backend.shells();
     let Hold { init, started, holder, .. } = setup.hold;
     Held::note(&setup.artifacts, case, holder, init, started, nodes.clone())?;
     tell(Progress::Held { nodes });
@@ -226,7 +225,7 @@ fn finish(world: &World, artifacts: &Path) -> anyhow::Result<()> {
         let file = std::fs::File::create(artifacts.join(artifacts::CHAIN))?;
         serde_json::to_writer_pretty(file, &view::accounts::all(&chain))?;
     }
-    world.fabric.stop()?;
+    world.internet().stop()?;
     world.events.finish(&artifacts.join(artifacts::LOGS))?;
     Ok(())
 }

@@ -1,26 +1,32 @@
 //! What the controller says, in its own wire types.
 
-use std::net::SocketAddr;
-
 use dz_controller::{
     config::DeviceConfig,
     serve::api::{ConfigAnswer, DevicesAnswer},
 };
+use dzsim_scenario::plan::Process;
+use serde::de::DeserializeOwned;
 use solana_pubkey::Pubkey;
 
-use super::{http, roles::CONTROLLER_PORT};
+use super::{http, world::World};
 
-fn address() -> SocketAddr {
-    ([127, 0, 0, 1], CONTROLLER_PORT).into()
+async fn ask<T: DeserializeOwned>(world: &World, path: &str) -> anyhow::Result<T> {
+    http::get_json(world.backend.connect(&Process::Controller).await?, path).await
 }
 
 /// All devices, with what they are to run and what they run.
-pub async fn devices() -> anyhow::Result<DevicesAnswer> {
-    http::get_json(address(), "/v1/devices").await
+///
+/// # Errors
+/// The controller does not answer.
+pub async fn devices(world: &World) -> anyhow::Result<DevicesAnswer> {
+    ask(world, "/v1/devices").await
 }
 
 /// The configuration of a device.
-pub async fn config(account: &Pubkey) -> anyhow::Result<DeviceConfig> {
-    let answer: ConfigAnswer = http::get_json(address(), &format!("/v1/devices/{account}/config")).await?;
+///
+/// # Errors
+/// The controller does not answer, or does not know the device.
+pub async fn config(world: &World, account: &Pubkey) -> anyhow::Result<DeviceConfig> {
+    let answer: ConfigAnswer = ask(world, &format!("/v1/devices/{account}/config")).await?;
     Ok(answer.config)
 }

@@ -2,7 +2,9 @@
 
 use std::{fmt, fs, io, os::unix::fs::OpenOptionsExt, path::Path};
 
+use anyhow::Context;
 use dzsim_ledger::keypair;
+use dzsim_scenario::plan::{Node, Plan};
 use solana_keypair::Keypair;
 
 /// Whose key.
@@ -16,6 +18,29 @@ pub enum Owner<'a> {
     Contributor(&'a str),
     /// A client.
     Client(&'a str),
+}
+
+impl<'a> Owner<'a> {
+    /// Everybody who pays for something in a scenario.
+    pub fn all(plan: &'a Plan) -> impl Iterator<Item = Self> {
+        let contributors = plan.contributors.keys().map(|code| Self::Contributor(code.as_str()));
+        let clients = plan.clients.keys().map(|name| Self::Client(name.as_str()));
+        [Self::Foundation, Self::Activator].into_iter().chain(contributors).chain(clients)
+    }
+
+    /// Whose key the user of a node has.
+    ///
+    /// # Errors
+    /// The plan has no such device.
+    pub fn at(node: &'a Node, plan: &'a Plan) -> anyhow::Result<Self> {
+        Ok(match node {
+            Node::Operator => Self::Foundation,
+            Node::Client(name) => Self::Client(name.as_str()),
+            Node::Device(code) => {
+                Self::Contributor(plan.devices.get(code).context("no such device")?.contributor.as_str())
+            }
+        })
+    }
 }
 
 impl fmt::Display for Owner<'_> {
@@ -39,6 +64,11 @@ impl Keys {
     /// The keys of this seed.
     pub fn new(seed: u64) -> Self {
         Self { seed }
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// One of them.

@@ -78,8 +78,8 @@ fn base(world: &World, rules: &[Rule], from: &str, to: &Place) -> anyhow::Result
 
 fn set_profile(world: &World, from: &str, to: &Place, profile: &PathProfile) -> anyhow::Result<()> {
     match to.address {
-        None => world.fabric.set_path(from, &to.node, profile.clone())?,
-        Some(address) => world.fabric.set_address_path(Some(from), address, profile.clone())?,
+        None => world.internet().set_path(from, &to.node, profile.clone())?,
+        Some(address) => world.internet().set_address_path(Some(from), address, profile.clone())?,
     }
     Ok(())
 }

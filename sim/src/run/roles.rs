@@ -1,17 +1,19 @@
 //! How each product role is started: its command line, in words that its own `--help` documents.
 
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use dz_net::gre::Dataplane;
-use dzsim_lab::{Host, NodeName, RoleName, Spawn};
-use dzsim_scenario::plan::{Action, ClientName, DeviceCode, Fault, LedgerFault, Policy, Step};
+use dz_sdk::program;
+use dzsim_scenario::plan::{Action, DeviceCode, Fault, LedgerFault, Node, Policy, Step};
 use solana_pubkey::Pubkey;
 
 /// How often everybody reads the whole chain again where a scenario loses notifications: one that nothing follows is
 /// missed until then. Elsewhere the default stands; what a thousand clients read so often would keep the machine busy.
 const VERIFY_EVERY: &str = "500ms";
-/// How long a role may take until it says that it is ready.
-const READY: Duration = Duration::from_secs(60);
 /// Where the ledger answers in every node: JSON-RPC over HTTP.
 pub const RPC_PORT: u16 = 8899;
 /// Where it answers over WebSocket.
@@ -24,6 +26,29 @@ const ACTIVATOR_PORT: u16 = 9100;
 /// The name of what is in no node, towards the ledger.
 pub const CORE: &str = "core";
 
+/// The account of a device.
+pub fn device_account(code: &DeviceCode) -> Pubkey {
+    program::pda::device(&program::ID, code.as_str()).0
+}
+
+/// Where an activator, counted from 1, serves its health.
+pub fn activator_address(number: u8) -> std::net::SocketAddr {
+    ([127, 0, 0, 1], ACTIVATOR_PORT + u16::from(number) - 1).into()
+}
+
+/// A role to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its name on its node, and in the name of its log.
+    pub name: String,
+    /// The product's program.
+    pub program: &'static str,
+    /// Its arguments, without the program's name.
+    pub args: Vec<OsString>,
+    /// What its environment holds for it.
+    pub env: Vec<(&'static str, OsString)>,
+}
+
 /// The program that plays every role, and where its tunnels are made.
 #[derive(Clone, Debug)]
 pub struct Roles {
@@ -32,25 +57,19 @@ pub struct Roles {
     verify_every: Option<&'static str>,
 }
 
-fn role(name: &str) -> anyhow::Result<RoleName> {
-    Ok(RoleName::new(name)?)
-}
-
-/// The host of a node of this name.
-pub fn node(name: &str) -> anyhow::Result<Host> {
-    Ok(Host::Node(NodeName::new(name)?))
-}
-
-/// Where an activator, counted from 1, tells its health.
-pub fn activator_address(number: u8) -> std::net::SocketAddr {
-    ([127, 0, 0, 1], ACTIVATOR_PORT + u16::from(number) - 1).into()
-}
-
 impl Roles {
     /// The roles of this very program, in a scenario of these steps.
+    ///
+    /// # Errors
+    /// The path of this program is not known.
     pub fn new(dataplane: Dataplane, steps: &[Step]) -> std::io::Result<Self> {
         let verify_every = lose_notifications(steps).then_some(VERIFY_EVERY);
         Ok(Self { program: std::env::current_exe()?.into(), dataplane, verify_every })
+    }
+
+    /// The program that plays every role.
+    pub fn program(&self) -> &OsStr {
+        &self.program
     }
 
     /// Where tunnels are made.
@@ -58,28 +77,14 @@ impl Roles {
         self.dataplane
     }
 
-    fn spawn<A: Into<OsString>>(
-        &self,
-        host: Host,
-        name: &str,
-        args: impl IntoIterator<Item = A>,
-    ) -> anyhow::Result<Spawn> {
-        let argv = [self.program.clone(), "node".into(), command(name).into()]
-            .into_iter()
-            .chain(args.into_iter().map(Into::into));
-        Ok(self.following(Spawn::new(host, role(name)?, argv)).notify(READY))
-    }
-
-    /// Tells a process how to follow the chain.
-    fn following(&self, spawn: Spawn) -> Spawn {
-        match self.verify_every {
-            Some(period) => spawn.env("DZ_VERIFY_EVERY", period),
-            None => spawn,
-        }
+    fn role(&self, name: &str, program: &'static str, args: impl IntoIterator<Item = OsString>) -> Role {
+        // How a process follows the chain.
+        let env = self.verify_every.map(|period| ("DZ_VERIFY_EVERY", period.into()));
+        Role { name: name.to_owned(), program, args: args.into_iter().collect(), env: env.into_iter().collect() }
     }
 
     /// An activator, counted from 1.
-    pub fn activator(&self, number: u8, keypair: &Path, policy: &Policy) -> anyhow::Result<Spawn> {
+    pub fn activator(&self, number: u8, keypair: &Path, policy: &Policy) -> Role {
         let name = if number == 1 { "activator".to_owned() } else { format!("activator{number}") };
         let args: Vec<OsString> = vec![
             "--keypair".into(),
@@ -99,35 +104,24 @@ impl Roles {
             "--log-format".into(),
             "json".into(),
         ];
-        self.spawn(Host::Core, &name, args)
+        self.role(&name, "activator", args)
     }
 
     /// The controller.
-    pub fn controller(&self) -> anyhow::Result<Spawn> {
+    pub fn controller(&self) -> Role {
         let listen = format!("127.0.0.1:{CONTROLLER_PORT}");
-        self.spawn(Host::Core, "controller", ["--listen", &listen, "--log-format", "json"])
+        self.role("controller", "controller", ["--listen", &listen, "--log-format", "json"].map(OsString::from))
     }
 
     /// A device's agent.
-    pub fn agent(&self, device: &DeviceCode, account: &Pubkey) -> anyhow::Result<Spawn> {
-        let account = account.to_string();
-        let dataplane = self.dataplane.to_string();
-        self.spawn(
-            node(device.as_str())?,
-            "agent",
-            ["--device", &account, "--dataplane", &dataplane, "--log-format", "json"],
-        )
+    pub fn agent(&self, account: &Pubkey) -> Role {
+        let (account, dataplane) = (account.to_string(), self.dataplane.to_string());
+        let args = ["--device", &account, "--dataplane", &dataplane, "--log-format", "json"];
+        self.role("agent", "agent", args.map(OsString::from))
     }
 
     /// A client's daemon, with the folder of its node's files and one that outlives a reboot.
-    pub fn daemon(
-        &self,
-        client: &ClientName,
-        client_ip: std::net::Ipv4Addr,
-        folder: &Path,
-        disk: &Path,
-        policy: &Policy,
-    ) -> anyhow::Result<Spawn> {
+    pub fn daemon(&self, client_ip: std::net::Ipv4Addr, folder: &Path, disk: &Path, policy: &Policy) -> Role {
         let probes = &policy.probes;
         let args: Vec<OsString> = vec![
             "--client-ip".into(),
@@ -153,38 +147,36 @@ impl Roles {
             "--log-format".into(),
             "json".into(),
         ];
-        self.spawn(node(client.as_str())?, "doublezerod", args)
+        self.role("doublezerod", "doublezerod", args)
     }
 
-    /// A command of the command line on a host whose files are in `folder`.
-    pub fn command_line(&self, host: Host, folder: &Path, policy: &Policy, args: &[String]) -> anyhow::Result<Spawn> {
-        let argv = [self.program.clone(), "node".into(), "doublezero".into()]
-            .into_iter()
-            .chain(args.iter().map(OsString::from));
-        let env = user_env(&host, folder);
-        let spawn = self
-            .following(Spawn::new(host, role("doublezero")?, argv))
-            .env("DZ_LATENCY_TOLERANCE", time(policy.latency_tolerance))
-            .env("DZ_LATENCY_TIE", time(policy.latency_tie));
-        Ok(env.into_iter().fold(spawn, |spawn, (name, value)| spawn.env(name, value)))
+    /// A command of the command line at a node whose files are in `folder`.
+    pub fn command_line(&self, node: &Node, folder: &Path, policy: &Policy, args: &[String]) -> Role {
+        let mut role = self.role("doublezero", "doublezero", args.iter().map(OsString::from));
+        role.env.extend(user_env(node.as_str(), folder));
+        role.env.extend([
+            ("DZ_LATENCY_TOLERANCE", time(policy.latency_tolerance).into()),
+            ("DZ_LATENCY_TIE", time(policy.latency_tie).into()),
+        ]);
+        role
     }
 }
 
 /// Where the programs that people call are, by their names, in every node.
 pub const BIN: &str = "/run/dz/bin";
 
-/// The key of whoever uses a host.
-pub fn key_file(host: &Host, folder: &Path) -> std::path::PathBuf {
-    folder.join(if *host == Host::Core { "foundation.json" } else { "id.json" })
+/// The key of a node's user.
+pub fn key_file(node: &str, folder: &Path) -> PathBuf {
+    folder.join(if node == Node::Operator.as_str() { "foundation.json" } else { "id.json" })
 }
 
-/// What tells the command line who uses it and where the daemon is.
-pub fn user_env(host: &Host, folder: &Path) -> [(&'static str, OsString); 2] {
-    [("DZ_KEYPAIR", key_file(host, folder).into()), ("DZ_SOCKET", socket(folder).into())]
+/// The environment from which the command line knows who uses it and where the daemon is.
+pub fn user_env(node: &str, folder: &Path) -> [(&'static str, OsString); 2] {
+    [("DZ_KEYPAIR", key_file(node, folder).into()), ("DZ_SOCKET", socket(folder).into())]
 }
 
 /// Where a client's daemon listens, given the folder of its files.
-pub fn socket(folder: &Path) -> std::path::PathBuf {
+pub fn socket(folder: &Path) -> PathBuf {
     folder.join("doublezerod.sock")
 }
 
@@ -199,9 +191,4 @@ fn lose_notifications(steps: &[Step]) -> bool {
 /// A length of time as flags and variables take it.
 fn time(duration: Duration) -> String {
     format!("{}us", duration.as_micros())
-}
-
-/// The role in the multi-call program; further activators are activators.
-fn command(name: &str) -> &str {
-    if name.starts_with("activator") { "activator" } else { name }
 }

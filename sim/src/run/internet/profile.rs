@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use dzsim_fabric::{
-    BitRate, Fabric, Jitter, Loss, Ordering, PathProfile, Probability, Reach,
+    BitRate, Jitter, Loss, Ordering, PathProfile, Probability, Reach,
     geo::{Geography, Position},
 };
 use dzsim_scenario::plan::{Condition, Delay, ExchangeCode, Link, Plan};
@@ -12,7 +12,11 @@ use dzsim_scenario::plan::{Condition, Delay, ExchangeCode, Link, Plan};
 /// A packet that a rule lets be overtaken is held back this long.
 const HELD_BACK: Duration = Duration::from_millis(5);
 
-fn position(plan: &Plan, code: &ExchangeCode) -> anyhow::Result<Position> {
+/// Where a metro is.
+///
+/// # Errors
+/// The plan does not have it, or no such place is on earth.
+pub fn position(plan: &Plan, code: &ExchangeCode) -> anyhow::Result<Position> {
     let place = plan.exchanges.get(code).with_context(|| format!("exchange {code} is not in the plan"))?.location;
     Ok(Position::new(place.lat, place.lng)?)
 }
@@ -30,17 +34,6 @@ fn metro<'a>(plan: &'a Plan, node: &str) -> anyhow::Result<&'a ExchangeCode> {
 pub fn between(plan: &Plan, a: &str, b: &str) -> anyhow::Result<PathProfile> {
     let (a, b) = (position(plan, metro(plan, a)?)?, position(plan, metro(plan, b)?)?);
     Ok(PathProfile::with_delay(Geography::INTERNET.delay(a, b)))
-}
-
-/// Lets the distance between their metros decide the delay between nodes.
-pub fn apply_geography(plan: &Plan, fabric: &Fabric) -> anyhow::Result<()> {
-    fabric.set_geography(Some(Geography::INTERNET));
-    let devices = plan.devices.iter().map(|(code, device)| (code.as_str(), &device.exchange));
-    let clients = plan.clients.iter().map(|(name, client)| (name.as_str(), &client.exchange));
-    for (node, exchange) in devices.chain(clients) {
-        fabric.set_position(node, position(plan, exchange)?)?;
-    }
-    Ok(())
 }
 
 /// How long a packet takes over a link.

@@ -6,15 +6,14 @@ use std::{
     net::Ipv4Addr,
 };
 
-use dz_net::kernel::Netlink;
 use dz_sdk::{
     NetworkView,
     program::state::{DeviceStatus, User},
 };
-use dzsim_scenario::plan::Process;
+use dzsim_scenario::plan::{Node, Process};
 
 use super::{Mismatch, audit};
-use crate::run::world::{World, real::tunnels};
+use crate::run::world::World;
 
 /// Outer (source, destination) as one end's kernel has them.
 pub(super) type Pair = (Ipv4Addr, Ipv4Addr);
@@ -40,7 +39,7 @@ pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mis
             Some(Placed { subject: audit::name(user), address: overlay(user, 0)?, tunnel })
         });
         let placed: Vec<_> = endpoints.chain(near).collect();
-        compare(world, code.as_str(), &wanted, &placed, found).await?;
+        compare(world, Node::Device(code.clone()), &wanted, &placed, found).await?;
     }
     for (name, client) in &world.plan.clients {
         let process = Process::Daemon(name.clone());
@@ -62,7 +61,7 @@ pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mis
             overlay(user, 1).map(|address| place(address, Some(tunnel))).into_iter().chain(dz_ip)
         });
         let placed: Vec<_> = far.collect();
-        compare(world, name.as_str(), &wanted, &placed, found).await?;
+        compare(world, Node::Client(name.clone()), &wanted, &placed, found).await?;
     }
     Ok(())
 }
@@ -84,18 +83,18 @@ fn overlay(user: &User, end: u32) -> Option<Ipv4Addr> {
 
 async fn compare(
     world: &World,
-    node: &str,
+    node: Node,
     wanted: &BTreeMap<Pair, String>,
     placed: &[Placed],
     found: &mut Vec<Mismatch>,
 ) -> anyhow::Result<()> {
-    let netns = world.lab.node(&dzsim_lab::NodeName::new(node)?)?.netns();
-    let there = tunnels::list(&netns, world.roles.dataplane()).await?;
+    let host = world.backend.host(&node)?;
+    let there = host.tunnels().await?.list().await?;
     let there = there.into_iter().map(|tunnel| (tunnel.spec.name, (tunnel.spec.local, tunnel.spec.remote)));
     let there: BTreeMap<String, Pair> = there.collect();
+    let node = node.as_str();
     differences(node, wanted, there.clone(), found);
-    let netlink = Netlink::open_in(&netns)?;
-    let (links, addresses) = (netlink.links().await?, netlink.addrs().await?);
+    let (links, addresses) = (host.links().await?, host.addrs().await?);
     let mut held: BTreeMap<String, BTreeSet<Ipv4Addr>> = BTreeMap::new();
     for addr in addresses {
         if let Some(link) = links.iter().find(|link| link.index == addr.index) {

@@ -24,7 +24,7 @@ pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mis
         return Ok(());
     }
     for (key, device) in view.devices().iter().filter(|(_, device)| device.status == DeviceStatus::Activated) {
-        let config = controller::config(key).await?;
+        let config = controller::config(world, key).await?;
         let rendered: BTreeMap<Pair, u16> =
             config.tunnels.iter().map(|(id, tunnel)| ((tunnel.source, tunnel.destination), *id)).collect();
         let wanted: BTreeMap<Pair, String> = view

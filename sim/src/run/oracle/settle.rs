@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::run::{
     controller,
     error::{StepError, eventually},
-    http, roles, view,
+    http, view,
     world::World,
 };
 
@@ -26,7 +26,7 @@ pub async fn settle(world: &World, deadline: Duration) -> Result<(), StepError> 
 }
 
 async fn quiet(world: &World) -> Result<(), StepError> {
-    let slot = world.ledger.latest_slot();
+    let slot = world.latest_slot();
     let behind = |who: &str, why: String| Err(StepError::new(format!("{who} has not settled: {why}")));
     if world.view().is_none_or(|view| view.slot() < slot) {
         return behind("the runner's view", format!("it has not seen slot {slot}"));
@@ -34,14 +34,14 @@ async fn quiet(world: &World) -> Result<(), StepError> {
     for number in 1..=world.policy.activators {
         let process = Process::Activator(number);
         if world.is_live(&process) {
-            let health: ActivatorHealth = http::get_json(roles::activator_address(number), "/healthz").await?;
+            let health: ActivatorHealth = http::get_json(world.backend.connect(&process).await?, "/healthz").await?;
             if health.planned_slot.is_none_or(|planned| planned < slot) || !health.idle {
                 return behind(&process.to_string(), format!("planned slot {:?} of {slot}", health.planned_slot));
             }
         }
     }
     if world.is_live(&Process::Controller) {
-        let answer = controller::devices().await?;
+        let answer = controller::devices(world).await?;
         if answer.slot < slot {
             return behind("controller", format!("it has seen slot {} of {slot}", answer.slot));
         }
@@ -60,14 +60,14 @@ async fn quiet(world: &World) -> Result<(), StepError> {
     }
     for name in world.plan.clients.keys() {
         let process = Process::Daemon(name.clone());
-        if world.is_live(&process) && world.process(&process).is_some() {
+        if world.is_live(&process) && world.backend.was_started(&process) {
             let status = view::daemon(world, name)?.status(None).await.map_err(anyhow::Error::from)?;
             if status.slot.is_none_or(|seen| seen < slot) || !status.settled {
                 return behind(&format!("{name}.daemon"), format!("it has acted on slot {:?} of {slot}", status.slot));
             }
         }
     }
-    match world.ledger.latest_slot() {
+    match world.latest_slot() {
         latest if latest == slot => Ok(()),
         latest => behind("the chain", format!("it has moved from slot {slot} to {latest}")),
     }

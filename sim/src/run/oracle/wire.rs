@@ -39,11 +39,11 @@ impl Seen {
             self.pairs.entry(pair).or_default();
         }
         let known = self.pairs.keys().chain(now.keys()).copied().collect();
-        let carried = world.fabric.gre_pairs(self.mark.as_ref()).into_iter();
+        let carried = world.internet().gre_pairs(self.mark.as_ref()).into_iter();
         let carried = carried
             .flat_map(|(node, seen)| seen.into_iter().map(move |gre| (node.clone(), (gre.source, gre.destination))));
         strangers(&known, carried, found);
-        self.mark = Some(world.fabric.mark());
+        self.mark = Some(world.internet().mark());
         self.pairs.retain(|pair, device| !has_heard(&world.plan, pair, device, |process| world.is_live(process)));
         self.pairs.extend(now);
     }

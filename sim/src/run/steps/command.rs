@@ -2,23 +2,11 @@
 
 use std::time::Duration;
 
-use dzsim_lab::Exit;
 use dzsim_scenario::plan::{Arg, ExitCode, Output as Expected, Run, TextMatch};
 use serde_json::Value;
 
 use super::{Context, StepError};
-use crate::run::{matching, view::References};
-
-/// What a command said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// Its exit code.
-    pub code: i32,
-    /// Its standard output.
-    pub stdout: String,
-    /// Its standard error.
-    pub stderr: String,
-}
+use crate::run::{matching, view::References, world::backend::Output};
 
 pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Result<(), StepError> {
     let world = &context.world;
@@ -33,19 +21,7 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
             Arg::Ref(reference) => refs.text(reference),
         })
         .collect::<Result<Vec<_>, StepError>>()?;
-    let host = world.host(&run.on)?;
-    let folder = world.lab.folder(&host);
-    let spawn = world.roles.command_line(host, &folder, &world.policy, &args)?;
-    let finished = world.lab.run_to_end(spawn, deadline).await.map_err(anyhow::Error::from)?;
-    let output = Output {
-        code: match finished.exit {
-            Exit::Code(code) => code,
-            // As shells say it.
-            Exit::Signal(signal) => 128 + signal,
-        },
-        stdout: finished.stdout,
-        stderr: finished.stderr,
-    };
+    let output = world.backend.command(&run.on, &args, deadline).await?;
     world
         .events
         .record(

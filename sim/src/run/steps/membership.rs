@@ -2,21 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    net::{Ipv4Addr, SocketAddrV4},
     sync::{Mutex, PoisonError},
 };
 
+use dz_net::host::{Datagrams, UdpSpec};
 use dzsim_scenario::plan::{ClientName, GroupCode, Node, Target, Via};
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use super::{Context, StepError, target};
 
 /// The sockets of applications that have joined groups.
 #[derive(Debug, Default)]
-pub struct Memberships(Mutex<BTreeMap<(ClientName, GroupCode), UdpSocket>>);
+pub struct Memberships(Mutex<BTreeMap<(ClientName, GroupCode), Box<dyn Datagrams>>>);
 
 impl Memberships {
-    fn sockets(&self) -> std::sync::MutexGuard<'_, BTreeMap<(ClientName, GroupCode), UdpSocket>> {
+    fn sockets(&self) -> std::sync::MutexGuard<'_, BTreeMap<(ClientName, GroupCode), Box<dyn Datagrams>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -45,27 +45,12 @@ pub(super) async fn receiver(
     client: &ClientName,
     address: Ipv4Addr,
     port: u16,
-) -> Result<UdpSocket, StepError> {
-    let node = context
-        .world
-        .lab
-        .node(&dzsim_lab::NodeName::new(client.as_str()).map_err(anyhow::Error::from)?)
-        .map_err(anyhow::Error::from)?;
-    let bound = node
-        .netns()
-        .run_async(move || -> std::io::Result<UdpSocket> {
-            let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-            socket.set_reuse_address(true)?;
-            socket.bind(&SocketAddrV4::new(address, port).into())?;
-            if address.is_multicast() {
-                socket.join_multicast_v4_n(&address, &InterfaceIndexOrAddress::Address(Ipv4Addr::UNSPECIFIED))?;
-                // Only what came in by a joined interface, also where several sockets of the host have joined.
-                socket.set_multicast_all_v4(false)?;
-            }
-            socket.set_nonblocking(true)?;
-            Ok(socket.into())
-        })
-        .await
-        .map_err(anyhow::Error::from)?;
-    bound.map_err(|error| StepError::new(format!("{client} cannot receive {address}: {error}")))
+) -> Result<Box<dyn Datagrams>, StepError> {
+    let spec = UdpSpec {
+        bind: Some(SocketAddrV4::new(address, port)),
+        join: address.is_multicast().then_some(address),
+        ..UdpSpec::default()
+    };
+    let host = context.world.backend.host(&Node::Client(client.clone()))?;
+    host.udp(&spec).await.map_err(|error| StepError::new(format!("{client} cannot receive {address}: {error}")))
 }

@@ -24,10 +24,9 @@ use futures_util::future::{BoxFuture, try_join_all};
 use super::{
     error::StepError,
     measure::{Measure, Unit},
-    world::World,
+    world::{World, backend::Output},
 };
 
-pub use command::Output;
 pub use membership::Memberships;
 
 /// What steps share beside the world.
@@ -65,7 +64,7 @@ pub struct Snapshots {
 impl Context {
     /// At the start of the steps.
     pub fn new(world: Arc<World>, snapshots: Snapshots) -> Self {
-        let start = world.fabric.mark();
+        let start = world.internet().mark();
         let last = Mutex::new(Last { action: start.clone(), output: None });
         Self { memberships: Memberships::default(), snapshots, last, measures: Mutex::default(), start, world }
     }
@@ -95,7 +94,7 @@ impl Context {
                 step.action,
                 Action::Expect { .. } | Action::Traffic(_) | Action::Snapshot { .. } | Action::Measure { .. }
             ) {
-                self.last().action = self.world.fabric.mark();
+                self.last().action = self.world.internet().mark();
             }
             let deadline = step.deadline;
             match &step.action {

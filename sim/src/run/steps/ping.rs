@@ -2,7 +2,10 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use dz_net::probe::{ProbeConfig, ProbeResult, Prober};
+use dz_net::{
+    host::Pinger,
+    probe::{ProbeConfig, ProbeResult},
+};
 use dzsim_scenario::plan::{Bound, Comparison, Ping, Via};
 
 use super::{Context, StepError, target};
@@ -42,6 +45,7 @@ pub(super) async fn run(context: &Context, ping: &Ping, record: &str) -> Result<
             let next = round(&mut prober, to);
             tokio::pin!(next);
             let (result, ended) = tokio::select! {
+                biased;
                 result = &mut next => (result?, None),
                 ended = &mut meanwhile => (next.await?, Some(ended)),
             };
@@ -62,14 +66,13 @@ pub(super) async fn run(context: &Context, ping: &Ping, record: &str) -> Result<
     check(ping, to, &total)
 }
 
-async fn open(context: &Context, ping: &Ping, config: ProbeConfig) -> Result<Prober, StepError> {
-    let name = dzsim_lab::NodeName::new(ping.from.as_str()).map_err(anyhow::Error::from)?;
-    let node = context.world.lab.node(&name).map_err(anyhow::Error::from)?;
-    Ok(Prober::open_in(&node.netns(), config).map_err(anyhow::Error::from)?)
+async fn open(context: &Context, ping: &Ping, config: ProbeConfig) -> Result<Box<dyn Pinger>, StepError> {
+    let host = context.world.backend.host(&ping.from)?;
+    Ok(host.pinger(config).await.map_err(anyhow::Error::from)?)
 }
 
-async fn round(prober: &mut Prober, to: Ipv4Addr) -> Result<ProbeResult, StepError> {
-    let results = prober.round([to]).await.map_err(anyhow::Error::from)?;
+async fn round(prober: &mut Box<dyn Pinger>, to: Ipv4Addr) -> Result<ProbeResult, StepError> {
+    let results = prober.round([to].into()).await.map_err(anyhow::Error::from)?;
     results.into_values().next().ok_or_else(|| StepError::new("the prober lost its only target"))
 }
 

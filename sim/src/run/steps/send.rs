@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    net::{Ipv4Addr, SocketAddrV4},
     time::Duration,
 };
 
+use dz_net::host::{Datagrams, UdpSpec};
 use dzsim_scenario::plan::{ClientName, Node, Send, Target, Via};
 use futures_util::future::try_join_all;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Context, StepError, membership, target};
 
@@ -17,7 +17,7 @@ const PORT: u16 = 20_000;
 /// Each datagram begins with its number.
 const NUMBER: usize = 4;
 /// Hops of a group datagram: it crosses a few devices.
-const GROUP_TTL: u32 = 32;
+const GROUP_TTL: u8 = 32;
 /// How long those who must receive nothing are listened to after the last datagram.
 const SILENCE: Duration = Duration::from_millis(200);
 
@@ -28,7 +28,6 @@ pub(super) async fn run(context: &Context, send: &Send, deadline: Duration) -> R
     for client in send.received_by.iter().chain(&send.not_received_by) {
         let bind = if to.is_multicast() { to } else { receiving_address(context, client, to).await? };
         let socket = membership::receiver(context, client, bind, PORT).await?;
-        let socket = tokio::net::UdpSocket::from_std(socket).map_err(anyhow::Error::from)?;
         listening.insert(client.clone(), socket);
     }
     let source = match &send.source {
@@ -43,6 +42,7 @@ pub(super) async fn run(context: &Context, send: &Send, deadline: Duration) -> R
     let mut tick = tokio::time::interval(send.interval.max(Duration::from_micros(1)));
     while sent < u32::from(send.count) || !done {
         tokio::select! {
+            biased;
             _ = tick.tick() => {
                 let mut datagram = vec![0; usize::from(send.size).max(NUMBER)];
                 datagram[..NUMBER].copy_from_slice(&sent.to_be_bytes());
@@ -58,11 +58,11 @@ pub(super) async fn run(context: &Context, send: &Send, deadline: Duration) -> R
     }
     for client in &send.received_by {
         if let Some(socket) = listening.get(client) {
-            received_all(client, socket, sent, deadline).await?;
+            received_all(client, &**socket, sent, deadline).await?;
         }
     }
     let silent = send.not_received_by.iter().filter_map(|client| Some((client, listening.get(client)?)));
-    try_join_all(silent.map(|(client, socket)| received_none(client, socket))).await.map(drop)
+    try_join_all(silent.map(|(client, socket)| received_none(client, &**socket))).await.map(drop)
 }
 
 /// Where a client receives what is sent to `to`: there if it is its own address, else at its address in DoubleZero.
@@ -77,39 +77,25 @@ async fn sender(
     send: &Send,
     source: Option<Ipv4Addr>,
     to: Ipv4Addr,
-) -> Result<UdpSocket, StepError> {
-    let node = context
-        .world
-        .lab
-        .node(&dzsim_lab::NodeName::new(send.from.as_str()).map_err(anyhow::Error::from)?)
-        .map_err(anyhow::Error::from)?;
-    let via = send.via.clone();
-    let made = node
-        .netns()
-        .run_async(move || -> std::io::Result<UdpSocket> {
-            let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-            if let Via::Tunnel(name) = &via {
-                socket.bind_device(Some(name.as_bytes()))?;
-            }
-            if let Some(source) = source {
-                // A source that is not the host's own is what a scenario of spoofing sends from.
-                SockRef::from(&socket).set_freebind_v4(true)?;
-                socket.bind(&SocketAddrV4::new(source, 0).into())?;
-            }
-            if to.is_multicast() {
-                socket.set_multicast_ttl_v4(GROUP_TTL)?;
-                socket.set_multicast_loop_v4(false)?;
-            }
-            Ok(socket.into())
-        })
-        .await
-        .map_err(anyhow::Error::from)?;
-    made.map_err(|error| StepError::new(format!("{} cannot send: {error}", send.from)))
+) -> Result<Box<dyn Datagrams>, StepError> {
+    let spec = UdpSpec {
+        // A source that is not the host's own is what a scenario of spoofing sends from.
+        bind: source.map(|source| SocketAddrV4::new(source, 0)),
+        freebind: source.is_some(),
+        device: match &send.via {
+            Via::Tunnel(name) => Some(name.clone()),
+            Via::Routes => None,
+        },
+        group_ttl: to.is_multicast().then_some(GROUP_TTL),
+        ..UdpSpec::default()
+    };
+    let host = context.world.backend.host(&Node::Client(send.from.clone()))?;
+    host.udp(&spec).await.map_err(|error| StepError::new(format!("{} cannot send: {error}", send.from)))
 }
 
 async fn received_all(
     client: &ClientName,
-    socket: &tokio::net::UdpSocket,
+    socket: &dyn Datagrams,
     sent: u32,
     deadline: Duration,
 ) -> Result<(), StepError> {
@@ -117,7 +103,7 @@ async fn received_all(
     let mut buffer = vec![0; 65_536];
     let all = async {
         while seen.len() < sent as usize {
-            let length = socket.recv(&mut buffer).await.map_err(anyhow::Error::from)?;
+            let (length, _) = socket.recv_from(&mut buffer).await.map_err(anyhow::Error::from)?;
             if let Some(number) = buffer[..length].first_chunk::<NUMBER>()
                 && !seen.insert(u32::from_be_bytes(*number))
             {
@@ -136,7 +122,7 @@ async fn received_all(
     })
 }
 
-async fn received_none(client: &ClientName, socket: &tokio::net::UdpSocket) -> Result<(), StepError> {
+async fn received_none(client: &ClientName, socket: &dyn Datagrams) -> Result<(), StepError> {
     let mut buffer = vec![0; 65_536];
     match tokio::time::timeout(SILENCE, socket.recv_from(&mut buffer)).await {
         Err(_) => Ok(()),

@@ -9,7 +9,7 @@ use dzsim_scenario::plan::{Snapshot, View};
 use serde_json::{Map, Value};
 
 use super::{Context, Snapshots, StepError};
-use crate::run::{artifacts, diff, view};
+use crate::run::{artifacts, controller, diff, roles::device_account, view};
 
 pub(super) async fn run(context: &Context, views: &BTreeSet<Snapshot>, name: &str) -> Result<(), StepError> {
     let snapshots = &context.snapshots;
@@ -44,8 +44,7 @@ async fn render(context: &Context, which: Snapshot) -> Result<String, StepError>
         Snapshot::Config => {
             let mut texts = String::new();
             for code in world.plan.devices.keys() {
-                let account = crate::run::world::device_account(code.as_str());
-                texts.push_str(&crate::run::controller::config(&account).await?.to_string());
+                texts.push_str(&controller::config(world, &device_account(code)).await?.to_string());
             }
             return Ok(texts);
         }

@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Context as _;
-use dz_sdk::Ledger as _;
 use dzsim_scenario::plan::{ClientName, Node, Ref, Target, Via};
 
 use super::{Context, StepError};

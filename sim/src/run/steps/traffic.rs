@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::Context as _;
-use dz_sdk::{Ledger as _, program::state::AddressSource};
+use dz_sdk::program::state::AddressSource;
 use dzsim_fabric::{Medium, TrafficFilter};
 use dzsim_scenario::plan::{DeviceCode, Protocol, Since, Traffic, TrafficEnd};
 
@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, wanted: &Traffic, deadline: Duration)
                     protocol,
                     ..TrafficFilter::default()
                 };
-                packets += context.world.fabric.traffic_since(&mark, &filter).delivered.packets;
+                packets += context.world.internet().traffic_since(&mark, &filter).delivered.packets;
             }
         }
         if wanted.packets.holds(&packets) {

@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use dz_net::{
-    kernel::{Netlink, NetlinkError},
-    netns::NetNs,
-};
+use dz_net::{host::Host, kernel::NetlinkError};
 use serde_json::{Value, json};
 
 /// Interfaces with their addresses, rules, and routes of every table but the kernel's own local one.
-pub async fn all(netns: &NetNs) -> Result<Value, NetlinkError> {
+pub async fn all(host: &dyn Host) -> Result<Value, NetlinkError> {
     const TABLE_LOCAL: u32 = 255;
-    let netlink = Netlink::open_in(netns)?;
-    let links = netlink.links().await?;
+    let links = host.links().await?;
     let names: BTreeMap<u32, &str> = links.iter().map(|link| (link.index, link.name.as_str())).collect();
     let name = |index: u32| names.get(&index).copied().unwrap_or("?").to_owned();
-    let addrs = netlink.addrs().await?;
+    let addrs = host.addrs().await?;
     let interfaces: serde_json::Map<String, Value> = links
         .iter()
         .map(|link| {
@@ -26,7 +22,7 @@ pub async fn all(netns: &NetNs) -> Result<Value, NetlinkError> {
             (link.name.clone(), value)
         })
         .collect();
-    let mut routes: Vec<_> = netlink
+    let mut routes: Vec<_> = host
         .routes()
         .await?
         .into_iter()
@@ -43,7 +39,7 @@ pub async fn all(netns: &NetNs) -> Result<Value, NetlinkError> {
         })
         .collect();
     routes.sort_by_key(Value::to_string);
-    let mut rules = netlink.rules().await?;
+    let mut rules = host.rules().await?;
     rules.sort();
     Ok(json!({"interfaces": interfaces, "routes": routes, "rules": rules}))
 }

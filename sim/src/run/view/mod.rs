@@ -9,25 +9,19 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use dz_client::{api::Service, cli::daemon::Daemon};
 use dz_sdk::{NetworkView, program::state::AccountType};
-use dzsim_scenario::plan::{ClientName, DeviceCode, Ref, Segment, View};
+use dzsim_scenario::plan::{ClientName, DeviceCode, Node, Ref, Segment, View};
 use serde_json::{Value, json};
 
 pub use references::References;
 
-use super::{
-    controller,
-    matching::Resolve,
-    roles,
-    world::{World, real::tunnels},
-};
+use super::{controller, matching::Resolve, roles::device_account, world::World};
 
 /// The tunnels of clients.
 pub type ClientTunnels = BTreeMap<ClientName, Vec<Service>>;
 
 /// The daemon of a client.
 pub fn daemon(world: &World, client: &ClientName) -> anyhow::Result<Daemon> {
-    let folder = world.lab.folder(&roles::node(client.as_str())?);
-    Ok(Daemon::at(&roles::socket(&folder)))
+    world.backend.daemon(client)
 }
 
 /// A view as it is right now.
@@ -44,15 +38,12 @@ pub async fn look(world: &World, view: &View) -> anyhow::Result<Value> {
             latency.results.sort_by(|a, b| (&a.device_code, a.device_ip).cmp(&(&b.device_code, b.device_ip)));
             serde_json::to_value(latency.results)?
         }
-        View::ClientRoutes(client) => own_routes(&node_kernel(world, client.as_str()).await?),
-        View::ClientKernel(client) => node_kernel(world, client.as_str()).await?,
+        View::ClientRoutes(client) => own_routes(&node_kernel(world, Node::Client(client.clone())).await?),
+        View::ClientKernel(client) => node_kernel(world, Node::Client(client.clone())).await?,
         View::DeviceEndpoints(device) => endpoints(&*chain()?, device)?,
         View::DeviceTunnels(device) => device_tunnels(world, device).await?,
-        View::DeviceConfig(device) => {
-            let account = super::world::device_account(device.as_str());
-            serde_json::to_value(controller::config(&account).await?)?
-        }
-        View::DeviceKernel(device) => node_kernel(world, device.as_str()).await?,
+        View::DeviceConfig(device) => serde_json::to_value(controller::config(world, &device_account(device)).await?)?,
+        View::DeviceKernel(device) => node_kernel(world, Node::Device(device.clone())).await?,
         View::ChainConfig => accounts::config(&*chain()?),
         View::ChainPools => accounts::pools(&*chain()?),
         View::ChainContributors => accounts::contributors(&*chain()?),
@@ -89,9 +80,8 @@ fn tunnel(service: &Service) -> Value {
     })
 }
 
-async fn node_kernel(world: &World, name: &str) -> anyhow::Result<Value> {
-    let node = world.lab.node(&dzsim_lab::NodeName::new(name)?)?;
-    Ok(kernel_state::all(&node.netns()).await?)
+async fn node_kernel(world: &World, node: Node) -> anyhow::Result<Value> {
+    Ok(kernel_state::all(&*world.backend.host(&node)?).await?)
 }
 
 fn own_routes(kernel: &Value) -> Value {
@@ -107,8 +97,7 @@ fn endpoints(view: &NetworkView, device: &DeviceCode) -> anyhow::Result<Value> {
 }
 
 async fn device_tunnels(world: &World, device: &DeviceCode) -> anyhow::Result<Value> {
-    let node = world.lab.node(&dzsim_lab::NodeName::new(device.as_str())?)?;
-    let tunnels = tunnels::list(&node.netns(), world.roles.dataplane()).await?;
+    let tunnels = world.backend.host(&Node::Device(device.clone()))?.tunnels().await?.list().await?;
     Ok(tunnels
         .into_iter()
         .map(|tunnel| {

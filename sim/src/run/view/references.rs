@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
-use dz_sdk::{Ledger as _, NetworkView};
+use dz_sdk::NetworkView;
 use dzsim_scenario::plan::{Arg, ClientName, Expectation, Match, Ref};
 use serde_json::Value;
 

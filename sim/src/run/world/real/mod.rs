@@ -1,4 +1,245 @@
 //! The real world: namespaces, kernels and processes.
 
-pub mod relay;
-pub mod tunnels;
+mod ledger;
+mod relay;
+mod start;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use dz_client::cli::daemon::Daemon;
+use dz_net::{
+    gre::HelperCommand,
+    host::{Host, KernelHost, TunnelMaker},
+};
+use dzsim_fabric::Fabric;
+use dzsim_lab::{Exit, Host as LabHost, Lab, NodeName, Process as LabProcess, RoleName, Spawn};
+use dzsim_ledger::{ClientName as LedgerClient, Ledger};
+use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
+use tokio::net::TcpStream;
+
+pub use self::start::start;
+use super::{
+    backend::{Backend, LedgerInside, Output, Stop},
+    stream::Stream,
+};
+use crate::run::{
+    keys::{self, Keys, Owner},
+    roles::{self, CONTROLLER_PORT, RPC_PORT, Role, Roles, WS_PORT},
+};
+
+/// How long a process may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long a role may take until it says that it is ready.
+const READY: Duration = Duration::from_secs(60);
+
+/// Namespaces, kernels and processes.
+pub struct Real {
+    plan: Arc<Plan>,
+    policy: Policy,
+    keys: Keys,
+    roles: Roles,
+    lab: Lab,
+    fabric: Fabric,
+    ledger: ledger::Inside,
+    processes: Mutex<BTreeMap<Process, LabProcess>>,
+    hosts: Mutex<BTreeMap<String, Arc<KernelHost>>>,
+    /// The far ends of ports that lead nowhere; a port is gone when its far end is closed.
+    _ports: Vec<OwnedFd>,
+}
+
+/// A listener's address inside a node.
+fn inside(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A node as the lab calls it.
+fn lab_host(node: &Node) -> anyhow::Result<LabHost> {
+    Ok(match node {
+        Node::Operator => LabHost::Core,
+        Node::Client(_) | Node::Device(_) => LabHost::Node(NodeName::new(node.as_str())?),
+    })
+}
+
+impl Real {
+    fn ledger(&self) -> &Ledger {
+        &self.ledger.0
+    }
+
+    fn process(&self, process: &Process) -> anyhow::Result<LabProcess> {
+        let found = locked(&self.processes).get(process).cloned();
+        found.with_context(|| format!("{process} was never started"))
+    }
+
+    /// The folder of a node's files, which a reboot empties.
+    fn folder(&self, node: &Node) -> anyhow::Result<PathBuf> {
+        Ok(self.lab.folder(&lab_host(node)?))
+    }
+
+    /// How a role is started.
+    fn spawn(&self, process: &Process) -> anyhow::Result<Spawn> {
+        let core = self.lab.folder(&LabHost::Core);
+        let (node, role) = match process {
+            Process::Activator(number) => {
+                (Node::Operator, self.roles.activator(*number, &core.join("activator.json"), &self.policy))
+            }
+            Process::Controller => (Node::Operator, self.roles.controller()),
+            Process::Daemon(name) => {
+                let client = self.plan.clients.get(name).context("no such client")?;
+                let node = Node::Client(name.clone());
+                let disk = core.join("disks").join(name.as_str());
+                let role = self.roles.daemon(client.client_ip, &self.folder(&node)?, &disk, &self.policy);
+                (node, role)
+            }
+            Process::Agent(code) => (Node::Device(code.clone()), self.roles.agent(&roles::device_account(code))),
+            Process::Gre(node) => anyhow::bail!("the gre helper of {node} is started by whoever needs a tunnel"),
+        };
+        Ok(self.spawn_role(&node, role)?.notify(READY))
+    }
+
+    fn spawn_role(&self, node: &Node, role: Role) -> anyhow::Result<Spawn> {
+        let Role { name, program, args, env } = role;
+        let argv = [self.roles.program().to_owned(), "node".into(), program.into()].into_iter().chain(args);
+        let spawn = Spawn::new(lab_host(node)?, RoleName::new(&name)?, argv);
+        Ok(env.into_iter().fold(spawn, |spawn, (name, value)| spawn.env(name, value)))
+    }
+
+    /// Binds a rebooted node's listeners again and hands them to their servers.
+    async fn listen_again(&self, node: &Node) -> anyhow::Result<()> {
+        let host = lab_host(node)?;
+        let http = self.lab.listen(&host, inside(RPC_PORT)).await?;
+        let ws = self.lab.listen(&host, inside(WS_PORT)).await?;
+        self.ledger().serve(http, ws, LedgerClient::new(node.as_str()))?;
+        if matches!(node, Node::Device(_)) {
+            relay::start(self.lab.listen(&host, inside(CONTROLLER_PORT)).await?, inside(CONTROLLER_PORT))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the key of a node's user into the folder of its files.
+    fn write_key(&self, node: &Node) -> anyhow::Result<()> {
+        let key = self.keys.of(Owner::at(node, &self.plan)?);
+        keys::write(&roles::key_file(node.as_str(), &self.folder(node)?), &key).context("writing a key")
+    }
+
+    fn write_keys(&self) -> anyhow::Result<()> {
+        keys::write(&self.lab.folder(&LabHost::Core).join("activator.json"), &self.keys.of(Owner::Activator))?;
+        let clients = self.plan.clients.keys().cloned().map(Node::Client);
+        let devices = self.plan.devices.keys().cloned().map(Node::Device);
+        std::iter::once(Node::Operator).chain(clients).chain(devices).try_for_each(|node| self.write_key(&node))
+    }
+
+    /// Puts the programs that people call where the nodes find them.
+    fn install(program: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(roles::BIN)?;
+        std::os::unix::fs::symlink(program, Path::new(roles::BIN).join("doublezero"))
+    }
+}
+
+#[async_trait]
+impl Backend for Real {
+    fn internet(&self) -> &Fabric {
+        &self.fabric
+    }
+
+    fn ledger(&self) -> &dyn LedgerInside {
+        &self.ledger
+    }
+
+    fn host(&self, node: &Node) -> anyhow::Result<Arc<dyn Host>> {
+        let mut hosts = locked(&self.hosts);
+        if let Some(host) = hosts.get(node.as_str()) {
+            return Ok(Arc::clone(host) as Arc<dyn Host>);
+        }
+        let netns = self.lab.node(&NodeName::new(node.as_str())?)?.netns();
+        let maker =
+            TunnelMaker { dataplane: self.roles.dataplane(), helper: HelperCommand::this_program(["gre-helper"])? };
+        let host = Arc::new(KernelHost::open_in(netns, maker)?);
+        hosts.insert(node.as_str().to_owned(), Arc::clone(&host));
+        Ok(host)
+    }
+
+    async fn start(&self, process: &Process) -> anyhow::Result<()> {
+        let started = self.lab.start(self.spawn(process)?).await?;
+        locked(&self.processes).insert(process.clone(), started);
+        Ok(())
+    }
+
+    async fn stop(&self, process: &Process, how: Stop) -> anyhow::Result<()> {
+        let running = self.process(process)?;
+        match how {
+            Stop::Kill => running.kill().await,
+            Stop::Terminate => running.stop(GRACE).await,
+        };
+        Ok(())
+    }
+
+    fn pause(&self, process: &Process) -> anyhow::Result<()> {
+        self.process(process)?.freeze();
+        Ok(())
+    }
+
+    fn resume(&self, process: &Process) -> anyhow::Result<()> {
+        self.process(process)?.thaw();
+        Ok(())
+    }
+
+    fn was_started(&self, process: &Process) -> bool {
+        locked(&self.processes).contains_key(process)
+    }
+
+    async fn kill_helper(&self, node: &Node) -> anyhow::Result<()> {
+        let killed = self.lab.kill_commands(&NodeName::new(node.as_str())?, "gre-helper").await?;
+        anyhow::ensure!(killed > 0, "no gre helper runs in {node}");
+        Ok(())
+    }
+
+    async fn reboot(&self, node: &Node) -> anyhow::Result<()> {
+        locked(&self.hosts).remove(node.as_str());
+        self.lab.reboot_node(&NodeName::new(node.as_str())?).await?;
+        self.listen_again(node).await?;
+        self.write_key(node)
+    }
+
+    async fn command(&self, node: &Node, args: &[String], deadline: Duration) -> anyhow::Result<Output> {
+        let role = self.roles.command_line(node, &self.folder(node)?, &self.policy, args);
+        let finished = self.lab.run_to_end(self.spawn_role(node, role)?, deadline).await?;
+        let code = match finished.exit {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128 + signal,
+        };
+        Ok(Output { code, stdout: finished.stdout, stderr: finished.stderr })
+    }
+
+    async fn connect(&self, server: &Process) -> anyhow::Result<Stream> {
+        let address = match server {
+            Process::Activator(number) => roles::activator_address(*number),
+            Process::Controller => inside(CONTROLLER_PORT),
+            Process::Daemon(_) | Process::Agent(_) | Process::Gre(_) => anyhow::bail!("{server} serves no HTTP"),
+        };
+        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {server}"))?;
+        stream.set_nodelay(true)?;
+        Ok(Box::pin(stream))
+    }
+
+    fn daemon(&self, client: &ClientName) -> anyhow::Result<Daemon> {
+        Ok(Daemon::at(&roles::socket(&self.folder(&Node::Client(client.clone()))?)))
+    }
+
+    fn shells(&self) -> Vec<String> {
+        let nodes = self.lab.names();
+        nodes.iter().map(ToString::to_string).chain(["operator".to_owned()]).collect()
+    }
+}

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// Passes connections to this listener on to `to` until the scenario ends.
-pub fn start(listener: TcpListener, to: SocketAddr) -> std::io::Result<()> {
+pub(super) fn start(listener: TcpListener, to: SocketAddr) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = AsyncListener::from_std(listener)?;
     tokio::spawn(async move {

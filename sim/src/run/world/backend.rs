@@ -1,0 +1,124 @@
+//! What a world does for the steps, the oracle and the views: nodes, processes, commands and the ledger's inside. The
+//! real and the virtual world each implement it; nothing above knows which of the two it works on.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use dz_net::host::Host;
+use dzsim_fabric::Fabric;
+use dzsim_scenario::plan::{ClientName, LedgerFault, Node, Process};
+use tokio::sync::watch;
+
+use super::stream::Stream;
+
+/// What a command said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit code; 128 and the signal's number if a signal ended it, as shells say it.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+/// How a process is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// At once, as SIGKILL does: whatever it was doing stays as it is.
+    Kill,
+    /// As SIGTERM asks for it: it ends in good order.
+    Terminate,
+}
+
+/// A world.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// The internet and the backbone.
+    fn internet(&self) -> &Fabric;
+
+    /// The ledger's inside.
+    fn ledger(&self) -> &dyn LedgerInside;
+
+    /// The host of a client or a device, as it is now; another one after a reboot.
+    ///
+    /// # Errors
+    /// There is no such node, or it is the operator's, which has no network of its own.
+    fn host(&self, node: &Node) -> anyhow::Result<Arc<dyn Host>>;
+
+    /// Starts a role and returns when it says that it is ready.
+    ///
+    /// # Errors
+    /// It does not start, or ends before it is ready.
+    async fn start(&self, process: &Process) -> anyhow::Result<()>;
+
+    /// Stops a process that was started and returns when it has ended.
+    ///
+    /// # Errors
+    /// It was never started.
+    async fn stop(&self, process: &Process, how: Stop) -> anyhow::Result<()>;
+
+    /// Lets a process rest as it is.
+    ///
+    /// # Errors
+    /// It was never started.
+    fn pause(&self, process: &Process) -> anyhow::Result<()>;
+
+    /// Lets a process that rests go on.
+    ///
+    /// # Errors
+    /// It was never started.
+    fn resume(&self, process: &Process) -> anyhow::Result<()>;
+
+    /// Whether a process was ever started.
+    fn was_started(&self, process: &Process) -> bool;
+
+    /// Kills the helper that holds a node's tunnels.
+    ///
+    /// # Errors
+    /// None runs.
+    async fn kill_helper(&self, node: &Node) -> anyhow::Result<()>;
+
+    /// Switches a node off and on: its network and its processes are as new, its disk is as it was.
+    ///
+    /// # Errors
+    /// There is no such node.
+    async fn reboot(&self, node: &Node) -> anyhow::Result<()>;
+
+    /// Runs the command line at a node to its end.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not end within the deadline.
+    async fn command(&self, node: &Node, args: &[String], deadline: Duration) -> anyhow::Result<Output>;
+
+    /// Connects to where an activator or the controller serves HTTP.
+    ///
+    /// # Errors
+    /// It does not run, or does not accept.
+    async fn connect(&self, server: &Process) -> anyhow::Result<Stream>;
+
+    /// The daemon of a client, as its command line reaches it.
+    fn daemon(&self, client: &ClientName) -> anyhow::Result<dz_client::cli::daemon::Daemon>;
+
+    /// The names of all nodes that somebody can log in to; none where nobody can.
+    fn shells(&self) -> Vec<String>;
+}
+
+/// The ledger from inside: how far it is, what time it is on it, and what goes wrong between it and the nodes.
+#[async_trait]
+pub trait LedgerInside: Send + Sync {
+    /// The latest slot, as it changes.
+    fn slots(&self) -> watch::Receiver<u64>;
+
+    /// Lets this epoch begin on the chain.
+    ///
+    /// # Errors
+    /// The ledger has stopped.
+    async fn begin_epoch(&self, epoch: u64) -> anyhow::Result<()>;
+
+    /// Inflicts a fault on the processes of a node; `core` is what belongs to no node.
+    fn inflict(&self, node: &str, fault: &LedgerFault);
+
+    /// Takes a fault of this kind away from a node.
+    fn heal(&self, node: &str, kind: &LedgerFault);
+}

@@ -1,0 +1,177 @@
+//! Starting the real world: ledger, nodes, fabric, and the listeners by which they reach one another.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, TcpListener},
+    os::fd::OwnedFd,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use anyhow::Context;
+use dz_net::tun::Offload;
+use dz_sdk::{ledger::rpc::RpcLedger, program};
+use dzsim_fabric::{CaptureConfig, Fabric, FabricConfig, LinkSpec, NodeSpec as FabricNode};
+use dzsim_lab::{Lab, NewNode, NodeKind, NodeName, NodeSpec, PortName, PortSpec};
+use dzsim_ledger::{ClientName, Ledger};
+use dzsim_scenario::plan::{Bootstrap, Plan, Policy};
+use ipnet::Ipv4Net;
+use solana_signer::Signer;
+
+use super::{Real, inside, ledger::Inside, relay};
+use crate::run::{
+    artifacts,
+    genesis::bank,
+    internet::profile,
+    keys::{Keys, Owner},
+    phases::Phases,
+    ports,
+    roles::{CONTROLLER_PORT, CORE, RPC_PORT, Roles, WS_PORT},
+};
+
+/// The runner, towards the ledger.
+const RUNNER: &str = "runner";
+/// Where the ledger answers the runner: HTTP and WebSocket.
+const RUNNER_PORTS: [u16; 2] = [8897, 8898];
+
+/// What a scenario's uplinks may leave to the fabric: it cuts what a path needs cut.
+const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
+
+/// Starts the real world without any process, and a client of its chain whose key is the foundation's.
+///
+/// # Errors
+/// The kernel refuses something, or the plan is no network.
+pub async fn start(
+    plan: Arc<Plan>,
+    policy: Policy,
+    keys: Keys,
+    roles: Roles,
+    artifacts: &Path,
+    capture: CaptureConfig,
+    phases: &mut Phases,
+) -> anyhow::Result<(Real, Arc<RpcLedger>)> {
+    let lab = Lab::new(&artifacts.join(artifacts::LOGS)).await?;
+    let (ledger, nodes) = tokio::join!(start_ledger(&plan, keys), lab.add_nodes(node_specs(&plan)?));
+    let (ledger, nodes) = (ledger?, nodes?);
+    phases.end("ledger and nodes");
+
+    let seed = keys.seed();
+    let fabric = Fabric::start(FabricConfig { seed, capture: Some(capture), ..FabricConfig::default() })?;
+    connect_nodes(&plan, &fabric, &ledger, nodes)?;
+    lay_links(&plan, &lab, &fabric).await?;
+    let ports = add_endpoint_ports(&plan, &lab).await?;
+
+    // The runner asks on ports of its own: what is done to others' connections must not blind it.
+    for (client, [http, ws]) in [(CORE, [RPC_PORT, WS_PORT]), (RUNNER, RUNNER_PORTS)] {
+        ledger.serve(TcpListener::bind(inside(http))?, TcpListener::bind(inside(ws))?, ClientName::new(client))?;
+    }
+    let [http, ws] = RUNNER_PORTS;
+    let chain = Arc::new(RpcLedger::connect(
+        format!("http://{}", inside(http)),
+        format!("ws://{}", inside(ws)),
+        program::ID,
+        keys.of(Owner::Foundation),
+    ));
+    Real::install(&std::env::current_exe()?)?;
+    let real = Real {
+        plan,
+        policy,
+        keys,
+        roles,
+        lab,
+        fabric,
+        ledger: Inside(ledger, Arc::clone(&chain)),
+        processes: Mutex::default(),
+        hosts: Mutex::new(BTreeMap::new()),
+        _ports: ports,
+    };
+    real.write_keys()?;
+    phases.end("fabric");
+    Ok((real, chain))
+}
+
+async fn start_ledger(plan: &Plan, keys: Keys) -> anyhow::Result<Ledger> {
+    let mut config = bank::config(keys.seed());
+    for owner in Owner::all(plan) {
+        config = config.fund(keys.of(owner).pubkey(), bank::FUNDS);
+    }
+    Ok(Ledger::start(config).await?)
+}
+
+fn node_specs(plan: &Plan) -> anyhow::Result<Vec<NodeSpec>> {
+    let spec = |name: &str, kind, address: Ipv4Addr, ports: &[u16]| -> anyhow::Result<NodeSpec> {
+        let mut uplink = PortSpec { offload: Some(OFFLOAD), ..PortSpec::uplink([address]) };
+        if kind == NodeKind::Router {
+            uplink.name = PortName::new(ports::UPLINK_INTERFACE)?;
+        }
+        Ok(NodeSpec {
+            name: NodeName::new(name)?,
+            kind,
+            ports: vec![uplink],
+            listen: ports.iter().map(|port| inside(*port)).collect(),
+        })
+    };
+    let devices = plan.devices.iter().map(|(code, device)| {
+        spec(code.as_str(), NodeKind::Router, device.public_ip, &[RPC_PORT, WS_PORT, CONTROLLER_PORT])
+    });
+    let clients = plan
+        .clients
+        .iter()
+        .map(|(name, client)| spec(name.as_str(), NodeKind::Host, client.client_ip, &[RPC_PORT, WS_PORT]));
+    devices.chain(clients).collect()
+}
+
+/// Hands each node's uplink to the fabric and its listeners to the ledger and the controller.
+fn connect_nodes(plan: &Plan, fabric: &Fabric, ledger: &Ledger, nodes: Vec<NewNode>) -> anyhow::Result<()> {
+    for node in nodes {
+        let name = node.name.as_str().to_owned();
+        let address = plan
+            .devices
+            .get(name.as_str())
+            .map(|device| device.public_ip)
+            .or_else(|| plan.clients.get(name.as_str()).map(|client| client.client_ip))
+            .context("a node that the plan does not have")?;
+        let (_, tun) = node.ports.into_iter().next().context("a node without an uplink")?;
+        let prefixes = vec![Ipv4Net::from(address)];
+        fabric.attach(FabricNode { name: name.clone(), tun, vnet_hdr: true, prefixes })?;
+        let mut listeners = node.listeners.into_iter();
+        let (http, ws) = listeners.next().zip(listeners.next()).context("a node without its listeners")?;
+        ledger.serve(http, ws, ClientName::new(name.clone()))?;
+        listeners.try_for_each(|listener| relay::start(listener, inside(CONTROLLER_PORT)))?;
+    }
+    Ok(())
+}
+
+/// Gives devices the ports that their own endpoints are on. Nothing is at their other ends: what is for such an
+/// address comes in by the uplink.
+async fn add_endpoint_ports(plan: &Plan, lab: &Lab) -> anyhow::Result<Vec<OwnedFd>> {
+    let mut ends = Vec::new();
+    for (code, device) in &plan.devices {
+        let Bootstrap::OwnEndpoints { endpoints, .. } = &device.bootstrap else { continue };
+        for own in endpoints.iter().filter(|own| !own.interface.starts_with("Loopback")) {
+            let port = PortSpec::new(&ports::port_name(&own.interface)?)?;
+            ends.push(lab.add_port(&NodeName::new(code.as_str())?, port).await?);
+        }
+    }
+    Ok(ends)
+}
+
+async fn lay_links(plan: &Plan, lab: &Lab, fabric: &Fabric) -> anyhow::Result<()> {
+    for (code, link) in &plan.links {
+        let port = |interface: &str| -> anyhow::Result<PortSpec> {
+            let name = ports::port_name(interface)?;
+            Ok(PortSpec { mtu: u32::from(link.mtu), offload: Some(OFFLOAD), ..PortSpec::new(&name)? })
+        };
+        let (a, z) = (NodeName::new(link.a.as_str())?, NodeName::new(link.z.as_str())?);
+        let (a_fd, z_fd) = lab.add_link((&a, port(&link.a_interface)?), (&z, port(&link.z_interface)?)).await?;
+        let profile = profile::link_profile(plan, link)?;
+        fabric.add_link(LinkSpec {
+            name: code.as_str().to_owned(),
+            a: (link.a.as_str().to_owned(), a_fd),
+            z: (link.z.as_str().to_owned(), z_fd),
+            profile_az: profile.clone(),
+            profile_za: profile,
+        })?;
+    }
+    Ok(())
+}
