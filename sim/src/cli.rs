@@ -7,7 +7,10 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use dz_net::gre::Dataplane;
+use dzsim_scenario::Change;
 use strum::VariantNames;
+
+use crate::answer::{shard::Shard, table::Form};
 
 /// The whole DoubleZero stack on one machine, and real packets through it.
 ///
@@ -41,6 +44,10 @@ pub enum Command {
     Ledger(LedgerArgs),
     /// Show what this machine can do, and how to fix what it cannot.
     Doctor(DoctorArgs),
+    /// Run a matrix and print one table: cases by what they measured.
+    Sweep(SweepArgs),
+    /// Run two policies, files or builds and print what differs, as Markdown.
+    Compare(CompareArgs),
     /// Check, run or start an RFC whose claims name what proves them.
     Rfc(RfcArgs),
     /// Run one role of the stack; the simulator starts its nodes' processes so.
@@ -62,9 +69,27 @@ pub struct FilesArgs {
     pub paths: Vec<PathBuf>,
 }
 
+/// Changes to what the files say.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ChangeArgs {
+    /// Put a value in the place of the file's, such as `policy.endpoints_per_device=3`; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Change>,
+}
+
+impl ChangeArgs {
+    /// The same as options for another run of this program.
+    pub fn as_options(&self) -> Vec<String> {
+        self.set.iter().flat_map(|change| ["--set".to_owned(), change.to_string()]).collect()
+    }
+}
+
 /// How a scenario is run.
 #[derive(Args, Clone, Debug)]
 pub struct RunOptions {
+    /// Changes to the file.
+    #[command(flatten)]
+    pub change: ChangeArgs,
     /// Where tunnels are made.
     #[arg(long, value_parser = dataplane(), default_value_t)]
     pub dataplane: Dataplane,
@@ -103,6 +128,9 @@ pub struct RunArgs {
     /// Run only cases whose name contains this.
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
+    /// Run only this share of the cases, such as 2/8.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
     /// How many scenarios at a time; twice the number of processors if not given.
     #[arg(long, short = 'j', value_name = "NUMBER")]
     pub jobs: Option<usize>,
@@ -222,6 +250,52 @@ pub struct ScenarioArgs {
     /// Hold the network of a case that failed until Enter is pressed.
     #[arg(long)]
     pub pause_on_failure: bool,
+}
+
+/// Arguments of `sweep`.
+#[derive(Args, Clone, Debug)]
+pub struct SweepArgs {
+    /// Scenario files or folders; with --merge, tables that --format json printed.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub paths: Vec<PathBuf>,
+    /// Changes to the files.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// Run each case with the seeds 1 to this; numbers are then shown as median and 99th percentile.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: u64,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    pub format: Form,
+    /// Write a picture: a line over one variable, a heat map over two.
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
+    /// The measure that --plot draws. Default: the first that is a number in every row.
+    #[arg(long, value_name = "NAME")]
+    pub measure: Option<String>,
+    /// Run only this share of the cases, such as 2/8.
+    #[arg(long, value_name = "K/N", conflicts_with = "merge")]
+    pub shard: Option<Shard>,
+    /// Make one table of the parts that shards printed.
+    #[arg(long)]
+    pub merge: bool,
+}
+
+/// Arguments of `compare`.
+#[derive(Args, Clone, Debug)]
+pub struct CompareArgs {
+    /// A scenario.
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// Another one. Default: the same, with the changes or the build that are named.
+    #[arg(value_name = "B")]
+    pub b: Option<PathBuf>,
+    /// Changes to the second side.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// The dzsim program that runs the second side.
+    #[arg(long, value_name = "PATH")]
+    pub with: Option<PathBuf>,
 }
 
 /// Arguments of `rfc`.

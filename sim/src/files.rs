@@ -6,7 +6,7 @@ use std::{
 };
 
 use dzsim_fabric::geo::{METROS, metro};
-use dzsim_scenario::{Case, Diagnostics, Metros, plan::LatLng};
+use dzsim_scenario::{Case, Change, Diagnostics, Metros, plan::LatLng};
 
 /// Why there are no cases.
 #[derive(Debug, thiserror::Error)]
@@ -73,13 +73,13 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), FileError> {
     Ok(())
 }
 
-/// The cases of these files, each with its file; everything that is wrong with any of them.
-pub fn load(files: &[PathBuf]) -> Result<Vec<(PathBuf, Case)>, FileError> {
+/// The cases of these files with these changes made to each, each case with its file; everything that is wrong with any of them.
+pub fn load(files: &[PathBuf], changes: &[Change]) -> Result<Vec<(PathBuf, Case)>, FileError> {
     let mut cases = Vec::new();
     let mut wrong = Vec::new();
     for file in files {
         let text = fs::read_to_string(file).map_err(|source| FileError::Read { path: file.clone(), source })?;
-        match dzsim_scenario::parse(file, &text, &KnownMetros) {
+        match dzsim_scenario::parse_changed(file, &text, changes, &KnownMetros) {
             Ok(found) => cases.extend(found.into_iter().map(|case| (file.clone(), case))),
             Err(diagnostics) => wrong.push(diagnostics),
         }

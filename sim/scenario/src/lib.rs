@@ -7,6 +7,7 @@
 //!
 //! The crate touches nothing outside the text: no files, no clock, no network, and knows nothing of the products.
 
+mod change;
 mod de;
 mod diagnostic;
 mod expand;
@@ -18,11 +19,12 @@ mod resolve;
 mod schema;
 mod yaml;
 
+pub use change::{Change, ChangeError};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use metros::Metros;
 pub use plan::Plan;
 pub use reference_page::reference;
-pub use resolve::{Case, parse};
+pub use resolve::{Case, parse, parse_changed};
 
 /// The definition of the JSON Schema that stands for `$name`.
 const VARIABLE: &str = "Variable";

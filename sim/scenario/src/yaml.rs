@@ -95,6 +95,46 @@ impl Node {
         }
     }
 
+    /// Puts a value under a way of keys, in the place of what stands there; tables on the way are made. What is no table
+    /// gives way to one.
+    pub(crate) fn set(&mut self, keys: &[&str], value: Value) {
+        let Some((key, rest)) = keys.split_first() else {
+            self.value = value;
+            self.repath();
+            return;
+        };
+        if !matches!(self.value, Value::Table(_)) {
+            self.value = Value::Table(Vec::new());
+        }
+        let (place, path) = (self.place, join(&self.path, key));
+        let Value::Table(entries) = &mut self.value else { return };
+        let index = entries.iter().position(|entry| entry.key == *key).unwrap_or_else(|| {
+            let node = Self { place, path, value: Value::Null };
+            entries.push(Entry { key: (*key).to_owned(), place, node });
+            entries.len() - 1
+        });
+        entries[index].node.set(rest, value);
+    }
+
+    /// Gives everything below this node the path and the place that follow from its own.
+    fn repath(&mut self) {
+        let (place, path) = (self.place, self.path.clone());
+        let adopt = |node: &mut Self, path: String| {
+            (node.place, node.path) = (place, path);
+            node.repath();
+        };
+        match &mut self.value {
+            Value::Table(entries) => entries.iter_mut().for_each(|entry| {
+                entry.place = place;
+                adopt(&mut entry.node, join(&path, &entry.key));
+            }),
+            Value::List(items) => {
+                items.iter_mut().enumerate().for_each(|(index, item)| adopt(item, format!("{path}[{index}]")));
+            }
+            _ => {}
+        }
+    }
+
     /// Takes out the value whose path is `path` and returns the path of what held it; `None` if there is no such value
     /// or it is the root.
     pub(crate) fn prune(&mut self, path: &str) -> Option<String> {

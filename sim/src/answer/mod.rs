@@ -1,5 +1,8 @@
 //! Answers on top of runs: what many scenarios say together.
 
+pub mod comparison;
 pub mod plot;
 pub mod rfc;
+pub mod runs;
+pub mod shard;
 pub mod table;

@@ -4,7 +4,7 @@ use crate::{cli::FilesArgs, exit::Exit, files};
 
 /// Validates the files and says how many cases they hold.
 pub(super) fn run(args: &FilesArgs) -> anyhow::Result<Exit> {
-    let found = files::find(&args.paths).and_then(|files| Ok((files.len(), files::load(&files)?)));
+    let found = files::find(&args.paths).and_then(|files| Ok((files.len(), files::load(&files, &[])?)));
     match found {
         Ok((files, cases)) => {
             println!("{files} files, {} cases: all valid", cases.len());

@@ -28,7 +28,7 @@ const KEYS: usize = 3;
 pub(super) fn run(args: &LedgerArgs) -> anyhow::Result<Exit> {
     let mut config = bank::config(args.seed);
     if let Some(file) = &args.scenario {
-        let case = match files::load(std::slice::from_ref(file)) {
+        let case = match files::load(std::slice::from_ref(file), &[]) {
             Ok(cases) => cases.into_iter().next().context("a scenario file has at least one case")?.1,
             Err(error) => {
                 eprintln!("{error}");

@@ -1,6 +1,7 @@
 //! The verbs of `dzsim`.
 
 mod check;
+mod compare;
 mod doctor;
 mod down;
 mod exec;
@@ -9,6 +10,7 @@ mod rfc;
 mod run;
 mod scenario;
 mod status;
+mod sweep;
 mod up;
 
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Down(args) => down::run(&args),
         Command::Ledger(args) => ledger::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Rfc(command) => rfc::run(&command.command),
         Command::Node(args) => return multicall::play(args.role.into_iter().map(Into::into).collect()),
         Command::GreHelper => return multicall::play(vec!["gre-helper".into()]),

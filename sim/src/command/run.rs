@@ -13,7 +13,7 @@ pub(super) const SEED: u64 = 1;
 
 /// Validates everything, then runs what the filter leaves.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
-    let cases = match files::find(&args.files.paths).and_then(|files| files::load(&files)) {
+    let cases = match files::find(&args.files.paths).and_then(|files| files::load(&files, &args.options.change.set)) {
         Ok(cases) => cases,
         Err(error) => {
             eprintln!("{error}");
@@ -25,8 +25,15 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let jobs: Vec<Job> = cases
         .into_iter()
         .filter(|(_, case)| wanted(&case.name))
+        .enumerate()
+        .filter(|(index, _)| args.shard.is_none_or(|shard| shard.has(*index)))
+        .map(|(_, case)| case)
         .map(|(file, case)| Job { file, case: case.name, seed: case.seed.unwrap_or(SEED) })
         .collect();
+    if jobs.is_empty() && args.shard.is_some() {
+        eprintln!("error: this share of {all} cases is empty");
+        return Ok(Exit::BadInput);
+    }
     if jobs.is_empty() {
         eprintln!("error: none of {all} cases has '{}' in its name", args.filter.as_deref().unwrap_or_default());
         return Ok(Exit::BadInput);

@@ -24,7 +24,7 @@ const TEMPORARY: &str = "/run/dz/tmp";
 
 /// Runs the case; standard output is for `dzsim run`.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
-    let cases = files::load(std::slice::from_ref(&args.file))?;
+    let cases = files::load(std::slice::from_ref(&args.file), &args.options.change.set)?;
     let (_, case) = cases
         .into_iter()
         .find(|(_, case)| case.name == args.case)

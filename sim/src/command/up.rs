@@ -21,7 +21,7 @@ use crate::{
 
 /// Brings the network up and waits for Ctrl-C, SIGTERM or `dzsim down`.
 pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
-    let cases = match files::load(std::slice::from_ref(&args.file)) {
+    let cases = match files::load(std::slice::from_ref(&args.file), &args.options.change.set) {
         Ok(cases) => cases,
         Err(error) => {
             eprintln!("{error}");

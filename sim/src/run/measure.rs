@@ -57,9 +57,9 @@ impl Measure {
         self.quantile(0.5)
     }
 
-    /// True if it stands for several samples.
+    /// True if it stands for samples that are not all equal.
     pub fn is_spread(&self) -> bool {
-        matches!(self, Self::Numbers { samples, .. } if samples.len() > 1)
+        self.quantile(0.0) != self.quantile(1.0)
     }
 
     /// As people read it: `12`, `3.4 ms`, `3.4 ms (p99 9.1)`, or the text.
@@ -121,6 +121,7 @@ mod tests {
         assert_eq!(Measure::number(Unit::Count, 12.0).show(), "12");
         assert_eq!(Measure::number(Unit::Milliseconds, 3.45).show(), "3.45 ms");
         assert_eq!(spread(&[1.0, 2.0, 9.0]).show(), "2 ms (p99 9)");
+        assert_eq!(spread(&[2.0, 2.0]).show(), "2 ms");
         assert_eq!(Measure::text("nyc1:tunnel-ids").show(), "nyc1:tunnel-ids");
     }
 

@@ -155,8 +155,18 @@ fn spawn(job: &Job, args: &RunArgs) -> anyhow::Result<Child> {
 
 /// Passes the options on to a scenario's process.
 pub fn options(command: &mut Command, options: &RunOptions) {
-    let RunOptions { dataplane, seed, artifacts, snaplen, capture_last, snapshots, record_snapshots, update_snapshots } =
-        options;
+    let RunOptions {
+        change,
+        dataplane,
+        seed,
+        artifacts,
+        snaplen,
+        capture_last,
+        snapshots,
+        record_snapshots,
+        update_snapshots,
+    } = options;
+    command.args(change.as_options());
     if let Some(bytes) = snaplen {
         command.args(["--snaplen", &bytes.to_string()]);
     }

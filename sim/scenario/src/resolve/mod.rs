@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 
 use crate::{
-    Diagnostics, Metros, Plan,
+    Change, Diagnostics, Metros, Plan,
     diagnostic::Sink,
     expand::{Expanded, expand},
     plan::Policy,
@@ -55,10 +55,25 @@ pub struct Case {
 /// # Errors
 /// Everything that is wrong with the file, not just the first thing.
 pub fn parse(path: &Path, text: &str, metros: &dyn Metros) -> Result<Vec<Case>, Diagnostics> {
+    parse_changed(path, text, &[], metros)
+}
+
+/// The same with changes made to what the file says, in order.
+///
+/// # Errors
+/// Everything that is wrong with the file or with what the changes make of it. What is wrong with a changed value is shown at the
+/// nearest place of the file.
+pub fn parse_changed(
+    path: &Path,
+    text: &str,
+    changes: &[Change],
+    metros: &dyn Metros,
+) -> Result<Vec<Case>, Diagnostics> {
     let mut sink = Sink::new(path.to_owned(), text);
     let mut cases = Vec::new();
     match Node::parse(text) {
-        Ok((root, duplicates)) => {
+        Ok((mut root, duplicates)) => {
+            changes.iter().for_each(|change| change.apply(&mut root));
             for duplicate in duplicates {
                 sink.report(duplicate.place, &duplicate.path, "", duplicate.message, String::new());
             }

@@ -1,5 +1,6 @@
 //! Tests of the scenario language as its users meet it: text in, plan or diagnostics out.
 
+mod changes;
 mod diagnostics;
 mod docs;
 mod files;

@@ -1,0 +1,95 @@
+//! Many runs for one answer: this program runs the cases, and their summaries come back as rows.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::Context;
+
+use super::table::{Row, Table};
+use crate::{
+    exit::Exit,
+    run::protocol::{CaseSummary, Outcome},
+};
+
+/// What is run, by which program.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    /// The program: this one, or another build of it.
+    pub dzsim: PathBuf,
+    /// Options of `dzsim run`, such as `--world virtual`.
+    pub options: Vec<String>,
+}
+
+impl Runs {
+    /// By this program.
+    ///
+    /// # Errors
+    /// If its own file cannot be found.
+    pub fn new(options: Vec<String>) -> anyhow::Result<Self> {
+        Ok(Self { dzsim: std::env::current_exe().context("finding the dzsim program")?, options })
+    }
+
+    /// Runs the files once and returns every summary, in the order of the cases. `artifacts` gets what the runs leave.
+    ///
+    /// # Errors
+    /// If the program cannot be started. Where it refuses the files or the machine, its own words go to standard error, and
+    /// its exit code is the inner error.
+    pub fn run(
+        &self,
+        files: &[PathBuf],
+        seed: Option<u64>,
+        artifacts: &Path,
+    ) -> anyhow::Result<Result<Vec<CaseSummary>, Exit>> {
+        let mut command = Command::new(&self.dzsim);
+        command.arg("run").args(files).args(&self.options).args(["--format", "json", "--record-snapshots"]);
+        command.arg("--artifacts").arg(artifacts).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(seed) = seed {
+            command.args(["--seed", &seed.to_string()]);
+        }
+        let mut child = command.spawn().with_context(|| format!("starting {}", self.dzsim.display()))?;
+        let out = child.stdout.take().context("the run has no output")?;
+        let mut summaries = Vec::new();
+        for line in BufReader::new(out).lines() {
+            summaries.extend(summary(&line?)?);
+        }
+        let ended = child.wait_with_output()?;
+        if summaries.is_empty() {
+            eprintln!("{}", String::from_utf8_lossy(&ended.stderr).trim_end());
+            let exits = [Exit::Failed, Exit::BadInput, Exit::CannotRun];
+            let known = exits.into_iter().find(|exit| ended.status.code() == Some(*exit as i32));
+            return Ok(Err(known.unwrap_or(Exit::Failed)));
+        }
+        summaries.sort_by(|a, b| a.case.cmp(&b.case));
+        Ok(Ok(summaries))
+    }
+}
+
+/// The summary in a line of `dzsim run --format json`, if it is one.
+fn summary(line: &str) -> anyhow::Result<Option<CaseSummary>> {
+    let value: serde_json::Value = serde_json::from_str(line).context("reading the run's report")?;
+    if value["event"] != "finished" {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_value(value).context("reading a case's summary")?))
+}
+
+/// A row of one run.
+pub fn row(summary: &CaseSummary) -> Row {
+    Row {
+        case: summary.case.clone(),
+        variables: summary.variables.clone(),
+        seeds: vec![summary.seed],
+        passed: usize::from(summary.outcome == Outcome::Passed),
+        measures: summary.measures.clone(),
+    }
+}
+
+/// The rows of many runs; runs of one case with several seeds are one row.
+pub fn table(summaries: &[CaseSummary]) -> Table {
+    let mut table = Table::default();
+    summaries.iter().for_each(|summary| table.add(row(summary)));
+    table
+}

@@ -1,0 +1,59 @@
+//! `dzsim compare`: two policies, two files or two builds, side by side.
+
+use std::{fs, io::Write, path::PathBuf};
+
+use anyhow::Context;
+
+use crate::{
+    answer::{
+        comparison::{self, Side},
+        runs::{self, Runs},
+    },
+    cli::CompareArgs,
+    exit::Exit,
+    run::artifacts,
+};
+
+/// Runs both sides and prints their measures and networks as Markdown. A difference is no failure.
+pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
+    let right = args.b.as_ref().unwrap_or(&args.a);
+    if args.b.is_none() && args.change.set.is_empty() && args.with.is_none() {
+        eprintln!(
+            "error: nothing to compare with: name a second file, a change (--set policy.x=y) or another build (--with PATH)"
+        );
+        return Ok(Exit::BadInput);
+    }
+    let (first, mut second) = (Runs::new(Vec::new())?, Runs::new(args.change.as_options())?);
+    let mut name = args.change.set.iter().map(ToString::to_string).collect::<Vec<_>>();
+    if let Some(other) = &args.with {
+        second.dzsim.clone_from(other);
+        name.push(other.display().to_string());
+    }
+    if args.b.is_some() || name.is_empty() {
+        name.insert(0, right.display().to_string());
+    }
+    let (a, b) = match (side(&first, &args.a, args.a.display().to_string())?, side(&second, right, name.join(", "))?) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(exit), _) | (_, Err(exit)) => return Ok(exit),
+    };
+    write!(std::io::stdout(), "{}", comparison::markdown(&a, &b))?;
+    Ok(Exit::Passed)
+}
+
+fn side(runs: &Runs, file: &PathBuf, name: String) -> anyhow::Result<Result<Side, Exit>> {
+    let folder = tempfile::tempdir()?;
+    let summaries = match runs.run(std::slice::from_ref(file), None, folder.path())? {
+        Ok(summaries) => summaries,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    let mut chains = Vec::new();
+    for summary in &summaries {
+        let chain = summary.artifacts.join(artifacts::CHAIN);
+        // A case that did not come up has no chain to compare.
+        if chain.is_file() {
+            let text = fs::read_to_string(&chain).with_context(|| chain.display().to_string())?;
+            chains.push((summary.case.clone(), text));
+        }
+    }
+    Ok(Ok(Side { name, table: runs::table(&summaries), chains }))
+}

@@ -1,0 +1,70 @@
+//! `dzsim sweep`: a matrix as one table of measures.
+
+use std::{fs, io::Write, path::PathBuf};
+
+use anyhow::Context;
+
+use crate::{
+    answer::{
+        plot,
+        runs::{self, Runs},
+        table::Table,
+    },
+    cli::SweepArgs,
+    exit::Exit,
+};
+
+/// Runs every case with every seed, or merges tables, and prints what was measured.
+pub(super) fn run(args: &SweepArgs) -> anyhow::Result<Exit> {
+    let table = match args.merge {
+        true => merged(&args.paths)?,
+        false => match swept(args)? {
+            Ok(table) => table,
+            Err(exit) => return Ok(exit),
+        },
+    };
+    if let Some(file) = &args.plot {
+        match plot::svg(&table, args.measure.as_deref()) {
+            Ok(svg) => fs::write(file, svg).with_context(|| file.display().to_string())?,
+            Err(error) => {
+                eprintln!("error: {error}");
+                return Ok(Exit::BadInput);
+            }
+        }
+    }
+    write!(std::io::stdout(), "{}", table.render(args.format))?;
+    Ok(if table.all_passed() { Exit::Passed } else { Exit::Failed })
+}
+
+/// The parts that shards left, as one table.
+fn merged(files: &[PathBuf]) -> anyhow::Result<Table> {
+    let read = |file: &PathBuf| -> anyhow::Result<Table> {
+        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        serde_json::from_str(&text).with_context(|| format!("{}: expected what --format json prints", file.display()))
+    };
+    Ok(Table::merge(files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?))
+}
+
+fn swept(args: &SweepArgs) -> anyhow::Result<Result<Table, Exit>> {
+    let mut options = args.change.as_options();
+    if let Some(shard) = args.shard {
+        options.extend(["--shard".to_owned(), shard.to_string()]);
+    }
+    let runs = Runs::new(options)?;
+    let artifacts = tempfile::tempdir()?;
+    let mut summaries = Vec::new();
+    for seed in 1..=args.seeds {
+        // A single seed is the file's own.
+        let seed = (args.seeds > 1).then_some(seed);
+        match runs.run(&args.paths, seed, artifacts.path())? {
+            Ok(found) => summaries.extend(found),
+            Err(exit) => return Ok(Err(exit)),
+        }
+    }
+    for failed in summaries.iter().filter(|summary| summary.failure.is_some()) {
+        if let Some(failure) = &failed.failure {
+            eprintln!("{} (seed {}): {}: {}", failed.case, failed.seed, failure.title, failure.message);
+        }
+    }
+    Ok(Ok(runs::table(&summaries)))
+}
