@@ -76,6 +76,13 @@ pub enum Action {
         /// Where each is found; never empty.
         measures: BTreeMap<String, ViewPath>,
     },
+    /// Steps until one of their commands is refused.
+    UntilRefused {
+        /// What the number of commands before is called.
+        measure: String,
+        /// In order; never empty.
+        steps: Vec<Step>,
+    },
     /// Lists of steps that happen at the same time.
     Parallel {
         /// Each happens in order; never empty.

@@ -91,6 +91,13 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             }
             schema::Step::Snapshot(step) => (self.snapshot(at, step)?, &None, None),
             schema::Step::Measure(step) => (self.measure(at, step)?, &step.name, None),
+            schema::Step::UntilRefused(step) => {
+                let steps = self.steps(at.key("do"), &step.steps);
+                if !steps.iter().any(|step| matches!(step.action, Action::Run(_))) {
+                    self.context.error(at, "no command that could be refused: expected at least one `run`", "");
+                }
+                (Action::UntilRefused { measure: step.until_refused.clone(), steps }, &step.name, step.within)
+            }
             schema::Step::Parallel(step) => {
                 let at = at.key("parallel");
                 let branches = step.parallel.iter().enumerate();
@@ -105,7 +112,11 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             schema::Step::ForEach(_) => return None,
         };
         let title = name.clone().unwrap_or_else(|| title(&action));
-        let deadline = within.map_or(self.deadline, |within| within.0);
+        let most = match &action {
+            Action::UntilRefused { steps, .. } => steps.iter().map(|step| step.deadline).sum(),
+            _ => self.deadline,
+        };
+        let deadline = within.map_or(most, |within| within.0);
         if within.is_some() && deadline.is_zero() {
             self.context.error(at.key("within"), "a deadline is longer than 0", "");
         }
@@ -332,6 +343,7 @@ fn title(action: &Action) -> String {
         Action::Snapshot { views, .. } => {
             format!("snapshot {}", views.iter().map(Snapshot::to_string).collect::<Vec<_>>().join(", "))
         }
+        Action::UntilRefused { measure, .. } => format!("until refused: {measure}"),
         Action::Measure { measures } => {
             format!("measure {}", measures.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
         }

@@ -24,6 +24,7 @@ pub(crate) enum Step {
     Epoch(EpochStep),
     Snapshot(SnapshotStep),
     Measure(MeasureStep),
+    UntilRefused(UntilRefusedStep),
     Parallel(ParallelStep),
     #[allow(dead_code, reason = "unrolled before the file is read; here for the schema")]
     ForEach(ForEachStep),
@@ -245,6 +246,23 @@ pub(crate) struct MeasureStep {
     /// whose name ends in `_ns` is shown in milliseconds.
     pub(crate) measure: BTreeMap<String, String>,
     /// Title in reports. Default: the names.
+    pub(crate) name: Option<String>,
+}
+
+/// Runs steps until one of their commands is refused, and measures how many were not: what a network can serve. The refusal ends
+/// the step well; that none was refused is a failure.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UntilRefusedStep {
+    /// Name under which the number of commands that succeeded is measured, and with ` refused by` behind it what the first
+    /// refused one printed.
+    pub(crate) until_refused: String,
+    /// The steps, such as a `for_each` over more clients than can be served.
+    #[serde(rename = "do")]
+    pub(crate) steps: Vec<Step>,
+    /// Deadline. Default: `timeouts.step` for each of the steps.
+    pub(crate) within: Option<Duration>,
+    /// Title in reports. Default: the name.
     pub(crate) name: Option<String>,
 }
 

@@ -11,6 +11,7 @@ mod send;
 mod snapshot;
 mod target;
 mod traffic;
+mod until_refused;
 
 use std::{
     collections::BTreeMap,
@@ -118,6 +119,7 @@ impl Context {
                 Action::Epoch(epoch) => epoch::run(self, *epoch).await,
                 Action::Snapshot { views, name } => snapshot::run(self, views, name).await,
                 Action::Measure { measures } => measure::run(self, measures).await,
+                Action::UntilRefused { measure, steps } => until_refused::run(self, measure, steps).await,
                 Action::Parallel { branches } => {
                     let branches = branches.iter().map(|branch| self.sequence(branch));
                     try_join_all(branches).await.map(drop)
