@@ -11,9 +11,6 @@ use crate::link::{Kind, Link};
 use crate::machine::Machine;
 use crate::route::{RTPROT_KERNEL, TABLE_LOCAL};
 
-/// Who made the loopback's address (`IFAPROT_KERNEL_LO`).
-const IFAPROT_KERNEL_LO: u8 = 1;
-
 /// Scopes as numbers, of which a higher one is narrower.
 pub(crate) const SCOPE_UNIVERSE: u8 = 0;
 /// On the link.
@@ -197,7 +194,7 @@ impl Machine {
                 far: localhost,
                 prefix_len: 8,
                 scope: Scope::Host,
-                protocol: IFAPROT_KERNEL_LO,
+                protocol: 0,
                 secondary: false,
             });
             self.watchers.notify(Change::Address);

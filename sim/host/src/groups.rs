@@ -18,10 +18,17 @@ pub(crate) struct GroupRoutes {
     /// Interface index by number.
     vifs: BTreeMap<u16, u32>,
     entries: BTreeMap<(Ipv4Addr, Ipv4Addr), Kept>,
-    /// The helper holds the socket without which nothing is forwarded.
-    pub(crate) held_by_helper: bool,
-    /// How many others do.
-    pub(crate) holders: u32,
+    /// Who holds the socket without which nothing is forwarded.
+    pub(crate) holder: Option<Holder>,
+}
+
+/// Who can hold the socket of the multicast routing daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The process that carries the tunnels.
+    Helper,
+    /// A program that writes entries.
+    Router,
 }
 
 /// An entry by numbers: it keeps those of interfaces that are gone.
@@ -33,11 +40,6 @@ struct Kept {
 }
 
 impl GroupRoutes {
-    /// Whether anything is forwarded at all.
-    fn runs(&self) -> bool {
-        self.held_by_helper || self.holders > 0
-    }
-
     /// As it is listed.
     fn state(&self) -> State {
         let listed = |kept: &Kept| Entry {
@@ -58,7 +60,7 @@ impl GroupRoutes {
 
     /// Whether what comes in by an interface is forwarded to groups (`IN_DEV_MFORWARD`).
     pub(crate) fn takes_part(&self, index: u32) -> bool {
-        self.runs() && self.vifs.values().any(|at| *at == index)
+        self.holder.is_some() && self.vifs.values().any(|at| *at == index)
     }
 
     /// All entries whose incoming interface is there, sorted.
@@ -74,6 +76,28 @@ impl GroupRoutes {
 }
 
 impl Machine {
+    /// Takes the socket; false if another holds it (`EADDRINUSE`).
+    pub(crate) fn hold_groups(&mut self, holder: Holder) -> bool {
+        match self.groups.holder {
+            None => {
+                self.groups.holder = Some(holder);
+                self.watchers.notify(Change::Parameter);
+                true
+            }
+            // There is one helper, and it may be asked again.
+            Some(Holder::Helper) => holder == Holder::Helper,
+            Some(Holder::Router) => false,
+        }
+    }
+
+    /// Lets go of the socket: nothing is forwarded until somebody takes it again. Entries stay.
+    pub(crate) fn release_groups(&mut self, holder: Holder) {
+        if self.groups.holder == Some(holder) {
+            self.groups.holder = None;
+            self.watchers.notify(Change::Parameter);
+        }
+    }
+
     /// As [`dz_net::mroute::MulticastRouter::apply`].
     pub(crate) fn set_group_routes(&mut self, routes: Vec<MulticastRoute>) -> Result<Changes, MulticastError> {
         let steps = plan(&self.groups.state(), routes)?;

@@ -18,6 +18,7 @@ use nix::errno::Errno;
 use tokio::sync::Notify;
 
 use crate::echo::VirtualPinger;
+use crate::groups::Holder;
 use crate::lookup::Flow;
 use crate::machine::Machine;
 use crate::network::Network;
@@ -28,9 +29,14 @@ use crate::tunnels::VirtualTunnels;
 #[derive(Debug)]
 pub struct VirtualHost {
     access: Access,
-    /// Keeps group forwarding going where no helper does.
-    forwarding: Mutex<Option<Guard>>,
+    /// The way to the entries of group forwarding, once it was asked for.
+    router: Mutex<Option<Router>>,
 }
+
+/// As [`dz_net::mroute::MulticastRouter`]: opened while nobody holds the socket without which nothing is forwarded, it
+/// holds it.
+#[derive(Debug)]
+struct Router(#[expect(dead_code, reason = "held until it is dropped")] Option<Guard>);
 
 /// How to get at a host.
 #[derive(Clone, Debug)]
@@ -89,7 +95,7 @@ impl Drop for Guard {
 impl VirtualHost {
     pub(crate) fn new(network: Network, name: &str) -> Self {
         let access = Access { network, name: name.into(), generation: None };
-        Self { access, forwarding: Mutex::default() }
+        Self { access, router: Mutex::default() }
     }
 
     /// Its name in the network.
@@ -129,6 +135,19 @@ impl VirtualHost {
             Err(NetlinkError::NotFound { .. }) => Ok(Deleted::Absent),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl VirtualHost {
+    fn open_router(&self) -> Result<(), MulticastError> {
+        let failed = |errno: Errno| MulticastError::new(|| "start forwarding".to_owned())(errno.into());
+        let mut router = self.router.lock().unwrap_or_else(PoisonError::into_inner);
+        if router.is_none() {
+            let held = self.access.with(|machine, _| machine.hold_groups(Holder::Router)).map_err(failed)?;
+            let guard = || Guard::new(&self.access, 0, |machine, _| machine.release_groups(Holder::Router));
+            *router = Some(Router(held.then(guard)));
+        }
+        Ok(())
     }
 }
 
@@ -234,40 +253,34 @@ impl Host for VirtualHost {
 
     async fn forward_groups(&self, wanted: bool) -> Result<Forwarding, MulticastError> {
         let failed = |errno: Errno| MulticastError::new(|| "start forwarding".to_owned())(errno.into());
-        let dataplane = self
-            .access
-            .with(|machine, _| {
-                let dataplane = machine.dataplane();
-                if dataplane == Dataplane::Userspace && wanted {
-                    machine.groups.held_by_helper = true;
+        let dataplane = self.access.with(|machine, _| machine.dataplane()).map_err(failed)?;
+        let forwarding = match dataplane {
+            Dataplane::Userspace => {
+                *self.router.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                let held = |machine: &mut Machine| !wanted || machine.hold_groups(Holder::Helper);
+                match self.access.with(|machine, _| held(machine)).map_err(failed)? {
+                    true => Forwarding::Lasting,
+                    false => Forwarding::WithHost(Some(TunnelError::Refused {
+                        name: "multicast".to_owned(),
+                        reason: io::Error::from(Errno::EADDRINUSE).to_string(),
+                    })),
                 }
-                dataplane
-            })
-            .map_err(failed)?;
-        let mut forwarding = self.forwarding.lock().unwrap_or_else(PoisonError::into_inner);
-        if dataplane == Dataplane::Userspace {
-            *forwarding = None;
-            if wanted {
-                return Ok(Forwarding::Lasting);
             }
-        }
-        if forwarding.is_none() {
-            self.access.with(|machine, _| machine.groups.holders += 1).map_err(failed)?;
-            *forwarding = Some(Guard::new(&self.access, 0, |machine, _| machine.groups.holders -= 1));
-        }
-        Ok(match dataplane {
-            Dataplane::Userspace => Forwarding::Lasting,
             Dataplane::Kernel | Dataplane::Auto => Forwarding::WithHost(None),
-        })
+        };
+        self.open_router()?;
+        Ok(forwarding)
     }
 
     async fn group_routes(&self) -> Result<Vec<(MulticastRoute, RouteCounters)>, MulticastError> {
         let failed = |errno: Errno| MulticastError::new(|| "list its state".to_owned())(errno.into());
+        self.open_router()?;
         self.access.with(|machine, _| machine.groups.routes()).map_err(failed)
     }
 
     async fn set_group_routes(&self, routes: Vec<MulticastRoute>) -> Result<mroute::Changes, MulticastError> {
         let failed = |errno: Errno| MulticastError::new(|| "list its state".to_owned())(errno.into());
+        self.open_router()?;
         self.access.with(|machine, _| machine.set_group_routes(routes)).map_err(failed).flatten()
     }
 

@@ -16,6 +16,8 @@
 //! products see it ([`dz_net::host::Host`]). What the model leaves out is in `docs/decisions/0115-the-virtual-host.md`.
 
 mod address;
+#[cfg(test)]
+mod differential;
 mod echo;
 mod filter;
 mod fragments;

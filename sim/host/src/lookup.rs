@@ -3,13 +3,13 @@
 
 use std::net::Ipv4Addr;
 
-use dz_net::kernel::{FwMark, RouteInfo, RouteKind, RuleAction, RuleInfo};
+use dz_net::kernel::{FwMark, RouteInfo, RouteKind, RuleAction, RuleInfo, TABLE_MAIN};
 use nix::errno::Errno;
 
 use crate::address::{SCOPE_HOST, SCOPE_LINK, SCOPE_UNIVERSE};
 use crate::link::LOOPBACK;
 use crate::machine::Machine;
-use crate::route::{TABLE_LOCAL, refusal, scope_of};
+use crate::route::{TABLE_LOCAL, Table, refusal, scope_of};
 
 /// What is looked up (`struct flowi4`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +75,20 @@ impl Machine {
 
     /// The route of a flow in one table; `EAGAIN` without one, and of a route that says to go on.
     pub(crate) fn lookup_table(&self, table: u32, flow: &Flow) -> Result<RouteInfo, Errno> {
-        let routes = self.tables.get(&table).ok_or(Errno::EAGAIN)?.towards(flow.destination);
-        for route in routes.filter(|route| scope_of(route) >= flow.scope) {
+        let of = |table| self.tables.get(&table).into_iter().flat_map(|table: &Table| table.towards(flow.destination));
+        let mut routes: Vec<&RouteInfo> = of(table).collect();
+        // Until a rule is added, the local and the main table are one (`fib_trie_table`): of routes to one prefix those of
+        // the local one come first.
+        let other = match table {
+            TABLE_LOCAL => TABLE_MAIN,
+            TABLE_MAIN => TABLE_LOCAL,
+            table => table,
+        };
+        if !self.custom_rules && other != table {
+            routes.extend(of(other));
+            routes.sort_by_key(|route| std::cmp::Reverse((route.destination.prefix_len(), route.table)));
+        }
+        for route in routes.into_iter().filter(|route| scope_of(route) >= flow.scope) {
             if let Some(error) = refusal(route.kind) {
                 return Err(error);
             }
@@ -104,16 +116,23 @@ impl Machine {
     /// # Errors
     /// What sendto(2) says about the route.
     pub(crate) fn way_out(&self, flow: &Flow, any_source: bool) -> Result<Way, Errno> {
+        let (way, broadcast) = self.route_out(flow, any_source)?;
+        // No socket of a program here asks for `SO_BROADCAST`.
+        if broadcast || flow.destination.is_broadcast() { Err(Errno::EACCES) } else { Ok(way) }
+    }
+
+    /// The way, and whether the route says that it is a broadcast.
+    fn route_out(&self, flow: &Flow, any_source: bool) -> Result<(Way, bool), Errno> {
         let mut flow = *flow;
         let given = Some(flow.source).filter(|source| !source.is_unspecified());
         if let Some(source) = given {
             if source.is_multicast() || source.is_broadcast() || source.octets()[0] == 0 {
                 return Err(Errno::EINVAL);
             }
-            if flow.oif.is_none() && flow.destination.is_multicast() {
+            if flow.oif.is_none() && (flow.destination.is_multicast() || flow.destination.is_broadcast()) {
                 // A group is sent to by the interface that has the source.
                 let dev = self.interface_of(source).ok_or(Errno::ENETUNREACH)?;
-                return Ok(Way { dev, source, local: false, mtu: None });
+                return Ok((Way { dev, source, local: false, mtu: None }, false));
             }
             if !any_source && !self.is_local(source) {
                 return Err(Errno::ENETUNREACH);
@@ -127,7 +146,7 @@ impl Machine {
             let near = |scope| self.select_address(oif, None, scope).unwrap_or(Ipv4Addr::UNSPECIFIED);
             if flow.destination.octets()[..3] == [224, 0, 0] || flow.destination.is_broadcast() {
                 let source = given.unwrap_or_else(|| near(SCOPE_LINK));
-                return Ok(Way { dev: oif, source, local: false, mtu: None });
+                return Ok((Way { dev: oif, source, local: false, mtu: None }, false));
             }
             if given.is_none() && flow.destination.is_multicast() {
                 flow.source = near(flow.scope);
@@ -139,14 +158,14 @@ impl Machine {
             (Err(_), Some(dev)) => {
                 let chosen = || self.select_address(dev, None, SCOPE_LINK).unwrap_or(Ipv4Addr::UNSPECIFIED);
                 let source = if flow.source.is_unspecified() { chosen() } else { flow.source };
-                return Ok(Way { dev, source, local: false, mtu: None });
+                return Ok((Way { dev, source, local: false, mtu: None }, false));
             }
             (Err(error), None) => return Err(error),
         };
         let known = Some(flow.source).filter(|source| !source.is_unspecified());
         if route.kind == RouteKind::Local {
             let source = known.or(route.source).unwrap_or(flow.destination);
-            return Ok(Way { dev: LOOPBACK, source, local: true, mtu: None });
+            return Ok((Way { dev: LOOPBACK, source, local: true, mtu: None }, false));
         }
         let dev = route.dev.ok_or(Errno::ENETUNREACH)?;
         let chosen = || route.source.or_else(|| self.select_address(dev, route.via, scope_of(&route).min(SCOPE_HOST)));
@@ -154,10 +173,6 @@ impl Machine {
         if source.is_loopback() {
             return Err(Errno::EINVAL);
         }
-        // No socket of a program here asks for `SO_BROADCAST`.
-        if route.kind == RouteKind::Broadcast {
-            return Err(Errno::EACCES);
-        }
-        Ok(Way { dev, source, local: false, mtu: route.mtu })
+        Ok((Way { dev, source, local: false, mtu: route.mtu }, route.kind == RouteKind::Broadcast))
     }
 }

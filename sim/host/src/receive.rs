@@ -16,6 +16,9 @@ use crate::lookup::{Flow, Way};
 use crate::machine::Machine;
 use crate::parameter::PerInterface;
 
+const PROTOCOL_UNREACHABLE: u8 = 2;
+const PORT_UNREACHABLE: u8 = 3;
+
 impl Machine {
     /// Takes a packet that has come in by an interface.
     pub(crate) fn receive(&mut self, now: Instant, index: u32, mut packet: Vec<u8>) {
@@ -32,7 +35,7 @@ impl Machine {
         }
         // What this host has sent to itself was routed on the way out.
         if index == LOOPBACK {
-            return self.deliver(now, index, &header, packet);
+            return self.deliver(now, index, &header, true, packet);
         }
         if header.destination.is_multicast() {
             return self.receive_group(now, index, &header, packet);
@@ -41,14 +44,14 @@ impl Machine {
             return;
         }
         if header.destination.is_broadcast() {
-            return self.deliver(now, index, &header, packet);
+            return self.deliver(now, index, &header, false, packet);
         }
         let forwards = self.parameters.of(&name, PerInterface::Forwarding) != 0;
         let flow = Flow { iif: index, source: header.source, ..Flow::to(header.destination) };
         match self.lookup(&flow) {
             Ok(route) if matches!(route.kind, RouteKind::Local | RouteKind::Broadcast) => {
                 if self.source_is_valid(index, &header, LOOPBACK) {
-                    self.deliver(now, index, &header, packet);
+                    self.deliver(now, index, &header, route.kind == RouteKind::Local, packet);
                 }
             }
             Ok(route) if forwards => self.forward(now, index, &header, &route, packet),
@@ -76,7 +79,7 @@ impl Machine {
             self.forward_to_group(now, index, header, &packet);
         }
         if joined {
-            self.deliver(now, index, header, packet);
+            self.deliver(now, index, header, false, packet);
         }
     }
 
@@ -128,8 +131,9 @@ impl Machine {
         let _ = self.send_cut(now, &way, packet);
     }
 
-    /// Gives a packet to whoever here is to have it (`ip_local_deliver`).
-    fn deliver(&mut self, now: Instant, index: u32, header: &Header, packet: Vec<u8>) {
+    /// Gives a packet to whoever here is to have it (`ip_local_deliver`). If that is nobody its sender is told, unless it
+    /// was for others as well.
+    fn deliver(&mut self, now: Instant, index: u32, header: &Header, mine: bool, packet: Vec<u8>) {
         let packet = if header.is_fragment() {
             match self.fragments.take(now, header, &packet) {
                 Some(whole) => whole,
@@ -139,23 +143,21 @@ impl Machine {
             packet
         };
         let Ok(header) = Header::decode(&packet) else { return };
-        let taken = self.sockets.deliver_raw(now, index, &header, &packet);
-        match header.protocol {
-            icmp::IP_PROTOCOL => self.receive_icmp(now, &header, &packet),
-            udp::IP_PROTOCOL => {
-                if !self.receive_udp(now, index, &header, &packet) && !taken {
-                    self.report(now, Some(index), Error::Unreachable(3), &packet);
-                }
+        let raw = self.sockets.deliver_raw(now, index, &header, &packet);
+        // The code of the error, if nobody takes it.
+        let code = match header.protocol {
+            icmp::IP_PROTOCOL => {
+                self.receive_icmp(now, &header, &packet);
+                return;
             }
-            gre::IP_PROTOCOL => {
-                if !self.decapsulate(packet.clone()) && !taken {
-                    // The kernel's own demultiplexer says "port", a host without one "protocol".
-                    let code = if self.modules.gre { 3 } else { 2 };
-                    self.report(now, Some(index), Error::Unreachable(code), &packet);
-                }
-            }
-            _ if taken => {}
-            _ => self.report(now, Some(index), Error::Unreachable(2), &packet),
+            udp::IP_PROTOCOL if self.receive_udp(now, index, &header, &packet) => return,
+            udp::IP_PROTOCOL => PORT_UNREACHABLE,
+            gre::IP_PROTOCOL if self.decapsulate(packet.clone()) => return,
+            gre::IP_PROTOCOL if self.modules.gre => PORT_UNREACHABLE,
+            _ => PROTOCOL_UNREACHABLE,
+        };
+        if mine && !raw {
+            self.report(now, Some(index), Error::Unreachable(code), &packet);
         }
     }
 

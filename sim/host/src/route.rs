@@ -167,15 +167,13 @@ impl Machine {
         let mut route = RouteInfo { destination: route.destination.trunc(), ..route.clone() };
         match route.kind {
             RouteKind::Other(_) => return Err(Errno::EINVAL),
+            // What is on the link has no gateway, and what is here has none either.
+            RouteKind::Local | RouteKind::Broadcast if route.via.is_some() => return Err(Errno::EINVAL),
             kind if refusal(kind).is_some() => {
-                if route.via.is_some() || route.dev.is_some() {
-                    return Err(Errno::EINVAL);
-                }
+                let leads = route.via.is_some() || route.dev.is_some();
+                return if leads { Err(Errno::EINVAL) } else { Ok(route) };
             }
             RouteKind::Local => {
-                if route.via.is_some() {
-                    return Err(Errno::EINVAL);
-                }
                 self.links.get(route.dev.unwrap_or_default()).ok_or(Errno::ENODEV)?;
             }
             _ => match route.via {

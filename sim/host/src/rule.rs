@@ -30,7 +30,13 @@ impl Machine {
         if matches!(rule.action, RuleAction::Other(_)) {
             return Err(Errno::EINVAL);
         }
-        if self.rules.contains(&rule) {
+        // What the new rule says of source and destination must agree; a rule that says more there is the same to the
+        // kernel (`rule_exists`, `fib4_rule_compare`).
+        let same = |other: &RuleInfo| {
+            let (from, to) = (rule.from.and(other.from), rule.to.and(other.to));
+            RuleInfo { from, to, ..other.clone() } == rule
+        };
+        if self.rules.iter().any(same) {
             return Err(Errno::EEXIST);
         }
         let at = self.rules.partition_point(|other| other.priority <= rule.priority);

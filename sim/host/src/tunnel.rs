@@ -9,6 +9,7 @@ use dz_net::kernel::{Change, GreInfo, NetlinkError};
 use dz_net::wire::ipv4::Header;
 use nix::errno::Errno;
 
+use crate::groups::Holder;
 use crate::link::{Kind, Link, Tunnel};
 use crate::lookup::Flow;
 use crate::machine::Machine;
@@ -77,7 +78,9 @@ impl Machine {
 
     /// Whether the helper runs: as long as it has something to hold.
     pub(crate) fn helper_runs(&self) -> bool {
-        !self.modules.gre && (self.groups.held_by_helper || self.links.iter().any(|(_, link)| link.tunnel().is_some()))
+        !self.modules.gre
+            && (self.groups.holder == Some(Holder::Helper)
+                || self.links.iter().any(|(_, link)| link.tunnel().is_some()))
     }
 
     /// The counts of a helper that ends go with it.
@@ -95,7 +98,7 @@ impl Machine {
         for tunnel in self.tunnels() {
             let _ = self.delete_link(tunnel.ifindex);
         }
-        self.groups.held_by_helper = false;
+        self.release_groups(Holder::Helper);
         self.helper_may_end();
         true
     }
