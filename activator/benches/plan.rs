@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dz_activator::{Plan, Policy, plan};
+use dz_activator::{Plan, plan};
+use dz_policy::ActivatorPolicy;
 use dz_sdk::{
     NetworkView,
     program::{
@@ -44,7 +45,7 @@ fn main() {
 
 fn time(view: &NetworkView, users: u32) -> Duration {
     let started = Instant::now();
-    let plan: Plan = plan(black_box(view), &Policy::default());
+    let plan: Plan = plan(black_box(view), &ActivatorPolicy::default());
     let took = started.elapsed();
     assert_eq!(plan.actions.len(), users as usize, "every user must get its tunnel");
     took

@@ -1,11 +1,10 @@
 //! The command line of `dz-activator`.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use dz_policy::ActivatorPolicy;
 use dz_sdk::ledger::rpc::RpcArgs;
 use dz_service::LogFormat;
-
-use crate::policy::Policy;
 
 /// Allocates what the DoubleZero network needs, as the chain asks for it.
 #[derive(Clone, Debug, clap::Parser)]
@@ -19,10 +18,7 @@ pub struct Args {
     pub keypair: PathBuf,
     /// How to allocate
     #[command(flatten)]
-    pub policy: Policy,
-    /// Transactions on their way at a time
-    #[arg(long, env = "DZ_IN_FLIGHT", value_name = "NUMBER", default_value = "8")]
-    pub in_flight: NonZeroUsize,
+    pub policy: ActivatorPolicy,
     /// Read the chain again after so long without news
     #[arg(long, env = "DZ_RESYNC", value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub resync: Duration,
@@ -57,8 +53,7 @@ mod tests {
     #[test]
     fn the_key_is_all_that_must_be_given() {
         let args = Args::try_parse_from(["dz-activator", "--keypair", "key.json"]).unwrap();
-        assert_eq!(args.policy, Policy::default());
-        assert_eq!(args.in_flight.get(), 8);
+        assert_eq!(args.policy, ActivatorPolicy::default());
         assert_eq!(args.resync, Duration::from_secs(10));
     }
 

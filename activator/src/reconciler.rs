@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dz_policy::ActivatorPolicy;
 use dz_sdk::{Ledger, NetworkView};
 use dz_service::Backoff;
 use solana_pubkey::Pubkey;
@@ -21,7 +22,6 @@ pub use crate::sender::Pass;
 use crate::{
     metrics::Metrics,
     plan::{Plan, plan},
-    policy::Policy,
     sender::Sender,
     status::Status,
 };
@@ -64,7 +64,7 @@ impl Default for Pace {
 /// One activator.
 pub struct Reconciler {
     ledger: Arc<dyn Ledger>,
-    policy: Policy,
+    policy: ActivatorPolicy,
     pace: Pace,
     metrics: Arc<Metrics>,
     status: Arc<Status>,
@@ -83,7 +83,7 @@ impl Reconciler {
     /// An activator on this ledger. The seed makes its waits its own.
     pub fn new(
         ledger: Arc<dyn Ledger>,
-        policy: Policy,
+        policy: ActivatorPolicy,
         pace: Pace,
         metrics: Arc<Metrics>,
         status: Arc<Status>,
@@ -249,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn a_chain_that_starts_over_is_followed() {
         let ledger = LocalLedger::new(LocalBank::new(ID), Pubkey::new_from_array([1; 32])).unwrap();
-        let (policy, pace) = (Policy::default(), Pace::default());
+        let (policy, pace) = (ActivatorPolicy::default(), Pace::default());
         let mut reconciler = Reconciler::new(Arc::new(ledger), policy, pace, Arc::default(), Arc::default(), 7);
         reconciler.reached = 1000;
         let view = reconciler.read().await;

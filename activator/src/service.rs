@@ -45,7 +45,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         };
         tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(shutdown).into_future())
     });
-    let pace = Pace { in_flight: args.in_flight, resync: args.resync, ..Pace::default() };
+    let pace = Pace { in_flight: args.policy.in_flight.into(), resync: args.resync, ..Pace::default() };
     let reconciler = Reconciler::new(ledger, args.policy, pace, metrics, status, rand::random());
     let mut work = tokio::spawn(reconciler.run(asked, notify::ready));
 

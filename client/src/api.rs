@@ -61,7 +61,8 @@ pub struct Service {
     pub current_device_rtt_nanoseconds: Option<u64>,
     /// Probes to that endpoint without an answer, in percent. None before the first round.
     pub current_device_loss_percentage: Option<u8>,
-    /// Code of the device that is fastest from here; the one it ends on unless another is clearly faster. None while
+    /// Code of the device that is nearest from here; the one it ends on unless another is nearer by more than the
+    /// tolerance. None while
     /// nothing answers.
     pub lowest_latency_device: Option<String>,
     /// Code of the metro it ends in.
@@ -148,7 +149,7 @@ pub struct EndpointLatency {
     pub device_ip: Ipv4Addr,
     /// Name of the interface that holds it.
     pub interface_name: String,
-    /// Fastest answer.
+    /// Fastest answer of the last rounds, and what choices are made by.
     pub min_latency_ns: Option<u64>,
     /// Median answer.
     pub median_latency_ns: Option<u64>,

@@ -15,6 +15,7 @@ mod shortage;
 mod tenant;
 mod user;
 
+use dz_policy::ActivatorPolicy;
 use dz_sdk::{
     NetworkView,
     program::{
@@ -26,10 +27,9 @@ use solana_pubkey::Pubkey;
 
 pub use self::action::{Action, Condition, ConditionKind, Decision, Plan, Subject};
 use self::{pools::Pools, shortage::Shortage};
-use crate::policy::Policy;
 
 /// Decides what to do about this view. Equal views and policies give equal plans.
-pub fn plan(view: &NetworkView, policy: &Policy) -> Plan {
+pub fn plan(view: &NetworkView, policy: &ActivatorPolicy) -> Plan {
     let mut planner = Planner::new(view, policy);
     if view.config().is_none() {
         let config = Subject {
@@ -57,7 +57,7 @@ pub fn plan(view: &NetworkView, policy: &Policy) -> Plan {
 
 struct Planner<'a> {
     view: &'a NetworkView,
-    policy: &'a Policy,
+    policy: &'a ActivatorPolicy,
     pools: Pools<'a>,
     /// The /24s that this plan allocates, so that two devices of a contributor share one.
     new_blocks: Vec<(Pubkey, Pubkey)>,
@@ -65,7 +65,7 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(view: &'a NetworkView, policy: &'a Policy) -> Self {
+    fn new(view: &'a NetworkView, policy: &'a ActivatorPolicy) -> Self {
         Self { view, policy, pools: Pools::new(view), new_blocks: Vec::new(), plan: Plan::default() }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
+use dz_policy::WhenFull;
 use dz_sdk::program::{
     instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
     network::NetworkV4,
@@ -10,10 +11,7 @@ use dz_sdk::program::{
 use solana_pubkey::Pubkey;
 
 use super::{ConditionKind, Decision, Planner, Shortage, Subject};
-use crate::{
-    policy::WhenFull,
-    strategy::{PoolUse, Strategy},
-};
+use crate::strategy::{PoolUse, Strategy};
 
 /// Every role that a user may have in a group is taken.
 const ALL_OF_THEM: RoleChange = RoleChange { publish: Some(false), subscribe: Some(false) };

@@ -1,34 +1,8 @@
 //! Out of which pool a user's dz_ip is taken.
 
-use serde::{Deserialize, Serialize};
+use dz_policy::DzIp;
 
 use super::{PoolUse, Strategy};
-
-/// Picks the device prefix (users with an allocated address) or publisher block (publishers) of the next dz_ip.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    clap::ValueEnum,
-    strum::Display,
-    strum::EnumString,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum DzIp {
-    /// The first pool, in order, that has an address left: it rolls over to the next when one is full. Later pools
-    /// stay empty for as long as possible, so that an operator can still remove them.
-    #[default]
-    FirstFit,
-    /// The pool with the smallest share of its addresses in use, the first of them if several are equal. Clients then
-    /// spread over all announced prefixes, and no prefix fills up while another is idle.
-    Spread,
-}
 
 impl Strategy for DzIp {
     type From<'a> = &'a [PoolUse];

@@ -1,34 +1,8 @@
 //! Off which of a device's prefixes an endpoint is pulled.
 
-use serde::{Deserialize, Serialize};
+use dz_policy::EndpointPull;
 
 use super::{PoolUse, Strategy};
-
-/// Picks the prefix that the next endpoint of a device is pulled off.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    clap::ValueEnum,
-    strum::Display,
-    strum::EnumString,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum EndpointPull {
-    /// The first prefix, in the device's order, that has an address left. Endpoints then sit side by side at the
-    /// start of the first prefix, where people look for them, and later prefixes stay whole for clients' addresses.
-    #[default]
-    FirstFit,
-    /// The prefix with the fewest endpoints, the first of them if several are equal. A client's tunnels to one device
-    /// then end in different prefixes, so that a prefix that is withdrawn or filtered takes down one of them only.
-    Spread,
-}
 
 impl Strategy for EndpointPull {
     type From<'a> = &'a [PoolUse];

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use serde::{Deserialize, Serialize};
+use dz_policy::LoopbackNumbering;
 
 use super::Strategy;
 
@@ -17,32 +17,6 @@ pub struct FreeNumbers<'a> {
     pub count: u16,
     /// The free ones, ascending.
     pub free: &'a [u16],
-}
-
-/// Picks the number of the loopback that an endpoint's address is put on.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    clap::ValueEnum,
-    strum::Display,
-    strum::EnumString,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum LoopbackNumbering {
-    /// The lowest free number: n, n+1, ... without gaps, in the order in which the endpoints were pulled.
-    #[default]
-    Lowest,
-    /// The number that the address has in the range: first number plus address modulo the size of the range. An
-    /// address that is pulled again gets the same loopback again, on every device. If that number is taken, the next
-    /// free one after it, starting over at the end of the range.
-    ByAddress,
 }
 
 impl Strategy for LoopbackNumbering {

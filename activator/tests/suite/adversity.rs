@@ -8,12 +8,12 @@ use std::{
 };
 
 use dz_activator::{
-    Policy, WhenFull,
     metrics::Metrics,
     plan,
     reconciler::{Pace, Pass, Reconciler},
     status::Status,
 };
+use dz_policy::{ActivatorPolicy, WhenFull};
 use dz_sdk::{
     NetworkView,
     local::LocalLedger,
@@ -33,7 +33,7 @@ use crate::{
 /// What is waited for must come within this.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-fn reconciler(ledger: &Arc<Unreliable>, policy: Policy) -> Reconciler {
+fn reconciler(ledger: &Arc<Unreliable>, policy: ActivatorPolicy) -> Reconciler {
     let pace = Pace {
         in_flight: NonZeroUsize::new(3).unwrap(),
         resync: Duration::from_millis(20),
@@ -53,7 +53,7 @@ fn ask_all(ledger: &LocalLedger, stretch: &[Op]) {
 }
 
 /// What one undisturbed activator makes of a history.
-fn undisturbed(history: &[Vec<Op>], policy: Policy) -> NetworkView {
+fn undisturbed(history: &[Vec<Op>], policy: ActivatorPolicy) -> NetworkView {
     let ledger = genesis();
     let mut activator = activator(&ledger, policy);
     let mut end = come_to_rest(&ledger, &mut activator, &policy);
@@ -71,7 +71,7 @@ fn assert_same_state(mut disturbed: NetworkView, undisturbed: &NetworkView) {
 }
 
 /// Lets activators run, each by its own way, through a history; each stretch is over when there is nothing left to do.
-fn run_through(history: &[Vec<Op>], policy: Policy, faults: &[Faults], seed: u64) -> NetworkView {
+fn run_through(history: &[Vec<Op>], policy: ActivatorPolicy, faults: &[Faults], seed: u64) -> NetworkView {
     let ledger = genesis();
     block_on(async {
         let (ask_to_stop, stop) = watch::channel(false);
@@ -100,7 +100,7 @@ fn run_through(history: &[Vec<Op>], policy: Policy, faults: &[Faults], seed: u64
 }
 
 /// Waits until the chain itself leaves nothing to do.
-async fn at_rest(ledger: &LocalLedger, policy: &Policy) {
+async fn at_rest(ledger: &LocalLedger, policy: &ActivatorPolicy) {
     let mut views = dz_sdk::Ledger::watch(ledger);
     let done = views.wait_for(|view| view.as_ref().is_some_and(|view| plan(view, policy).actions.is_empty()));
     time::timeout(DEADLINE, done).await.expect("the activators do not come to rest").unwrap();
@@ -108,7 +108,7 @@ async fn at_rest(ledger: &LocalLedger, policy: &Policy) {
 
 /// Lets an activator live for one transaction, over and over, and compares the end with what one that lived on made.
 fn dies_after_every_transaction(history: &[Vec<Op>]) {
-    let policy = Policy::default();
+    let policy = ActivatorPolicy::default();
     let ledger = genesis();
     let live_on = || {
         let mut lives = 0;
@@ -152,8 +152,8 @@ proptest! {
     #[test]
     fn lost_repeated_and_reordered_notifications_change_nothing(history in history(), seed in any::<u64>()) {
         let faults = Faults { bad_news: 0.5, yields: true, ..Faults::default() };
-        let end = run_through(&history, Policy::default(), &[faults], seed);
-        assert_same_state(end, &undisturbed(&history, Policy::default()));
+        let end = run_through(&history, ActivatorPolicy::default(), &[faults], seed);
+        assert_same_state(end, &undisturbed(&history, ActivatorPolicy::default()));
     }
 
     #[test]
@@ -166,15 +166,15 @@ proptest! {
             yields: true,
             ..Faults::default()
         };
-        let end = run_through(&history, Policy::default(), &[faults], seed);
-        assert_same_state(end, &undisturbed(&history, Policy::default()));
+        let end = run_through(&history, ActivatorPolicy::default(), &[faults], seed);
+        assert_same_state(end, &undisturbed(&history, ActivatorPolicy::default()));
     }
 
     #[test]
     fn two_activators_end_where_one_would_have(history in history(), seed in any::<u64>()) {
         let faults = Faults { bad_news: 0.1, yields: true, ..Faults::default() };
-        let end = run_through(&history, Policy::default(), &[faults, faults], seed);
-        assert_same_state(end, &undisturbed(&history, Policy::default()));
+        let end = run_through(&history, ActivatorPolicy::default(), &[faults, faults], seed);
+        assert_same_state(end, &undisturbed(&history, ActivatorPolicy::default()));
     }
 }
 
@@ -186,22 +186,22 @@ proptest! {
     #[test]
     fn transactions_that_land_late_leave_everything_sound(history in history(), seed in any::<u64>()) {
         let faults = Faults { late: 0.3, yields: true, ..Faults::default() };
-        run_through(&history, Policy::default(), &[faults, faults], seed);
+        run_through(&history, ActivatorPolicy::default(), &[faults, faults], seed);
     }
 
     #[test]
     fn transactions_that_fail_are_taken_apart(history in history(), seed in any::<u64>()) {
         let faults = Faults { fails_above: Some(1), yields: true, ..Faults::default() };
-        let end = run_through(&history, Policy::default(), &[faults], seed);
-        assert_same_state(end, &undisturbed(&history, Policy::default()));
+        let end = run_through(&history, ActivatorPolicy::default(), &[faults], seed);
+        assert_same_state(end, &undisturbed(&history, ActivatorPolicy::default()));
     }
 }
 
 #[test]
 fn an_outage_is_sat_out() {
     let faults = Faults { outage: 9, yields: true, ..Faults::default() };
-    let end = run_through(&[], Policy::default(), &[faults], 1);
-    assert_same_state(end, &undisturbed(&[], Policy::default()));
+    let end = run_through(&[], ActivatorPolicy::default(), &[faults], 1);
+    assert_same_state(end, &undisturbed(&[], ActivatorPolicy::default()));
 }
 
 /// An endpoint is deleted and wanted again, and a client asks for an address of the same prefix: who gets which does not
@@ -223,7 +223,7 @@ fn what_is_refused_for_good_is_not_fought() {
     let ledger = genesis();
     let refuses = Some(ServiceabilityError::NotActivator);
     let way = Unreliable::new(&ledger, Faults { refuses, ..Faults::default() }, 0);
-    let subjects: std::collections::BTreeSet<_> = plan(&ledger.bank().view().unwrap(), &Policy::default())
+    let subjects: std::collections::BTreeSet<_> = plan(&ledger.bank().view().unwrap(), &ActivatorPolicy::default())
         .actions
         .iter()
         .map(|action| action.subject.key)
@@ -231,7 +231,7 @@ fn what_is_refused_for_good_is_not_fought() {
     block_on(async {
         let (_ask_to_stop, stop) = watch::channel(false);
         let mut running = task::JoinSet::new();
-        running.spawn(reconciler(&way, Policy::default()).run(stop, || {}));
+        running.spawn(reconciler(&way, ActivatorPolicy::default()).run(stop, || {}));
         let reads = async {
             while way.reads.load(Ordering::Relaxed) < 12 {
                 time::sleep(Duration::from_millis(1)).await;
@@ -249,12 +249,12 @@ fn what_is_refused_for_good_is_not_fought() {
 fn what_fails_every_time_is_not_fought() {
     let ledger = genesis();
     let way = Unreliable::new(&ledger, Faults { fails_above: Some(0), ..Faults::default() }, 0);
-    let actions = plan(&ledger.bank().view().unwrap(), &Policy::default()).actions;
+    let actions = plan(&ledger.bank().view().unwrap(), &ActivatorPolicy::default()).actions;
     let subjects: std::collections::BTreeSet<_> = actions.iter().map(|action| action.subject.key).collect();
     assert!(subjects.len() < actions.len(), "no action rests on another about the same thing");
     let (metrics, status) = (Arc::new(Metrics::default()), Arc::new(Status::default()));
     let mut activator =
-        Reconciler::new(way.clone(), Policy::default(), Pace::default(), metrics.clone(), status.clone(), 7);
+        Reconciler::new(way.clone(), ActivatorPolicy::default(), Pace::default(), metrics.clone(), status.clone(), 7);
     let (_stop, stop) = watch::channel(false);
     let view = ledger.bank().view().unwrap();
     for attempt in 1..=5 {
@@ -273,7 +273,7 @@ fn what_fails_every_time_is_not_fought() {
 #[test]
 fn one_stale_action_does_not_hold_up_its_neighbours() {
     let ledger = genesis();
-    let policy = Policy::default();
+    let policy = ActivatorPolicy::default();
     let mut activator = activator(&ledger, policy);
     come_to_rest(&ledger, &mut activator, &policy);
     for (client, endpoint) in [(0, 0), (3, 0), (3, 1)] {
@@ -301,7 +301,7 @@ fn one_stale_action_does_not_hold_up_its_neighbours() {
 #[test]
 fn waiting_users_are_served_as_soon_as_there_is_room() {
     let ledger = genesis();
-    let policy = Policy { when_full: WhenFull::Wait, ..Policy::default() };
+    let policy = ActivatorPolicy { when_full: WhenFull::Wait, ..ActivatorPolicy::default() };
     let mut activator = activator(&ledger, policy);
     come_to_rest(&ledger, &mut activator, &policy);
     // The block has room for two.
@@ -321,7 +321,7 @@ fn waiting_users_are_served_as_soon_as_there_is_room() {
 #[case(8, 2)]
 fn independent_transactions_travel_together(#[case] in_flight: usize, #[case] together: u64) {
     let ledger = genesis();
-    let policy = Policy { when_full: WhenFull::Wait, ..Policy::default() };
+    let policy = ActivatorPolicy { when_full: WhenFull::Wait, ..ActivatorPolicy::default() };
     come_to_rest(&ledger, &mut activator(&ledger, policy), &policy);
     request(&ledger, &Op::AddBlock(11)).unwrap().unwrap();
     // More than fit one transaction, spread over all endpoints until devices are full.

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 
 use dz_activator::{
-    Policy, WhenFull,
     metrics::Metrics,
     plan,
     reconciler::{Pace, Pass, Reconciler},
     status::Status,
-    strategy::{DzIp, EndpointPull, LoopbackNumbering},
 };
+use dz_policy::{ActivatorPolicy, DzIp, EndpointPull, LoopbackNumbering, WhenFull};
 use dz_sdk::{NetworkView, local::LocalLedger};
 use proptest::{collection::vec, prelude::*};
 use tokio::sync::watch;
@@ -23,17 +22,20 @@ use crate::{
 /// One pass takes back and gives; a second one may find that something it gave made something else possible.
 const PASSES: usize = 3;
 
-fn policy() -> impl Strategy<Value = Policy> {
-    (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(wait, pull, dz_ip, number)| Policy {
-        when_full: if wait { WhenFull::Wait } else { WhenFull::Reject },
-        endpoint_strategy: if pull { EndpointPull::Spread } else { EndpointPull::FirstFit },
-        dz_ip_strategy: if dz_ip { DzIp::Spread } else { DzIp::FirstFit },
-        loopback_strategy: if number { LoopbackNumbering::ByAddress } else { LoopbackNumbering::Lowest },
+fn policy() -> impl Strategy<Value = ActivatorPolicy> {
+    (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(wait, pull, dz_ip, number)| {
+        ActivatorPolicy {
+            when_full: if wait { WhenFull::Wait } else { WhenFull::Reject },
+            endpoint_strategy: if pull { EndpointPull::Spread } else { EndpointPull::FirstFit },
+            dz_ip_strategy: if dz_ip { DzIp::Spread } else { DzIp::FirstFit },
+            loopback_strategy: if number { LoopbackNumbering::ByAddress } else { LoopbackNumbering::Lowest },
+            ..ActivatorPolicy::default()
+        }
     })
 }
 
 /// An activator on this chain.
-pub(crate) fn activator(ledger: &LocalLedger, policy: Policy) -> Reconciler {
+pub(crate) fn activator(ledger: &LocalLedger, policy: ActivatorPolicy) -> Reconciler {
     let ledger = Arc::new(ledger.as_payer(ACTIVATOR));
     Reconciler::new(ledger, policy, Pace::default(), Arc::new(Metrics::default()), Arc::new(Status::default()), 7)
 }
@@ -48,7 +50,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Lets the activator work on fresh views until it rests; gives the chain it leaves.
-pub(crate) fn come_to_rest(ledger: &LocalLedger, activator: &mut Reconciler, policy: &Policy) -> NetworkView {
+pub(crate) fn come_to_rest(ledger: &LocalLedger, activator: &mut Reconciler, policy: &ActivatorPolicy) -> NetworkView {
     let (_stop, stop) = watch::channel(false);
     for pass in 0.. {
         let view = ledger.bank().view().unwrap();

@@ -3,9 +3,10 @@
 use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Arc};
 
 use dz_activator::{
-    Policy, plan,
+    plan,
     reconciler::{Pace, Pass, Reconciler},
 };
+use dz_policy::ActivatorPolicy;
 use dz_sdk::program::error::ServiceabilityError;
 use tokio::sync::watch;
 use tracing::{
@@ -73,7 +74,7 @@ fn decisions(faults: Faults, passes: usize) -> Vec<[String; 5]> {
     let ledger = genesis();
     let view = ledger.bank().view().unwrap();
     let way = Unreliable::new(&ledger, faults, 0);
-    let (policy, pace) = (Policy::default(), Pace::default());
+    let (policy, pace) = (ActivatorPolicy::default(), Pace::default());
     let mut activator = Reconciler::new(way, policy, pace, Arc::default(), Arc::default(), 7);
     let (_stop, stop) = watch::channel(false);
     // Whichever test is first; a line that another thread comes by at this moment is asked for again.
@@ -97,7 +98,7 @@ fn decisions(faults: Faults, passes: usize) -> Vec<[String; 5]> {
 fn planned(came: &str, first_of_each: bool) -> Vec<[String; 5]> {
     let view = genesis().bank().view().unwrap();
     let mut seen = std::collections::BTreeSet::new();
-    let actions = plan(&view, &Policy::default()).actions.into_iter();
+    let actions = plan(&view, &ActivatorPolicy::default()).actions.into_iter();
     let actions = actions.filter(|action| seen.insert(action.subject.key) || !first_of_each);
     let line = |action: dz_activator::plan::Action| {
         assert!(!action.reason.is_empty(), "{action:?}");

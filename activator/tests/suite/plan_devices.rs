@@ -1,9 +1,7 @@
 //! Plans for devices and their interfaces: the three ways of bootstrapping, more endpoints, the way back.
 
-use dz_activator::{
-    plan::{Action, Decision, Subject},
-    strategy::{EndpointPull, LoopbackNumbering},
-};
+use dz_activator::plan::{Action, Decision, Subject};
+use dz_policy::{EndpointPull, LoopbackNumbering};
 use dz_sdk::program::state::{
     AccountType, Bootstrap, ContributorStatus, DeviceStatus, DeviceType, InterfaceStatus, PoolKind, PrefixSource,
 };

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use dz_activator::{
-    WhenFull,
-    plan::{Action, Decision, Subject},
-    strategy::DzIp,
-};
+use dz_activator::plan::{Action, Decision, Subject};
+use dz_policy::{DzIp, WhenFull};
 use dz_sdk::program::{
     instruction::RoleChange,
     state::{AccountType, DeviceStatus, MulticastGroupStatus, PoolKind, PrefixSource, UserStatus, UserType},

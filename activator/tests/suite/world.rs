@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use dz_activator::{Plan, Policy, plan};
+use dz_activator::{Plan, plan};
+use dz_policy::ActivatorPolicy;
 use dz_sdk::{
     NetworkView,
     program::{
@@ -22,7 +23,7 @@ use solana_pubkey::Pubkey;
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) view: NetworkView,
-    pub(crate) policy: Policy,
+    pub(crate) policy: ActivatorPolicy,
 }
 
 pub(crate) fn net(text: &str) -> NetworkV4 {
@@ -38,7 +39,7 @@ const PROGRAM: Pubkey = dz_sdk::program::ID;
 impl World {
     /// A chain without accounts.
     pub(crate) fn empty() -> Self {
-        Self { view: NetworkView::new(PROGRAM), policy: Policy::default() }
+        Self { view: NetworkView::new(PROGRAM), policy: ActivatorPolicy::default() }
     }
 
     /// An initialised chain with one small block of each kind.

@@ -3,6 +3,7 @@
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use dz_policy::ConnectPolicy;
 use dz_sdk::{Ledger, ledger::rpc::RpcArgs};
 use solana_keypair::Keypair;
 
@@ -108,12 +109,9 @@ pub struct GroupsArgs {
 /// Arguments of `connect`.
 #[derive(Args, Debug)]
 pub struct ConnectArgs {
-    /// How much slower than the present device another one may be.
-    #[arg(long, global = true, env = "DZ_LATENCY_TOLERANCE", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "5ms")]
-    pub tolerance: Duration,
-    /// Round-trip times that differ by no more than this count as equal.
-    #[arg(long, global = true, env = "DZ_LATENCY_TIE", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "1ms")]
-    pub tie: Duration,
+    /// How to choose.
+    #[command(flatten)]
+    pub policy: ConnectPolicy,
     /// Which service.
     #[command(subcommand)]
     pub service: ServiceArgs,
@@ -157,6 +155,9 @@ pub struct PlaceArgs {
     /// Make one more tunnel even if there is one of this service.
     #[arg(long)]
     pub another: bool,
+    /// Give up a tunnel that ends on a drained device and make one elsewhere: `--when-drained move`.
+    #[arg(long = "move")]
+    pub moves: bool,
 }
 
 /// Arguments of `disconnect`.

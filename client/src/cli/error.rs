@@ -2,7 +2,11 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use dz_sdk::{LedgerError, build::BuildError, program::error::ServiceabilityError};
+use dz_sdk::{
+    LedgerError,
+    build::BuildError,
+    program::{error::ServiceabilityError, state::DeviceStatus},
+};
 use solana_pubkey::Pubkey;
 
 use super::{daemon::DaemonError, exit::Exit};
@@ -23,6 +27,14 @@ pub enum CommandError {
     /// No endpoint is left.
     #[error(transparent)]
     NoEndpoint(#[from] NoEndpoint),
+    /// The device that a tunnel ends on takes no traffic.
+    #[error("device {device} is {status}: it takes no traffic; with `--move` the tunnel is made on another device")]
+    OutOfUse {
+        /// Its code.
+        device: String,
+        /// What it is.
+        status: DeviceStatus,
+    },
     /// The activator said no.
     #[error("rejected: {reason}")]
     Rejected {
@@ -98,7 +110,7 @@ impl CommandError {
             Self::Ledger(LedgerError::Failed(_) | LedgerError::View(_)) | Self::Other(_) => Exit::Other,
             Self::Build(BuildError::NoAccessPass { .. }) => Exit::NoAccessPass,
             Self::Build(_) => Exit::Unknown,
-            Self::NoEndpoint(_) => Exit::NoEndpoint,
+            Self::NoEndpoint(_) | Self::OutOfUse { .. } => Exit::NoEndpoint,
             Self::Rejected { .. } => Exit::Rejected,
             Self::TimedOut { .. } => Exit::TimedOut,
             Self::Unknown { .. } | Self::NoTunnel { .. } => Exit::Unknown,
@@ -177,6 +189,11 @@ mod tests {
     )]
     #[case(LedgerError::Failed("no fee".to_owned()).into(), 1, "transaction failed: no fee")]
     #[case(BuildError::NoConfig.into(), 10, "the network is not initialised")]
+    #[case(
+        CommandError::OutOfUse { device: "nyc1".to_owned(), status: DeviceStatus::Drained },
+        7,
+        "device nyc1 is drained: it takes no traffic; with `--move` the tunnel is made on another device"
+    )]
     #[case(
         CommandError::Rejected { reason: "the pool is full".to_owned() },
         8,

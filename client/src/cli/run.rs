@@ -93,7 +93,7 @@ async fn execute(
         Command::Connect(args) => {
             let ledger = connector(cli)?;
             let client = Client { ledger: ledger.as_ref(), daemon: &daemon, waiting };
-            let connect = Connect { client, tolerance: args.tolerance, tie: args.tie };
+            let connect = Connect { client, policy: args.policy };
             connect.run(&request(args), format, out).await
         }
         Command::Multicast(command) => {
@@ -136,7 +136,7 @@ async fn execute(
 }
 
 fn request(args: &ConnectArgs) -> Request {
-    let (service, PlaceArgs { device, another }) = match &args.service {
+    let (service, PlaceArgs { device, another, moves }) = match &args.service {
         ServiceArgs::Ibrl { allocate_addr, tenant, place } => {
             (Service::Ibrl { allocate_address: *allocate_addr, tenant: tenant.clone() }, place)
         }
@@ -144,5 +144,5 @@ fn request(args: &ConnectArgs) -> Request {
             (Service::Multicast { publish: publish.clone(), subscribe: subscribe.clone() }, place)
         }
     };
-    Request { service, device: device.clone(), another: *another }
+    Request { service, device: device.clone(), another: *another, moves: *moves }
 }

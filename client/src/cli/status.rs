@@ -97,5 +97,9 @@ fn print(status: &Status, format: Format, out: &mut dyn Write) -> io::Result<()>
     if rows.is_empty() {
         rows.push(TunnelRow::new(status, None));
     }
-    output::rows(out, format, &rows)
+    output::rows(out, format, &rows)?;
+    status.services.iter().try_for_each(|service| match &service.error {
+        Some(error) => writeln!(out, "{}: {error}", service.tunnel_name),
+        None => Ok(()),
+    })
 }

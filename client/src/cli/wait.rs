@@ -152,20 +152,43 @@ impl<'a> Waiting<'a> {
         .await
     }
 
-    /// Waits until the daemon has probed every endpoint that a view shows.
-    pub async fn for_latency(&self, daemon: &Daemon, view: &NetworkView) -> Result<Latency, CommandError> {
+    /// Waits until the daemon has probed every endpoint that the newest view shows, and returns both. The chain goes on
+    /// meanwhile: what an endpoint that went would have answered is not waited for.
+    ///
+    /// # Errors
+    /// What `check` says of a view, as soon as it says it; or the deadline.
+    pub async fn for_latency(
+        &self,
+        ledger: &dyn Ledger,
+        daemon: &Daemon,
+        mut view: Arc<NetworkView>,
+        check: impl Fn(&NetworkView) -> Result<(), CommandError>,
+    ) -> Result<(Arc<NetworkView>, Latency), CommandError> {
         let step = "the latency of every endpoint";
         self.progress.waiting(step);
-        let wanted: BTreeSet<(String, Ipv4Addr)> =
-            targets(view).into_keys().map(|(device, address)| (device.to_string(), address)).collect();
+        let mut views = ledger.watch();
         self.bounded(step, "see `doublezero latency` and the log of doublezerod", async {
             let mut after = None;
             loop {
-                let latency = daemon.latency(after).await?;
+                let newest = views.borrow_and_update().clone();
+                if let Some(newest) = newest.filter(|newest| newest.slot() > view.slot()) {
+                    check(&newest)?;
+                    view = newest;
+                }
+                let latency = tokio::select! {
+                    biased;
+                    latency = daemon.latency(after) => latency?,
+                    changed = views.changed() => {
+                        changed.map_err(|_| anyhow::anyhow!("the subscription to the ledger has ended"))?;
+                        continue;
+                    }
+                };
+                let wanted: BTreeSet<(String, Ipv4Addr)> =
+                    targets(&view).into_keys().map(|(device, address)| (device.to_string(), address)).collect();
                 let measured = latency.results.iter().map(|result| (result.device_pk.clone(), result.device_ip));
                 // Not by slot: the two ask different sources, and one may lag behind in all but the endpoints.
                 if wanted.is_subset(&measured.collect()) {
-                    return Ok(latency);
+                    return Ok((view, latency));
                 }
                 after = Some(latency.version);
             }

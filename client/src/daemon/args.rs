@@ -7,6 +7,7 @@ use dz_net::{
     gre::{Dataplane, HelperCommand},
     probe::ProbeConfig,
 };
+use dz_policy::{HOLD_TIME, TOLERANCE};
 use dz_sdk::ledger::rpc::RpcArgs;
 use dz_service::LogFormat;
 
@@ -43,8 +44,11 @@ pub struct Args {
     #[command(flatten)]
     pub probe: ProbeArgs,
     /// How long a tunnel's far end may be silent until the tunnel counts as down
-    #[arg(long, env = "DZ_HOLD_TIME", value_name = "DURATION", default_value = "3s", value_parser = more_than_zero)]
-    pub hold_time: Duration,
+    #[arg(long, env = "DZ_HOLD_TIME", value_name = "DURATION", default_value_t = HOLD_TIME, value_parser = hold_time)]
+    pub hold_time: dz_policy::Duration,
+    /// How much nearer another device must be to be shown as the nearest
+    #[arg(long, env = "DZ_LATENCY_TOLERANCE", value_name = "DURATION", default_value_t = TOLERANCE)]
+    pub latency_tolerance: dz_policy::Duration,
     /// The form of log lines
     #[arg(long, env = "DZ_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -80,6 +84,13 @@ impl ProbeArgs {
             concurrency: self.concurrency.into(),
             ..ProbeConfig::default()
         }
+    }
+}
+
+fn hold_time(text: &str) -> Result<dz_policy::Duration, String> {
+    match text.parse()? {
+        time if time == dz_policy::Duration::ZERO => Err("expected more than 0 seconds".to_owned()),
+        time => Ok(time),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use dz_sdk::{
     NetworkView,
-    program::state::{User, UserType},
+    program::state::{DeviceStatus, User, UserType},
 };
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
@@ -55,6 +55,8 @@ pub struct DesiredTunnel {
     pub publish: BTreeMap<Ipv4Addr, Group>,
     /// Groups it receives, by address.
     pub subscribe: BTreeMap<Ipv4Addr, Group>,
+    /// Why it carries nothing, as the chain knows.
+    pub trouble: Option<String>,
 }
 
 impl DesiredTunnel {
@@ -100,6 +102,8 @@ fn tunnel(view: &NetworkView, user: &User) -> Option<DesiredTunnel> {
         peers: if user.user_type.is_multicast() { BTreeSet::new() } else { peers(view, user) },
         publish: groups(&user.publishers),
         subscribe: groups(&user.subscribers),
+        trouble: (device.status != DeviceStatus::Activated)
+            .then(|| format!("device {} is {}", device.code, device.status)),
     })
 }
 

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     UnixTime,
     api::{EndpointLatency, Latency},
+    select::Window,
 };
 
 /// Longer than any round takes.
@@ -111,6 +112,8 @@ async fn round(
 #[derive(Debug)]
 struct Measured {
     result: ProbeResult,
+    /// The shortest round trips of the last rounds.
+    window: Window,
     /// When it was answered last, in this round or an earlier one.
     last_seen: Option<SystemTime>,
 }
@@ -167,9 +170,11 @@ impl Known {
                     error = result.last_error, "endpoint probed"
                 );
             }
-            let earlier = before.and_then(|before| before.last_seen);
+            let (mut window, earlier) =
+                before.map(|before| (before.window.clone(), before.last_seen)).unwrap_or_default();
+            window.push(result.min());
             let last_seen = if result.reachable() { Some(now) } else { earlier };
-            self.results.insert(address, Measured { result, last_seen });
+            self.results.insert(address, Measured { result, window, last_seen });
         }
         silent
     }
@@ -179,13 +184,13 @@ impl Known {
             .endpoints
             .iter()
             .filter_map(|((device, address), endpoint)| {
-                let Measured { result, last_seen } = self.results.get(address)?;
+                let Measured { result, window, last_seen } = self.results.get(address)?;
                 Some(EndpointLatency {
                     device_pk: device.to_string(),
                     device_code: endpoint.device.clone(),
                     device_ip: *address,
                     interface_name: endpoint.interface.clone(),
-                    min_latency_ns: result.min().map(nanos),
+                    min_latency_ns: window.min().map(nanos),
                     median_latency_ns: result.median().map(nanos),
                     avg_latency_ns: result.mean().map(nanos),
                     max_latency_ns: result.max().map(nanos),
@@ -196,7 +201,7 @@ impl Known {
             })
             .collect();
         results.sort_by_key(|result| {
-            (!result.reachable, result.median_latency_ns, result.device_code.clone(), result.device_ip)
+            (!result.reachable, result.min_latency_ns, result.device_code.clone(), result.device_ip)
         });
         let ready = self.slot.is_some() && results.len() == self.endpoints.len();
         Latency { version: 0, ready, slot: self.slot, results }

@@ -1,7 +1,9 @@
 //! Which tunnel has which interface name.
 //!
 //! Users know doublezero0 as the unicast and doublezero1 as the multicast tunnel. Further tunnels take the next
-//! numbers. A tunnel keeps the name it has for as long as it lives: renaming would disturb what it carries.
+//! numbers. A tunnel keeps the name it has for as long as it lives: renaming would disturb what it carries. One whose
+//! service has changed while nobody looked is another tunnel, though its addresses are the same: it is made again
+//! under the name that users know.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,6 +29,15 @@ pub fn is_ours(name: &str) -> bool {
     number(name).is_some()
 }
 
+/// Whether a tunnel of a service may have this number: the first two are promised to one service each.
+fn fits(number: u32, multicast: bool) -> bool {
+    match number {
+        0 => !multicast,
+        1 => multicast,
+        _ => true,
+    }
+}
+
 /// Names the tunnels, given the outer (source, destination) pairs of the interfaces that exist.
 pub fn assign(
     desired: &BTreeMap<Pubkey, DesiredTunnel>,
@@ -36,7 +47,9 @@ pub fn assign(
     let mut unnamed = Vec::new();
     for tunnel in desired.values() {
         let pair = (tunnel.local, tunnel.remote);
-        match existing.iter().find(|(name, have)| **have == pair && is_ours(name)) {
+        let multicast = tunnel.user_type.is_multicast();
+        let ours = |name: &str| number(name).is_some_and(|number| fits(number, multicast));
+        match existing.iter().find(|(name, have)| **have == pair && ours(name)) {
             Some((name, _)) => {
                 named.insert(name.clone(), tunnel.clone());
             }

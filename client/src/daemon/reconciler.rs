@@ -308,6 +308,6 @@ fn service(name: &str, tunnel: &DesiredTunnel, session: SessionStatus, error: Op
         tenant: tunnel.tenant.clone(),
         multicast_groups: MulticastGroups { publisher: codes(&tunnel.publish), subscriber: codes(&tunnel.subscribe) },
         subscriptions: groups.into_iter().map(subscription).collect(),
-        error: error.cloned(),
+        error: error.or(tunnel.trouble.as_ref()).cloned(),
     }
 }

@@ -14,16 +14,15 @@ use tracing::info;
 
 use super::{enabled::Enabled, hub::Told};
 use crate::{
-    api::{EndpointLatency, Latency, Status},
+    api::{Latency, Status},
     cli::daemon::Daemon,
+    select,
 };
 
 /// Who may speak to the daemon: its own user and the group that owns the socket.
 const SOCKET_MODE: u32 = 0o660;
 /// How long a daemon that works takes to answer, at most.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How much faster another device must be to be told as faster, in nanoseconds.
-const TOLERANCE_NS: u64 = 5_000_000;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -34,6 +33,8 @@ pub(super) struct Served {
     pub(super) latency: Told<Latency>,
     /// Whether the daemon may hold tunnels.
     pub(super) enabled: Enabled,
+    /// How much nearer another device must be to count as nearer.
+    pub(super) tolerance: Duration,
 }
 
 #[derive(Deserialize)]
@@ -83,21 +84,14 @@ async fn status(State(served): State<Served>, Query(After { after }): Query<Afte
         let endpoint = latency.results.iter().find(|result| result.device_ip == service.tunnel_dst);
         service.current_device_rtt_nanoseconds = endpoint.and_then(|result| result.median_latency_ns);
         service.current_device_loss_percentage = endpoint.map(|result| result.loss_percentage);
-        service.lowest_latency_device = fastest(&latency.results, &service.current_device);
+        let rtts = latency
+            .results
+            .iter()
+            .filter_map(|result| Some((result.device_code.as_str(), Duration::from_nanos(result.min_latency_ns?))));
+        let nearest = select::nearest(rtts, &service.current_device, served.tolerance);
+        service.lowest_latency_device = nearest.map(str::to_owned);
     }
     Json(status)
-}
-
-/// The fastest device, or the present one where the difference is within the tolerance: what is not worth moving for
-/// is not told as faster.
-fn fastest(results: &[EndpointLatency], current: &str) -> Option<String> {
-    let median = |device: &str| {
-        results.iter().filter(|result| result.device_code == device).filter_map(|result| result.median_latency_ns).min()
-    };
-    let (best, device) =
-        results.iter().filter_map(|result| Some((result.median_latency_ns?, &result.device_code))).min()?;
-    let near = median(current).is_some_and(|own| own <= best.saturating_add(TOLERANCE_NS));
-    Some(if near { current.to_owned() } else { device.clone() })
 }
 
 async fn latency(State(served): State<Served>, Query(After { after }): Query<After>) -> Json<Latency> {
@@ -119,25 +113,7 @@ async fn enable(State(served): State<Served>, enabled: bool) -> Result<Json<Stat
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
-
-    fn result(device: &str, median: Option<u64>) -> EndpointLatency {
-        EndpointLatency {
-            device_pk: String::new(),
-            device_code: device.to_owned(),
-            device_ip: [9, 1, 0, 1].into(),
-            interface_name: "Ethernet1".to_owned(),
-            min_latency_ns: median,
-            median_latency_ns: median,
-            avg_latency_ns: median,
-            max_latency_ns: median,
-            loss_percentage: 0,
-            reachable: median.is_some(),
-            last_seen: None,
-        }
-    }
 
     #[tokio::test]
     async fn a_socket_left_behind_is_replaced_and_one_that_answers_is_not() {
@@ -156,23 +132,11 @@ mod tests {
         };
         let latency = Latency { version: 1, ready: false, slot: None, results: vec![] };
         let enabled = Enabled::load(folder.path()).unwrap();
-        let served = Served { status: Told::new(status), latency: Told::new(latency), enabled };
+        let served = Served { status: Told::new(status), latency: Told::new(latency), enabled, tolerance: ANSWER };
         let serving = tokio::spawn(serve(first, served));
         assert_eq!(bind(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         serving.abort();
         assert!(serving.await.unwrap_err().is_cancelled());
         bind(&path).await.unwrap();
-    }
-
-    #[rstest]
-    #[case(&[("nyc1", Some(9)), ("pit1", Some(5))], Some("nyc1"))]
-    #[case(&[("nyc1", Some(10_000_000)), ("pit1", Some(5_000_000))], Some("nyc1"))]
-    #[case(&[("nyc1", Some(10_000_001)), ("pit1", Some(5_000_000))], Some("pit1"))]
-    #[case(&[("nyc1", None), ("pit1", Some(70_000_000))], Some("pit1"))]
-    #[case(&[("nyc1", Some(90_000_000)), ("nyc1", Some(6)), ("pit1", Some(5))], Some("nyc1"))]
-    #[case(&[("nyc1", None)], None)]
-    fn the_fastest_device(#[case] results: &[(&str, Option<u64>)], #[case] expected: Option<&str>) {
-        let results: Vec<_> = results.iter().map(|(device, median)| result(device, *median)).collect();
-        assert_eq!(fastest(&results, "nyc1").as_deref(), expected);
     }
 }

@@ -61,10 +61,15 @@ pub async fn serve(args: &Args, client_ip: Ipv4Addr, ledger: Arc<dyn Ledger>) ->
         services: Vec::new(),
     });
     let latency = Told::new(Latency { version: 1, ready: false, slot: None, results: Vec::new() });
-    let served = Served { status: status.clone(), latency: latency.clone(), enabled: enabled.clone() };
+    let served = Served {
+        status: status.clone(),
+        latency: latency.clone(),
+        enabled: enabled.clone(),
+        tolerance: args.latency_tolerance.0,
+    };
     let inputs = Inputs { views: ledger.watch(), enabled: enabled.subscribe(), host };
     let kernel = Kernel::new(tunnels, Netlink::open()?);
-    let reconciler = Reconciler::new(client_ip, kernel, inputs, args.hold_time, status);
+    let reconciler = Reconciler::new(client_ip, kernel, inputs, args.hold_time.0, status);
     info!(%client_ip, %dataplane, socket = %args.socket.display(), "started");
     notify::ready();
     tokio::select! {

@@ -76,6 +76,7 @@ mod tests {
             peers: BTreeSet::new(),
             publish: BTreeMap::new(),
             subscribe: BTreeMap::new(),
+            trouble: None,
         }
     }
 

@@ -4,6 +4,9 @@
 //! [`choose`] takes the chain, the measured latencies and the request, and returns one endpoint or says of each
 //! candidate why it fell out. It knows nothing of sockets, accounts' bytes or time.
 
+mod rank;
+mod room;
+mod rtt;
 mod verdict;
 
 use std::{
@@ -12,22 +15,19 @@ use std::{
     time::Duration,
 };
 
+use dz_policy::ConnectPolicy;
 use dz_sdk::{
     NetworkView,
-    program::state::{Device, DeviceStatus, UserType},
+    program::state::{Device, DeviceStatus, User, UserType},
 };
 use solana_pubkey::Pubkey;
 
-pub use verdict::{Considered, NoEndpoint, Verdict};
-
-/// A measured endpoint; what the chain says of it comes from the view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Measured {
-    /// The endpoint's address.
-    pub endpoint: Ipv4Addr,
-    /// Median round-trip time; none when no probe was answered.
-    pub median: Option<Duration>,
-}
+use self::rank::{Candidate, best};
+pub use self::{
+    room::Full,
+    rtt::{Measured, Rtt, Window, nearest},
+    verdict::{Considered, NoEndpoint, Verdict},
+};
 
 /// What the client wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +40,24 @@ pub struct Request {
     pub publisher: bool,
     /// The one device it accepts; none for the best.
     pub device: Option<Pubkey>,
-    /// How much slower than the device it already has another one may be.
-    pub tolerance: Duration,
-    /// Round-trip times that differ by no more than this are equal: what a probe cannot tell apart.
-    pub tie: Duration,
+    /// How to choose.
+    pub policy: ConnectPolicy,
     /// Endpoints that a concurrent connect of this client took between our reading and our writing.
     pub lost: BTreeSet<Ipv4Addr>,
+    /// Devices on which the activator has just rejected this client.
+    pub rejected: BTreeSet<Pubkey>,
+    /// A user of this client that goes before the new one comes.
+    pub leaving: Option<Pubkey>,
+}
+
+impl Request {
+    /// Users of this client that have a tunnel, or will have one, beside the one that is asked for.
+    fn others<'v>(&self, view: &'v NetworkView) -> impl Iterator<Item = &'v User> {
+        let leaving = self.leaving;
+        view.users_of_client(self.client_ip)
+            .filter(move |(key, user)| user.is_live() && leaving.as_ref() != Some(*key))
+            .map(|(_, user)| user)
+    }
 }
 
 /// The endpoint to use.
@@ -57,16 +69,11 @@ pub struct Choice {
     pub interface: Pubkey,
     /// The address.
     pub endpoint: Ipv4Addr,
-    /// Its median round-trip time.
-    pub median: Duration,
-}
-
-/// An endpoint that could be used, with what it is ranked by.
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    choice: Choice,
-    /// Live tunnels that end on it.
-    tunnels: u32,
+    /// How far it is.
+    pub rtt: Rtt,
+    /// A pool that has nothing left for this user; none while every pool has. The activator may reject the user then,
+    /// or let it wait, as its policy says.
+    pub full: Option<Full>,
 }
 
 /// The endpoint for a new tunnel, or why there is none.
@@ -74,40 +81,41 @@ struct Candidate {
 /// - Candidates are reachable endpoints of activated devices with a free seat for the service.
 /// - Endpoints that this client uses on any live or pending user are excluded.
 /// - A client that has a tunnel gets another endpoint of the same device; if there is none, the best other device
-///   that is at most `tolerance` slower; if there is none, an error.
+///   that is at most the tolerance farther; if there is none, an error.
+/// - A device with a full pool is a full device: it is chosen only when no candidate has room.
 /// - An explicit device never falls back.
-/// - Among equals: lowest median, then fewest tunnels, then lowest address.
+/// - Among equals: a device by the policy's rank, then its endpoint with the fewest tunnels, then the lowest address.
+///
+/// # Errors
+/// No candidate is left; the error says of each why.
 pub fn choose(view: &NetworkView, measured: &[Measured], request: &Request) -> Result<Choice, NoEndpoint> {
-    let medians: BTreeMap<Ipv4Addr, Option<Duration>> =
-        measured.iter().map(|result| (result.endpoint, result.median)).collect();
-    let in_use: BTreeSet<Ipv4Addr> = view
-        .users_of_client(request.client_ip)
-        .filter(|(_, user)| user.is_live())
-        .map(|(_, user)| user.endpoint_ip)
-        .collect();
+    let rtts: BTreeMap<Ipv4Addr, Option<Rtt>> = measured.iter().map(|result| (result.endpoint, result.rtt)).collect();
+    let in_use: BTreeSet<Ipv4Addr> = request.others(view).map(|user| user.endpoint_ip).collect();
     let mut considered = Vec::new();
     let mut candidates = Vec::new();
     for (key, device) in view.devices() {
         if request.device.is_some_and(|wanted| wanted != *key) {
             continue;
         }
-        if let Err(verdict) = admits(device, request) {
+        if let Err(verdict) = admits(key, device, request) {
             considered.push(Considered { device: device.code.clone(), endpoint: None, verdict });
             continue;
         }
+        let full = room::full(view, key, request);
         for (endpoint, interface) in view.endpoints(key) {
             let verdict = if in_use.contains(&endpoint) {
                 Verdict::InUse
             } else if request.lost.contains(&endpoint) {
                 Verdict::Lost
             } else {
-                match medians.get(&endpoint) {
+                match rtts.get(&endpoint) {
                     None => Verdict::NotProbed,
                     Some(None) => Verdict::Unreachable,
-                    Some(Some(median)) => {
+                    Some(Some(rtt)) => {
                         candidates.push(Candidate {
-                            choice: Choice { device: *key, interface, endpoint, median: *median },
+                            choice: Choice { device: *key, interface, endpoint, rtt: *rtt, full },
                             tunnels: view.interface(&interface).map_or(0, |interface| interface.user_count),
+                            device,
                         });
                         continue;
                     }
@@ -116,62 +124,65 @@ pub fn choose(view: &NetworkView, measured: &[Measured], request: &Request) -> R
             considered.push(Considered { device: device.code.clone(), endpoint: Some(endpoint), verdict });
         }
     }
+    let home = home(view, &rtts, request);
+    let (roomy, full) = candidates.into_iter().partition(|candidate| candidate.choice.full.is_none());
+    pick(roomy, home.as_ref(), request, &mut considered)
+        .or_else(|| pick(full, home.as_ref(), request, &mut considered))
+        .ok_or_else(|| NoEndpoint::new(considered))
+}
 
-    let Some(home) = home(view, &medians, request) else {
-        return best(&candidates, request.tie).ok_or_else(|| NoEndpoint::new(considered));
-    };
+/// The best of some candidates for who is at home on some devices; those that are too far are noted.
+fn pick(
+    candidates: Vec<Candidate<'_>>,
+    home: Option<&Home>,
+    request: &Request,
+    considered: &mut Vec<Considered>,
+) -> Option<Choice> {
+    let best = |candidates: &[Candidate<'_>]| best(candidates, &request.policy, request.client_ip);
+    let Some(home) = home else { return best(&candidates) };
     let (same, other): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| home.devices.contains(&candidate.choice.device));
-    // An explicit device has left only its own candidates, so the tolerance does not apply to it.
-    let limit = home.median.filter(|_| request.device.is_none()).map(|median| median.saturating_add(request.tolerance));
-    let (near, far): (Vec<_>, Vec<_>) =
-        other.into_iter().partition(|candidate| limit.is_none_or(|limit| candidate.choice.median <= limit));
-    best(&same, request.tie).or_else(|| best(&near, request.tie)).ok_or_else(|| {
+    // An explicit device has left only its own candidates, and the tolerance does not apply to it.
+    let Some(own) = home.rtt.filter(|_| request.device.is_none()) else {
+        return best(&same).or_else(|| best(&other));
+    };
+    let tolerance = request.policy.latency_tolerance.0;
+    let limit = own.saturating_add(tolerance);
+    let (near, far): (Vec<_>, Vec<_>) = other.into_iter().partition(|candidate| candidate.choice.rtt.min <= limit);
+    let choice = best(&same).or_else(|| best(&near));
+    if choice.is_none() {
         considered.extend(far.iter().map(|candidate| Considered {
-            device: view.device(&candidate.choice.device).map_or_else(String::new, |device| device.code.clone()),
+            device: candidate.device.code.clone(),
             endpoint: Some(candidate.choice.endpoint),
-            verdict: Verdict::TooFar {
-                median: candidate.choice.median,
-                limit: limit.unwrap_or(candidate.choice.median),
-            },
+            verdict: Verdict::TooFar { rtt: candidate.choice.rtt.min, own, tolerance },
         }));
-        NoEndpoint::new(considered)
-    })
+    }
+    choice
 }
 
 /// Where a client is already connected.
 struct Home {
     devices: BTreeSet<Pubkey>,
-    /// The lowest latency of any of them; none when none answers, and then there is nothing to be within.
-    median: Option<Duration>,
+    /// The nearest endpoint of any of them; none when none answers, and then there is nothing to be within.
+    rtt: Option<Duration>,
 }
 
-fn home(view: &NetworkView, medians: &BTreeMap<Ipv4Addr, Option<Duration>>, request: &Request) -> Option<Home> {
-    let devices: BTreeSet<Pubkey> = view
-        .users_of_client(request.client_ip)
-        .filter(|(_, user)| user.is_live())
-        .map(|(_, user)| user.device)
-        .collect();
-    let median = devices
+fn home(view: &NetworkView, rtts: &BTreeMap<Ipv4Addr, Option<Rtt>>, request: &Request) -> Option<Home> {
+    let devices: BTreeSet<Pubkey> = request.others(view).map(|user| user.device).collect();
+    let rtt = devices
         .iter()
         .flat_map(|device| view.endpoints(device))
-        .filter_map(|(endpoint, _)| medians.get(&endpoint).copied().flatten())
+        .filter_map(|(endpoint, _)| Some(rtts.get(&endpoint).copied().flatten()?.min))
         .min();
-    (!devices.is_empty()).then_some(Home { devices, median })
+    (!devices.is_empty()).then_some(Home { devices, rtt })
 }
 
-fn admits(device: &Device, request: &Request) -> Result<(), Verdict> {
+fn admits(key: &Pubkey, device: &Device, request: &Request) -> Result<(), Verdict> {
     if device.status != DeviceStatus::Activated {
         return Err(Verdict::NotActivated(device.status));
     }
+    if request.rejected.contains(key) {
+        return Err(Verdict::Rejected);
+    }
     device.seat_for(request.user_type, request.publisher).map_err(Verdict::NoSeat)
-}
-
-fn best(candidates: &[Candidate], tie: Duration) -> Option<Choice> {
-    let fastest = candidates.iter().map(|candidate| candidate.choice.median).min()?;
-    candidates
-        .iter()
-        .filter(|candidate| candidate.choice.median <= fastest.saturating_add(tie))
-        .min_by_key(|candidate| (candidate.tunnels, candidate.choice.endpoint))
-        .map(|candidate| candidate.choice)
 }

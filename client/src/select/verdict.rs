@@ -13,6 +13,8 @@ pub enum Verdict {
     NoSeat(CapacityError),
     /// This client already has a tunnel there.
     InUse,
+    /// The activator has just rejected this client there.
+    Rejected,
     /// Another connect of this client took it just now.
     Lost,
     /// The daemon has not probed it yet.
@@ -21,10 +23,12 @@ pub enum Verdict {
     Unreachable,
     /// Too much slower than the device the client already has.
     TooFar {
-        /// Its median round-trip time.
-        median: Duration,
-        /// The most it may be.
-        limit: Duration,
+        /// Its round-trip time.
+        rtt: Duration,
+        /// That of the device the client has.
+        own: Duration,
+        /// How much more is accepted.
+        tolerance: Duration,
     },
 }
 
@@ -34,11 +38,13 @@ impl fmt::Display for Verdict {
             Self::NotActivated(status) => write!(f, "device is {status}"),
             Self::NoSeat(error) => error.fmt(f),
             Self::InUse => f.write_str("this client already has a tunnel there"),
+            Self::Rejected => f.write_str("has just rejected this client"),
             Self::Lost => f.write_str("taken by another connect of this client"),
             Self::NotProbed => f.write_str("not probed yet"),
             Self::Unreachable => f.write_str("unreachable"),
-            Self::TooFar { median, limit } => {
-                write!(f, "{:.1} ms, more than {:.1} ms", millis(*median), millis(*limit))
+            Self::TooFar { rtt, own, tolerance } => {
+                let (rtt, own, tolerance) = (millis(*rtt), millis(*own), millis(*tolerance));
+                write!(f, "{rtt:.1} ms, more than {own:.1} ms + {tolerance:.1} ms tolerance")
             }
         }
     }

@@ -222,6 +222,7 @@ fn tunnel() -> impl Strategy<Value = (DesiredTunnel, Session)> {
                 peers,
                 publish,
                 subscribe,
+                trouble: None,
             };
             (tunnel, session)
         },
@@ -346,6 +347,7 @@ fn desired(user_type: UserType, remote: u8) -> DesiredTunnel {
         peers: BTreeSet::from([Ipv4Addr::new(9, 200, 0, 1)]),
         publish: BTreeMap::new(),
         subscribe: BTreeMap::new(),
+        trouble: None,
     }
 }
 
@@ -357,6 +359,11 @@ fn desired(user_type: UserType, remote: u8) -> DesiredTunnel {
 )]
 #[case::a_tunnel_keeps_its_name(
     &[(UserType::Ibrl, 1), (UserType::Ibrl, 2)], &[("doublezero2", 1)], &[("doublezero0", 2), ("doublezero2", 1)],
+)]
+#[case::unless_it_is_the_other_services(&[(UserType::Multicast, 1)], &[("doublezero0", 1)], &[("doublezero1", 1)])]
+#[case::both_at_once(
+    &[(UserType::Multicast, 1), (UserType::Ibrl, 2)], &[("doublezero0", 1), ("doublezero1", 2)],
+    &[("doublezero0", 2), ("doublezero1", 1)],
 )]
 #[case::a_foreign_name_is_not_adopted(&[(UserType::Ibrl, 1)], &[("gre5", 1)], &[("doublezero0", 1)])]
 #[case::a_name_whose_tunnel_goes_is_free(&[(UserType::Ibrl, 1)], &[("doublezero0", 9)], &[("doublezero0", 1)])]

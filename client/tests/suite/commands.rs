@@ -82,7 +82,7 @@ fn refusals() {
         let mut transcript = Transcript::default();
         for command in [
             "connect",
-            "connect ibrl --tolerance soon",
+            "connect ibrl --latency-tolerance soon",
             "user get --client-ip 9.1.0 --endpoint 9.2.0.1",
             "connect ibrl --device nyc2",
             "connect ibrl --tenant red",

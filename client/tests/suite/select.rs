@@ -7,14 +7,15 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
-use dz_client::select::{Measured, Request, choose};
+use dz_client::select::{Measured, Request, Rtt, choose};
+use dz_policy::{ConnectPolicy, Rank};
 use dz_sdk::{
     NetworkView,
     program::{
         ID, pda,
         state::{
             AccountData, AddressSource, Bootstrap, Device, DeviceCaps, DeviceCounts, DeviceStatus, DeviceType,
-            Interface, InterfaceAddress, InterfaceKind, InterfaceStatus, User, UserStatus, UserType,
+            Interface, InterfaceAddress, InterfaceKind, InterfaceStatus, Pool, PoolKind, User, UserStatus, UserType,
         },
     },
 };
@@ -40,6 +41,7 @@ impl Net {
 
     fn with_users(text: &str, status: UserStatus) -> Self {
         let mut net = Self { users: Some(status), ..Self::default() };
+        net.pool(PoolKind::UserTunnelBlock, Pubkey::default(), 0xa9fe_0000, 64, 0);
         for (index, device) in (1..).zip(text.split(';')) {
             let (head, endpoints) = device.split_once(':').unwrap();
             let mut words = head.split_whitespace();
@@ -69,6 +71,7 @@ impl Net {
             pulled_count: 0,
             link_count: 0,
         };
+        let (ids, mut ids_used) = (4, 0);
         for flag in flags {
             match flag {
                 "pending" => device.status = DeviceStatus::Pending,
@@ -86,20 +89,23 @@ impl Net {
                 "subscribers-full" => {
                     (device.caps.max_multicast_subscribers, device.counts.multicast_subscribers) = (2, 2);
                 }
+                "ids-full" => ids_used = ids,
+                "one-id-left" => ids_used = ids - 1,
+                "huge" => device.caps.max_users = 960,
                 other => panic!("unknown flag {other}"),
             }
         }
+        let tunnels = endpoints.split_whitespace().map(|text| tunnels(text).1);
+        device.counts.unicast_users += tunnels.sum::<u16>();
         self.accounts.push((key, device.encode()));
+        self.pool(PoolKind::TunnelIds, key, 500, ids, ids_used);
         for (number, text) in (1..).zip(endpoints.split_whitespace()) {
             self.endpoint(key, Ipv4Addr::new(9, index, 0, number), text);
         }
     }
 
     fn endpoint(&mut self, device: Pubkey, ip: Ipv4Addr, text: &str) {
-        let (text, tunnels) = match text.trim_end_matches(')').split_once('(') {
-            Some((text, tunnels)) => (text, tunnels.parse().unwrap()),
-            None => (text, 0),
-        };
+        let (text, tunnels) = tunnels(text);
         let name = format!("Loopback{}", 99 + u32::from(ip.octets()[3]));
         let interface = pda::interface(&ID, &device, &name).0;
         let account = Interface {
@@ -110,16 +116,18 @@ impl Net {
             address: Some(InterfaceAddress { ip, source: AddressSource::Own }),
             loopback_number: None,
             user_tunnel_endpoint: true,
-            user_count: tunnels,
+            user_count: tunnels.into(),
             link: None,
         };
         self.accounts.push((interface, account.encode()));
         match text.trim_end_matches(['*', '!']) {
             "?" => {}
-            "x" => self.measured.push(Measured { endpoint: ip, median: None }),
+            "x" => self.measured.push(Measured { endpoint: ip, rtt: None }),
             millis => {
-                let median = Some(Duration::from_secs_f64(millis.parse::<f64>().unwrap() / 1e3));
-                self.measured.push(Measured { endpoint: ip, median });
+                let min = Duration::from_secs_f64(millis.parse::<f64>().unwrap() / 1e3);
+                // What a busy machine makes of the median decides nothing.
+                let rtt = Some(Rtt { min, median: min + Duration::from_millis(9) });
+                self.measured.push(Measured { endpoint: ip, rtt });
             }
         }
         if text.ends_with('!') {
@@ -145,6 +153,12 @@ impl Net {
         }
     }
 
+    fn pool(&mut self, kind: PoolKind, owner: Pubkey, base: u32, count: u32, used: u32) {
+        let mut pool = Pool::new(kind, owner, base, 1, count, 0);
+        (0..used).for_each(|unit| pool.claim(base + unit, 1).unwrap());
+        self.accounts.push((pda::pool(&ID, kind, &owner, base).0, pool.encode()));
+    }
+
     fn view(&self) -> NetworkView {
         NetworkView::from_accounts(ID, 7, self.accounts.iter().map(|(key, data)| (*key, data.as_slice()))).unwrap()
     }
@@ -155,9 +169,10 @@ impl Net {
             user_type: UserType::Ibrl,
             publisher: false,
             device: None,
-            tolerance: Duration::from_millis(5),
-            tie: Duration::from_millis(1),
+            policy: ConnectPolicy::default(),
             lost: self.lost.clone(),
+            rejected: BTreeSet::new(),
+            leaving: None,
         }
     }
 
@@ -168,6 +183,14 @@ impl Net {
         let interface = view.interface(&choice.interface).unwrap();
         assert_eq!((interface.device, interface.endpoint()), (choice.device, Some(choice.endpoint)));
         Ok(choice.endpoint)
+    }
+}
+
+/// `10(3)` is `10` and three tunnels of others.
+fn tunnels(text: &str) -> (&str, u16) {
+    match text.trim_end_matches(')').split_once('(') {
+        Some((text, tunnels)) => (text, tunnels.parse().unwrap()),
+        None => (text, 0),
     }
 }
 
@@ -186,6 +209,14 @@ fn expected(text: &str) -> Result<Ipv4Addr, String> {
 #[case::a_tie_of_equals_goes_to_the_lowest_address("nyc1: 10.3 10.1 10.2", "9.1.0.1")]
 #[case::beyond_a_tie_the_fastest_wins("nyc1: 10.0(9) 11.1(0)", "9.1.0.1")]
 #[case::a_tie_between_devices("nyc1: 10.5(1); pit1: 10.0(1); lax1: 10.9(0)", "9.3.0.1")]
+// Between devices their tunnels count, not those of an endpoint: more endpoints draw no more load.
+#[case::many_endpoints_draw_no_more_load("nyc1: 10(2) 10(2) 10(2) 10(2); pit1: 10(3)", "9.2.0.1")]
+#[case::then_the_endpoint_of_that_device("nyc1: 10(4); pit1: 10(2) 10(1)", "9.2.0.2")]
+// A full pool is a full device, and what waits for a unit has it.
+#[case::a_device_without_ids_is_passed_over("nyc1 ids-full: 1; pit1: 9", "9.2.0.1")]
+#[case::also_by_the_second_tunnel("nyc1 ids-full: 10* 10; pit1: 12", "9.2.0.1")]
+#[case::it_is_better_than_none("nyc1 ids-full: 1", "9.1.0.1")]
+#[case::and_than_what_is_too_far("nyc1 ids-full: 10* 10; lax1: 70", "9.1.0.2")]
 // The second and every further tunnel.
 #[case::the_second_tunnel_stays_on_its_device("nyc1: 10* 12; pit1: 9", "9.1.0.2")]
 #[case::the_second_tunnel_stays_even_if_it_is_slow_there("nyc1: 10* 90; pit1: 9", "9.1.0.2")]
@@ -197,12 +228,12 @@ fn expected(text: &str) -> Result<Ipv4Addr, String> {
 #[case::exactly_the_tolerance_is_within("nyc1: 10*; pit1: 15", "9.2.0.1")]
 #[case::nothing_within_the_tolerance(
     "nyc1: 10*; pit1: 15.1; lax1: 70",
-    "no endpoint for the tunnel | lax1 9.3.0.1: 70.0 ms, more than 15.0 ms | \
-     nyc1 9.1.0.1: this client already has a tunnel there | pit1 9.2.0.1: 15.1 ms, more than 15.0 ms"
+    "no endpoint for the tunnel | lax1 9.3.0.1: 70.0 ms, more than 10.0 ms + 5.0 ms tolerance | \
+     nyc1 9.1.0.1: this client already has a tunnel there | pit1 9.2.0.1: 15.1 ms, more than 10.0 ms + 5.0 ms tolerance"
 )]
 #[case::the_tolerance_is_measured_from_the_nearest_device_of_the_client(
     "nyc1: 10*; pit1: 14*; lax1: 16",
-    "no endpoint for the tunnel | lax1 9.3.0.1: 16.0 ms, more than 15.0 ms | nyc1 9.1.0.1: this client already has a tunnel there | pit1 9.2.0.1: this client already has a tunnel there"
+    "no endpoint for the tunnel | lax1 9.3.0.1: 16.0 ms, more than 10.0 ms + 5.0 ms tolerance | nyc1 9.1.0.1: this client already has a tunnel there | pit1 9.2.0.1: this client already has a tunnel there"
 )]
 #[case::a_device_that_does_not_answer_sets_no_limit("nyc1: x*; pit1: 50", "9.2.0.1")]
 #[case::a_drained_home_still_sets_the_limit("nyc1 drained: 10* 10; pit1: 12; lax1: 70", "9.2.0.1")]
@@ -281,6 +312,50 @@ fn only_the_cap_of_the_service_counts(
 fn an_endpoint_is_in_use_while_its_user_holds_a_seat(#[case] status: UserStatus, #[case] outcome: &str) {
     let net = Net::with_users("nyc1: 10* 12", status);
     assert_eq!(net.choose(&net.request()), expected(outcome));
+}
+
+#[rstest]
+#[case(UserStatus::Pending, "9.2.0.1")]
+#[case(UserStatus::Activated, "9.1.0.2")]
+fn what_waits_for_an_id_has_the_last_one(#[case] status: UserStatus, #[case] outcome: &str) {
+    let net = Net::with_users("nyc1 one-id-left: 10* 10; pit1: 11", status);
+    assert_eq!(net.choose(&net.request()), expected(outcome));
+}
+
+#[rstest]
+#[case::fewest_tunnels(Rank::FewestTunnels, "9.1.0.1")]
+#[case::least_share(Rank::LeastShare, "9.2.0.1")]
+#[case::latency(Rank::Latency, "9.3.0.1")]
+fn equals_are_ranked_by_the_policy(#[case] rank: Rank, #[case] outcome: &str) {
+    let net = Net::new("nyc1: 10.1(3); pit1 huge: 10.2(4); lax1: 10.0(5)");
+    let mut request = net.request();
+    request.policy.rank = rank;
+    assert_eq!(net.choose(&request), expected(outcome));
+}
+
+/// Each client is drawn to one device, all of them to each, and without it to what it was drawn to next.
+#[test]
+fn clients_spread_over_devices() {
+    let both = Net::new("nyc1: 10(90); pit1: 10");
+    let one = Net::new("nyc1 drained: 10; pit1: 10");
+    let mut at_nyc1 = 0;
+    for last in 1..=200 {
+        let mut request = both.request();
+        request.policy.rank = Rank::Spread;
+        request.client_ip = Ipv4Addr::new(9, 100, 1, last);
+        let chosen = both.choose(&request).unwrap();
+        assert_eq!(both.choose(&request), Ok(chosen));
+        at_nyc1 += u32::from(chosen == Ipv4Addr::new(9, 1, 0, 1));
+        assert_eq!(one.choose(&request), expected("9.2.0.1"));
+    }
+    assert!((70..=130).contains(&at_nyc1), "{at_nyc1} of 200");
+}
+
+#[test]
+fn after_a_rejection_another_device_is_chosen() {
+    let net = Net::new("nyc1: 1; pit1: 9");
+    let request = Request { rejected: BTreeSet::from([pda::device(&ID, "nyc1").0]), ..net.request() };
+    assert_eq!(net.choose(&request), expected("9.2.0.1"));
 }
 
 #[test]

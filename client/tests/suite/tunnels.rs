@@ -197,9 +197,11 @@ fn of_several_tunnels_the_one_that_has_the_roles_is_taken() {
 fn times_beyond_all_clocks_are_no_limits() {
     sandbox::run_async(|| async {
         let world = World::new(&[NYC1]).await;
-        let ever = "500000000000y";
-        world.does(&format!("--timeout {ever} connect ibrl --tie {ever} --tolerance {ever}")).await;
-        let command = format!("--timeout {ever} connect multicast --subscribe mg01 --tie {ever} --tolerance {ever}");
+        let (ever, far) = ("500000000000y", "5000000h");
+        world.does(&format!("--timeout {ever} connect ibrl --latency-tie {far} --latency-tolerance {far}")).await;
+        let command = format!(
+            "--timeout {ever} connect multicast --subscribe mg01 --latency-tie {far} --latency-tolerance {far}"
+        );
         world.does(&command).await;
         assert_eq!(world.up().await, [unicast(E0), multicast(E1, CLIENT, &[], &["mg01"])]);
     });

@@ -84,6 +84,7 @@ impl de::Error for Misfit {
         let expected = match expected.as_str() {
             "u8" => "a whole number up to 255",
             "u16" => "a whole number up to 65535",
+            "a nonzero u16" => "a whole number from 1 to 65535",
             "u32" | "u64" => "a whole number, 0 or more",
             "f64" => "a number",
             "a boolean" => "true or false",

@@ -78,7 +78,10 @@ impl<'s> Page<'s> {
         for (key, value) in first.into_iter().chain(rest) {
             let shown = self.value(value, &mut below);
             let name = if required.contains(key) { format!("**`{key}`**") } else { format!("`{key}`") };
-            let meaning = paragraphs(value).join(" ").replace('|', "\\|");
+            let mut meaning = paragraphs(value).join(" ").replace('|', "\\|");
+            if let Some(default) = default(value).filter(|_| !meaning.contains("Default:")) {
+                meaning = format!("{}. Default: {default}.", meaning.trim_end_matches('.'));
+            }
             self.line(&format!("| {name} | {shown} | {meaning} |"));
         }
         for (key, value) in properties {
@@ -230,6 +233,15 @@ fn kind(schema: &Value) -> Option<&str> {
 fn options(schema: &Value) -> Option<impl Iterator<Item = &Value>> {
     let plain = |option: &&Value| option["type"] != "null" && reference_name(option) != Some(crate::VARIABLE);
     Some(schema["anyOf"].as_array()?.iter().filter(plain))
+}
+
+/// What holds without the key, where the schema says it in one word.
+fn default(schema: &Value) -> Option<String> {
+    match &schema["default"] {
+        Value::String(word) => Some(word.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use dz_net::gre::Dataplane;
+use dz_policy::Flags;
 use dz_sdk::program;
 use dzsim_scenario::plan::{Action, DeviceCode, Fault, LedgerFault, Node, Policy, Step};
 use solana_pubkey::Pubkey;
@@ -46,7 +47,7 @@ pub struct Role {
     /// Its arguments, without the program's name.
     pub args: Vec<OsString>,
     /// What its environment holds for it.
-    pub env: Vec<(&'static str, OsString)>,
+    pub env: Vec<(String, OsString)>,
 }
 
 /// The program that plays every role, and where its tunnels are made.
@@ -79,7 +80,7 @@ impl Roles {
 
     fn role(&self, name: &str, program: &'static str, args: impl IntoIterator<Item = OsString>) -> Role {
         // How a process follows the chain.
-        let env = self.verify_every.map(|period| ("DZ_VERIFY_EVERY", period.into()));
+        let env = self.verify_every.map(|period| ("DZ_VERIFY_EVERY".to_owned(), period.into()));
         Role { name: name.to_owned(), program, args: args.into_iter().collect(), env: env.into_iter().collect() }
     }
 
@@ -91,20 +92,11 @@ impl Roles {
             keypair.into(),
             "--listen".into(),
             activator_address(number).to_string().into(),
-            "--when-full".into(),
-            policy.when_full.to_string().into(),
-            "--endpoint-strategy".into(),
-            policy.endpoint_strategy.to_string().into(),
-            "--dz-ip-strategy".into(),
-            policy.dz_ip_strategy.to_string().into(),
-            "--loopback-strategy".into(),
-            policy.loopback_strategy.to_string().into(),
-            "--in-flight".into(),
-            policy.in_flight.to_string().into(),
             "--log-format".into(),
             "json".into(),
         ];
-        self.role(&name, "activator", args)
+        let policy = policy.activator.flags().into_iter().map(OsString::from);
+        self.role(&name, "activator", args.into_iter().chain(policy))
     }
 
     /// The controller.
@@ -144,6 +136,8 @@ impl Roles {
             time(probes.period).into(),
             "--hold-time".into(),
             time(policy.hold_time).into(),
+            "--latency-tolerance".into(),
+            policy.connect.latency_tolerance.to_string().into(),
             "--log-format".into(),
             "json".into(),
         ];
@@ -153,11 +147,8 @@ impl Roles {
     /// A command of the command line at a node whose files are in `folder`.
     pub fn command_line(&self, node: &Node, folder: &Path, policy: &Policy, args: &[String]) -> Role {
         let mut role = self.role("doublezero", "doublezero", args.iter().map(OsString::from));
-        role.env.extend(user_env(node.as_str(), folder));
-        role.env.extend([
-            ("DZ_LATENCY_TOLERANCE", time(policy.latency_tolerance).into()),
-            ("DZ_LATENCY_TIE", time(policy.latency_tie).into()),
-        ]);
+        role.env.extend(user_env(node.as_str(), folder).map(|(name, value)| (name.to_owned(), value)));
+        role.env.extend(policy.connect.variables().into_iter().map(|(name, value)| (name, value.into())));
         role
     }
 }

@@ -6,7 +6,7 @@ use dz_sdk::{
     Ledger, NetworkView, build,
     program::{
         instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
-        state::{Roles, User, UserStatus},
+        state::{DeviceStatus, Roles, User, UserStatus},
     },
 };
 use solana_instruction::Instruction;
@@ -180,7 +180,7 @@ impl Client<'_> {
         self.waiting.for_certain(self.ledger, since, ACTIVATED, ACTIVATOR, find, doubted).await?
     }
 
-    /// Waits until a user has been granted something else.
+    /// Waits until a user has been granted something else, or its tunnel cannot come up any more.
     async fn overtaken(
         &self,
         key: Pubkey,
@@ -189,6 +189,7 @@ impl Client<'_> {
         granted: &Granted,
     ) -> Result<(), CommandError> {
         let find = |view: &NetworkView| match decided(view.user(&key))? {
+            Ok(user) if let Some(error) = out_of_use(view, user) => Some(Err(error)),
             Ok(user) => (Granted::of(view, user, wanted).as_ref() != Some(granted)).then_some(Ok(())),
             Err(error) => Some(Err(error)),
         };
@@ -219,4 +220,11 @@ fn decided(user: Option<&User>) -> Option<Result<&User, CommandError>> {
         UserStatus::PendingBan | UserStatus::Banned => Some(Err(CommandError::Banned { client_ip: user.client_ip })),
         UserStatus::Pending | UserStatus::Updating | UserStatus::Deleting => None,
     }
+}
+
+/// Why the tunnel of a user carries nothing, whatever anybody waits for; none while its device is in use.
+pub(super) fn out_of_use(view: &NetworkView, user: &User) -> Option<CommandError> {
+    let device = view.device(&user.device)?;
+    let (code, status) = (device.code.clone(), device.status);
+    (status != DeviceStatus::Activated).then_some(CommandError::OutOfUse { device: code, status })
 }

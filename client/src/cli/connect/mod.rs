@@ -7,62 +7,107 @@
 //! Asking for what there is already succeeds.
 
 mod client;
+mod rejections;
 mod request;
 mod roles;
 
 use std::{collections::BTreeSet, io::Write, net::Ipv4Addr, time::Duration};
 
+use dz_policy::{ConnectPolicy, WhenDrained};
 use dz_sdk::{
     LedgerError, NetworkView, build,
-    program::{error::ServiceabilityError, instruction::MAX_ROLES_PER_INSTRUCTION, pda, state::UserStatus},
+    program::{
+        error::ServiceabilityError,
+        instruction::MAX_ROLES_PER_INSTRUCTION,
+        pda,
+        state::{User, UserStatus},
+    },
 };
+use solana_pubkey::Pubkey;
 
 pub use self::{
     client::Client,
     request::{Request, Service},
     roles::{ChangeRoles, Verb},
 };
-use self::{client::Seat, request::Wish};
+use self::{
+    client::{Seat, out_of_use},
+    rejections::Rejections,
+    request::Wish,
+};
 use super::{error::CommandError, output::Format, wait::ACTIVATOR};
 use crate::{
     api,
-    select::{self, Measured},
+    select::{self, Measured, Rtt},
 };
 
 /// What a connect needs to know besides what is wanted.
 pub struct Connect<'a> {
     /// This host.
     pub client: Client<'a>,
-    /// How much slower than the device the client already has another one may be.
-    pub tolerance: Duration,
-    /// Round-trip times that differ by no more than this are equal.
-    pub tie: Duration,
+    /// How the endpoint is chosen.
+    pub policy: ConnectPolicy,
+}
+
+/// What a client has of what it asks for.
+enum Present {
+    /// A user that is what is wanted, or will be once it has its roles.
+    Seat(Seat),
+    /// A user whose device takes no traffic.
+    OutOfUse { user: Pubkey, error: CommandError },
+    /// None.
+    Nothing,
 }
 
 impl Connect<'_> {
-    /// Connects and prints the tunnel.
+    /// Connects and prints the tunnel. Where the activator rejects the user for want of room, another device is tried,
+    /// unless one was asked for by name.
+    ///
+    /// # Errors
+    /// There is no tunnel, or none that carries traffic, within the deadline; or there cannot be one.
     pub async fn run(&self, request: &Request, format: Format, out: &mut dyn Write) -> Result<(), CommandError> {
         let Client { ledger, daemon, waiting } = &self.client;
         let client_ip = waiting.for_status(daemon).await?.client_ip;
-        let view = waiting.for_snapshot(*ledger).await?;
-        let wish = request.resolve(&view, client_ip, ledger.payer())?;
-        let seat = match self.present(&view, client_ip, &wish)? {
-            Some(seat) => seat,
-            None => self.take_seat(client_ip, &wish).await?,
-        };
-        self.client.finish(&seat, &wish.wanted(), format, out).await?;
-        Ok(())
+        let mut rejections = Rejections::default();
+        loop {
+            let view = waiting.for_snapshot(*ledger).await?;
+            let wish = request.resolve(&view, client_ip, ledger.payer())?;
+            let seat = match self.present(&view, client_ip, &wish)? {
+                Present::Seat(seat) => Ok(seat),
+                Present::Nothing => self.take_seat(client_ip, &wish, &rejections).await,
+                Present::OutOfUse { user, error } if self.moves(request) => {
+                    self.give_up(&view, client_ip, &wish, user, error).await?;
+                    self.take_seat(client_ip, &wish, &rejections).await
+                }
+                Present::OutOfUse { error, .. } => Err(error),
+            };
+            let seat = seat.map_err(|error| rejections.instead_of(error))?;
+            match self.client.finish(&seat, &wish.wanted(), format, out).await {
+                Ok(_) => return Ok(()),
+                Err(error @ CommandError::Rejected { .. }) if wish.device.is_none() => {
+                    let view = waiting.for_snapshot(*ledger).await?;
+                    let user = view.user(&seat.user).filter(|user| user.status == UserStatus::Rejected);
+                    let Some(user) = user else { return Err(error) };
+                    rejections.add(seat.user, user.device, error)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn moves(&self, request: &Request) -> bool {
+        request.moves || self.policy.when_drained == WhenDrained::Move
     }
 
     /// The user that already is what is wanted, if there is one and no further one is asked for.
-    fn present(&self, view: &NetworkView, client_ip: Ipv4Addr, wish: &Wish) -> Result<Option<Seat>, CommandError> {
+    fn present(&self, view: &NetworkView, client_ip: Ipv4Addr, wish: &Wish) -> Result<Present, CommandError> {
         let users: Vec<_> =
             view.users_of_client(client_ip).filter(|(_, user)| user.owner == self.client.ledger.payer()).collect();
         if users.iter().any(|(_, user)| matches!(user.status, UserStatus::PendingBan | UserStatus::Banned)) {
             return Err(CommandError::Banned { client_ip });
         }
         if wish.another {
-            return Ok(None);
+            return Ok(Present::Nothing);
         }
         let wanted = wish.wanted();
         let fitting = users.into_iter().filter(|(_, user)| {
@@ -71,16 +116,46 @@ impl Connect<'_> {
                 && user.tenant == wish.tenant
                 && wish.device.is_none_or(|device| device == user.device)
         });
-        // Of several, one that has the roles already is not changed for nothing.
-        let found = fitting.min_by_key(|(_, user)| (!roles::met(user, &wanted), user.endpoint_ip));
-        let Some((key, user)) = found else { return Ok(None) };
+        // Of several, one that carries traffic comes first; then one that has the roles already is not changed for
+        // nothing.
+        let rank = |user: &User| (out_of_use(view, user).is_some(), !roles::met(user, &wanted), user.endpoint_ip);
+        let Some((key, user)) = fitting.min_by_key(|(_, user)| rank(user)) else { return Ok(Present::Nothing) };
+        if let Some(error) = out_of_use(view, user) {
+            return Ok(Present::OutOfUse { user: *key, error });
+        }
         self.client.check_roles(view, user, &wanted)?;
-        Ok(Some(Seat { user: *key, endpoint: user.endpoint_ip, since: view.slot() }))
+        Ok(Present::Seat(Seat { user: *key, endpoint: user.endpoint_ip, since: view.slot() }))
+    }
+
+    /// Deletes a user on a device that takes no traffic, once there is another place for it; `error` says why there is
+    /// need to.
+    async fn give_up(
+        &self,
+        view: &NetworkView,
+        client_ip: Ipv4Addr,
+        wish: &Wish,
+        user: Pubkey,
+        error: CommandError,
+    ) -> Result<(), CommandError> {
+        let Client { ledger, daemon, waiting } = &self.client;
+        if wish.device.is_some() {
+            return Err(error);
+        }
+        let latency = waiting.for_latencies(daemon).await?;
+        let measured: Vec<_> = latency.results.iter().map(measured).collect();
+        let asked = select::Request { leaving: Some(user), ..self.asked(client_ip, wish, &Rejections::default()) };
+        select::choose(view, &measured, &asked)?;
+        let delete = build::delete_user(view, &ledger.payer(), user)?;
+        let since = waiting.for_landing(*ledger, &[delete]).await?;
+        let step = "the tunnel on the drained device to be released";
+        let gone = |view: &NetworkView| view.user(&user).is_none().then_some(());
+        waiting.for_certain(*ledger, since, step, ACTIVATOR, gone, |()| true).await
     }
 
     /// Chooses an endpoint and creates the user. Where a concurrent connect was faster, either it wanted the same and
-    /// its seat is ours, too, or the choice is made again among what is left, so it ends.
-    async fn take_seat(&self, client_ip: Ipv4Addr, wish: &Wish) -> Result<Seat, CommandError> {
+    /// its seat is ours, too, or the choice is made again among what is left: it ends. A user that was rejected before
+    /// goes in the same transaction.
+    async fn take_seat(&self, client_ip: Ipv4Addr, wish: &Wish, rejections: &Rejections) -> Result<Seat, CommandError> {
         let Client { ledger, daemon, waiting } = &self.client;
         self.earlier_gone(client_ip, wish).await?;
         let payer = ledger.payer();
@@ -90,13 +165,21 @@ impl Connect<'_> {
         loop {
             let view = waiting.for_snapshot(*ledger).await?;
             // In this view, as the choice is made in it: another connect may have landed since the last look.
-            if let Some(seat) = self.present(&view, client_ip, wish)? {
-                return Ok(seat);
+            match self.present(&view, client_ip, wish)? {
+                Present::Seat(seat) => return Ok(seat),
+                Present::OutOfUse { error, .. } => return Err(error),
+                Present::Nothing => {}
             }
-            wish.check_pass(&view, client_ip, payer)?;
-            let latency = waiting.for_latency(daemon, &view).await?;
+            let check = |view: &NetworkView| wish.check_pass(view, client_ip, payer);
+            check(&view)?;
+            let (view, latency) = waiting.for_latency(*ledger, daemon, view, check).await?;
             let measured: Vec<_> = latency.results.iter().map(measured).collect();
-            let choice = select::choose(&view, &measured, &self.asked(client_ip, wish, &lost))?;
+            let asked = select::Request { lost: lost.clone(), ..self.asked(client_ip, wish, rejections) };
+            let choice = select::choose(&view, &measured, &asked)?;
+            // Who was rejected once waits in no queue for the same.
+            if let Some(full) = choice.full.filter(|_| rejections.any()) {
+                return Err(CommandError::Rejected { reason: full.to_string() });
+            }
             let user = build::CreateUser {
                 client_ip,
                 endpoint_ip: choice.endpoint,
@@ -104,8 +187,9 @@ impl Connect<'_> {
                 tenant: wish.tenant,
                 roles: first.clone(),
             };
-            let create = build::create_user(&view, &payer, &payer, user)?;
-            match waiting.for_landing(*ledger, &[create]).await {
+            let mut instructions = rejections.delete(&view, &payer)?;
+            instructions.push(build::create_user(&view, &payer, &payer, user)?);
+            match waiting.for_landing(*ledger, &instructions).await {
                 Ok(since) => {
                     let user = pda::user(view.program(), client_ip, choice.endpoint).0;
                     return Ok(Seat { user, endpoint: choice.endpoint, since });
@@ -118,15 +202,16 @@ impl Connect<'_> {
         }
     }
 
-    fn asked(&self, client_ip: Ipv4Addr, wish: &Wish, lost: &BTreeSet<Ipv4Addr>) -> select::Request {
+    fn asked(&self, client_ip: Ipv4Addr, wish: &Wish, rejections: &Rejections) -> select::Request {
         select::Request {
             client_ip,
             user_type: wish.user_type,
             publisher: wish.roles.values().any(|roles| roles.publish),
             device: wish.device,
-            tolerance: self.tolerance,
-            tie: self.tie,
-            lost: lost.clone(),
+            policy: self.policy,
+            lost: BTreeSet::new(),
+            rejected: rejections.devices(),
+            leaving: None,
         }
     }
 
@@ -148,10 +233,9 @@ impl Connect<'_> {
 }
 
 fn measured(result: &api::EndpointLatency) -> Measured {
-    Measured {
-        endpoint: result.device_ip,
-        median: result.median_latency_ns.filter(|_| result.reachable).map(Duration::from_nanos),
-    }
+    let time = |nanos: Option<u64>| nanos.map(Duration::from_nanos);
+    let rtt = time(result.min_latency_ns).zip(time(result.median_latency_ns)).filter(|_| result.reachable);
+    Measured { endpoint: result.device_ip, rtt: rtt.map(|(min, median)| Rtt { min, median }) }
 }
 
 /// Whether somebody was faster between our reading and our writing: another connect of this client that took the

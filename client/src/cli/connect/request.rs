@@ -42,6 +42,8 @@ pub struct Request {
     pub device: Option<String>,
     /// True for one more tunnel besides those of the same service.
     pub another: bool,
+    /// True to give up a tunnel that ends on a drained device and make one elsewhere.
+    pub moves: bool,
 }
 
 /// The same in accounts.

@@ -14,9 +14,7 @@ pub use network::{
     AccessPass, Bootstrap, Client, Condition, Contributor, Delay, Device, DeviceCaps, DeviceType, Exchange, Group,
     LatLng, Link, OwnEndpoint, PathEnd, PathRule, Tenant,
 };
-pub use policy::{
-    Blocks, DzIpStrategy, EndpointStrategy, LoopbackRange, LoopbackStrategy, Policy, Probes, Timeouts, WhenFull,
-};
+pub use policy::{Blocks, LoopbackRange, Policy, Probes, Timeouts};
 pub use step::{
     Action, Arg, ExitCode, Expectation, Output, Ping, Protocol, Run, Send, Since, Snapshot, Step, Target, TextMatch,
     Traffic, TrafficEnd, Via,

@@ -2,28 +2,19 @@
 
 use std::time::Duration;
 
+use dz_policy::{ActivatorPolicy, ConnectPolicy};
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
 /// Everything about the components that may be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Policy {
-    /// From which of a device's prefixes the activator pulls an endpoint.
-    pub endpoint_strategy: EndpointStrategy,
-    /// From which of a device's prefixes, or of the publishers' blocks, it takes a user's address.
-    pub dz_ip_strategy: DzIpStrategy,
-    /// Which number it gives to the loopback of a pulled endpoint.
-    pub loopback_strategy: LoopbackStrategy,
-    /// What becomes of a user for whom a pool has no unit left.
-    pub when_full: WhenFull,
+    /// How the activator allocates.
+    pub activator: ActivatorPolicy,
     /// Activators that run at the same time, at least 1.
     pub activators: u8,
-    /// Transactions that each of them has on their way at a time, at least 1.
-    pub in_flight: u16,
-    /// How much longer than the present device's a fallback device's round trip may be.
-    pub latency_tolerance: Duration,
-    /// How much longer than the shortest a round trip may be and still count as equal to it.
-    pub latency_tie: Duration,
+    /// How clients choose.
+    pub connect: ConnectPolicy,
     /// How long a tunnel's far end may be silent until the tunnel counts as down.
     pub hold_time: Duration,
     /// How clients measure.
@@ -36,50 +27,6 @@ pub struct Policy {
     pub minimum_prefix: u8,
     /// What everything is allocated from.
     pub blocks: Blocks,
-}
-
-/// From which of a device's prefixes an endpoint is pulled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum EndpointStrategy {
-    /// The first that has room.
-    FirstFit,
-    /// The one with the fewest endpoints.
-    Spread,
-}
-
-/// From which prefix or block a user's address is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum DzIpStrategy {
-    /// The first that has room.
-    FirstFit,
-    /// The one of which the smallest share is in use.
-    Spread,
-}
-
-/// Which number a loopback gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum LoopbackStrategy {
-    /// The lowest free one.
-    Lowest,
-    /// The one that its address has in the range, or the next free one after it.
-    ByAddress,
-}
-
-/// What becomes of a user for whom a pool has no unit left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum WhenFull {
-    /// It is rejected.
-    Reject,
-    /// It stays pending until a unit is free.
-    Wait,
 }
 
 /// How clients measure the way to an endpoint.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dz_policy::ConnectPolicy;
 use ipnet::Ipv4Net;
 
 use super::{
@@ -9,41 +10,31 @@ use super::{
     context::{At, Context},
 };
 use crate::{
-    plan::{
-        Blocks, DzIpStrategy, EndpointStrategy, LoopbackRange, LoopbackStrategy, Policy, Probes, Timeouts, WhenFull,
-    },
+    plan::{Blocks, LoopbackRange, Policy, Probes, Timeouts},
     schema,
 };
 
+/// A machine that runs several networks at a time delays single packets by milliseconds, and no choice of a scenario
+/// may depend on that: more than the products' own tie.
+const TIE: schema::Duration = schema::Duration::from_millis(5);
 /// The longest prefix that the program lets a contributor have.
 const LONGEST_PREFIX: u8 = 29;
 
 pub(super) fn policy<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &schema::Policy) -> Policy {
     let time = |value: Option<schema::Duration>, default| value.map_or(default, |value| value.0);
     let client = at.key("client");
+    let product = ConnectPolicy::default();
     let loopbacks = file.loopbacks.unwrap_or(schema::Range { first: 100, last: 199 });
     let policy = Policy {
-        endpoint_strategy: match file.activator.endpoint_strategy {
-            schema::EndpointStrategy::FirstFit => EndpointStrategy::FirstFit,
-            schema::EndpointStrategy::Spread => EndpointStrategy::Spread,
+        activator: file.activator,
+        activators: file.activators.unwrap_or(1),
+        connect: ConnectPolicy {
+            latency_tolerance: file.client.latency_tolerance.unwrap_or(product.latency_tolerance),
+            latency_tie: file.client.latency_tie.unwrap_or(TIE),
+            rank: file.client.rank.unwrap_or(product.rank),
+            when_drained: file.client.when_drained.unwrap_or(product.when_drained),
         },
-        dz_ip_strategy: match file.activator.dz_ip_strategy {
-            schema::DzIpStrategy::FirstFit => DzIpStrategy::FirstFit,
-            schema::DzIpStrategy::Spread => DzIpStrategy::Spread,
-        },
-        loopback_strategy: match file.activator.loopback_strategy {
-            schema::LoopbackStrategy::Lowest => LoopbackStrategy::Lowest,
-            schema::LoopbackStrategy::ByAddress => LoopbackStrategy::ByAddress,
-        },
-        when_full: match file.activator.when_full {
-            schema::WhenFull::Reject => WhenFull::Reject,
-            schema::WhenFull::Wait => WhenFull::Wait,
-        },
-        activators: file.activator.instances.unwrap_or(1),
-        in_flight: file.activator.in_flight.unwrap_or(8),
-        latency_tolerance: time(file.client.latency_tolerance, Duration::from_millis(5)),
-        latency_tie: time(file.client.latency_tie, Duration::from_millis(5)),
-        hold_time: time(file.client.hold_time, Duration::from_secs(3)),
+        hold_time: time(file.client.hold_time, dz_policy::HOLD_TIME.0),
         probes: Probes {
             count: file.client.probes.unwrap_or(3),
             interval: time(file.client.probe_interval, Duration::from_millis(10)),
@@ -57,10 +48,7 @@ pub(super) fn policy<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &s
         blocks: blocks(context, at.key("blocks"), &file.blocks),
     };
     if policy.activators == 0 {
-        context.error(at.key("activator").key("instances"), "at least one activator must run", "");
-    }
-    if policy.in_flight == 0 {
-        context.error(at.key("activator").key("in_flight"), "at least one transaction must be on its way", "");
+        context.error(at.key("activators"), "at least one activator must run", "");
     }
     if policy.hold_time.is_zero() {
         context.error(client.key("hold_time"), "a hold time is longer than 0", "");

@@ -11,13 +11,15 @@ mod scalar;
 mod step;
 mod traffic;
 
+pub(crate) use dz_policy::Duration;
+
 pub(crate) use any::Any;
 pub(crate) use fault::{
     Condition, Ends, Fault, FaultStep, Heal, HealStep, LedgerFault, LedgerFaultTable, NodeFaultKind, ProcessFault,
 };
 pub(crate) use file::File;
 pub(crate) use network::{Client, Device, DeviceKind, Exchange, Group, Link, Names, Network, Pass, Path, Tenant};
-pub(crate) use policy::{Blocks, DzIpStrategy, EndpointStrategy, LoopbackStrategy, Policy, Timeouts, WhenFull};
-pub(crate) use scalar::{Address, Bound, Duration, DurationBound, Net, OneOrMany, Percent, Range, Rate, comparison};
+pub(crate) use policy::{Blocks, Policy, Timeouts};
+pub(crate) use scalar::{Address, Bound, DurationBound, Net, OneOrMany, Percent, Range, Rate, comparison};
 pub(crate) use step::{Exit, ExpectStep, LAST_EPOCH, MeasureStep, RunStep, Snapshot, SnapshotStep, Step, TextMatch};
 pub(crate) use traffic::{JoinStep, LeaveStep, PingStep, Protocol, SendStep, Since, TrafficStep};

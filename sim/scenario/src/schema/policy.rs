@@ -1,5 +1,6 @@
 //! What may be chosen about the components, and how long the run waits.
 
+use dz_policy::{ActivatorPolicy, Rank, WhenDrained};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,9 +10,11 @@ use super::{Duration, Net, OneOrMany, Range};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Policy {
-    /// The activator.
+    /// How the activator allocates.
     #[serde(default)]
-    pub(crate) activator: Activator,
+    pub(crate) activator: ActivatorPolicy,
+    /// How many activators run at the same time. Default: 1.
+    pub(crate) activators: Option<u8>,
     /// How clients measure and choose.
     #[serde(default)]
     pub(crate) client: ClientPolicy,
@@ -26,82 +29,19 @@ pub(crate) struct Policy {
     pub(crate) blocks: Blocks,
 }
 
-/// The activator's choices.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Activator {
-    /// From which of a device's prefixes an endpoint is pulled. Default: first-fit.
-    #[serde(default)]
-    pub(crate) endpoint_strategy: EndpointStrategy,
-    /// From which of a device's prefixes, or of the publishers' blocks, a user's address is taken. Default: first-fit.
-    #[serde(default)]
-    pub(crate) dz_ip_strategy: DzIpStrategy,
-    /// Which number the loopback of a pulled endpoint gets. Default: lowest.
-    #[serde(default)]
-    pub(crate) loopback_strategy: LoopbackStrategy,
-    /// What becomes of a user for whom a pool has no unit left. Default: reject.
-    #[serde(default)]
-    pub(crate) when_full: WhenFull,
-    /// How many activators run at the same time. Default: 1.
-    pub(crate) instances: Option<u8>,
-    /// How many transactions each of them has on their way at a time. Default: 8.
-    pub(crate) in_flight: Option<u16>,
-}
-
-/// From which of a device's prefixes an endpoint is pulled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum EndpointStrategy {
-    /// The first that has room.
-    #[default]
-    FirstFit,
-    /// The one with the fewest endpoints.
-    Spread,
-}
-
-/// From which prefix or block a user's address is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum DzIpStrategy {
-    /// The first that has room.
-    #[default]
-    FirstFit,
-    /// The one of which the smallest share is in use.
-    Spread,
-}
-
-/// Which number a loopback gets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum LoopbackStrategy {
-    /// The lowest free one.
-    #[default]
-    Lowest,
-    /// The one that its address has in the range, or the next free one after it.
-    ByAddress,
-}
-
-/// What becomes of a user for whom a pool has no unit left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum WhenFull {
-    /// It is rejected, with the pool's name as the reason.
-    #[default]
-    Reject,
-    /// It stays pending until a unit is free.
-    Wait,
-}
-
 /// How clients measure and choose.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClientPolicy {
     /// How much longer than the present device's a fallback device's round trip may be. Default: 5ms.
     pub(crate) latency_tolerance: Option<Duration>,
-    /// How much longer than the shortest a round trip may be and still count as equal to it: among equals the endpoint
-    /// with the fewest tunnels is taken. Default: 5ms, not the 1ms of `doublezero connect`: a machine that runs several
+    /// How much longer than the shortest a round trip may be and still count as equal to it. Default: 5ms, not the 1ms of `doublezero connect`: a machine that runs several
     /// networks at a time delays single packets by milliseconds, and no choice may depend on that.
     pub(crate) latency_tie: Option<Duration>,
+    /// Which of several devices that are equally near is taken. Default: fewest-tunnels.
+    pub(crate) rank: Option<Rank>,
+    /// What becomes of a tunnel that ends on a drained device, when its service is connected again. Default: stay.
+    pub(crate) when_drained: Option<WhenDrained>,
     /// How long a tunnel's far end may be silent until the tunnel counts as down. Default: 3s.
     pub(crate) hold_time: Option<Duration>,
     /// Probes for one measurement of an endpoint. Default: 3.

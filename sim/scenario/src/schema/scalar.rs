@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, net::Ipv4Addr, str::FromStr};
 
+use dz_policy::{Duration, quantity};
 use ipnet::Ipv4Net;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -57,56 +58,6 @@ impl<T: FromStr<Err = String>> de::Visitor<'_> for Word<T> {
         self.visit_str(&value.to_string())
     }
 }
-
-/// A number and the unit behind it: `20ms` is (20000, 3, "ms"), the number in thousandths.
-fn quantity(text: &str) -> Result<(u128, &str), String> {
-    if text.starts_with('-') {
-        return Err("it must not be negative".into());
-    }
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() || fraction.len() > 3 || fraction.contains('.') {
-        return Err(if number.is_empty() { "a number comes first".into() } else { format!("`{number}` is no number") });
-    }
-    let whole: u128 = whole.parse::<u64>().map_err(|_| format!("`{whole}` is too large"))?.into();
-    let thousandths = format!("{fraction:0<3}").parse::<u128>().map_err(|_| format!("`{number}` is no number"))?;
-    Ok((whole * 1000 + thousandths, unit.trim()))
-}
-
-/// A length of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Duration(pub(crate) std::time::Duration);
-
-impl FromStr for Duration {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const UNITS: [(&str, u128); 6] = [
-            ("ns", 1),
-            ("us", 1_000),
-            ("ms", 1_000_000),
-            ("s", 1_000_000_000),
-            ("min", 60_000_000_000),
-            ("h", 3_600_000_000_000),
-        ];
-        let (thousandths, unit) = quantity(text)?;
-        let known = UNITS.iter().find(|(name, _)| *name == unit);
-        let Some((_, scale)) = known else {
-            let units = UNITS.map(|(name, _)| name).join(", ");
-            return Err(match unit {
-                "" if thousandths == 0 => return Ok(Self(std::time::Duration::ZERO)),
-                "" => format!("it has no unit; units are {units}"),
-                _ => format!("`{unit}` is no unit of time; units are {units}"),
-            });
-        };
-        let nanos = thousandths * scale / 1000;
-        let nanos = u64::try_from(nanos).map_err(|_| "it is longer than 584 years".to_owned())?;
-        Ok(Self(std::time::Duration::from_nanos(nanos)))
-    }
-}
-
-word!(Duration, "a duration such as 20ms", "a length of time: a number and ns, us, ms, s, min or h", ["20ms", "1.5s"]);
 
 /// A share of a whole, in millionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,7 @@ fn the_smallest_network_has_every_default() {
     let client = &case.plan.clients["val1"];
     assert_eq!(client.client_ip, ip("9.128.0.1"));
     assert_eq!(client.pass.as_ref().map(|pass| (pass.max_unicast, pass.max_multicast)), Some((1, 1)));
-    assert_eq!(case.policy.latency_tolerance, Duration::from_millis(5));
+    assert_eq!(case.policy.connect.latency_tolerance.0, Duration::from_millis(5));
     assert_eq!((case.policy.loopbacks.first, case.policy.loopbacks.last), (100, 199));
     assert_eq!(case.plan.timeouts.scenario, Duration::from_secs(120));
 }
@@ -63,7 +63,7 @@ policy: { client: { latency_tolerance: $tolerance } }
             "topic/case[pulled=2,tolerance=5ms]",
         ]
     );
-    assert_eq!(cases[3].policy.latency_tolerance, Duration::from_millis(5));
+    assert_eq!(cases[3].policy.connect.latency_tolerance.0, Duration::from_millis(5));
     assert_eq!(cases[3].plan.devices["nyc1"].bootstrap, Bootstrap::Carve { prefix_len: 29, pull: 2 });
 }
 
@@ -173,7 +173,7 @@ steps:
     let cases = read(text).unwrap();
     let seen: Vec<_> = cases
         .iter()
-        .map(|case| (case.name.as_str(), case.policy.latency_tolerance, case.plan.steps[0].title.as_str()))
+        .map(|case| (case.name.as_str(), case.policy.connect.latency_tolerance.0, case.plan.steps[0].title.as_str()))
         .collect();
     assert_eq!(
         seen,

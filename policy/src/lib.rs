@@ -1,0 +1,18 @@
+//! What an operator or an RFC author may choose about DoubleZero, each word once.
+//!
+//! A choice is a type here. From its derives come the flags of the products (clap), the keys of a scenario's `policy:`
+//! (serde), the JSON Schema and the reference page (schemars), and the text that is passed from one to the other. What
+//! a choice does is decided by whoever makes it: the activator's strategies, the client's selection.
+//!
+//! Nothing here changes what is correct, only which correct value is taken and whether somebody waits for one.
+
+mod activator;
+mod client;
+mod flags;
+mod quantity;
+mod word;
+
+pub use activator::{ActivatorPolicy, DzIp, EndpointPull, LoopbackNumbering, WhenFull};
+pub use client::{ConnectPolicy, HOLD_TIME, Rank, TOLERANCE, WhenDrained};
+pub use flags::Flags;
+pub use quantity::{Duration, quantity};
