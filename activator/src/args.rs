@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use dz_policy::ActivatorPolicy;
 use dz_sdk::ledger::rpc::RpcArgs;
-use dz_service::LogFormat;
+use dz_service::{LogFormat, SeedArgs};
 
 /// Allocates what the DoubleZero network needs, as the chain asks for it.
 #[derive(Clone, Debug, clap::Parser)]
@@ -25,6 +25,9 @@ pub struct Args {
     /// Serve /healthz and /metrics here
     #[arg(long, env = "DZ_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Where randomness comes from
+    #[command(flatten)]
+    pub seed: SeedArgs,
     /// How log lines look
     #[arg(long, env = "DZ_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,

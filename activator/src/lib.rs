@@ -20,4 +20,4 @@ pub use args::Args;
 pub use dz_service::LogFormat;
 pub use instruction::instruction;
 pub use plan::{Plan, plan};
-pub use service::run;
+pub use service::{Deps, run, serve};

@@ -103,6 +103,7 @@ impl Reconciler {
             time::sleep(STOP_GRACE).await;
         };
         tokio::select! {
+            biased;
             () = self.work(&stop, ready) => {}
             () = out_of_patience => {}
         }
@@ -223,6 +224,7 @@ async fn asked(stop: &watch::Receiver<bool>) {
 /// What the work comes to, or nothing when it is asked to stop before.
 async fn unless_asked<T>(stop: &watch::Receiver<bool>, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
+        biased;
         done = work => Some(done),
         () = asked(stop) => None,
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use dz_sdk::Ledger;
-use dz_service::{log, notify, stop_signal};
+use dz_service::{log, notify, stop_signal, stream::Accept};
+use futures_util::{FutureExt, future::BoxFuture};
 use solana_keypair::read_keypair_file;
 use solana_signer::Signer;
 use tokio::{net::TcpListener, sync::watch};
@@ -24,46 +25,63 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let keypair = read_keypair_file(&args.keypair)
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("key file {}", args.keypair.display()))?;
-    let listener = match args.listen {
-        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?),
+    let http = match args.listen {
+        Some(address) => {
+            let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
+            Some(<dyn Accept>::tcp(listener)?)
+        }
         None => None,
     };
-    let stop = stop_signal().context("waiting for signals")?;
+    let stop = stop_signal().context("waiting for signals")?.boxed();
     let key = keypair.pubkey();
     let ledger: Arc<dyn Ledger> = Arc::new(args.chain.connect(keypair));
-    let listen = listener.as_ref().map(TcpListener::local_addr).transpose()?.map(|address| address.to_string());
-    info!(%key, listen, rpc = args.chain.rpc_url, program = %args.chain.program_id, policy = ?args.policy, "started");
+    info!(%key, rpc = args.chain.rpc_url, program = %args.chain.program_id, "connecting");
+    serve(&args, Deps { ledger, http, seed: args.seed.get(), ready: Box::new(notify::ready), stop }).await
+}
 
+/// What an activator works with.
+pub struct Deps {
+    /// The chain, as the activator.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where it serves its health and metrics, if it does.
+    pub http: Option<Box<dyn Accept>>,
+    /// Seed of everything that is decided at random.
+    pub seed: u64,
+    /// Called when the first plan is done.
+    pub ready: Box<dyn FnOnce() + Send>,
+    /// Completes when it is to stop.
+    pub stop: BoxFuture<'static, ()>,
+}
+
+/// Reconciles until it is asked to stop; what is on its way then is waited for.
+///
+/// # Errors
+/// Its health can no longer be served.
+pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
+    let Deps { ledger, http, seed, ready, stop } = deps;
+    info!(key = %ledger.payer(), listen = http.as_ref().map(ToString::to_string), policy = ?args.policy, "started");
     let (metrics, status) = (Arc::new(Metrics::default()), Arc::new(Status::default()));
-    let (ask_to_stop, asked) = watch::channel(false);
-    let server = listener.map(|listener| {
-        let router = http::router(Shared { ledger: ledger.clone(), metrics: metrics.clone(), status: status.clone() });
-        let mut asked = asked.clone();
-        let shutdown = async move {
-            // An error says that whoever could ask has gone.
-            let _ = asked.wait_for(|stop| *stop).await;
-        };
-        tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(shutdown).into_future())
-    });
-    let pace = Pace { in_flight: args.policy.in_flight.into(), resync: args.resync, ..Pace::default() };
-    let reconciler = Reconciler::new(ledger, args.policy, pace, metrics, status, rand::random());
-    let mut work = tokio::spawn(reconciler.run(asked, notify::ready));
-
-    let ended = tokio::select! {
-        () = stop => None,
-        ended = &mut work => Some(ended),
+    let shared = Shared { ledger: ledger.clone(), metrics: metrics.clone(), status: status.clone() };
+    let server = async {
+        match http {
+            Some(listener) => dz_service::http::serve(listener, http::router(shared)).await,
+            None => std::future::pending().await,
+        }
     };
-    info!("stopping");
-    // An error says that nobody waits for it any more.
-    let _ = ask_to_stop.send(true);
-    match ended {
-        Some(ended) => ended,
-        None => work.await,
+    let (ask_to_stop, asked) = watch::channel(false);
+    let stopping = async {
+        stop.await;
+        info!("stopping");
+        // An error says that nobody waits for it any more.
+        let _ = ask_to_stop.send(true);
+        std::future::pending().await
+    };
+    let pace = Pace { in_flight: args.policy.in_flight.into(), resync: args.resync, ..Pace::default() };
+    let reconciler = Reconciler::new(ledger, args.policy, pace, metrics, status, seed);
+    tokio::select! {
+        biased;
+        () = stopping => Ok(()),
+        () = reconciler.run(asked, ready) => Ok(()),
+        error = server => Err(error).context("serving the health"),
     }
-    .context("the reconciler has failed")?;
-    if let Some(server) = server {
-        // A client that keeps its connection open does not keep the activator.
-        server.abort();
-    }
-    Ok(())
 }

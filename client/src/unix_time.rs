@@ -15,13 +15,6 @@ const END_OF_DATES: u64 = 253_402_300_800;
 #[serde(transparent)]
 pub struct UnixTime(u64);
 
-impl UnixTime {
-    /// The present second.
-    pub fn now() -> Self {
-        SystemTime::now().into()
-    }
-}
-
 impl From<SystemTime> for UnixTime {
     /// A clock that stands before 1970 stands at 1970.
     fn from(time: SystemTime) -> Self {

@@ -2,10 +2,18 @@
 //! waits before it tries again. Knows nothing of DoubleZero.
 
 pub mod backoff;
+pub mod clock;
+pub mod http;
 pub mod log;
 pub mod notify;
+pub mod seed;
 pub mod stop;
+pub mod stream;
+pub mod tasks;
 
 pub use backoff::Backoff;
+pub use clock::WallClock;
 pub use log::LogFormat;
+pub use seed::SeedArgs;
 pub use stop::stop_signal;
+pub use tasks::{Task, Tasks};

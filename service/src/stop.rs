@@ -9,6 +9,7 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + use<>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
+            biased;
             _ = terminate.recv() => tracing::info!("terminated"),
             _ = interrupt.recv() => tracing::info!("interrupted"),
         }

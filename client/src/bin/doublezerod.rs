@@ -1,31 +1,14 @@
 //! `doublezerod`: holds this host's tunnels as the chain says.
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use dz_client::daemon;
-
-/// Holds this host's DoubleZero tunnels as the chain says
-#[derive(Parser)]
-#[command(name = "doublezerod", version, args_conflicts_with_subcommands = true)]
-struct Cli {
-    #[command(flatten)]
-    args: daemon::Args,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Carries userspace tunnels; the daemon starts it where the kernel has none
-    #[command(hide = true)]
-    GreHelper,
-}
+use dz_net::gre::helper;
 
 fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
-    match cli.command {
-        Some(Command::GreHelper) => Ok(dz_net::gre::helper::serve()?),
-        None => run(cli.args),
+    if helper::is_wanted(std::env::args_os()) {
+        return Ok(helper::serve()?);
     }
+    run(daemon::Args::parse())
 }
 
 #[tokio::main(flavor = "current_thread")]

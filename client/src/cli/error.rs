@@ -9,8 +9,8 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{daemon::DaemonError, exit::Exit};
-use crate::select::NoEndpoint;
+use super::exit::Exit;
+use crate::{api::DaemonError, select::NoEndpoint};
 
 /// Why a command failed. The text is printed as it is, after `error: `.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +147,7 @@ mod tests {
 
     const CLIENT: Ipv4Addr = Ipv4Addr::new(9, 1, 0, 1);
 
-    fn socket() -> std::path::PathBuf {
+    fn socket() -> String {
         "/run/doublezerod.sock".into()
     }
 

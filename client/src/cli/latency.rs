@@ -3,12 +3,11 @@
 use std::io::Write;
 
 use super::{
-    daemon::Daemon,
     error::CommandError,
     output::{self, Format, Row},
     wait::Waiting,
 };
-use crate::api::EndpointLatency;
+use crate::api::{Daemon, EndpointLatency};
 
 impl Row for EndpointLatency {
     /// The first seven are those that the live network's users know.

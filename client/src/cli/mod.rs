@@ -2,7 +2,6 @@
 
 pub mod args;
 pub mod connect;
-pub mod daemon;
 pub mod disconnect;
 pub mod entity;
 pub mod error;
@@ -15,4 +14,4 @@ mod run;
 pub mod status;
 pub mod wait;
 
-pub use run::{Connector, run, run_with};
+pub use run::{Deps, execute, run};

@@ -8,27 +8,38 @@ use dz_sdk::Ledger;
 use super::{
     args::{Cli, Command, ConnectArgs, MulticastCommand, PlaceArgs, ServiceArgs, WhatArg},
     connect::{ChangeRoles, Client, Connect, Request, Service, Verb},
-    daemon::Daemon,
     disconnect::{self, What},
     entity::{self, Desk},
     error::CommandError,
     exit::Exit,
-    latency, output, progress, status,
+    latency, output,
+    progress::{self, Progress},
+    status,
     wait::Waiting,
 };
+use crate::api::Daemon;
 
-/// How a command gets at the chain.
-pub type Connector<'a> = &'a (dyn Fn(&Cli) -> anyhow::Result<Arc<dyn Ledger>> + Sync);
+/// What a command works with, each made when it is needed.
+pub struct Deps<'a> {
+    /// The chain, as who pays.
+    pub ledger: &'a (dyn Fn(&Cli) -> anyhow::Result<Arc<dyn Ledger>> + Sync),
+    /// The daemon.
+    pub daemon: &'a (dyn Fn(&Cli) -> Daemon + Sync),
+    /// Hears what a command waits for.
+    pub progress: &'a dyn Progress,
+}
 
 /// Runs the command line on standard output and standard error.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    run_with(args, &Cli::connect, &mut std::io::stdout(), &mut std::io::stderr()).await
+    let progress = progress::for_stderr();
+    let deps = Deps { ledger: &Cli::connect, daemon: &|cli| Daemon::at(&cli.socket), progress: progress.as_ref() };
+    execute(&deps, args, &mut std::io::stdout(), &mut std::io::stderr()).await
 }
 
 /// Runs the command line: the answer goes to `out`; why there is none, in one piece, and warnings go to `err`.
-pub async fn run_with(
+pub async fn execute(
+    deps: &Deps<'_>,
     args: impl IntoIterator<Item = OsString>,
-    connector: Connector<'_>,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> Exit {
@@ -44,7 +55,7 @@ pub async fn run_with(
             return if wanted { Exit::Done } else { Exit::Usage };
         }
     };
-    match execute(&cli, connector, out, err).await {
+    match run_command(deps, &cli, out, err).await {
         Ok(()) => Exit::Done,
         Err(error) => {
             let exit = error.exit();
@@ -67,16 +78,15 @@ fn error_text(error: &CommandError) -> String {
     }
 }
 
-async fn execute(
+async fn run_command(
+    deps: &Deps<'_>,
     cli: &Cli,
-    connector: Connector<'_>,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> Result<(), CommandError> {
-    let daemon = Daemon::at(&cli.socket);
+    let daemon = (deps.daemon)(cli);
     let format = cli.format();
-    let progress = progress::for_stderr();
-    let waiting = Waiting::new(cli.timeout, progress.as_ref());
+    let waiting = Waiting::new(cli.timeout, deps.progress);
     match &cli.command {
         Command::Status => status::run(&daemon, &waiting, format, out).await,
         Command::Latency => latency::run(&daemon, &waiting, format, out).await,
@@ -91,13 +101,13 @@ async fn execute(
             Ok(())
         }
         Command::Connect(args) => {
-            let ledger = connector(cli)?;
+            let ledger = (deps.ledger)(cli)?;
             let client = Client { ledger: ledger.as_ref(), daemon: &daemon, waiting };
             let connect = Connect { client, policy: args.policy };
             connect.run(&request(args), format, out).await
         }
         Command::Multicast(command) => {
-            let ledger = connector(cli)?;
+            let ledger = (deps.ledger)(cli)?;
             let (verb, args) = match command {
                 MulticastCommand::Group(command) => {
                     let desk = Desk { ledger: ledger.as_ref(), waiting, wait: cli.wait, format, out };
@@ -113,7 +123,7 @@ async fn execute(
             client.change_roles(&change, format, out, err).await
         }
         Command::Entity(command) => {
-            let ledger = connector(cli)?;
+            let ledger = (deps.ledger)(cli)?;
             let desk = Desk { ledger: ledger.as_ref(), waiting, wait: cli.wait, format, out };
             entity::run(command, desk).await
         }
@@ -123,7 +133,7 @@ async fn execute(
             Ok(out.write_all(&script).map_err(anyhow::Error::from)?)
         }
         Command::Disconnect(args) => {
-            let ledger = connector(cli)?;
+            let ledger = (deps.ledger)(cli)?;
             let what = match args.what {
                 None => What::All,
                 Some(WhatArg::Ibrl) => What::Ibrl,

@@ -5,12 +5,11 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{
-    daemon::Daemon,
     error::CommandError,
     output::{self, Format, Row},
     wait::Waiting,
 };
-use crate::api::{Service, Status};
+use crate::api::{Daemon, Service, Status};
 
 /// A tunnel with what is true of all of the daemon's.
 #[derive(Debug, Serialize)]

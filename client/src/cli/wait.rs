@@ -6,9 +6,9 @@ use dz_sdk::{Ledger, NetworkView};
 use solana_instruction::Instruction;
 use tokio::time::{Instant, timeout_at};
 
-use super::{daemon::Daemon, error::CommandError, progress::Progress};
+use super::{error::CommandError, progress::Progress};
 use crate::{
-    api::{Latency, Status},
+    api::{Daemon, Latency, Status},
     daemon::targets::targets,
 };
 

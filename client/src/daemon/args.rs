@@ -2,14 +2,13 @@
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
-use anyhow::Context;
 use dz_net::{
     gre::{Dataplane, HelperCommand},
     probe::ProbeConfig,
 };
 use dz_policy::{HOLD_TIME, TOLERANCE};
 use dz_sdk::ledger::rpc::RpcArgs;
-use dz_service::LogFormat;
+use dz_service::{LogFormat, SeedArgs};
 
 use crate::api::DEFAULT_SOCKET;
 
@@ -39,7 +38,7 @@ pub struct Args {
     /// How the helper of userspace tunnels is started: a program and its arguments, separated by spaces [default: this
     /// program with the argument gre-helper]
     #[arg(long, env = "DZ_GRE_HELPER", value_name = "COMMAND")]
-    pub gre_helper: Option<String>,
+    pub gre_helper: Option<HelperCommand>,
     /// How endpoints are probed
     #[command(flatten)]
     pub probe: ProbeArgs,
@@ -49,6 +48,9 @@ pub struct Args {
     /// How much nearer another device must be to be shown as the nearest
     #[arg(long, env = "DZ_LATENCY_TOLERANCE", value_name = "DURATION", default_value_t = TOLERANCE)]
     pub latency_tolerance: dz_policy::Duration,
+    /// Where randomness comes from
+    #[command(flatten)]
+    pub seed: SeedArgs,
     /// The form of log lines
     #[arg(long, env = "DZ_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -99,20 +101,5 @@ fn more_than_zero(text: &str) -> Result<Duration, String> {
         Ok(time) if time.is_zero() => Err("expected more than 0 seconds".to_owned()),
         Ok(time) => Ok(time),
         Err(error) => Err(error.to_string()),
-    }
-}
-
-impl Args {
-    /// How the helper of userspace tunnels is started.
-    pub(super) fn helper(&self) -> anyhow::Result<HelperCommand> {
-        if let Some(command) = &self.gre_helper {
-            let mut words = command.split_whitespace();
-            let program = words.next().context("the command of --gre-helper is empty")?;
-            return Ok(HelperCommand::new(program, words));
-        }
-        // A program that plays several roles is told which one by the words before our own options.
-        let roles: &[&str] =
-            if std::env::args().nth(1).as_deref() == Some("node") { &["node", "gre-helper"] } else { &["gre-helper"] };
-        HelperCommand::this_program(roles.iter().copied()).context("path of this program")
     }
 }

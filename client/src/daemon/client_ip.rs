@@ -1,10 +1,9 @@
 //! Which address this client is known by on the internet.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
+use dz_net::host::Host;
 use dz_sdk::program::network::is_global;
-
-use super::source;
 
 /// Some host of the internet; nothing is sent to it.
 const SOMEWHERE: Ipv4Addr = Ipv4Addr::new(8, 8, 8, 8);
@@ -17,13 +16,11 @@ pub(super) enum ClientIpError {
     NoRoute(#[from] std::io::Error),
     /// The address cannot be reached from there.
     #[error("{0} is no public address; say with --client-ip which address this host has on the internet")]
-    NotPublic(IpAddr),
+    NotPublic(Ipv4Addr),
 }
 
-/// The source address of the default route.
-pub(super) fn of_default_route() -> Result<Ipv4Addr, ClientIpError> {
-    match source::routed(SOMEWHERE)? {
-        IpAddr::V4(address) if is_global(address) => Ok(address),
-        address => Err(ClientIpError::NotPublic(address)),
-    }
+/// The source address of the host's default route.
+pub(super) async fn of_default_route(host: &dyn Host) -> Result<Ipv4Addr, ClientIpError> {
+    let address = host.source_towards(SOMEWHERE).await?;
+    if is_global(address) { Ok(address) } else { Err(ClientIpError::NotPublic(address)) }
 }

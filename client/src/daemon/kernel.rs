@@ -1,19 +1,20 @@
-//! Reading and changing the host: tunnels through either backend, addresses and routes through netlink, group
-//! memberships through sockets.
+//! Reading and changing the host: tunnels, addresses, routes, group memberships.
 //!
-//! A membership lives as long as the socket that asked for it, so it ends with the daemon and is made anew by the
-//! next one; everything else stays as a killed daemon left it and is adopted.
+//! A membership lives as long as who asked for it, so it ends with the daemon and is made again by the next one;
+//! everything else stays as a killed daemon left it and is adopted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use dz_net::{
-    gre::{TunnelError, TunnelSpec, Tunnels},
-    kernel::{AddrInfo, Netlink, NetlinkError, RTPROT_DZ, RouteInfo, Scope, TABLE_MAIN, sysctl},
+    gre::{Dataplane, TunnelError, TunnelSpec, Tunnels},
+    host::{Host, Joined},
+    kernel::{AddrInfo, NetlinkError, RTPROT_DZ, RouteInfo, Scope, TABLE_MAIN, sysctl::SysctlError},
+    membership::MembershipError,
 };
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use super::{
     changes::{Action, Actual, ActualTunnel, Address, Change, RouteKey},
@@ -32,16 +33,14 @@ pub(super) enum KernelError {
     Netlink(#[from] NetlinkError),
     /// How the host filters what a tunnel receives.
     #[error(transparent)]
-    Sysctl(#[from] sysctl::SysctlError),
+    Sysctl(#[from] SysctlError),
     /// A group.
-    #[error("{name}: cannot join {group}: {source}")]
+    #[error("{name}: {source}")]
     Membership {
         /// The interface.
         name: String,
-        /// The group.
-        group: Ipv4Addr,
-        /// Why.
-        source: std::io::Error,
+        /// Which group, and why it cannot be joined.
+        source: MembershipError,
     },
 }
 
@@ -55,24 +54,37 @@ pub(super) struct Found {
 
 /// The part of the host that is the daemon's.
 pub(super) struct Kernel {
-    tunnels: Box<dyn Tunnels>,
-    netlink: Netlink,
-    /// The sockets that hold memberships, by interface index: an interface that was remade has none.
-    memberships: BTreeMap<(u32, Ipv4Addr), Socket>,
+    host: Arc<dyn Host>,
+    tunnels: Arc<dyn Tunnels>,
+    /// Memberships by interface index: an interface that was remade has none.
+    memberships: BTreeMap<(u32, Ipv4Addr), Box<dyn Joined>>,
 }
 
 impl Kernel {
-    /// The host of the calling thread's network namespace.
-    pub(super) fn new(tunnels: Box<dyn Tunnels>, netlink: Netlink) -> Self {
-        Self { tunnels, netlink, memberships: BTreeMap::new() }
+    /// The daemon's part of a host.
+    ///
+    /// # Errors
+    /// The host can make no tunnels.
+    pub(super) async fn open(host: Arc<dyn Host>) -> Result<Self, KernelError> {
+        Ok(Self { tunnels: host.tunnels().await?, host, memberships: BTreeMap::new() })
+    }
+
+    /// The host.
+    pub(super) fn host(&self) -> &Arc<dyn Host> {
+        &self.host
+    }
+
+    /// Who makes the tunnels.
+    pub(super) fn dataplane(&self) -> Dataplane {
+        self.tunnels.dataplane()
     }
 
     /// What there is.
     pub(super) async fn read(&mut self) -> Result<Found, KernelError> {
         let (mut actual, mut addresses) = (Actual::new(), BTreeSet::new());
         let mut by_index = BTreeMap::new();
-        let links = self.netlink.links().await?;
-        // Who leaves an interface by deleting it has left its groups: such a socket holds nothing any more.
+        let links = self.host.links().await?;
+        // Who leaves an interface by deleting it has left its groups: such a membership is none any more.
         self.memberships.retain(|(index, _), _| links.iter().any(|link| link.index == *index));
         for tunnel in self.tunnels.list().await? {
             let TunnelSpec { name, local, remote, .. } = tunnel.spec;
@@ -85,13 +97,13 @@ impl Kernel {
                 pair: Some((local, remote)),
                 ifindex: tunnel.ifindex,
                 up: links.iter().any(|link| link.index == tunnel.ifindex && link.up),
-                strict: is_strict(&name)?,
+                strict: self.is_strict(&name).await?,
                 memberships: memberships.map(|(_, group)| *group).collect(),
                 ..ActualTunnel::default()
             };
             actual.insert(name, have);
         }
-        for addr in self.netlink.addrs().await? {
+        for addr in self.host.addrs().await? {
             match by_index.get(&addr.index).and_then(|name| actual.get_mut(name)) {
                 Some(tunnel) => {
                     let address = Address { net: addr.address, link_scope: addr.scope == Scope::Link };
@@ -102,7 +114,7 @@ impl Kernel {
                 }
             }
         }
-        for route in self.netlink.routes().await? {
+        for route in self.host.routes().await? {
             if route.protocol == RTPROT_DZ
                 && route.table == TABLE_MAIN
                 && let Some(name) = route.dev.and_then(|index| by_index.get(&index))
@@ -129,28 +141,29 @@ impl Kernel {
                 self.tunnels.create(&spec).await?;
                 Ok(())
             }
-            Action::AcceptAnySource => Ok(sysctl::write(&rp_filter(name), LOOSE)?),
-            Action::Up => Ok(self.netlink.set_link_up(self.index(name).await?, true).await?),
+            Action::AcceptAnySource => Ok(self.host.set_sysctl(&rp_filter(name), LOOSE).await?),
+            Action::Up => Ok(self.host.set_link_up(self.index(name).await?, true).await?),
             Action::AddAddress(address) => {
-                let _ = self.netlink.add_addr(&self.addr(name, *address).await?).await?;
+                let _ = self.host.add_addr(&self.addr(name, *address).await?).await?;
                 Ok(())
             }
             Action::RemoveAddress(address) => {
-                self.netlink.delete_addr(&self.addr(name, *address).await?).await?;
+                self.host.delete_addr(&self.addr(name, *address).await?).await?;
                 Ok(())
             }
             Action::SetRoute { key, source } => {
                 let route = self.route(name, *key).await?;
-                Ok(self.netlink.replace_route(&RouteInfo { source: Some(*source), ..route }).await?)
+                Ok(self.host.replace_route(&RouteInfo { source: Some(*source), ..route }).await?)
             }
             Action::RemoveRoute(key) => {
-                self.netlink.delete_route(&self.route(name, *key).await?).await?;
+                self.host.delete_route(&self.route(name, *key).await?).await?;
                 Ok(())
             }
             Action::Join(group) => {
                 let index = self.index(name).await?;
-                let failed = |source| KernelError::Membership { name: name.clone(), group: *group, source };
-                self.memberships.insert((index, *group), join(index, *group).map_err(failed)?);
+                let failed = |source| KernelError::Membership { name: name.clone(), source };
+                let joined = self.host.join_group(*group, index).await.map_err(failed)?;
+                self.memberships.insert((index, *group), joined);
                 Ok(())
             }
             Action::Leave(group) => {
@@ -161,8 +174,15 @@ impl Kernel {
         }
     }
 
+    /// True when the kernel drops what comes by an interface from a source that is routed elsewhere, as publishers are.
+    /// Of the interface's value and the one for all interfaces, the higher counts: 0 is none, 1 strict, 2 loose.
+    async fn is_strict(&self, interface: &str) -> Result<bool, SysctlError> {
+        let values = [self.host.sysctl(&rp_filter("all")).await?, self.host.sysctl(&rp_filter(interface)).await?];
+        Ok(values.iter().any(|value| value == "1") && !values.iter().any(|value| value == LOOSE))
+    }
+
     async fn index(&self, name: &str) -> Result<u32, KernelError> {
-        Ok(self.netlink.link_index(name).await?)
+        Ok(self.host.link_index(name).await?)
     }
 
     async fn addr(&self, name: &str, address: Address) -> Result<AddrInfo, KernelError> {
@@ -181,17 +201,4 @@ const LOOSE: &str = "2";
 
 fn rp_filter(interface: &str) -> String {
     format!("net/ipv4/conf/{interface}/rp_filter")
-}
-
-/// True when the kernel drops what comes by an interface from a source that is routed elsewhere, as publishers are.
-/// Of the interface's value and the one for all interfaces, the higher counts: 0 is none, 1 strict, 2 loose.
-fn is_strict(interface: &str) -> Result<bool, sysctl::SysctlError> {
-    let values = [sysctl::read(&rp_filter("all"))?, sysctl::read(&rp_filter(interface))?];
-    Ok(values.contains(&"1".to_owned()) && !values.contains(&LOOSE.to_owned()))
-}
-
-fn join(index: u32, group: Ipv4Addr) -> std::io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))?;
-    Ok(socket)
 }

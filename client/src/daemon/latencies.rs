@@ -9,8 +9,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use dz_net::probe::{ProbeConfig, ProbeError, ProbeResult, Prober};
+use dz_net::{
+    host::Host,
+    probe::{ProbeConfig, ProbeError, ProbeResult},
+};
 use dz_sdk::NetworkView;
+use dz_service::WallClock;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{sync::watch, time::sleep};
 use tracing::{debug, info, warn};
@@ -45,6 +49,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Probes until the ledger's subscription ends.
 pub(super) async fn keep_measuring(
+    host: &dyn Host,
+    clock: WallClock,
     mut views: watch::Receiver<Option<Arc<NetworkView>>>,
     config: ProbeConfig,
     period: Duration,
@@ -56,6 +62,7 @@ pub(super) async fn keep_measuring(
     views.mark_changed();
     loop {
         tokio::select! {
+            biased;
             changed = views.changed() => {
                 if changed.is_err() {
                     return;
@@ -64,19 +71,19 @@ pub(super) async fn keep_measuring(
                 let new = known.see(&view);
                 if !new.is_empty() {
                     debug!(endpoints = new.len(), "probing new endpoints");
-                    rounds.push(round(Kind::New, config.clone(), new));
+                    rounds.push(round(host, Kind::New, config.clone(), new));
                 }
             }
             Some((kind, results)) = rounds.next() => {
                 match results {
                     Ok(results) => {
-                        let silent = known.take(results, SystemTime::now());
+                        let silent = known.take(results, clock.now());
                         let (silent, pause) = match kind {
                             Kind::New | Kind::All => (silent.new, FIRST_PAUSE),
                             Kind::Again(pause) => (silent.all, 2 * pause),
                         };
                         if !silent.is_empty() && pause < period {
-                            rounds.push(round(Kind::Again(pause), config.clone(), silent));
+                            rounds.push(round(host, Kind::Again(pause), config.clone(), silent));
                         }
                     }
                     // Without a raw socket nothing can be measured; the next round tries again.
@@ -89,7 +96,7 @@ pub(super) async fn keep_measuring(
             // Far in the future while a round of all is on its way: rounds do not overtake each other.
             () = &mut tick => {
                 tick.set(sleep(FAR));
-                rounds.push(round(Kind::All, config.clone(), known.all()));
+                rounds.push(round(host, Kind::All, config.clone(), known.all()));
             }
         }
         told.tell(known.latency());
@@ -97,6 +104,7 @@ pub(super) async fn keep_measuring(
 }
 
 async fn round(
+    host: &dyn Host,
     kind: Kind,
     config: ProbeConfig,
     addresses: BTreeSet<Ipv4Addr>,
@@ -104,7 +112,7 @@ async fn round(
     if let Kind::Again(pause) = kind {
         sleep(pause).await;
     }
-    let results = async { Prober::open(config)?.round(addresses).await };
+    let results = async { host.pinger(config).await?.round(addresses).await };
     (kind, results.await)
 }
 

@@ -15,7 +15,9 @@ mod service;
 mod session;
 mod sessions;
 mod source;
+mod store;
 pub mod targets;
 
 pub use args::{Args, ProbeArgs};
-pub use service::{run, serve};
+pub use service::{Deps, run, serve};
+pub use store::{FileStore, MemoryStore, Store};

@@ -7,12 +7,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::Ipv4Addr,
     sync::Arc,
     time::Duration,
 };
 
-use dz_net::kernel::Watch;
+use dz_net::host::Changes;
 use dz_sdk::NetworkView;
 use dz_service::Backoff;
 use solana_pubkey::Pubkey;
@@ -48,7 +48,7 @@ const LONGEST_CALM: Duration = Duration::from_secs(5);
 pub(super) struct Inputs {
     pub(super) views: watch::Receiver<Option<Arc<NetworkView>>>,
     pub(super) enabled: watch::Receiver<bool>,
-    pub(super) host: Watch,
+    pub(super) host: Box<dyn Changes>,
 }
 
 /// Owner of this client's tunnels.
@@ -86,23 +86,23 @@ struct Turn {
 }
 
 impl Reconciler {
-    /// Tunnels count as down when their far ends were silent for `hold_time`.
+    /// The owner of the tunnels of the client that is known by `client_ip`; `seed` decides how long it waits.
     pub(super) fn new(
         client_ip: Ipv4Addr,
         kernel: Kernel,
         inputs: Inputs,
-        hold_time: Duration,
+        sessions: Sessions,
         told: Told<Status>,
+        seed: u64,
     ) -> Self {
-        let seed = u64::from(u32::from(client_ip));
         Self {
             client_ip,
             kernel,
             inputs,
-            sessions: Sessions::new(hold_time),
+            sessions,
             told,
             retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, seed),
-            calm: Backoff::new(FIRST_CALM, LONGEST_CALM, seed),
+            calm: Backoff::new(FIRST_CALM, LONGEST_CALM, seed.wrapping_add(1)),
             failures: BTreeMap::new(),
             held: None,
         }
@@ -127,11 +127,9 @@ impl Reconciler {
                 }
             };
             by_host = false;
+            // Every turn looks at the newest view, so views come last: they can be too many to hear anything else.
             tokio::select! {
-                changed = self.inputs.views.changed() => {
-                    changed.map_err(io::Error::other)?;
-                    continue;
-                }
+                biased;
                 changed = self.inputs.enabled.changed() => changed.map_err(io::Error::other)?,
                 changed = self.inputs.host.changed() => {
                     changed.map_err(io::Error::other)?;
@@ -139,6 +137,10 @@ impl Reconciler {
                 }
                 (tunnel, session) = self.sessions.changed() => info!(tunnel, %session, "session changed"),
                 () = retry => {}
+                changed = self.inputs.views.changed() => {
+                    changed.map_err(io::Error::other)?;
+                    continue;
+                }
             }
             self.held = None;
             if undone && by_host {
@@ -189,7 +191,8 @@ impl Reconciler {
         let mut made = 0;
         for round in 0.. {
             let Found { tunnels: actual, addresses } = self.kernel.read().await?;
-            let sourced = source::assign(desired, &addresses, &actual, routed);
+            let routed = source::routed(self.kernel.host().as_ref(), desired, &addresses).await;
+            let sourced = source::assign(desired, &addresses, &actual, &routed);
             let wanted = self.wanted(&sourced, &actual);
             let left = changes(&wanted, &actual);
             if left.is_empty() || round == ROUNDS || !failures.is_empty() {
@@ -253,14 +256,6 @@ impl Reconciler {
         debug!("the ledger has not been read yet");
         self.told.tell(Status { reconciler_enabled: true, settled: false, ..self.told.now() });
         Turn::default()
-    }
-}
-
-/// The address that the kernel sends from to an endpoint; none while no route leads there.
-fn routed(endpoint: Ipv4Addr) -> Option<Ipv4Addr> {
-    match source::routed(endpoint).ok()? {
-        IpAddr::V4(source) => Some(source),
-        IpAddr::V6(_) => None,
     }
 }
 

@@ -8,14 +8,14 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
+use dz_service::{http, stream::Accept};
 use serde::Deserialize;
 use tokio::{net::UnixListener, time::timeout};
 use tracing::info;
 
 use super::{enabled::Enabled, hub::Told};
 use crate::{
-    api::{Latency, Status},
-    cli::daemon::Daemon,
+    api::{Daemon, Latency, Status},
     select,
 };
 
@@ -45,7 +45,7 @@ struct After {
 /// Binds the socket, whose folder is made if need be. A socket that a killed daemon left is replaced, one that
 /// answers is not. Being connected is no answer: a child that a daemon was just starting when it was killed holds the
 /// socket for as long as it has not become another program.
-pub(super) async fn bind(path: &Path) -> io::Result<UnixListener> {
+pub(super) async fn bind(path: &Path) -> io::Result<Box<dyn Accept>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -60,18 +60,18 @@ pub(super) async fn bind(path: &Path) -> io::Result<UnixListener> {
         bound => bound?,
     };
     std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
-    Ok(listener)
+    Ok(<dyn Accept>::unix(listener, path))
 }
 
-/// Serves for as long as it is polled.
-pub(super) async fn serve(listener: UnixListener, served: Served) -> io::Result<()> {
+/// Serves until no connection can be accepted any more, and returns why.
+pub(super) async fn serve(listener: Box<dyn Accept>, served: Served) -> io::Error {
     let router = Router::new()
         .route("/v2/status", get(status))
         .route("/v2/latency", get(latency))
         .route("/enable", post(|state| enable(state, true)))
         .route("/disable", post(|state| enable(state, false)))
         .with_state(served);
-    axum::serve(listener, router).await
+    http::serve(listener, router).await
 }
 
 async fn status(State(served): State<Served>, Query(After { after }): Query<After>) -> Json<Status> {
@@ -101,19 +101,22 @@ async fn latency(State(served): State<Served>, Query(After { after }): Query<Aft
     })
 }
 
-/// Answers once the tunnels are handled accordingly; the wish is on disk before.
+/// Answers once the tunnels are handled accordingly; the wish is stored before.
 async fn enable(State(served): State<Served>, enabled: bool) -> Result<Json<Status>, (StatusCode, String)> {
     served
         .enabled
         .set(enabled)
-        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("the state folder cannot be written: {error}")))?;
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("the state cannot be stored: {error}")))?;
     info!(enabled, "told whether to hold tunnels");
     Ok(Json(served.status.until(|status| status.reconciler_enabled == enabled).await))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::daemon::store::MemoryStore;
 
     #[tokio::test]
     async fn a_socket_left_behind_is_replaced_and_one_that_answers_is_not() {
@@ -131,7 +134,7 @@ mod tests {
             services: vec![],
         };
         let latency = Latency { version: 1, ready: false, slot: None, results: vec![] };
-        let enabled = Enabled::load(folder.path()).unwrap();
+        let enabled = Enabled::load(Arc::new(MemoryStore::default())).unwrap();
         let served = Served { status: Told::new(status), latency: Told::new(latency), enabled, tolerance: ANSWER };
         let serving = tokio::spawn(serve(first, served));
         assert_eq!(bind(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);

@@ -1,14 +1,14 @@
 //! The process: arguments in, probing, tunnels and socket together. When it ends, the tunnels stay.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
 use dz_net::{
-    gre,
-    kernel::{Netlink, Watch},
+    gre::HelperCommand,
+    host::{Host, KernelHost, TunnelMaker, Watched},
 };
 use dz_sdk::Ledger;
-use dz_service::{log, notify, stop_signal};
+use dz_service::{WallClock, log, notify, stop_signal, stream::Accept, tasks};
 use solana_keypair::Keypair;
 use tracing::info;
 
@@ -21,35 +21,70 @@ use super::{
     latencies,
     reconciler::{Inputs, Reconciler},
     server::{self, Served},
+    sessions::Sessions,
+    store::{FileStore, Store},
 };
 use crate::api::{Latency, Status};
 
 /// Runs `doublezerod` until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init("doublezerod", args.log_format);
-    let client_ip = match args.client_ip {
-        Some(address) => address,
-        None => client_ip::of_default_route()?,
-    };
     let stop = stop_signal().context("waiting for signals")?;
-    // Nothing is ever sent, so any key will do as the payer.
-    let ledger = Arc::new(args.chain.connect(Keypair::new()));
+    let helper = HelperCommand::or_this_program(args.gre_helper.as_ref()).context("path of this program")?;
+    let host = KernelHost::open(TunnelMaker { dataplane: args.dataplane, helper })?;
+    let deps = Deps {
+        host: Arc::new(host),
+        // Nothing is ever sent, so any key will do as the payer.
+        ledger: Arc::new(args.chain.connect(Keypair::new())),
+        listener: server::bind(&args.socket).await.with_context(|| format!("socket {}", args.socket.display()))?,
+        store: Arc::new(FileStore::new(&args.state_dir)),
+        clock: WallClock::system(),
+        seed: args.seed.get(),
+        ready: Box::new(notify::ready),
+    };
     tokio::select! {
-        result = serve(&args, client_ip, ledger) => result,
+        biased;
         () = stop => {
             info!("stopping; the tunnels stay");
             Ok(())
         }
+        result = serve(&args, deps) => result,
     }
 }
 
+/// What a daemon works with.
+pub struct Deps {
+    /// The host whose tunnels it holds.
+    pub host: Arc<dyn Host>,
+    /// The chain.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where the command line is served.
+    pub listener: Box<dyn Accept>,
+    /// Where it is kept whether it may hold tunnels.
+    pub store: Arc<dyn Store>,
+    /// What time it is, for people to read.
+    pub clock: WallClock,
+    /// Seed of everything that is decided at random.
+    pub seed: u64,
+    /// Called when it serves the command line.
+    pub ready: Box<dyn FnOnce() + Send>,
+}
+
 /// Holds the tunnels of a client as the ledger says, until something that it cannot do without fails.
-pub async fn serve(args: &Args, client_ip: Ipv4Addr, ledger: Arc<dyn Ledger>) -> anyhow::Result<()> {
-    let enabled = Enabled::load(&args.state_dir)?;
-    let host = Watch::open().context("watching the host's network configuration")?;
-    let tunnels = gre::open(args.dataplane, args.helper()?).await?;
-    let dataplane = tunnels.dataplane();
-    let listener = server::bind(&args.socket).await.with_context(|| format!("socket {}", args.socket.display()))?;
+///
+/// # Errors
+/// What failed, or what was missing from the start: what is stored makes no sense, the host can make no tunnels, or it
+/// has no address on the internet.
+pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
+    let Deps { host, ledger, listener, store, clock, seed, ready } = deps;
+    let client_ip = match args.client_ip {
+        Some(address) => address,
+        None => client_ip::of_default_route(host.as_ref()).await?,
+    };
+    let enabled = Enabled::load(store)?;
+    let changes = host.watch(Watched::EndHost).await.context("watching the host's network configuration")?;
+    let kernel = Kernel::open(host.clone()).await?;
+    let dataplane = kernel.dataplane();
 
     let status = Told::new(Status {
         version: 1,
@@ -67,16 +102,21 @@ pub async fn serve(args: &Args, client_ip: Ipv4Addr, ledger: Arc<dyn Ledger>) ->
         enabled: enabled.clone(),
         tolerance: args.latency_tolerance.0,
     };
-    let inputs = Inputs { views: ledger.watch(), enabled: enabled.subscribe(), host };
-    let kernel = Kernel::new(tunnels, Netlink::open()?);
-    let reconciler = Reconciler::new(client_ip, kernel, inputs, args.hold_time.0, status);
-    info!(%client_ip, %dataplane, socket = %args.socket.display(), "started");
-    notify::ready();
-    tokio::select! {
-        result = reconciler.run() => result.context("watching the chain and the host"),
-        result = server::serve(listener, served) => result.context("serving the socket"),
-        () = latencies::keep_measuring(ledger.watch(), args.probe.config(), args.probe.period, latency) => {
-            anyhow::bail!("the subscription to the ledger has ended")
+    let inputs = Inputs { views: ledger.watch(), enabled: enabled.subscribe(), host: changes };
+    tasks::scope(|tasks| async move {
+        let sessions = Sessions::new(host.clone(), tasks, clock.clone(), args.hold_time.0);
+        let reconciler = Reconciler::new(client_ip, kernel, inputs, sessions, status, seed);
+        info!(%client_ip, %dataplane, socket = %listener, "started");
+        ready();
+        let (views, probe) = (ledger.watch(), args.probe.config());
+        tokio::select! {
+            biased;
+            result = reconciler.run() => result.context("watching the chain and the host"),
+            error = server::serve(listener, served) => Err(error).context("serving the socket"),
+            () = latencies::keep_measuring(host.as_ref(), clock, views, probe, args.probe.period, latency) => {
+                anyhow::bail!("the subscription to the ledger has ended")
+            }
         }
-    }
+    })
+    .await
 }

@@ -2,9 +2,9 @@
 //!
 //! [`Pulse`] decides what an answer or its absence means and when to ask next; [`keep_asking`] asks.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use dz_net::probe::{ProbeConfig, Prober};
+use dz_net::{host::Host, probe::ProbeConfig};
 use tokio::{sync::mpsc, time::sleep};
 use tracing::debug;
 
@@ -85,11 +85,16 @@ pub(super) struct Subject {
 }
 
 /// Asks for as long as it is polled and reports each change.
-pub(super) async fn keep_asking(subject: Subject, hold: Duration, changes: mpsc::UnboundedSender<(Subject, Session)>) {
+pub(super) async fn keep_asking(
+    host: Arc<dyn Host>,
+    subject: Subject,
+    hold: Duration,
+    changes: mpsc::UnboundedSender<(Subject, Session)>,
+) {
     let mut pulse = Pulse::new(hold);
     loop {
         let before = pulse.session;
-        pulse.heard(answers(&subject, pulse.timeout()).await);
+        pulse.heard(answers(host.as_ref(), &subject, pulse.timeout()).await);
         if pulse.session != before && changes.send((subject.clone(), pulse.session)).is_err() {
             return;
         }
@@ -98,7 +103,7 @@ pub(super) async fn keep_asking(subject: Subject, hold: Duration, changes: mpsc:
 }
 
 /// Probes once. The socket is made anew each time, because binding to an interface is by number and ends with it.
-async fn answers(subject: &Subject, timeout: Duration) -> bool {
+async fn answers(host: &dyn Host, subject: &Subject, timeout: Duration) -> bool {
     let config = ProbeConfig {
         probes: 1,
         timeout,
@@ -106,7 +111,7 @@ async fn answers(subject: &Subject, timeout: Duration) -> bool {
         device: Some(subject.name.clone()),
         ..ProbeConfig::default()
     };
-    let outcome = async { Prober::open(config)?.round([subject.peer]).await };
+    let outcome = async { host.pinger(config).await?.round([subject.peer].into()).await };
     match outcome.await {
         Ok(results) => results.values().any(|result| result.reachable()),
         Err(error) => {

@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::JoinHandle,
-};
+use dz_net::host::Host;
+use dz_service::{Task, Tasks, WallClock};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::session::{Subject, keep_asking};
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
 /// Asks every tunnel's far end for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Sessions {
+    host: Arc<dyn Host>,
+    tasks: Tasks,
+    clock: WallClock,
     /// How long the far end of a tunnel that is up may be silent.
     hold: Duration,
     asked: BTreeMap<Subject, Asked>,
@@ -28,32 +31,29 @@ pub(super) struct Sessions {
 
 #[derive(Debug)]
 struct Asked {
-    task: JoinHandle<()>,
+    /// Asks for as long as this is kept.
+    _task: Task,
     session: Session,
     since: UnixTime,
 }
 
 impl Sessions {
-    pub(super) fn new(hold: Duration) -> Self {
+    /// Sessions of a host's tunnels, asked by these tasks.
+    pub(super) fn new(host: Arc<dyn Host>, tasks: Tasks, clock: WallClock, hold: Duration) -> Self {
         let (sender, receiver) = unbounded_channel();
-        Self { hold, asked: BTreeMap::new(), sender, receiver }
+        Self { host, tasks, clock, hold, asked: BTreeMap::new(), sender, receiver }
     }
 
     /// Asks these from now on, and no others. A tunnel that stays the same keeps its session.
     pub(super) fn follow(&mut self, subjects: BTreeSet<Subject>) {
-        self.asked.retain(|subject, asked| {
-            let stays = subjects.contains(subject);
-            if !stays {
-                asked.task.abort();
-            }
-            stays
-        });
+        self.asked.retain(|subject, _| subjects.contains(subject));
         for subject in subjects {
-            let (hold, sender) = (self.hold, &self.sender);
+            let (host, hold, sender) = (&self.host, self.hold, &self.sender);
+            let (tasks, now) = (&self.tasks, self.clock.now().into());
             self.asked.entry(subject).or_insert_with_key(|subject| Asked {
-                task: tokio::spawn(keep_asking(subject.clone(), hold, sender.clone())),
+                _task: tasks.spawn(keep_asking(host.clone(), subject.clone(), hold, sender.clone())),
                 session: Session::Pending,
-                since: UnixTime::now(),
+                since: now,
             });
         }
     }
@@ -76,15 +76,9 @@ impl Sessions {
             };
             if let Some(asked) = self.asked.get_mut(&subject) {
                 asked.session = session;
-                asked.since = UnixTime::now();
+                asked.since = self.clock.now().into();
                 return (subject.name, session);
             }
         }
-    }
-}
-
-impl Drop for Sessions {
-    fn drop(&mut self) {
-        self.asked.values().for_each(|asked| asked.task.abort());
     }
 }

@@ -7,34 +7,38 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
-    net::{IpAddr, Ipv4Addr, UdpSocket},
+    net::Ipv4Addr,
 };
 
+use dz_net::host::Host;
 use solana_pubkey::Pubkey;
 
 use super::{changes::Actual, desired::DesiredTunnel};
 
-/// Any port: nothing is sent.
-const PORT: u16 = 53;
-
-/// The address that the kernel sends from to a destination.
-///
-/// Connecting a datagram socket makes it choose route and source, and sends nothing.
-pub(super) fn routed(destination: Ipv4Addr) -> io::Result<IpAddr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.connect((destination, PORT))?;
-    Ok(socket.local_addr()?.ip())
+/// The address that a host sends from to each endpoint that a route leads to, as far as it matters.
+pub(super) async fn routed(
+    host: &dyn Host,
+    desired: &BTreeMap<Pubkey, DesiredTunnel>,
+    on_host: &BTreeSet<Ipv4Addr>,
+) -> BTreeMap<Ipv4Addr, Ipv4Addr> {
+    let mut sources = BTreeMap::new();
+    for tunnel in desired.values().filter(|tunnel| !on_host.contains(&tunnel.local)) {
+        if let Ok(source) = host.source_towards(tunnel.remote).await {
+            sources.insert(tunnel.remote, source);
+        }
+    }
+    sources
 }
 
-/// Gives each tunnel its outer source, given the addresses the host has outside of `actual`, the tunnels there are.
+/// Gives each tunnel its outer source, given the addresses the host has outside of `actual`, the tunnels there
+/// are, and the source that its routes choose for each endpoint.
 ///
 /// While nothing leads to the endpoint of a host behind a translator, a tunnel keeps the source it has.
 pub(super) fn assign(
     desired: &BTreeMap<Pubkey, DesiredTunnel>,
     on_host: &BTreeSet<Ipv4Addr>,
     actual: &Actual,
-    routed: impl Fn(Ipv4Addr) -> Option<Ipv4Addr>,
+    routed: &BTreeMap<Ipv4Addr, Ipv4Addr>,
 ) -> BTreeMap<Pubkey, DesiredTunnel> {
     let source = |tunnel: &DesiredTunnel| {
         if on_host.contains(&tunnel.local) {
@@ -44,7 +48,7 @@ pub(super) fn assign(
             let mut pairs = actual.values().filter_map(|have| have.pair);
             pairs.find(|(_, remote)| *remote == tunnel.remote).map(|(local, _)| local)
         };
-        routed(tunnel.remote).or_else(kept).unwrap_or(tunnel.local)
+        routed.get(&tunnel.remote).copied().or_else(kept).unwrap_or(tunnel.local)
     };
     desired.iter().map(|(key, tunnel)| (*key, DesiredTunnel { local: source(tunnel), ..tunnel.clone() })).collect()
 }
@@ -100,7 +104,8 @@ mod tests {
         let elsewhere = ActualTunnel { pair: Some((OTHER, PRIVATE)), ..ActualTunnel::default() };
         let actual = Actual::from([("doublezero0".to_owned(), elsewhere), ("doublezero1".to_owned(), have)]);
         let desired = BTreeMap::from([(Pubkey::default(), tunnel(user_type))]);
-        let assigned = assign(&desired, &on_host, &actual, |to| routed.filter(|_| to == ENDPOINT));
+        let routed = routed.map(|source| (ENDPOINT, source)).into_iter().collect();
+        let assigned = assign(&desired, &on_host, &actual, &routed);
         let tunnel = DesiredTunnel { local: expected, ..tunnel(user_type) };
         // Behind a translator the tunnel holds the address the user is known by; elsewhere the host does.
         assert_eq!(tunnel.holds_dz_ip(), expected != CLIENT);

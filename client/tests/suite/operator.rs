@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use clap::CommandFactory;
-use dz_client::cli::{self, args::Cli, exit::Exit};
+use dz_client::{
+    api::Daemon,
+    cli::{self, args::Cli, exit::Exit},
+};
 use dz_sdk::{
     local::{LocalBank, LocalLedger},
     program::ID,
@@ -19,7 +22,12 @@ use crate::{
 async fn run(chain: &Chain, command: &str) -> Answer {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let words = std::iter::once("doublezero".into()).chain(words(command));
-    let exit = cli::run_with(words, &|_| Ok(chain.ledger.clone()), &mut out, &mut err).await;
+    let deps = cli::Deps {
+        ledger: &|_| Ok(chain.ledger.clone()),
+        daemon: &|cli| Daemon::at(&cli.socket),
+        progress: &cli::progress::Quiet,
+    };
+    let exit = cli::execute(&deps, words, &mut out, &mut err).await;
     chain.settle().await;
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Answer { exit, out: text(out), err: text(err) }

@@ -1,12 +1,16 @@
 //! Talking to the controller: fetch, wait for the next, report. HTTP and nothing else.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, StatusCode, Uri, body::Bytes, header::CONTENT_TYPE};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+use dz_service::{
+    http::{self, RequestError},
+    stream::{Connect, TcpConnector},
+};
+use http_body_util::Full;
+use hyper::{
+    Method, Request, StatusCode, Uri,
+    body::Bytes,
+    header::{CONTENT_TYPE, HOST},
 };
 use solana_pubkey::Pubkey;
 
@@ -69,22 +73,27 @@ pub enum FetchError {
     },
 }
 
+/// The place that a controller's address names.
+pub(super) fn connector(url: &str) -> Result<TcpConnector, FetchError> {
+    let invalid = |reason: String| FetchError::Url { url: url.to_owned(), reason };
+    let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| invalid(error.to_string()))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http"), Some(host)) => Ok(TcpConnector::new(host, uri.port_u16().unwrap_or(80))),
+        _ => Err(invalid("expected http://HOST:PORT".to_owned())),
+    }
+}
+
 /// A device's line to its controller.
 pub(super) struct Controller {
     url: String,
     device: Pubkey,
-    client: Client<HttpConnector, Full<Bytes>>,
+    place: Arc<dyn Connect>,
 }
 
 impl Controller {
-    pub(super) fn new(url: &str, device: Pubkey) -> Result<Self, FetchError> {
-        let invalid = |reason: String| FetchError::Url { url: url.to_owned(), reason };
-        let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| invalid(error.to_string()))?;
-        if uri.scheme_str() != Some("http") || uri.authority().is_none() {
-            return Err(invalid("expected http://HOST:PORT".to_owned()));
-        }
-        let url = url.trim_end_matches('/').to_owned();
-        Ok(Self { url, device, client: Client::builder(TokioExecutor::new()).build_http() })
+    /// The controller at this address, which answers at this place.
+    pub(super) fn new(url: &str, device: Pubkey, place: Arc<dyn Connect>) -> Self {
+        Self { url: url.trim_end_matches('/').to_owned(), device, place }
     }
 
     /// Waits for a config other than this one; none if there was no other within the time a fetch is held.
@@ -120,28 +129,22 @@ impl Controller {
         body: Bytes,
         limit: Duration,
     ) -> Result<(StatusCode, Bytes), FetchError> {
-        let uri = format!("{}/v1/devices/{}/{path}", self.url, self.device);
-        let unreadable = |reason: String| FetchError::Unreadable { url: self.url.clone(), reason };
+        let uri = format!("/v1/devices/{}/{path}", self.device);
         let request = Request::builder()
             .method(method)
             .uri(uri)
+            .header(HOST, self.place.to_string())
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| FetchError::Url { url: self.url.clone(), reason: error.to_string() })?;
-        let answer = async {
-            let response = self
-                .client
-                .request(request)
-                .await
-                .map_err(|error| FetchError::Unreachable { url: self.url.clone(), reason: with_sources(&error) })?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_ANSWER);
-            let body = body.collect().await.map_err(|error| unreadable(error.to_string()))?;
-            Ok((status, body.to_bytes()))
-        };
-        match tokio::time::timeout(limit, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(FetchError::Timeout { url: self.url.clone(), after: limit }),
+        let url = || self.url.clone();
+        match tokio::time::timeout(limit, http::request(self.place.as_ref(), request, MAX_ANSWER)).await {
+            Ok(Ok(answer)) => Ok((answer.status(), answer.into_body())),
+            Ok(Err(error @ RequestError::Body(_))) => {
+                Err(FetchError::Unreadable { url: url(), reason: error.to_string() })
+            }
+            Ok(Err(error)) => Err(FetchError::Unreachable { url: url(), reason: error.to_string() }),
+            Err(_) => Err(FetchError::Timeout { url: url(), after: limit }),
         }
     }
 
@@ -154,18 +157,6 @@ impl Controller {
     }
 }
 
-/// An error with all that caused it; the client's own says only that the request failed.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::{
@@ -176,6 +167,10 @@ mod tests {
     use super::*;
 
     const DEVICE: Pubkey = Pubkey::new_from_array([3; 32]);
+
+    fn controller(url: &str) -> Controller {
+        Controller::new(url, DEVICE, Arc::new(connector(url).expect("an address")))
+    }
 
     /// A controller that gives one answer; returns its address and what it was asked.
     async fn answering(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
@@ -198,7 +193,7 @@ mod tests {
             ("127.0.0.1:7000", "expected http://HOST:PORT"),
             ("https://127.0.0.1:7000", "expected http://HOST:PORT"),
         ] {
-            let error = Controller::new(url, DEVICE).map(|_| ()).expect_err("no address");
+            let error = connector(url).expect_err("no address");
             assert_eq!(error.to_string(), format!("`{url}` is no address of a controller: {reason}"));
         }
     }
@@ -207,7 +202,7 @@ mod tests {
     async fn a_refusal_is_given_with_its_reason() {
         let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 21\r\n\r\n{\"error\":\"not known\"}";
         let (url, asked) = answering(answer).await;
-        let error = Controller::new(&url, DEVICE).expect("an address").fetch(None).await.expect_err("a refusal");
+        let error = controller(&url).fetch(None).await.expect_err("a refusal");
         assert_eq!(error.to_string(), format!("controller at {url}: 404 Not Found: not known"));
         let asked = asked.await.expect("it was asked");
         assert!(asked.starts_with(&format!("GET /v1/devices/{DEVICE}/config?wait=30 HTTP/1.1\r\n")), "{asked}");
@@ -217,8 +212,7 @@ mod tests {
     async fn nothing_new_is_no_config() {
         let (url, asked) = answering("HTTP/1.1 304 Not Modified\r\n\r\n").await;
         let hash = ConfigHash::of_json(b"{}");
-        let controller = Controller::new(&url, DEVICE).expect("an address");
-        assert_eq!(controller.fetch(Some(hash)).await.expect("an answer"), None);
+        assert_eq!(controller(&url).fetch(Some(hash)).await.expect("an answer"), None);
         let asked = asked.await.expect("it was asked");
         assert!(asked.contains(&format!("config?wait=30&after={hash} HTTP")), "{asked}");
     }
@@ -226,14 +220,14 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_is_no_config_is_said_to_be_none() {
         let (url, _asked) = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
-        let error = Controller::new(&url, DEVICE).expect("an address").fetch(None).await.expect_err("no config");
+        let error = controller(&url).fetch(None).await.expect_err("no config");
         let expected = format!("controller at {url}: unreadable answer: missing field `revision` at line 1 column 2");
         assert_eq!(error.to_string(), expected);
     }
 
     #[tokio::test]
     async fn a_controller_that_is_not_there_is_unreachable() {
-        let error = Controller::new("http://127.0.0.1:1", DEVICE).expect("an address").fetch(None).await;
+        let error = controller("http://127.0.0.1:1").fetch(None).await;
         let error = error.expect_err("nobody listens on port 1").to_string();
         assert!(error.starts_with("controller at http://127.0.0.1:1: ") && error.contains("refused"), "{error}");
     }

@@ -7,13 +7,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    sync::Arc,
     time::Duration,
 };
 
-use dz_net::probe::{ProbeConfig, ProbeError, Prober};
+use dz_net::{
+    host::{Host, Pinger},
+    probe::{ProbeConfig, ProbeError},
+};
+use dz_service::{Task, Tasks};
 use tokio::{sync::watch, time::Instant};
 
-use super::AbortOnDrop;
 use crate::config::{DeviceConfig, IfName, LinkState};
 
 /// Between two echo requests while they are answered.
@@ -75,13 +79,16 @@ struct End {
 
 /// The links of a device that are to carry traffic.
 pub(super) struct Links {
-    ends: BTreeMap<End, AbortOnDrop>,
+    host: Arc<dyn Host>,
+    tasks: Tasks,
+    ends: BTreeMap<End, Task>,
     silent: watch::Sender<BTreeSet<String>>,
 }
 
 impl Links {
-    pub(super) fn new() -> Self {
-        Self { ends: BTreeMap::new(), silent: watch::Sender::new(BTreeSet::new()) }
+    /// Links of this host, watched by these tasks.
+    pub(super) fn new(host: Arc<dyn Host>, tasks: Tasks) -> Self {
+        Self { host, tasks, ends: BTreeMap::new(), silent: watch::Sender::new(BTreeSet::new()) }
     }
 
     /// The codes of links that carry nothing, and their changes.
@@ -101,9 +108,8 @@ impl Links {
             stays
         });
         for end in wanted {
-            let silent = silent.clone();
-            let watched = end.clone();
-            self.ends.entry(end).or_insert_with(|| AbortOnDrop(tokio::spawn(watch_end(watched, silent))));
+            let (host, watched, silent) = (self.host.clone(), end.clone(), silent.clone());
+            self.ends.entry(end).or_insert_with(|| self.tasks.spawn(watch_end(host, watched, silent)));
         }
     }
 }
@@ -117,12 +123,12 @@ fn ends(config: &DeviceConfig) -> impl Iterator<Item = End> {
     })
 }
 
-async fn watch_end(end: End, silent: watch::Sender<BTreeSet<String>>) {
+async fn watch_end(host: Arc<dyn Host>, end: End, silent: watch::Sender<BTreeSet<String>>) {
     let mut health = Health::New { missed: 0 };
     let mut prober = None;
     loop {
         let asked = Instant::now();
-        let heard = match ask(&mut prober, &end).await {
+        let heard = match ask(host.as_ref(), &mut prober, &end).await {
             Ok(heard) => heard,
             Err(error) => {
                 // The port may be gone, and come back as another.
@@ -148,17 +154,16 @@ async fn watch_end(end: End, silent: watch::Sender<BTreeSet<String>>) {
     }
 }
 
-async fn ask(prober: &mut Option<Prober>, end: &End) -> Result<bool, ProbeError> {
+async fn ask(host: &dyn Host, prober: &mut Option<Box<dyn Pinger>>, end: &End) -> Result<bool, ProbeError> {
     let prober = match prober {
         Some(prober) => prober,
-        None => prober.insert(Prober::open(ProbeConfig {
-            probes: 1,
-            timeout: end.limit,
-            device: Some(end.port.to_string()),
-            ..ProbeConfig::default()
-        })?),
+        None => {
+            let device = Some(end.port.to_string());
+            let config = ProbeConfig { probes: 1, timeout: end.limit, device, ..ProbeConfig::default() };
+            prober.insert(host.pinger(config).await?)
+        }
     };
-    let results = prober.round([end.gateway]).await?;
+    let results = prober.round([end.gateway].into()).await?;
     Ok(results.get(&end.gateway).is_some_and(|result| result.reachable()))
 }
 

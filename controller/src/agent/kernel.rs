@@ -1,14 +1,15 @@
 //! The rim: reads what is and makes changes, through netlink and the tunnels' maker. What of it is the agent's is told
 //! apart in [`super::listing`].
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use dz_net::{
-    filter::{Filter, FilterError, IngressPolicy},
-    gre::{self, Dataplane, HelperCommand, TunnelError, TunnelSpec, Tunnels},
+    filter::{FilterError, IngressPolicy},
+    gre::{Dataplane, TunnelError, TunnelSpec, Tunnels},
+    host::{self, Host},
     kernel::{
-        Added, AddrInfo, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RouteInfo, RuleAction, RuleInfo, Scope,
-        sysctl::{self, SysctlError},
+        Added, AddrInfo, LinkKind, LinkSpec, NetlinkError, RTPROT_DZ, RouteInfo, RuleAction, RuleInfo, Scope,
+        sysctl::SysctlError,
     },
     mroute::{MulticastError, MulticastRoute},
 };
@@ -18,7 +19,6 @@ use super::{
     desired::{Desired, desired},
     diff::Change,
     listing::{ALIAS, Everything, holds_addresses, outer},
-    multicast::Multicast,
     state::{Address, Flow, Forwarding, Ingress, Outer, Route, RouteKey, Rule, State},
 };
 use crate::config::{DeviceConfig, IfName};
@@ -46,20 +46,24 @@ pub enum KernelError {
     Foreign(String),
 }
 
-/// One namespace's kernel.
+/// A device's kernel, with a way to make tunnels.
 pub(super) struct Kernel {
-    netlink: Netlink,
-    tunnels: Box<dyn Tunnels>,
-    filter: Filter,
-    multicast: Multicast,
+    host: Arc<dyn Host>,
+    tunnels: Arc<dyn Tunnels>,
 }
 
 impl Kernel {
-    /// Opens the kernel of the calling thread's namespace, with tunnels made as asked for.
-    pub(super) async fn open(dataplane: Dataplane, helper: HelperCommand) -> Result<Self, KernelError> {
-        let tunnels = gre::open(dataplane, helper.clone()).await?;
-        let multicast = Multicast::new(tunnels.dataplane(), helper)?;
-        Ok(Self { netlink: Netlink::open()?, tunnels, filter: Filter::open()?, multicast })
+    /// The kernel of a host.
+    ///
+    /// # Errors
+    /// It can make no tunnels.
+    pub(super) async fn open(host: Arc<dyn Host>) -> Result<Self, KernelError> {
+        Ok(Self { tunnels: host.tunnels().await?, host })
+    }
+
+    /// The host it is of.
+    pub(super) fn host(&self) -> Arc<dyn Host> {
+        self.host.clone()
     }
 
     /// Who makes the tunnels.
@@ -69,34 +73,37 @@ impl Kernel {
 
     /// What the config is to be on this machine, and what of it is.
     pub(super) async fn read(&mut self, config: &DeviceConfig) -> Result<(Desired, State), KernelError> {
-        let held = self.multicast.open(!config.groups.is_empty()).await?;
+        let forwarding = self.host.forward_groups(!config.groups.is_empty()).await?;
         let all = self.everything().await?;
         let mut desired = desired(config, &all.host());
-        desired.lacking.extend(held.err().map(|error| format!("group traffic stops with the agent: {error}")));
+        if let host::Forwarding::WithHost(Some(error)) = forwarding {
+            desired.lacking.push(format!("group traffic stops with the agent: {error}"));
+        }
         let mut state = all.state(&desired.state);
         for path in desired.state.sysctls.keys() {
-            state.sysctls.insert(path.clone(), sysctl::read(path)?);
+            state.sysctls.insert(path.clone(), self.host.sysctl(path).await?);
         }
         Ok((desired, state))
     }
 
     async fn everything(&mut self) -> Result<Everything, KernelError> {
         let tunnels = self.tunnels.list().await?;
+        let group_routes = self.host.group_routes().await?.into_iter().map(|(route, _)| route).collect();
         Ok(Everything {
-            links: self.netlink.links().await?,
+            links: self.host.links().await?,
             tunnels: tunnels.into_iter().map(|tunnel| (tunnel.spec.name.clone(), outer(&tunnel.spec))).collect(),
-            addresses: self.netlink.addrs().await?,
-            routes: self.netlink.routes().await?,
-            rules: self.netlink.rules().await?,
-            policies: self.filter.policies()?,
-            multicast: self.multicast.routes()?,
+            addresses: self.host.addrs().await?,
+            routes: self.host.routes().await?,
+            rules: self.host.rules().await?,
+            policies: self.host.ingress().await?,
+            multicast: group_routes,
         })
     }
 
     /// Makes one change. What is already so is fine, as a change may be made again after a failure halfway.
     pub(super) async fn apply(&mut self, change: &Change) -> Result<(), KernelError> {
         match change {
-            Change::SetSysctl { path, value } => sysctl::write(path, value)?,
+            Change::SetSysctl { path, value } => self.host.set_sysctl(path, value).await?,
             Change::DeleteTunnel(name) => match self.tunnels.delete(name.as_str()).await {
                 Ok(()) | Err(TunnelError::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -106,39 +113,39 @@ impl Kernel {
             }
             Change::AddLoopback(name) => self.add_loopback(name).await?,
             Change::DeleteLoopback(name) => {
-                if let Some(link) = self.netlink.link(name.as_str()).await? {
-                    self.netlink.delete_link(link.index).await?;
+                if let Some(link) = self.host.link(name.as_str()).await? {
+                    self.host.delete_link(link.index).await?;
                 }
             }
             Change::SetUp(name) => {
-                self.netlink.set_link_up(self.index(name).await?, true).await?;
+                self.host.set_link_up(self.index(name).await?, true).await?;
             }
             Change::AddAddress(address) => {
                 // One that exists is wanted, whoever made it.
-                let _: Added = self.netlink.add_addr(&self.address(address).await?).await?;
+                let _: Added = self.host.add_addr(&self.address(address).await?).await?;
             }
             Change::DeleteAddress(address) => {
-                self.netlink.delete_addr(&self.address(address).await?).await?;
+                self.host.delete_addr(&self.address(address).await?).await?;
             }
-            Change::PutRoute(key, route) => self.netlink.replace_route(&self.route(key, route).await?).await?,
+            Change::PutRoute(key, route) => self.host.replace_route(&self.route(key, route).await?).await?,
             Change::DeleteRoute(key, route) => {
-                self.netlink.delete_route(&self.route(key, route).await?).await?;
+                self.host.delete_route(&self.route(key, route).await?).await?;
             }
             Change::AddRule(rule) => {
-                let _: Added = self.netlink.add_rule(&rule_info(rule)).await?;
+                let _: Added = self.host.add_rule(&rule_info(rule)).await?;
             }
             Change::DeleteRule(rule) => {
-                self.netlink.delete_rule(&rule_info(rule)).await?;
+                self.host.delete_rule(&rule_info(rule)).await?;
             }
             Change::SetIngress(ingress) => {
-                self.filter.apply(ingress.iter().map(policy))?;
+                self.host.set_ingress(ingress.iter().map(policy).collect()).await?;
             }
             Change::SetGroups(groups) => {
                 let mut routes = Vec::with_capacity(groups.len());
                 for (flow, way) in groups {
                     routes.push(self.multicast_route(flow, way).await?);
                 }
-                self.multicast.apply(routes)?;
+                self.host.set_group_routes(routes).await?;
             }
         }
         Ok(())
@@ -146,19 +153,19 @@ impl Kernel {
 
     async fn add_loopback(&self, name: &IfName) -> Result<(), KernelError> {
         let spec = LinkSpec { name: name.to_string(), kind: LinkKind::Loopback, mtu: None };
-        match self.netlink.add_link(&spec).await? {
+        match self.host.add_link(&spec).await? {
             Added::Created => {}
             // An agent that was killed between making a loopback and marking it left one without the mark.
-            Added::Existed => match self.netlink.link(name.as_str()).await? {
+            Added::Existed => match self.host.link(name.as_str()).await? {
                 Some(link) if holds_addresses(&link) && link.alias.is_none() => {}
                 _ => return Err(KernelError::Foreign(format!("interface {name}"))),
             },
         }
-        Ok(self.netlink.set_link_alias(self.index(name).await?, ALIAS).await?)
+        Ok(self.host.set_link_alias(self.index(name).await?, ALIAS).await?)
     }
 
     async fn index(&self, name: &IfName) -> Result<u32, KernelError> {
-        Ok(self.netlink.link_index(name.as_str()).await?)
+        Ok(self.host.link_index(name.as_str()).await?)
     }
 
     async fn address(&self, address: &Address) -> Result<AddrInfo, KernelError> {

@@ -16,7 +16,6 @@ mod kernel;
 mod listing;
 #[cfg(test)]
 mod model;
-mod multicast;
 mod pace;
 mod reconcile;
 mod state;
@@ -26,9 +25,11 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use dz_net::{
     gre::{Dataplane, HelperCommand},
-    kernel::{NetlinkError, Watch},
+    host::{self, Changes, KernelHost, TunnelMaker, Watched},
+    kernel::NetlinkError,
 };
-use dz_service::{Backoff, LogFormat, log, notify, stop_signal};
+use dz_service::{Backoff, LogFormat, SeedArgs, Tasks, log, notify, stop_signal, stream::Connect, tasks};
+use rand::{Rng, SeedableRng, rngs::SmallRng};
 use solana_pubkey::Pubkey;
 use tokio::{
     sync::{Notify, watch as cell},
@@ -60,7 +61,10 @@ pub struct Args {
     /// How the helper of userspace tunnels is started: a program and its arguments, separated by spaces [default: this
     /// program with the argument gre-helper]
     #[arg(long, env = "DZ_GRE_HELPER", value_name = "COMMAND")]
-    pub gre_helper: Option<String>,
+    pub gre_helper: Option<HelperCommand>,
+    /// Where randomness comes from
+    #[command(flatten)]
+    pub seed: SeedArgs,
     /// The form of log lines
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -70,31 +74,58 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init("agent", args.log_format);
     let stop = stop_signal().context("watch for signals")?;
-    let controller = Controller::new(&args.controller, args.device)?;
-    let kernel = Kernel::open(args.dataplane, helper(args.gre_helper.as_deref())?).await?;
-    let watch = Watch::open_router().context("watch the kernel's network configuration")?;
-    tracing::info!(device = %args.device, dataplane = %kernel.dataplane(), "agent started");
-    let agent = Agent { controller: Arc::new(controller), kernel, watch };
-    notify::ready();
+    let helper = HelperCommand::or_this_program(args.gre_helper.as_ref()).context("path of this program")?;
+    let host = KernelHost::open(TunnelMaker { dataplane: args.dataplane, helper })?;
+    let deps = Deps {
+        host: Arc::new(host),
+        controller: Arc::new(fetch::connector(&args.controller)?),
+        seed: args.seed.get(),
+        ready: Box::new(notify::ready),
+    };
     tokio::select! {
-        result = agent.keep_up() => result,
+        biased;
         () = stop => Ok(()),
+        result = serve(&args, deps) => result,
     }
 }
 
-fn helper(command: Option<&str>) -> anyhow::Result<HelperCommand> {
-    let Some(command) = command else {
-        return HelperCommand::this_program(["gre-helper"]).context("path of this program");
-    };
-    let mut words = command.split_whitespace();
-    let program = words.next().context("the command of --gre-helper is empty")?;
-    Ok(HelperCommand::new(program, words))
+/// What an agent works with.
+pub struct Deps {
+    /// The device's kernel.
+    pub host: Arc<dyn host::Host>,
+    /// Where the controller answers.
+    pub controller: Arc<dyn Connect>,
+    /// Seed of everything that is decided at random.
+    pub seed: u64,
+    /// Called when it watches the kernel and has a way to make tunnels.
+    pub ready: Box<dyn FnOnce() + Send>,
+}
+
+/// Keeps a device's kernel like its config until the kernel can no longer be watched.
+///
+/// # Errors
+/// The host cannot be watched, or makes no tunnels.
+pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
+    let Deps { host, controller, seed, ready } = deps;
+    let controller = Controller::new(&args.controller, args.device, controller);
+    let watch = host.watch(Watched::Router).await.context("watch the kernel's network configuration")?;
+    let kernel = Kernel::open(host).await?;
+    tracing::info!(device = %args.device, dataplane = %kernel.dataplane(), "agent started");
+    tasks::scope(|tasks| {
+        let agent =
+            Agent { controller: Arc::new(controller), kernel, watch, tasks, rng: SmallRng::seed_from_u64(seed) };
+        ready();
+        agent.keep_up()
+    })
+    .await
 }
 
 struct Agent {
     controller: Arc<Controller>,
     kernel: Kernel,
-    watch: Watch,
+    watch: Box<dyn Changes>,
+    tasks: Tasks,
+    rng: SmallRng,
 }
 
 /// Why the kernel is looked at.
@@ -110,17 +141,21 @@ impl Agent {
         let (configs, mut config) = cell::channel(None);
         let (reports, report) = cell::channel(None);
         let forgotten = Arc::new(Notify::new());
-        let _fetching = AbortOnDrop(tokio::spawn(keep_fetching(self.controller.clone(), configs, forgotten.clone())));
-        let _reporting = AbortOnDrop(tokio::spawn(keep_reporting(self.controller.clone(), report, forgotten)));
-        let mut pace = Pace::new(rand::random());
-        let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30), rand::random());
+        let asking = Backoff::new(Duration::from_millis(20), Duration::from_secs(2), self.rng.random());
+        let fetching = keep_fetching(self.controller.clone(), configs, forgotten.clone(), asking);
+        let _fetching = self.tasks.spawn(fetching);
+        let telling = Backoff::new(Duration::from_millis(20), Duration::from_secs(2), self.rng.random());
+        let _reporting = self.tasks.spawn(keep_reporting(self.controller.clone(), report, forgotten, telling));
+        let mut pace = Pace::new(self.rng.random());
+        let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30), self.rng.random());
         let mut pause = Duration::ZERO;
         let mut looked = Instant::now();
         let mut retry_in = None;
-        let mut links = Links::new();
+        let mut links = Links::new(self.kernel.host(), self.tasks.clone());
         let mut silent = links.silent();
         loop {
             let cause = tokio::select! {
+                biased;
                 changed = config.changed() => changed.map(|()| Cause::Config).context("fetching ended")?,
                 changed = self.changed_after(pause) => changed.map(|()| Cause::Kernel).context("watch the kernel")?,
                 changed = silent.changed() => changed.map(|()| Cause::Link).context("watching links ended")?,
@@ -208,8 +243,8 @@ async fn keep_fetching(
     controller: Arc<Controller>,
     configs: cell::Sender<Option<Arc<ConfigAnswer>>>,
     forgotten: Arc<Notify>,
+    mut backoff: Backoff,
 ) {
-    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2), rand::random());
     let mut away = false;
     let mut known = None;
     loop {
@@ -243,10 +278,11 @@ async fn keep_reporting(
     controller: Arc<Controller>,
     mut reports: cell::Receiver<Option<Report>>,
     forgotten: Arc<Notify>,
+    mut backoff: Backoff,
 ) {
-    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2), rand::random());
     loop {
         tokio::select! {
+            biased;
             changed = reports.changed() => if changed.is_err() { return },
             () = forgotten.notified() => {}
         }
@@ -263,14 +299,5 @@ async fn keep_reporting(
                 }
             }
         }
-    }
-}
-
-/// A task that ends with its owner.
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -1,32 +1,22 @@
 //! `dz-agent`: keeps this machine's kernel like its device's configuration.
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use dz_controller::agent;
+use dz_net::gre::helper;
 
 /// Keeps this machine's kernel like its device's configuration
 #[derive(Parser)]
-#[command(name = "dz-agent", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(name = "dz-agent", version)]
 struct Cli {
     #[command(flatten)]
-    args: Option<agent::Args>,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Carries userspace tunnels; the agent starts it where the kernel has none
-    #[command(hide = true)]
-    GreHelper,
+    args: agent::Args,
 }
 
 fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
-    match (cli.command, cli.args) {
-        (Some(Command::GreHelper), _) => Ok(dz_net::gre::helper::serve()?),
-        (None, Some(args)) => run(args),
-        (None, None) => anyhow::bail!("--device is needed"),
+    if helper::is_wanted(std::env::args_os()) {
+        return Ok(helper::serve()?);
     }
+    run(Cli::parse().args)
 }
 
 #[tokio::main(flavor = "current_thread")]

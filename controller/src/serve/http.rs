@@ -74,6 +74,7 @@ impl Shared {
                     return;
                 }
                 let go_on = tokio::select! {
+                    biased;
                     changed = catalogs.changed() => changed.is_ok(),
                     changed = heard.changed() => changed.is_ok(),
                 };

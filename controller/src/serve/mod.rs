@@ -10,13 +10,15 @@ mod listen;
 mod metrics;
 
 use std::{
+    io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
 };
 
 use anyhow::Context;
 use dz_sdk::{Ledger, NetworkView, ledger::rpc::RpcArgs};
-use dz_service::{LogFormat, log, notify, stop_signal};
+use dz_service::{LogFormat, http as http_service, log, notify, stop_signal, stream::Accept};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use solana_keypair::Keypair;
 use tokio::sync::watch;
 
@@ -43,24 +45,36 @@ pub struct Args {
     pub log_format: LogFormat,
 }
 
-/// Serves these views on these sockets until the views end, which they do only when the process ends.
-pub async fn serve(views: Views, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
+/// What a controller works with.
+pub struct Deps {
+    /// The chain.
+    pub views: Views,
+    /// Where it answers.
+    pub listeners: Vec<Box<dyn Accept>>,
+    /// Called when it answers.
+    pub ready: Box<dyn FnOnce() + Send>,
+}
+
+/// Serves until the views end, which they do only when the process ends.
+///
+/// # Errors
+/// A listener takes no connections any more.
+pub async fn serve(deps: Deps) -> anyhow::Result<()> {
+    let Deps { views, listeners, ready } = deps;
     let metrics = Arc::new(Metrics::new());
     let (catalogs, catalog) = watch::channel(None);
     let shared = Arc::new(Shared::new(catalog, metrics.clone()));
     let failures = shared.failed_links.subscribe();
-    let mut servers = tokio::task::JoinSet::new();
+    let mut servers = FuturesUnordered::new();
     for listener in listeners {
-        let address = listener.local_addr().context("address of a listener")?;
-        let listener = tokio::net::TcpListener::from_std(listener).context("register a listener")?;
-        let app = http::router(shared.clone());
-        tracing::info!(%address, "serving");
-        servers.spawn(async move { axum::serve(listener, app).await });
+        tracing::info!(address = %listener, "serving");
+        servers.push(http_service::serve(listener, http::router(shared.clone())));
     }
-    notify::ready();
+    ready();
     tokio::select! {
+        biased;
         () = render_all(views, failures, catalogs, &metrics) => Ok(()),
-        Some(ended) = servers.join_next() => ended.context("server task")?.context("serve"),
+        Some(error) = servers.next() => Err(error).context("serve"),
     }
 }
 
@@ -76,20 +90,20 @@ async fn render_all(
         let failed = failures.borrow_and_update().clone();
         if let Some(view) = view {
             let before = catalogs.borrow().clone();
-            match next(before.clone(), view, failed).await {
-                Some(Ok(catalog)) => {
+            match before.as_deref().unwrap_or(&Catalog::default()).next(&view, &failed) {
+                Ok(catalog) => {
                     let changed = announce(before.as_deref(), &catalog);
                     metrics.rendered(&catalog, changed);
                     catalogs.send_replace(Some(Arc::new(catalog)));
                 }
-                Some(Err(error)) => {
+                Err(error) => {
                     metrics.implausible();
                     tracing::warn!(%error, "view refused, serving the last one");
                 }
-                None => return,
             }
         }
         let changed = tokio::select! {
+            biased;
             changed = views.changed() => changed,
             changed = failures.changed() => changed,
         };
@@ -97,16 +111,6 @@ async fn render_all(
             return;
         }
     }
-}
-
-/// Renders off the runtime's threads, which have connections to serve; none if the runtime is shutting down.
-async fn next(
-    before: Option<Arc<Catalog>>,
-    view: Arc<NetworkView>,
-    failed: FailedLinks,
-) -> Option<Result<Catalog, Implausible>> {
-    let render = move || before.unwrap_or_default().next(&view, &failed);
-    tokio::task::spawn_blocking(render).await.ok()
 }
 
 /// Logs what is new in a catalog and returns how many configs are.
@@ -143,8 +147,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     anyhow::ensure!(!listeners.is_empty(), "nothing to serve on: give --listen or hand sockets over (LISTEN_FDS)");
     // Nothing is ever sent, so any key will do as the payer.
     let ledger = args.chain.connect(Keypair::new());
+    let deps = Deps { views: ledger.watch(), listeners: accepting(listeners)?, ready: Box::new(notify::ready) };
     tokio::select! {
-        result = serve(ledger.watch(), listeners) => result,
+        biased;
         () = stop => Ok(()),
+        result = serve(deps) => result,
     }
+}
+
+/// Registers sockets, which must be non-blocking, with the runtime.
+///
+/// # Errors
+/// One is no listening socket.
+pub fn accepting(listeners: Vec<TcpListener>) -> io::Result<Vec<Box<dyn Accept>>> {
+    let register = |listener| <dyn Accept>::tcp(tokio::net::TcpListener::from_std(listener)?);
+    listeners.into_iter().map(register).collect()
 }

@@ -26,7 +26,11 @@ impl Server {
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (views, receiver) = watch::channel(view);
-        tokio::spawn(serve::serve(receiver, vec![listener]));
+        tokio::spawn(serve::serve(serve::Deps {
+            views: receiver,
+            listeners: serve::accepting(vec![listener]).unwrap(),
+            ready: Box::new(|| {}),
+        }));
         Self { views, port }
     }
 

@@ -187,7 +187,11 @@ impl Controller {
             listener.set_nonblocking(true).unwrap();
         }
         let (views, receiver) = watch::channel(Some(view));
-        let task = tokio::spawn(serve::serve(receiver, listeners));
+        let task = tokio::spawn(serve::serve(serve::Deps {
+            views: receiver,
+            listeners: serve::accepting(listeners).unwrap(),
+            ready: Box::new(|| {}),
+        }));
         Self { views, task, port }
     }
 

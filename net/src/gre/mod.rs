@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::{Taken, TunnelError, Unsupported};
-pub use self::userspace::HelperCommand;
+pub use self::userspace::{EmptyCommand, HelperCommand};
 use crate::kernel::LinkCounters;
 use crate::netns::NetNs;
 use crate::wire::gre::{DecodeError, OVERHEAD};

@@ -11,6 +11,7 @@ use std::os::unix::net::{SocketAddr, UnixStream as StdUnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -46,7 +47,34 @@ impl HelperCommand {
     pub fn this_program<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> io::Result<Self> {
         Ok(Self::new(std::env::current_exe()?, args))
     }
+
+    /// The command that was given, or this program with the argument [`HelperCommand::ARGUMENT`]: every program that
+    /// makes tunnels is the helper when it is given that.
+    ///
+    /// # Errors
+    /// None was given, and the path of this program is not known.
+    pub fn or_this_program(given: Option<&Self>) -> io::Result<Self> {
+        given.map_or_else(|| Self::this_program([Self::ARGUMENT]), |given| Ok(given.clone()))
+    }
+
+    /// What makes a program the helper.
+    pub const ARGUMENT: &str = "gre-helper";
 }
+
+impl FromStr for HelperCommand {
+    type Err = EmptyCommand;
+
+    /// A program and its arguments, separated by spaces.
+    fn from_str(text: &str) -> Result<Self, EmptyCommand> {
+        let mut words = text.split_whitespace();
+        words.next().map(|program| Self::new(program, words)).ok_or(EmptyCommand)
+    }
+}
+
+/// A command without a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a program and its arguments, separated by spaces")]
+pub struct EmptyCommand;
 
 /// What [`Userspace::open`] says where there are no TUN devices.
 pub const UNSUPPORTED: Unsupported = Unsupported {
@@ -268,4 +296,23 @@ fn detach() -> io::Result<()> {
         libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_a_program_and_its_arguments() {
+        assert_eq!("/bin/dz  gre-helper".parse(), Ok(HelperCommand::new("/bin/dz", ["gre-helper"])));
+        assert_eq!(" ".parse::<HelperCommand>(), Err(EmptyCommand));
+    }
+
+    #[test]
+    fn without_a_command_this_program_is_the_helper() {
+        let given = HelperCommand::new("/bin/dz", ["x"]);
+        assert_eq!(HelperCommand::or_this_program(Some(&given)).unwrap(), given);
+        let this = HelperCommand::new(std::env::current_exe().unwrap(), ["gre-helper"]);
+        assert_eq!(HelperCommand::or_this_program(None).unwrap(), this);
+    }
 }

@@ -14,9 +14,8 @@ use solana_pubkey::Pubkey;
 
 use super::{request::forbidden_role, roles};
 use crate::{
-    api::{Service, Session, Status},
+    api::{Daemon, Service, Session, Status},
     cli::{
-        daemon::Daemon,
         error::CommandError,
         output::{self, Format},
         status::TunnelRow,

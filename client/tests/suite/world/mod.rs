@@ -22,8 +22,8 @@ use std::{
 };
 
 use dz_client::{
-    api::{Service, Session, Status},
-    cli::{self, daemon::Daemon, exit::Exit},
+    api::{Daemon, Service, Session, Status},
+    cli::{self, exit::Exit},
     daemon::names::is_ours,
 };
 use dz_net::{gre::HelperCommand, kernel::RouteInfo, netns::NetNs};
@@ -181,7 +181,12 @@ impl World {
         let socket = self.socket().into_os_string();
         let words = ["doublezero".into(), "--socket".into(), socket].into_iter();
         let words = words.chain(args.split_whitespace().map(OsString::from));
-        let exit = cli::run_with(words, &|_| Ok(ledger.clone()), &mut out, &mut err).await;
+        let deps = cli::Deps {
+            ledger: &|_| Ok(ledger.clone()),
+            daemon: &|cli| Daemon::at(&cli.socket),
+            progress: &cli::progress::Quiet,
+        };
+        let exit = cli::execute(&deps, words, &mut out, &mut err).await;
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Answer { exit, out: text(out), err: text(err) }
     }

@@ -18,6 +18,7 @@ mod requests;
 mod server;
 mod table;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::linux::net::SocketAddrExt;
@@ -26,6 +27,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use self::server::Helper;
+use super::HelperCommand;
 use super::control::SOCKET_NAME;
 
 /// The line on standard output by which a helper says that the namespace has one that answers.
@@ -37,6 +39,11 @@ pub(super) const READY: &str = "gre helper ready";
 pub struct HelperError {
     what: &'static str,
     source: io::Error,
+}
+
+/// Whether a program with these arguments, its own name first, is asked to be the helper.
+pub fn is_wanted(mut args: impl Iterator<Item = OsString>) -> bool {
+    args.nth(1).is_some_and(|word| word == HelperCommand::ARGUMENT)
 }
 
 /// Serves the calling thread's namespace until there is nothing left to serve. Returns at once if another helper does

@@ -7,7 +7,7 @@ mod references;
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use dz_client::{api::Service, cli::daemon::Daemon};
+use dz_client::api::{Daemon, Service};
 use dz_sdk::{NetworkView, program::state::AccountType};
 use dzsim_scenario::plan::{ClientName, DeviceCode, Node, Ref, Segment, View};
 use serde_json::{Value, json};

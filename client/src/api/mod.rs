@@ -9,10 +9,13 @@
 //! With `after` the answer waits until it has another version than that, at most [`HOLD`]: who waits for a fact asks
 //! again with the version it has seen, and nobody polls. Names are those that the live network's users know.
 
+mod daemon;
+
 use std::{net::Ipv4Addr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::daemon::{Daemon, DaemonError};
 use crate::UnixTime;
 
 /// Where the daemon listens unless it is told otherwise.

@@ -1,17 +1,19 @@
-//! The command line's side of the daemon's socket.
+//! The asking side of the daemon's socket.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
+use std::{io, path::Path, sync::Arc};
+
+use dz_service::{
+    http::{self, RequestError},
+    stream::{Connect, UnixConnector},
 };
-
-use http_body_util::{BodyExt, Empty};
-use hyper::{Method, Request, body::Bytes};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
+use hyper::{Method, Request};
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 
-use crate::api::{Latency, Status};
+use super::{Latency, Status};
+
+/// The largest answer read: a client with a thousand endpoints to probe takes a hundredth.
+const MAX_ANSWER: usize = 64 << 20;
 
 /// Why the daemon did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +22,7 @@ pub enum DaemonError {
     #[error("doublezerod does not answer on {socket}: {source}; is it running?")]
     Unavailable {
         /// The socket.
-        socket: PathBuf,
+        socket: String,
         /// Why.
         source: io::Error,
     },
@@ -28,7 +30,7 @@ pub enum DaemonError {
     #[error("not permitted to use {socket}: run as a member of the group that owns it")]
     NotPermitted {
         /// The socket.
-        socket: PathBuf,
+        socket: String,
     },
     /// The answer is none.
     #[error("doublezerod answered {path} with something unexpected: {reason}")]
@@ -43,13 +45,18 @@ pub enum DaemonError {
 /// The daemon behind a socket. Each request is a connection of its own: the socket is local.
 #[derive(Clone, Debug)]
 pub struct Daemon {
-    socket: PathBuf,
+    place: Arc<dyn Connect>,
 }
 
 impl Daemon {
-    /// The daemon that listens there.
+    /// The daemon that listens on this Unix socket.
     pub fn at(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+        Self::behind(Arc::new(UnixConnector::new(socket)))
+    }
+
+    /// The daemon that listens at this place.
+    pub fn behind(place: Arc<dyn Connect>) -> Self {
+        Self { place }
     }
 
     /// Its tunnels; with `after`, once they are of a higher version.
@@ -68,33 +75,26 @@ impl Daemon {
     }
 
     async fn request<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, DaemonError> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|source| match source.kind() {
-            io::ErrorKind::PermissionDenied => DaemonError::NotPermitted { socket: self.socket.clone() },
-            _ => self.unavailable(source),
-        })?;
-        let lost = |error: hyper::Error| self.unavailable(io::Error::other(error));
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-        let connection = tokio::spawn(connection);
         let answer = |reason: String| DaemonError::Answer { path: path.to_owned(), reason };
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(hyper::header::HOST, "doublezerod")
-            .body(Empty::<Bytes>::new())
+            .body(Full::default())
             .map_err(|error| answer(error.to_string()))?;
-        let response = sender.send_request(request).await.map_err(lost)?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(lost)?.to_bytes();
-        connection.abort();
-        if !status.is_success() {
-            return Err(answer(format!("{status}: {}", String::from_utf8_lossy(&body))));
+        let socket = || self.place.to_string();
+        let response = match http::request(self.place.as_ref(), request, MAX_ANSWER).await {
+            Ok(response) => response,
+            Err(RequestError::Connect(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(DaemonError::NotPermitted { socket: socket() });
+            }
+            Err(RequestError::Connect(source)) => return Err(DaemonError::Unavailable { socket: socket(), source }),
+            Err(error) => return Err(DaemonError::Unavailable { socket: socket(), source: io::Error::other(error) }),
+        };
+        if !response.status().is_success() {
+            return Err(answer(format!("{}: {}", response.status(), String::from_utf8_lossy(response.body()))));
         }
-        serde_json::from_slice(&body).map_err(|error| answer(error.to_string()))
-    }
-
-    fn unavailable(&self, source: io::Error) -> DaemonError {
-        DaemonError::Unavailable { socket: self.socket.clone(), source }
+        serde_json::from_slice(response.body()).map_err(|error| answer(error.to_string()))
     }
 }
 
