@@ -98,7 +98,7 @@ pub trait Backend: Send + Sync {
     async fn connect(&self, server: &Process) -> anyhow::Result<Stream>;
 
     /// The daemon of a client, as its command line reaches it.
-    fn daemon(&self, client: &ClientName) -> anyhow::Result<dz_client::cli::daemon::Daemon>;
+    fn daemon(&self, client: &ClientName) -> anyhow::Result<dz_client::api::Daemon>;
 
     /// The names of all nodes that somebody can log in to; none where nobody can.
     fn shells(&self) -> Vec<String>;

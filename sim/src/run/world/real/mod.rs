@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::Context;
 use async_trait::async_trait;
-use dz_client::cli::daemon::Daemon;
+use dz_client::api::Daemon;
 use dz_net::{
     gre::HelperCommand,
     host::{Host, KernelHost, TunnelMaker},
