@@ -2,3 +2,4 @@
 
 mod arrows;
 mod bad_input;
+mod decisions;
