@@ -2,7 +2,7 @@
 //!
 //! A JSON line is flat: `ts`, `level`, `role`, `message`, then the fields of the event as they were given.
 
-use std::fmt;
+use std::{fmt, io};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -20,6 +20,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
     util::SubscriberInitExt,
 };
+
+use crate::WallClock;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -39,13 +41,33 @@ pub fn init(role: &'static str, format: LogFormat) {
     // An error says that a subscriber is installed, which is the case that is allowed.
     let _ = match format {
         LogFormat::Plain => log.with_ansi(false).with_target(false).finish().try_init(),
-        LogFormat::Json => log.event_format(JsonLine { role }).finish().try_init(),
+        LogFormat::Json => log.event_format(JsonLine { role, timer: SystemTime }).finish().try_init(),
     };
 }
 
-/// Formats an event as one JSON object.
-struct JsonLine {
+/// A log of JSON lines of `info` and above, in which the process is called `role`, with the time of `clock`.
+pub fn json<W: io::Write + 'static>(
     role: &'static str,
+    clock: WallClock,
+    writer: impl Fn() -> W + Send + Sync + 'static,
+) -> impl Subscriber + Send + Sync {
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(writer);
+    log.event_format(JsonLine { role, timer: Timer(clock) }).finish()
+}
+
+/// A clock's time as log lines have it.
+struct Timer(WallClock);
+
+impl FormatTime for Timer {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{}", humantime::format_rfc3339_micros(self.0.now()))
+    }
+}
+
+/// Formats an event as one JSON object.
+struct JsonLine<T> {
+    role: &'static str,
+    timer: T,
 }
 
 #[derive(Serialize)]
@@ -57,14 +79,15 @@ struct Line<'a> {
     fields: Map<String, Value>,
 }
 
-impl<S, N> FormatEvent<S, N> for JsonLine
+impl<S, N, T> FormatEvent<S, N> for JsonLine<T>
 where
+    T: FormatTime,
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut ts = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut ts))?;
+        self.timer.format_time(&mut Writer::new(&mut ts))?;
         let mut fields = Fields::default();
         event.record(&mut fields);
         let level = event.metadata().level().as_str();
@@ -110,10 +133,7 @@ impl Visit for Fields {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
+    use std::sync::{Arc, Mutex};
 
     use serde_json::json;
 
@@ -139,7 +159,7 @@ mod tests {
         let writer = written.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_writer(move || writer.clone())
-            .event_format(JsonLine { role: "activator" })
+            .event_format(JsonLine { role: "activator", timer: SystemTime })
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(slot = 7u64, subject = %"device nyc1", quoted = "a \"b\"\n", "decided");

@@ -19,6 +19,7 @@ use crate::{
 pub struct LocalLedger {
     bank: Arc<Mutex<LocalBank>>,
     views: watch::Sender<Option<Arc<NetworkView>>>,
+    slots: watch::Sender<u64>,
     program: Pubkey,
     payer: Pubkey,
 }
@@ -27,13 +28,18 @@ impl LocalLedger {
     /// The bank, used by this key.
     pub fn new(bank: LocalBank, payer: Pubkey) -> Result<Self, LedgerError> {
         let view = Arc::new(bank.view()?);
-        let program = bank.program();
-        Ok(Self { bank: Arc::new(Mutex::new(bank)), views: watch::Sender::new(Some(view)), program, payer })
+        let (program, slots) = (bank.program(), watch::Sender::new(bank.slot()));
+        Ok(Self { bank: Arc::new(Mutex::new(bank)), views: watch::Sender::new(Some(view)), slots, program, payer })
     }
 
     /// The same bank, used by another key.
     pub fn as_payer(&self, payer: Pubkey) -> Self {
         Self { payer, ..self.clone() }
+    }
+
+    /// The slot of the last transaction, as it changes.
+    pub fn slots(&self) -> watch::Receiver<u64> {
+        self.slots.subscribe()
     }
 
     /// The bank itself.
@@ -48,6 +54,7 @@ impl LocalLedger {
             let view = view.get_or_insert_with(|| Arc::new(NetworkView::new(self.program)));
             result = bank.refresh(Arc::make_mut(view));
         });
+        self.slots.send_replace(bank.slot());
         Ok(result?)
     }
 }
