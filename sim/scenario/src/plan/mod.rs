@@ -7,6 +7,7 @@ mod network;
 mod policy;
 mod step;
 mod view;
+mod world;
 
 pub use fault::{Fault, Healing, InterfaceName, LedgerFault, NodeFault, PathEnds, Process, ProcessFault};
 pub use names::{ClientName, ContributorCode, DeviceCode, ExchangeCode, GroupCode, LinkCode, Node, TenantCode};
@@ -21,6 +22,7 @@ pub use step::{
 };
 pub use view::{Bound, Comparison, Match, Pattern, Ref, Segment, View, ViewPath};
 pub(crate) use view::{CHAIN_VIEWS, CLIENT_VIEWS, DEVICE_VIEWS};
+pub use world::{OnlyIn, World};
 
 use std::collections::BTreeMap;
 

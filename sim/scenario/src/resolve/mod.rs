@@ -22,12 +22,13 @@ use crate::{
     Change, Diagnostics, Metros, Plan,
     diagnostic::Sink,
     expand::{Expanded, expand},
-    plan::Policy,
+    plan::{OnlyIn, Policy, World},
     read::{Read, read},
+    schema,
     yaml::Node,
 };
 
-use context::Context;
+use context::{At, Context};
 
 pub(crate) use reference::FORMS;
 pub(crate) use step::OPERATORS;
@@ -42,6 +43,9 @@ pub struct Case {
     pub variables: BTreeMap<String, String>,
     /// Seed of everything random; `None` leaves it to the run.
     pub seed: Option<u64>,
+    /// The only world that can show what it is about; none if both can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_in: Option<OnlyIn>,
     /// What exists and what happens.
     pub plan: Plan,
     /// What was chosen about the components.
@@ -91,6 +95,7 @@ fn case(path: &Path, expanded: &Expanded, metros: &dyn Metros, sink: &mut Sink<'
     let Read { file, tree, holed } = read(&expanded.root, sink)?;
     let mut context = Context::new(&expanded.root, &tree, &holed, sink);
     let top = context.top();
+    let only_in = file.only_in.as_ref().map(|only| only_in(&mut context, top.key("only_in"), only));
     let policy = policy::policy(&mut context, top.key("policy"), &file.policy);
     let timeouts = policy::timeouts(&mut context, top.key("timeouts"), &file.timeouts);
     let (mut plan, known) = network::network(&mut context, top.key("network"), &file.network, &policy, metros);
@@ -98,7 +103,18 @@ fn case(path: &Path, expanded: &Expanded, metros: &dyn Metros, sink: &mut Sink<'
     let surroundings = step::Surroundings { plan: &plan, known: &known, policy: &policy, deadline: timeouts.step };
     plan.steps = step::steps(&mut context, top.key("steps"), &file.steps, surroundings);
     let variables = expanded.variables.clone();
-    Some(Case { name: name(path, &expanded.label), variables, seed: file.seed, plan, policy })
+    Some(Case { name: name(path, &expanded.label), variables, seed: file.seed, only_in, plan, policy })
+}
+
+fn only_in<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &schema::OnlyIn) -> OnlyIn {
+    if file.because.trim().is_empty() {
+        context.error(at.key("because"), "expected what the other world cannot show", "");
+    }
+    let world = match file.world {
+        schema::World::Real => World::Real,
+        schema::World::Virtual => World::Virtual,
+    };
+    OnlyIn { world, because: file.because.clone() }
 }
 
 fn name(path: &Path, label: &str) -> String {

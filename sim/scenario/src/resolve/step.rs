@@ -148,7 +148,6 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             exit: match step.exit {
                 schema::Exit::Code(code) => ExitCode::Code(code),
                 schema::Exit::Failure => ExitCode::Failure,
-                schema::Exit::Any => ExitCode::Any,
             },
             stdout: self.text(at.key("stdout"), &step.stdout),
             stderr: self.text(at.key("stderr"), &step.stderr),

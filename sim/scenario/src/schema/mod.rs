@@ -17,7 +17,7 @@ pub(crate) use any::Any;
 pub(crate) use fault::{
     Condition, Ends, Fault, FaultStep, Heal, HealStep, LedgerFault, LedgerFaultTable, NodeFaultKind, ProcessFault,
 };
-pub(crate) use file::File;
+pub(crate) use file::{File, OnlyIn, World};
 pub(crate) use network::{Client, Device, DeviceKind, Exchange, Group, Link, Names, Network, Pass, Path, Tenant};
 pub(crate) use policy::{Blocks, Policy, Timeouts};
 pub(crate) use scalar::{Address, Bound, DurationBound, Net, OneOrMany, Percent, Range, Rate, comparison};
