@@ -10,6 +10,8 @@ use dz_net::gre::Dataplane;
 use dzsim_scenario::Change;
 use strum::VariantNames;
 
+use crate::run::world::Kind;
+
 use crate::answer::{shard::Shard, table::Form};
 
 /// The whole DoubleZero stack on one machine, and real packets through it.
@@ -90,6 +92,10 @@ pub struct RunOptions {
     /// Changes to the file.
     #[command(flatten)]
     pub change: ChangeArgs,
+    /// The world it runs in: namespaces and kernels in real time, or one process in virtual time, which needs nothing
+    /// of this machine.
+    #[arg(long, value_enum, default_value_t)]
+    pub world: Kind,
     /// Where tunnels are made.
     #[arg(long, value_parser = dataplane(), default_value_t)]
     pub dataplane: Dataplane,

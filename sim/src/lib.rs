@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod cli;
 pub mod command;
+mod entropy;
 pub mod exit;
 pub mod files;
 pub mod held_networks;

@@ -1,5 +1,6 @@
-//! Every scenario file is a test of its own name: `dzsim run` must pass it, and its snapshots must be those under
-//! `snapshots/`. `cargo test --test scenarios termination/` runs one topic.
+//! Every scenario file is a test of its own name in each of the two worlds, virtual first: `dzsim run` must pass it, and
+//! its snapshots must be those under `snapshots/`, the same for both. `cargo test --test scenarios termination/` runs one
+//! topic, `cargo test --test scenarios virtual/` one world.
 //!
 //! The files are looked up when the tests run, so a new file is a test at once. As many run at a time as there are
 //! processors, unless `--test-threads` or `RUST_TEST_THREADS` says otherwise.
@@ -10,6 +11,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
+use dzsim::{files, run::world::Kind};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -21,22 +23,31 @@ fn main() -> ExitCode {
     let scenarios = root.join("scenarios");
     let files = files_below(&scenarios, "yaml").expect("scenarios/ can be read");
     assert!(!files.is_empty(), "no scenario below {}", scenarios.display());
-    let trials = files
-        .into_iter()
-        .map(|file| {
-            let name = file.strip_prefix(&scenarios).expect("it is below that folder").with_extension("");
-            Trial::test(name.display().to_string(), move || passes(root, &file, &name))
-        })
-        .collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let cases = files::load(&files, &[]).expect("every scenario is valid");
+    let trials = [Kind::Virtual, Kind::Real].into_iter().flat_map(|world| {
+        // A file that says that only the other world can show what it is about.
+        let elsewhere = |file: &Path| {
+            cases
+                .iter()
+                .any(|(of, case)| of == file && case.only_in.as_ref().is_some_and(|it| world != it.world.into()))
+        };
+        let here: Vec<_> = files.iter().filter(|file| !elsewhere(file)).cloned().collect();
+        here.into_iter().map(move |file| (world, file))
+    });
+    let trials = trials.map(|(world, file)| {
+        let name = file.strip_prefix(&scenarios).expect("it is below that folder").with_extension("");
+        Trial::test(format!("{world}/{}", name.display()), move || passes(root, world, &file, &name))
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
-fn passes(root: &Path, file: &Path, name: &Path) -> Result<(), Failed> {
-    let folder = name.display().to_string().replace('/', "-");
+fn passes(root: &Path, world: Kind, file: &Path, name: &Path) -> Result<(), Failed> {
+    let folder = format!("{world}-{}", name.display()).replace('/', "-");
     let artifacts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenarios").join(folder);
     let output = Command::new(env!("CARGO_BIN_EXE_dzsim"))
         .arg("run")
         .arg(file)
+        .args(["--world", &world.to_string()])
         // The tests run side by side; the cases of a matrix need not.
         .args(["--jobs", "1"])
         .arg("--artifacts")

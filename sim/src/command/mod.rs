@@ -19,6 +19,7 @@ use crate::{
     cli::{Cli, Command},
     exit::Exit,
     multicall,
+    run::world::Kind,
 };
 
 /// Does what the command line says.
@@ -49,12 +50,19 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// Says what this machine lacks to run scenarios, with the fix; none if it lacks nothing.
-fn cannot_run() -> Option<Exit> {
+/// Says what this machine lacks to run scenarios in this world, with the fix; none if it lacks nothing.
+fn cannot_run(world: Kind) -> Option<Exit> {
+    if world == Kind::Virtual {
+        return None;
+    }
     let report = dzsim_lab::doctor::check();
     let missing = report.missing_required();
     for capability in &missing {
-        eprintln!("error: this machine cannot run scenarios: {capability}");
+        eprintln!("error: this machine cannot run scenarios in the real world: {capability}");
     }
-    (!missing.is_empty()).then_some(Exit::CannotRun)
+    if !missing.is_empty() {
+        eprintln!("It can run them in the virtual world: --world virtual");
+        return Some(Exit::CannotRun);
+    }
+    None
 }

@@ -5,7 +5,10 @@ use crate::{
     command::cannot_run,
     exit::Exit,
     files,
-    run::parent::{self, Job},
+    run::{
+        parent::{self, Job},
+        world::Kind,
+    },
 };
 
 /// The seed of a case that states none.
@@ -28,7 +31,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         .enumerate()
         .filter(|(index, _)| args.shard.is_none_or(|shard| shard.has(*index)))
         .map(|(_, case)| case)
-        .map(|(file, case)| Job { file, case: case.name, seed: case.seed.unwrap_or(SEED) })
+        .map(|(file, case)| Job { file, case: case.name, seed: case.seed.unwrap_or(SEED), only_in: case.only_in })
         .collect();
     if jobs.is_empty() && args.shard.is_some() {
         eprintln!("error: this share of {all} cases is empty");
@@ -38,7 +41,11 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         eprintln!("error: none of {all} cases has '{}' in its name", args.filter.as_deref().unwrap_or_default());
         return Ok(Exit::BadInput);
     }
-    if let Some(exit) = cannot_run() {
+    if args.options.world == Kind::Virtual && args.pause_on_failure {
+        eprintln!("error: a network in the virtual world cannot be held: it has no nodes to log in to");
+        return Ok(Exit::BadInput);
+    }
+    if let Some(exit) = cannot_run(args.options.world) {
         return Ok(exit);
     }
     parent::run(jobs, args)

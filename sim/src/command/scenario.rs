@@ -1,26 +1,35 @@
-//! `dzsim scenario`: the process of one case. It enters its lab before it starts a thread.
+//! `dzsim scenario`: the process of one case. In the real world it enters its lab before it starts a thread; in the
+//! virtual one it has no second thread, and a clock that is paused.
 
 use std::io::Write;
 
 use anyhow::Context;
+use dz_policy::Flags;
 use dzsim_fabric::{CaptureConfig, Ring};
+use dzsim_scenario::Case;
+use tokio::runtime::Builder;
 
 use crate::{
     cli::ScenarioArgs,
     command::run::SEED,
+    entropy,
     exit::Exit,
     files,
     held_networks::start_of,
     run::{
         artifacts,
         case::{self, Hold, Setup},
-        protocol::{Outcome, Progress},
+        protocol::{CaseSummary, Outcome, Progress},
         steps::Snapshots,
+        world::Kind,
     },
 };
 
 /// The lab's own place for temporary files.
 const TEMPORARY: &str = "/run/dz/tmp";
+
+/// Stack of the thread that runs a case in virtual time, in bytes: as much as a main thread has.
+const STACK: usize = 8 << 20;
 
 /// Runs the case; standard output is for `dzsim run`.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
@@ -43,12 +52,12 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
         update: options.update_snapshots,
     };
     std::fs::create_dir_all(artifacts.join(artifacts::LOGS))?;
-    let holder = nix::unistd::getppid().as_raw();
-    let entered = dzsim_lab::enter()?;
-    // What libraries put into temporary folders goes with the lab, too, however it ends.
-    std::fs::create_dir_all(TEMPORARY)?;
+    let hold = match options.world {
+        Kind::Real => Some(enter(args)?),
+        Kind::Virtual => None,
+    };
     // SAFETY: this process has one thread.
-    unsafe { std::env::set_var("TMPDIR", TEMPORARY) };
+    case.policy.connect.variables().into_iter().for_each(|(name, value)| unsafe { std::env::set_var(name, value) });
     let setup = Setup {
         file: args.file.clone(),
         seed,
@@ -60,25 +69,55 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
         },
         artifacts,
         snapshots,
-        hold: Hold {
-            instead: args.hold,
-            on_failure: args.pause_on_failure,
-            init: entered.init,
-            started: start_of(1).context("reading the start of the lab's first process")?,
-            holder,
-        },
+        world: options.world,
+        hold,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let summary = runtime.block_on(case::run(case, setup, &mut |progress| tell(&progress)))?;
+    let summary = match options.world {
+        Kind::Real => in_real_time(case, setup)?,
+        Kind::Virtual => in_virtual_time(case, setup)?,
+    };
     let exit = match summary.outcome {
         Outcome::Passed => Exit::Passed,
         Outcome::Failed => Exit::Failed,
         Outcome::CannotRun => Exit::CannotRun,
     };
     tell(&Progress::Finished(Box::new(summary)));
+    Ok(exit)
+}
+
+fn in_real_time(case: Case, setup: Setup) -> anyhow::Result<CaseSummary> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let summary = runtime.block_on(case::run(case, setup, &mut |progress| tell(&progress)))?;
     // The lab ends with this process; waiting for every thread of the runtime would only take time.
     runtime.shutdown_background();
-    Ok(exit)
+    Ok(summary)
+}
+
+/// Everything happens in one thread, which begins with nothing random that does not follow from the seed.
+fn in_virtual_time(case: Case, setup: Setup) -> anyhow::Result<CaseSummary> {
+    entropy::from_seed(setup.seed);
+    let world = std::thread::Builder::new().name("world".to_owned()).stack_size(STACK).spawn(move || {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
+        runtime.block_on(case::run(case, setup, &mut |progress| tell(&progress)))
+    })?;
+    world.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Enters the lab of the case; when and by whom its network is held.
+fn enter(args: &ScenarioArgs) -> anyhow::Result<Hold> {
+    let holder = nix::unistd::getppid().as_raw();
+    let entered = dzsim_lab::enter()?;
+    // What libraries put into temporary folders goes with the lab, too, however it ends.
+    std::fs::create_dir_all(TEMPORARY)?;
+    // SAFETY: this process has one thread.
+    unsafe { std::env::set_var("TMPDIR", TEMPORARY) };
+    Ok(Hold {
+        instead: args.hold,
+        on_failure: args.pause_on_failure,
+        init: entered.init,
+        started: start_of(1).context("reading the start of the lab's first process")?,
+        holder,
+    })
 }
 
 fn tell(progress: &Progress) {

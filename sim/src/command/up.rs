@@ -16,6 +16,7 @@ use crate::{
     run::{
         artifacts, parent,
         protocol::{Outcome, Progress},
+        world::Kind,
     },
 };
 
@@ -37,7 +38,11 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
-    if let Some(exit) = cannot_run() {
+    if args.options.world == Kind::Virtual {
+        eprintln!("error: a network in the virtual world cannot be held: it has no nodes to log in to");
+        return Ok(Exit::BadInput);
+    }
+    if let Some(exit) = cannot_run(args.options.world) {
         return Ok(exit);
     }
     artifacts::make_room(&artifacts::folder(&args.options.artifacts, case), false)?;

@@ -37,7 +37,8 @@ pub fn reporter(format: Format, cases: usize) -> Box<dyn Report> {
 /// The command that runs just this case again, as it was run.
 pub fn again(summary: &CaseSummary) -> String {
     let file = quoted(&summary.file);
-    format!("dzsim run {file} --filter '{}' --seed {} --dataplane {}", summary.case, summary.seed, summary.dataplane)
+    let CaseSummary { case, seed, world, dataplane, .. } = summary;
+    format!("dzsim run {file} --filter '{case}' --seed {seed} --world {world} --dataplane {dataplane}")
 }
 
 fn quoted(path: &Path) -> String {

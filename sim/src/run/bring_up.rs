@@ -1,8 +1,10 @@
 //! Bring-up of either world: chain and nodes first, then the processes, which find everything in place.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use dz_sdk::Ledger;
+use dz_service::WallClock;
 use dzsim_fabric::{CaptureConfig, Fabric, geo::Geography};
 use dzsim_scenario::plan::{Plan, Policy};
 
@@ -14,28 +16,55 @@ use super::{
     keys::Keys,
     phases::Phases,
     roles::Roles,
-    world::{World, backend::Backend, real},
+    world::{
+        Kind, World,
+        backend::{Backend, Parts},
+        real, r#virtual,
+    },
 };
+
+/// When it is in the virtual world at the start of each run, since 1970: the first of January 2026.
+const VIRTUAL_START: Duration = Duration::from_secs(1_767_225_600);
+
+/// How a network is brought up.
+pub struct Start<'a> {
+    /// In which world.
+    pub kind: Kind,
+    /// The seed of all randomness.
+    pub seed: u64,
+    /// How roles are started.
+    pub roles: Roles,
+    /// The folder of the artifacts.
+    pub artifacts: &'a Path,
+    /// What of the packets is recorded.
+    pub capture: CaptureConfig,
+}
 
 /// Brings the network up.
 ///
 /// # Errors
 /// This machine or the plan does not allow it, or a role does not start.
-pub async fn bring_up(
-    plan: Plan,
-    policy: Policy,
-    seed: u64,
-    roles: Roles,
-    artifacts: &Path,
-    capture: CaptureConfig,
-    phases: &mut Phases,
-) -> anyhow::Result<Arc<World>> {
-    let events = Events::create(&artifacts.join(artifacts::EVENTS))?;
+pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut Phases) -> anyhow::Result<Arc<World>> {
+    let Start { kind, seed, roles, artifacts, capture } = start;
+    let clock = match kind {
+        Kind::Real => WallClock::system(),
+        Kind::Virtual => WallClock::starting_at(VIRTUAL_START),
+    };
+    let events = Events::create(&artifacts.join(artifacts::EVENTS), &clock)?;
     let (keys, plan) = (Keys::new(seed), Arc::new(plan));
-    let (backend, chain) =
-        real::start(Arc::clone(&plan), policy.clone(), keys, roles, artifacts, capture, phases).await?;
+    let parts = Parts { plan: Arc::clone(&plan), policy: policy.clone(), keys, roles, artifacts, capture };
+    let (backend, chain): (Box<dyn Backend>, Arc<dyn Ledger>) = match kind {
+        Kind::Real => {
+            let (real, chain) = real::start(parts, phases).await?;
+            (Box::new(real), chain)
+        }
+        Kind::Virtual => {
+            let (world, chain) = r#virtual::start(parts, clock, phases)?;
+            (Box::new(world), chain)
+        }
+    };
     apply_geography(&plan, backend.internet())?;
-    let world = Arc::new(World::new(plan, policy, chain, events, artifacts, Box::new(backend)));
+    let world = Arc::new(World::new(plan, policy, chain, events, artifacts, backend));
     tokio::spawn(announcements::follow_chain(Arc::clone(&world)));
     genesis::write(&*world.chain, &world.plan, &world.policy, keys)
         .await

@@ -11,7 +11,8 @@ use dzsim_scenario::{
 use crate::held_networks::Held;
 
 use super::{
-    artifacts, bring_up,
+    artifacts,
+    bring_up::{Start, bring_up},
     error::StepError,
     oracle, path_rules,
     phases::Phases,
@@ -19,7 +20,7 @@ use super::{
     roles::Roles,
     steps::{Context, Snapshots},
     view,
-    world::World,
+    world::{Kind, World},
 };
 
 /// The last lines of a log that a failure shows.
@@ -32,6 +33,8 @@ pub struct Setup {
     pub file: std::path::PathBuf,
     /// The seed of all randomness.
     pub seed: u64,
+    /// The world it runs in.
+    pub world: Kind,
     /// Where tunnels are made.
     pub dataplane: dz_net::gre::Dataplane,
     /// The folder for the artifacts, made and empty.
@@ -40,8 +43,8 @@ pub struct Setup {
     pub capture: CaptureConfig,
     /// Where snapshots are.
     pub snapshots: Snapshots,
-    /// When the network is held for somebody to look at.
-    pub hold: Hold,
+    /// When the network is held for somebody to look at, where that can be.
+    pub hold: Option<Hold>,
 }
 
 /// When a network is held, until a line or the end of standard input.
@@ -68,6 +71,7 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         case: case.name.clone(),
         outcome: Outcome::Passed,
         seed: setup.seed,
+        world: setup.world.to_string(),
         dataplane: setup.dataplane.to_string(),
         millis: 0.0,
         phases: Default::default(),
@@ -77,24 +81,24 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         failure: None,
         artifacts: setup.artifacts.clone(),
     };
-    let roles = Roles::new(setup.dataplane, &steps)?;
-    let world = bring_up::bring_up(
-        case.plan,
-        case.policy,
-        setup.seed,
-        roles,
-        &setup.artifacts,
-        setup.capture.clone(),
-        &mut phases,
-    )
-    .await;
+    let start = Start {
+        kind: setup.world,
+        seed: setup.seed,
+        roles: Roles::new(setup.dataplane, &steps)?,
+        artifacts: &setup.artifacts,
+        capture: setup.capture.clone(),
+    };
+    let world = bring_up(case.plan, case.policy, start, &mut phases).await;
     let ended = match world {
         Ok(world) => {
             let context = Context::new(Arc::clone(&world), setup.snapshots.clone());
-            let steps = if setup.hold.instead { &[] } else { steps.as_slice() };
+            let held_instead = setup.hold.as_ref().is_some_and(|hold| hold.instead);
+            let steps = if held_instead { &[] } else { steps.as_slice() };
             let ended = all_steps(&context, steps, &mut phases, &mut summary.steps, tell).await;
-            if setup.hold.instead || (setup.hold.on_failure && ended.is_err()) {
-                hold(&world, &setup, &case.name, tell).await?;
+            if let Some(when) = &setup.hold
+                && (when.instead || (when.on_failure && ended.is_err()))
+            {
+                hold(&world, &setup.artifacts, when, &case.name, tell).await?;
             }
             summary.measures = context.measured();
             finish(&world, &setup.artifacts)?;
@@ -113,7 +117,7 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
     }
     phases.end("teardown");
     summary.phases = phases.ended().clone();
-    summary.millis = phases.total();
+    summary.millis = phases.real();
     let file = std::fs::File::create(setup.artifacts.join(artifacts::SUMMARY))?;
     serde_json::to_writer_pretty(file, &summary)?;
     Ok(summary)
@@ -177,13 +181,19 @@ async fn all_steps(
 }
 
 /// Holds the network until standard input has a line or ends.
-async fn hold(world: &World, setup: &Setup, case: &str, tell: &mut dyn FnMut(Progress)) -> anyhow::Result<()> {
+async fn hold(
+    world: &World,
+    artifacts: &Path,
+    when: &Hold,
+    case: &str,
+    tell: &mut dyn FnMut(Progress),
+) -> anyhow::Result<()> {
     let nodes = world.backend.shells();
-    let Hold { init, started, holder, .. } = setup.hold;
-    Held::note(&setup.artifacts, case, holder, init, started, nodes.clone())?;
+    let Hold { init, started, holder, .. } = *when;
+    Held::note(artifacts, case, holder, init, started, nodes.clone())?;
     tell(Progress::Held { nodes });
     tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
-    Ok(Held::forget(&setup.artifacts)?)
+    Ok(Held::forget(artifacts)?)
 }
 
 /// A look changes nothing, so nothing has to settle after it.

@@ -11,7 +11,7 @@ use solana_pubkey::Pubkey;
 use super::{http, world::World};
 
 async fn ask<T: DeserializeOwned>(world: &World, path: &str) -> anyhow::Result<T> {
-    http::get_json(world.backend.connect(&Process::Controller).await?, path).await
+    http::get_json(world.backend.server(&Process::Controller)?.as_ref(), path).await
 }
 
 /// All devices, with what they are to run and what they run.

@@ -5,11 +5,13 @@ use std::{
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::{Instant, SystemTime},
+    time::SystemTime,
 };
 
+use dz_service::WallClock;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 /// Writes events; cheap to clone, usable from any thread.
 #[derive(Clone)]
@@ -22,11 +24,11 @@ pub struct Events {
 }
 
 impl Events {
-    /// Starts the log and its clock.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    /// Starts the log and its clock; `wall` is the clock of the processes' logs.
+    pub fn create(path: &Path, wall: &WallClock) -> io::Result<Self> {
         Ok(Self {
             start: Instant::now(),
-            start_wall: SystemTime::now(),
+            start_wall: wall.now(),
             path: Arc::new(path.to_owned()),
             out: Arc::new(Mutex::new(BufWriter::new(File::create(path)?))),
         })
@@ -65,8 +67,10 @@ impl Events {
             let event: Map<String, Value> = serde_json::from_str(line)?;
             lines.push((event.get("t_ns").and_then(Value::as_u64).unwrap_or_default(), line.to_owned()));
         }
-        for entry in fs::read_dir(logs)? {
-            let path = entry?.path();
+        // By name: where two have written at the same time, their order is the same in each run.
+        let mut logs = fs::read_dir(logs)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+        logs.sort();
+        for path in logs {
             let who = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
             let text = fs::read(&path)?;
             lines.extend(String::from_utf8_lossy(&text).lines().filter_map(|line| self.adopt(&who, line)));

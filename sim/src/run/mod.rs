@@ -26,6 +26,7 @@ pub mod phases;
 pub mod ports;
 pub mod protocol;
 pub mod roles;
+pub mod seeds;
 pub mod steps;
 pub mod view;
 pub mod world;

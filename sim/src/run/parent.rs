@@ -13,8 +13,11 @@ use std::{
 
 use anyhow::Context;
 
+use dzsim_scenario::plan::OnlyIn;
+
 use super::artifacts;
 use super::protocol::{CaseSummary, Failure, Outcome, Progress};
+use super::world::Kind;
 use crate::{
     cli::{RunArgs, RunOptions},
     exit::Exit,
@@ -30,6 +33,8 @@ pub struct Job {
     pub case: String,
     /// The seed it states for itself.
     pub seed: u64,
+    /// The only world that it can be run in, if it is not both.
+    pub only_in: Option<OnlyIn>,
 }
 
 /// What a worker tells the reporter.
@@ -101,6 +106,11 @@ fn side_by_side<'scope, J: Send + 'scope>(
 /// Runs one case and passes on all it tells but its summary, which it returns.
 fn run_one(job: &Job, args: &RunArgs, mut tell: impl FnMut(Progress)) -> CaseSummary {
     let start = Instant::now();
+    if let Some(only) = job.only_in.as_ref().filter(|only| Kind::from(only.world) != args.options.world) {
+        let title = format!("it can be run in the {} world only", only.world);
+        let message = only.because.clone();
+        return not_run(job, args, Outcome::CannotRun, Failure { title, message, ..Failure::default() }, 0.0);
+    }
     let artifacts = artifacts::folder(&args.options.artifacts, &job.case);
     let ended = artifacts::make_room(&artifacts, args.keep).and_then(|()| spawn(job, args)).and_then(|mut child| {
         let mut summary = None;
@@ -120,24 +130,30 @@ fn run_one(job: &Job, args: &RunArgs, mut tell: impl FnMut(Progress)) -> CaseSum
         let status = child.wait()?;
         summary.with_context(|| format!("the scenario's process ended with {status}\n{}", errors.trim_end()))
     });
-    ended.unwrap_or_else(|error| CaseSummary {
+    ended.unwrap_or_else(|error| {
+        let title = "the scenario did not run to its end".to_owned();
+        let failure = Failure { title, message: format!("{error:#}"), ..Failure::default() };
+        not_run(job, args, Outcome::Failed, failure, start.elapsed().as_secs_f64() * 1e3)
+    })
+}
+
+/// The summary of a case whose own process has none.
+fn not_run(job: &Job, args: &RunArgs, outcome: Outcome, failure: Failure, millis: f64) -> CaseSummary {
+    CaseSummary {
         file: job.file.clone(),
         case: job.case.clone(),
-        outcome: Outcome::Failed,
+        outcome,
         seed: args.options.seed.unwrap_or(job.seed),
+        world: args.options.world.to_string(),
         dataplane: args.options.dataplane.to_string(),
-        millis: start.elapsed().as_secs_f64() * 1e3,
+        millis,
         phases: Default::default(),
         steps: Vec::new(),
         variables: Default::default(),
         measures: Default::default(),
-        failure: Some(Failure {
-            title: "the scenario did not run to its end".to_owned(),
-            message: format!("{error:#}"),
-            ..Failure::default()
-        }),
-        artifacts: artifacts.clone(),
-    })
+        failure: Some(failure),
+        artifacts: artifacts::folder(&args.options.artifacts, &job.case),
+    }
 }
 
 fn spawn(job: &Job, args: &RunArgs) -> anyhow::Result<Child> {
@@ -157,6 +173,7 @@ fn spawn(job: &Job, args: &RunArgs) -> anyhow::Result<Child> {
 pub fn options(command: &mut Command, options: &RunOptions) {
     let RunOptions {
         change,
+        world,
         dataplane,
         seed,
         artifacts,
@@ -173,6 +190,7 @@ pub fn options(command: &mut Command, options: &RunOptions) {
     if let Some(packets) = capture_last {
         command.args(["--capture-last", &packets.to_string()]);
     }
+    command.args(["--world", &world.to_string()]);
     command.args(["--dataplane", &dataplane.to_string()]).arg("--artifacts").arg(artifacts);
     command.arg("--snapshots").arg(snapshots);
     if *record_snapshots {

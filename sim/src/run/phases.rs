@@ -1,10 +1,14 @@
-//! What the wall time of a run was spent on.
+//! What the time of a run was spent on, in the time of its world; and the time that it took.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
 
 /// Times phases that follow one another.
 #[derive(Debug)]
 pub struct Phases {
+    /// What a clock on the wall shows, whatever the world's own does.
+    wall: std::time::Instant,
     start: Instant,
     last: Instant,
     ended: BTreeMap<String, f64>,
@@ -13,7 +17,7 @@ pub struct Phases {
 impl Default for Phases {
     fn default() -> Self {
         let now = Instant::now();
-        Self { start: now, last: now, ended: BTreeMap::new() }
+        Self { wall: std::time::Instant::now(), start: now, last: now, ended: BTreeMap::new() }
     }
 }
 
@@ -28,6 +32,11 @@ impl Phases {
     /// Milliseconds since the start.
     pub fn total(&self) -> f64 {
         millis(self.start, Instant::now())
+    }
+
+    /// Milliseconds since the start that the run has taken of real time.
+    pub fn real(&self) -> f64 {
+        self.wall.elapsed().as_secs_f64() * 1e3
     }
 
     /// Milliseconds by phase.

@@ -73,9 +73,11 @@ pub struct CaseSummary {
     pub outcome: Outcome,
     /// The seed of all its randomness.
     pub seed: u64,
+    /// The world it ran in: `real` or `virtual`.
+    pub world: String,
     /// Where tunnels were to be made: `auto`, `kernel` or `userspace`.
     pub dataplane: String,
-    /// Milliseconds from the start of the process to its end.
+    /// Milliseconds of real time from the start of the process to its end.
     pub millis: f64,
     /// What those were spent on.
     pub phases: BTreeMap<String, f64>,

@@ -8,13 +8,13 @@ use std::{
 
 use dz_net::gre::Dataplane;
 use dz_policy::Flags;
-use dz_sdk::program;
+use dz_sdk::{ledger::rpc::RpcOptions, program};
 use dzsim_scenario::plan::{Action, DeviceCode, Fault, LedgerFault, Node, Policy, Step};
 use solana_pubkey::Pubkey;
 
 /// How often everybody reads the whole chain again where a scenario loses notifications: one that nothing follows is
 /// missed until then. Elsewhere the default stands; what a thousand clients read so often would keep the machine busy.
-const VERIFY_EVERY: &str = "500ms";
+const VERIFY_EVERY: Duration = Duration::from_millis(500);
 /// Where the ledger answers in every node: JSON-RPC over HTTP.
 pub const RPC_PORT: u16 = 8899;
 /// Where it answers over WebSocket.
@@ -55,7 +55,7 @@ pub struct Role {
 pub struct Roles {
     program: OsString,
     dataplane: Dataplane,
-    verify_every: Option<&'static str>,
+    verify_every: Option<Duration>,
 }
 
 impl Roles {
@@ -78,9 +78,14 @@ impl Roles {
         self.dataplane
     }
 
+    /// How often a process reads the whole chain again.
+    pub fn verify_every(&self) -> Duration {
+        self.verify_every.unwrap_or(RpcOptions::default().verify_every)
+    }
+
     fn role(&self, name: &str, program: &'static str, args: impl IntoIterator<Item = OsString>) -> Role {
         // How a process follows the chain.
-        let env = self.verify_every.map(|period| ("DZ_VERIFY_EVERY".to_owned(), period.into()));
+        let env = self.verify_every.map(|period| ("DZ_VERIFY_EVERY".to_owned(), time(period).into()));
         Role { name: name.to_owned(), program, args: args.into_iter().collect(), env: env.into_iter().collect() }
     }
 

@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "dz-net",
             "dz-policy",
             "dz-sdk",
+            "dz-service",
             "dz-serviceability",
             "dzsim-fabric",
             "dzsim-host",

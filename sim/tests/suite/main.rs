@@ -3,3 +3,4 @@
 mod arrows;
 mod bad_input;
 mod decisions;
+mod repeatable;

@@ -128,9 +128,12 @@ impl fmt::Display for Report {
             writeln!(f, "{capability}")?;
         }
         match self.missing_required().len() {
-            0 => writeln!(f, "this machine can run scenarios"),
-            1 => writeln!(f, "this machine can not run scenarios: 1 thing is missing"),
-            n => writeln!(f, "this machine can not run scenarios: {n} things are missing"),
+            0 => writeln!(f, "this machine can run scenarios in the real world and in the virtual one"),
+            n => {
+                let missing = if n == 1 { "1 thing is".to_owned() } else { format!("{n} things are") };
+                writeln!(f, "this machine can not run scenarios in the real world: {missing} missing")?;
+                writeln!(f, "it can run them in the virtual world, which needs none of this: --world virtual")
+            }
         }
     }
 }
@@ -155,7 +158,8 @@ mod tests {
             "absent   kernel GRE                     for --dataplane kernel; else tunnels end in userspace\
              \n         found: Operation not supported on transport endpoint\n         fix: sudo modprobe ip_gre"
         );
-        assert!(report.to_string().ends_with("\nthis machine can run scenarios\n"));
+        let last = report.to_string().lines().last().map(str::to_owned);
+        assert_eq!(last.unwrap(), "this machine can run scenarios in the real world and in the virtual one");
     }
 
     #[test]

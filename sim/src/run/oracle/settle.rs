@@ -34,7 +34,7 @@ async fn quiet(world: &World) -> Result<(), StepError> {
     for number in 1..=world.policy.activators {
         let process = Process::Activator(number);
         if world.is_live(&process) {
-            let health: ActivatorHealth = http::get_json(world.backend.connect(&process).await?, "/healthz").await?;
+            let health: ActivatorHealth = http::get_json(world.backend.server(&process)?.as_ref(), "/healthz").await?;
             if health.planned_slot.is_none_or(|planned| planned < slot) || !health.idle {
                 return behind(&process.to_string(), format!("planned slot {:?} of {slot}", health.planned_slot));
             }

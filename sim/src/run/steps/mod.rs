@@ -20,7 +20,7 @@ use std::{
 
 use dzsim_fabric::Mark;
 use dzsim_scenario::plan::{Action, Step};
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::future::{LocalBoxFuture, try_join_all};
 
 use super::{
     error::StepError,
@@ -89,7 +89,7 @@ impl Context {
     }
 
     /// Runs a step to its end or its deadline.
-    pub fn run<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<(), StepError>> {
+    pub fn run<'a>(&'a self, step: &'a Step) -> LocalBoxFuture<'a, Result<(), StepError>> {
         Box::pin(async move {
             if !matches!(
                 step.action,

@@ -1,15 +1,33 @@
 //! What a world does for the steps, the oracle and the views: nodes, processes, commands and the ledger's inside. The
 //! real and the virtual world each implement it; nothing above knows which of the two it works on.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use dz_client::api::Daemon;
 use dz_net::host::Host;
-use dzsim_fabric::Fabric;
-use dzsim_scenario::plan::{ClientName, LedgerFault, Node, Process};
+use dz_service::stream::Connect;
+use dzsim_fabric::{CaptureConfig, Fabric};
+use dzsim_scenario::plan::{ClientName, LedgerFault, Node, Plan, Policy, Process};
 use tokio::sync::watch;
 
-use super::stream::Stream;
+use crate::run::{keys::Keys, roles::Roles};
+
+/// What a world is made from.
+pub struct Parts<'a> {
+    /// The network.
+    pub plan: Arc<Plan>,
+    /// What the parts are told to do.
+    pub policy: Policy,
+    /// All keys.
+    pub keys: Keys,
+    /// How roles are started.
+    pub roles: Roles,
+    /// The folder of the run's artifacts.
+    pub artifacts: &'a Path,
+    /// What of the packets is recorded.
+    pub capture: CaptureConfig,
+}
 
 /// What a command said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +49,8 @@ pub enum Stop {
     Terminate,
 }
 
-/// A world.
-#[async_trait]
+/// A world. Its futures stay on the thread of the steps.
+#[async_trait(?Send)]
 pub trait Backend: Send + Sync {
     /// The internet and the backbone.
     fn internet(&self) -> &Fabric;
@@ -91,14 +109,14 @@ pub trait Backend: Send + Sync {
     /// It cannot be started, or does not end within the deadline.
     async fn command(&self, node: &Node, args: &[String], deadline: Duration) -> anyhow::Result<Output>;
 
-    /// Connects to where an activator or the controller serves HTTP.
+    /// Where an activator or the controller serves HTTP.
     ///
     /// # Errors
-    /// It does not run, or does not accept.
-    async fn connect(&self, server: &Process) -> anyhow::Result<Stream>;
+    /// It is no server.
+    fn server(&self, server: &Process) -> anyhow::Result<Arc<dyn Connect>>;
 
     /// The daemon of a client, as its command line reaches it.
-    fn daemon(&self, client: &ClientName) -> anyhow::Result<dz_client::api::Daemon>;
+    fn daemon(&self, client: &ClientName) -> anyhow::Result<Daemon>;
 
     /// The names of all nodes that somebody can log in to; none where nobody can.
     fn shells(&self) -> Vec<String>;

@@ -3,7 +3,7 @@
 pub mod backend;
 pub mod faults;
 pub mod real;
-pub mod stream;
+pub mod r#virtual;
 
 use std::{
     collections::BTreeSet,
@@ -15,11 +15,31 @@ use std::{
 use anyhow::Context;
 use dz_sdk::{Ledger, NetworkView};
 use dzsim_fabric::Fabric;
-use dzsim_scenario::plan::{Plan, Policy, Process};
+use dzsim_scenario::plan::{self, Plan, Policy, Process};
 use futures_util::future::try_join_all;
 
 use self::{backend::Backend, faults::Faults};
 use super::events::Events;
+
+/// Which world a scenario runs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Kind {
+    /// Namespaces, kernels and packets, in real time.
+    #[default]
+    Real,
+    /// The same products in one process, on modelled hosts and in virtual time.
+    Virtual,
+}
+
+impl From<plan::World> for Kind {
+    fn from(world: plan::World) -> Self {
+        match world {
+            plan::World::Real => Self::Real,
+            plan::World::Virtual => Self::Virtual,
+        }
+    }
+}
 
 /// A running network.
 pub struct World {

@@ -20,17 +20,14 @@ use dz_net::{
     gre::HelperCommand,
     host::{Host, KernelHost, TunnelMaker},
 };
+use dz_service::stream::{Connect, TcpConnector};
 use dzsim_fabric::Fabric;
 use dzsim_lab::{Exit, Host as LabHost, Lab, NodeName, Process as LabProcess, RoleName, Spawn};
 use dzsim_ledger::{ClientName as LedgerClient, Ledger};
 use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
-use tokio::net::TcpStream;
 
 pub use self::start::start;
-use super::{
-    backend::{Backend, LedgerInside, Output, Stop},
-    stream::Stream,
-};
+use super::backend::{Backend, LedgerInside, Output, Stop};
 use crate::run::{
     keys::{self, Keys, Owner},
     roles::{self, CONTROLLER_PORT, RPC_PORT, Role, Roles, WS_PORT},
@@ -148,7 +145,7 @@ impl Real {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Backend for Real {
     fn internet(&self) -> &Fabric {
         &self.fabric
@@ -223,15 +220,13 @@ impl Backend for Real {
         Ok(Output { code, stdout: finished.stdout, stderr: finished.stderr })
     }
 
-    async fn connect(&self, server: &Process) -> anyhow::Result<Stream> {
+    fn server(&self, server: &Process) -> anyhow::Result<Arc<dyn Connect>> {
         let address = match server {
             Process::Activator(number) => roles::activator_address(*number),
             Process::Controller => inside(CONTROLLER_PORT),
             Process::Daemon(_) | Process::Agent(_) | Process::Gre(_) => anyhow::bail!("{server} serves no HTTP"),
         };
-        let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {server}"))?;
-        stream.set_nodelay(true)?;
-        Ok(Box::pin(stream))
+        Ok(Arc::new(TcpConnector::new(address.ip().to_string(), address.port())))
     }
 
     fn daemon(&self, client: &ClientName) -> anyhow::Result<Daemon> {

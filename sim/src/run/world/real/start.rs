@@ -4,17 +4,16 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, TcpListener},
     os::fd::OwnedFd,
-    path::Path,
     sync::{Arc, Mutex},
 };
 
 use anyhow::Context;
 use dz_net::tun::Offload;
 use dz_sdk::{ledger::rpc::RpcLedger, program};
-use dzsim_fabric::{CaptureConfig, Fabric, FabricConfig, LinkSpec, NodeSpec as FabricNode};
+use dzsim_fabric::{Fabric, FabricConfig, LinkSpec, NodeSpec as FabricNode};
 use dzsim_lab::{Lab, NewNode, NodeKind, NodeName, NodeSpec, PortName, PortSpec};
 use dzsim_ledger::{ClientName, Ledger};
-use dzsim_scenario::plan::{Bootstrap, Plan, Policy};
+use dzsim_scenario::plan::{Bootstrap, Plan};
 use ipnet::Ipv4Net;
 use solana_signer::Signer;
 
@@ -26,7 +25,8 @@ use crate::run::{
     keys::{Keys, Owner},
     phases::Phases,
     ports,
-    roles::{CONTROLLER_PORT, CORE, RPC_PORT, Roles, WS_PORT},
+    roles::{CONTROLLER_PORT, CORE, RPC_PORT, WS_PORT},
+    world::backend::Parts,
 };
 
 /// The runner, towards the ledger.
@@ -41,15 +41,8 @@ const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
 ///
 /// # Errors
 /// The kernel refuses something, or the plan is no network.
-pub async fn start(
-    plan: Arc<Plan>,
-    policy: Policy,
-    keys: Keys,
-    roles: Roles,
-    artifacts: &Path,
-    capture: CaptureConfig,
-    phases: &mut Phases,
-) -> anyhow::Result<(Real, Arc<RpcLedger>)> {
+pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Real, Arc<RpcLedger>)> {
+    let Parts { plan, policy, keys, roles, artifacts, capture } = parts;
     let lab = Lab::new(&artifacts.join(artifacts::LOGS)).await?;
     let (ledger, nodes) = tokio::join!(start_ledger(&plan, keys), lab.add_nodes(node_specs(&plan)?));
     let (ledger, nodes) = (ledger?, nodes?);

@@ -1,0 +1,192 @@
+//! The virtual world: the same roles as tasks of one runtime whose clock is paused, on hosts that are values and a chain
+//! in memory. Time passes when nothing is left to do at a moment.
+
+mod ledger;
+mod logs;
+mod process;
+mod roles;
+mod start;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use dz_client::{
+    api::Daemon,
+    cli::{self, progress::Quiet},
+    daemon::MemoryStore,
+};
+use dz_net::host::Host;
+use dz_sdk::Ledger;
+use dz_service::{
+    WallClock,
+    stream::{Connect, memory::Place},
+};
+use dzsim_fabric::Fabric;
+use dzsim_host::Network;
+use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
+use solana_signer::Signer;
+use tokio::time::timeout;
+
+pub use self::start::start;
+use self::{
+    ledger::Inside,
+    logs::Logs,
+    process::{Ended, Running},
+};
+use super::backend::{Backend, LedgerInside, Output, Stop};
+use crate::run::{
+    keys::{Keys, Owner},
+    roles::{CORE, Roles},
+};
+
+/// How long a process may take to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Tasks, virtual hosts and a chain in memory.
+pub struct Virtual {
+    plan: Arc<Plan>,
+    policy: Policy,
+    keys: Keys,
+    roles: Roles,
+    clock: WallClock,
+    network: Network,
+    ledger: Inside,
+    logs: Logs,
+    /// Where the controller and the activators answer, and each daemon.
+    places: Mutex<BTreeMap<Process, Place>>,
+    /// What daemons keep over a reboot.
+    disks: BTreeMap<ClientName, Arc<MemoryStore>>,
+    processes: Mutex<BTreeMap<Process, Running>>,
+    /// How many processes there have been, for a seed of its own for each.
+    started: Mutex<u64>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Virtual {
+    /// Where a process answers.
+    fn place(&self, process: &Process) -> Place {
+        let mut places = locked(&self.places);
+        places.entry(process.clone()).or_insert_with(|| Place::new(&process.to_string())).clone()
+    }
+
+    /// A client of the chain at a node.
+    fn chain(&self, node: &str, owner: Owner<'_>) -> anyhow::Result<Arc<dyn Ledger>> {
+        Ok(Arc::new(self.ledger.node(node)?.connect(self.keys.of(owner).pubkey(), self.roles.verify_every())))
+    }
+
+    fn running(&self, process: &Process) -> anyhow::Result<Running> {
+        locked(&self.processes).get(process).cloned().with_context(|| format!("{process} was never started"))
+    }
+}
+
+#[async_trait(?Send)]
+impl Backend for Virtual {
+    fn internet(&self) -> &Fabric {
+        self.network.fabric()
+    }
+
+    fn ledger(&self) -> &dyn LedgerInside {
+        &self.ledger
+    }
+
+    fn host(&self, node: &Node) -> anyhow::Result<Arc<dyn Host>> {
+        Ok(Arc::new(self.network.host(node.as_str())?))
+    }
+
+    async fn start(&self, process: &Process) -> anyhow::Result<()> {
+        let role = self.role(process)?;
+        let (running, mut ready) = Running::start(role.future, role.ready, role.stop);
+        locked(&self.processes).insert(process.clone(), running.clone());
+        tokio::select! {
+            biased;
+            ready = &mut ready => ready.context("it ended before it was ready"),
+            ended = running.ended() => match ended {
+                Ended::Failed(error) => anyhow::bail!("it ended before it was ready: {error}"),
+                Ended::Done | Ended::Killed => anyhow::bail!("it ended before it was ready"),
+            },
+        }
+    }
+
+    async fn stop(&self, process: &Process, how: Stop) -> anyhow::Result<()> {
+        let running = self.running(process)?;
+        if how == Stop::Terminate {
+            running.ask_to_stop();
+            // One that does not end in time is killed, as a service manager does.
+            let _ = timeout(GRACE, running.ended()).await;
+        }
+        running.kill();
+        Ok(())
+    }
+
+    fn pause(&self, process: &Process) -> anyhow::Result<()> {
+        self.running(process)?.pause();
+        Ok(())
+    }
+
+    fn resume(&self, process: &Process) -> anyhow::Result<()> {
+        self.running(process)?.resume();
+        Ok(())
+    }
+
+    fn was_started(&self, process: &Process) -> bool {
+        locked(&self.processes).contains_key(process)
+    }
+
+    async fn kill_helper(&self, node: &Node) -> anyhow::Result<()> {
+        anyhow::ensure!(self.network.kill_helper(node.as_str())?, "no gre helper runs in {node}");
+        Ok(())
+    }
+
+    async fn reboot(&self, node: &Node) -> anyhow::Result<()> {
+        let here = |process: &Process| match process {
+            Process::Daemon(client) => client.as_str() == node.as_str(),
+            Process::Agent(device) => device.as_str() == node.as_str(),
+            Process::Activator(_) | Process::Controller | Process::Gre(_) => false,
+        };
+        locked(&self.processes).iter().filter(|(process, _)| here(process)).for_each(|(_, running)| running.kill());
+        locked(&self.places).retain(|process, _| !here(process));
+        Ok(self.network.reboot(node.as_str())?)
+    }
+
+    async fn command(&self, node: &Node, args: &[String], deadline: Duration) -> anyhow::Result<Output> {
+        let owner = Owner::at(node, &self.plan)?;
+        let at = if *node == Node::Operator { CORE } else { node.as_str() };
+        let daemon: Arc<dyn Connect> = match node {
+            Node::Client(client) => Arc::new(self.place(&Process::Daemon(client.clone()))),
+            Node::Device(_) | Node::Operator => Arc::new(Place::new(node.as_str())),
+        };
+        let deps = cli::Deps {
+            ledger: &|_| self.chain(at, owner),
+            daemon: &|_| Daemon::behind(Arc::clone(&daemon)),
+            progress: &Quiet,
+        };
+        let argv = std::iter::once("doublezero".into()).chain(args.iter().map(Into::into));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = timeout(deadline, cli::execute(&deps, argv, &mut out, &mut err)).await;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = code.with_context(|| {
+            format!("doublezero on {node} did not end within {deadline:?} and was killed\n{}{}", text(&out), text(&err))
+        })?;
+        Ok(Output { code: code as i32, stdout: text(&out), stderr: text(&err) })
+    }
+
+    fn server(&self, server: &Process) -> anyhow::Result<Arc<dyn Connect>> {
+        Ok(Arc::new(self.place(server)))
+    }
+
+    fn daemon(&self, client: &ClientName) -> anyhow::Result<Daemon> {
+        Ok(Daemon::behind(Arc::new(self.place(&Process::Daemon(client.clone())))))
+    }
+
+    fn shells(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
