@@ -3,6 +3,8 @@
 //! [`plan()`] says what to do about a view of the chain and why; [`reconciler`] does it, looks again, and starts over.
 //! Nothing is kept between the two that the chain does not hold, so it can be killed anywhere and run twice.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod args;
 mod batch;
 mod http;

@@ -1,11 +1,6 @@
 //! What the activator tells Prometheus.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fmt, sync::Mutex, time::Duration};
 
 use dz_sdk::{
     NetworkView,
@@ -26,6 +21,7 @@ use prometheus_client::{
 };
 use solana_pubkey::Pubkey;
 use strum::IntoEnumIterator;
+use tokio::time::Instant;
 
 use crate::plan::{ConditionKind, Plan};
 

@@ -4,18 +4,16 @@
 //! crash at any point, or a second activator cost at most a refused transaction. What it remembers (refusals, waits)
 //! only keeps it from being a nuisance.
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use dz_policy::ActivatorPolicy;
 use dz_sdk::{Ledger, NetworkView};
 use dz_service::Backoff;
 use solana_pubkey::Pubkey;
-use tokio::{sync::watch, time};
+use tokio::{
+    sync::watch,
+    time::{self, Instant},
+};
 use tracing::{debug, warn};
 
 pub use crate::sender::Pass;

@@ -8,7 +8,7 @@
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use dz_sdk::{
@@ -16,6 +16,7 @@ use dz_sdk::{
     program::state::{AccountData, AccountType},
 };
 use solana_pubkey::Pubkey;
+use tokio::time::Instant;
 
 use crate::plan::Action;
 

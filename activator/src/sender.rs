@@ -4,14 +4,13 @@ use std::{
     collections::{BTreeSet, VecDeque},
     num::NonZeroUsize,
     sync::Arc,
-    time::Instant,
 };
 
 use dz_sdk::{Ledger, LedgerError, NetworkView, ledger::Landed, program::error::ServiceabilityError};
 use futures_util::future::join_all;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tracing::{error, info, warn};
 
 use crate::{

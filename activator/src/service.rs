@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// Runs the activator until SIGTERM or SIGINT.
+#[allow(clippy::disallowed_methods, reason = "the activator of the real world")]
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init("activator", args.log_format);
     let keypair = read_keypair_file(&args.keypair)

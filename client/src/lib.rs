@@ -1,5 +1,7 @@
 //! The client daemon doublezerod and the command line doublezero.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod api;
 pub mod chain;
 pub mod cli;

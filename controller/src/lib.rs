@@ -5,6 +5,8 @@
 //! - [`serve`]: the controller, which renders on every change and answers devices;
 //! - [`agent`]: the device's side, which fetches its config and keeps the kernel like it.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod agent;
 pub mod config;
 pub mod render;

@@ -15,14 +15,18 @@
 //! The network is IPv4 throughout, as the live one is: addresses are [`std::net::Ipv4Addr`] and prefixes
 //! [`ipnet::Ipv4Net`].
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod filter;
 pub mod gre;
 pub mod host;
 pub mod kernel;
 pub mod membership;
 pub mod mroute;
+#[allow(clippy::disallowed_methods, reason = "threads enter the namespaces of the real world")]
 pub mod netns;
 pub mod probe;
+#[allow(clippy::disallowed_methods, reason = "test support, in processes of the real world")]
 pub mod sandbox;
 pub mod tun;
 pub mod wire;

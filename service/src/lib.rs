@@ -1,6 +1,8 @@
 //! What every long-running process of the stack does alike: how it logs, says that it is ready, is asked to stop, and
 //! waits before it tries again. Knows nothing of DoubleZero.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod backoff;
 pub mod clock;
 pub mod http;

@@ -10,6 +10,7 @@ pub struct SeedArgs {
 
 impl SeedArgs {
     /// The seed, or one of the system's.
+    #[allow(clippy::disallowed_methods, reason = "the seed of the real world")]
     pub fn get(self) -> u64 {
         self.seed.unwrap_or_else(rand::random)
     }

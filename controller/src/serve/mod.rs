@@ -6,6 +6,7 @@
 pub mod api;
 mod catalog;
 mod http;
+#[allow(clippy::disallowed_methods, reason = "the sockets of the real world")]
 mod listen;
 mod metrics;
 

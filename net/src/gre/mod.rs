@@ -16,10 +16,12 @@
 
 mod control;
 mod error;
+#[allow(clippy::disallowed_methods, reason = "a process of the real world")]
 pub mod helper;
 pub mod kernel;
 pub mod mtu;
 pub mod path;
+#[allow(clippy::disallowed_methods, reason = "starts the helper, a process of the real world")]
 pub mod userspace;
 
 use std::collections::BTreeMap;

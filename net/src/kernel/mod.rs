@@ -68,6 +68,7 @@ impl Netlink {
         Self::from_socket(socket)
     }
 
+    #[allow(clippy::disallowed_methods, reason = "the connection to the kernel of the real world")]
     fn from_socket(socket: Socket) -> Result<Self, NetlinkError> {
         // The conversion below panics where there is no runtime to register with.
         tokio::runtime::Handle::try_current().map_err(|e| NetlinkError::Open(io::Error::other(e)))?;

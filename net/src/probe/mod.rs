@@ -9,6 +9,7 @@
 
 mod echo;
 mod round;
+#[allow(clippy::disallowed_methods, reason = "the socket of the real world")]
 mod socket;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! What every client of the chain links: instruction builders, the network view, the ledger.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod audit;
 pub mod build;
 pub mod instruction;

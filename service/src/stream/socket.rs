@@ -1,5 +1,7 @@
 //! Unix and TCP sockets.
 
+#![allow(clippy::disallowed_methods, reason = "the streams of the real world")]
+
 use std::{
     fmt, io,
     path::{Path, PathBuf},

@@ -15,6 +15,8 @@
 //! [`Network`] connects hosts by the fabric's core and lets time pass; [`VirtualHost`] is one of its hosts as the
 //! products see it ([`dz_net::host::Host`]). What the model leaves out is in `docs/decisions/0115-the-virtual-host.md`.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 mod address;
 #[cfg(test)]
 mod differential;

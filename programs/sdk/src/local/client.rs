@@ -32,6 +32,7 @@ pub struct LocalClient {
 impl LocalNode {
     /// Starts following the chain as this key; everything is read again so often although no gap was seen. Must be
     /// called within a Tokio runtime.
+    #[allow(clippy::disallowed_methods, reason = "ends with the client, and is the node's rather than the process's")]
     pub fn connect(&self, payer: Pubkey, verify_every: Duration) -> LocalClient {
         let views = watch::Sender::new(None);
         let follower = tokio::spawn(follow(self.clone(), views.clone(), verify_every)).abort_handle();
