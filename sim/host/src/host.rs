@@ -19,7 +19,6 @@ use tokio::sync::Notify;
 
 use crate::echo::VirtualPinger;
 use crate::groups::Holder;
-use crate::lookup::Flow;
 use crate::machine::Machine;
 use crate::network::Network;
 use crate::sockets::{VirtualRaw, VirtualUdp};
@@ -318,8 +317,7 @@ impl Host for VirtualHost {
     }
 
     async fn source_towards(&self, destination: Ipv4Addr) -> io::Result<Ipv4Addr> {
-        let way = self.access.with(|machine, _| machine.way_out(&Flow::to(destination), false)).flatten();
-        way.map(|way| way.source).map_err(io::Error::from)
+        Ok(self.access.with(|machine, _| machine.source_towards(destination)).flatten()?)
     }
 
     async fn udp(&self, spec: &UdpSpec) -> io::Result<Box<dyn Datagrams>> {

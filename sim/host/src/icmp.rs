@@ -20,7 +20,7 @@ impl Machine {
                     return;
                 }
                 let flow = Flow { source: header.destination, ..Flow::to(header.source) };
-                let Ok(way) = self.way_out(&flow, false) else { return };
+                let Ok(way) = self.way_back(&flow) else { return };
                 let reply = icmp::echo(true, identifier, sequence, payload);
                 let outgoing = Outgoing {
                     destination: header.source,

@@ -121,6 +121,22 @@ impl Machine {
         if broadcast || flow.destination.is_broadcast() { Err(Errno::EACCES) } else { Ok(way) }
     }
 
+    /// As [`Machine::way_out`], for what the host itself answers: it may answer a broadcast address.
+    pub(crate) fn way_back(&self, flow: &Flow) -> Result<Way, Errno> {
+        self.route_out(flow, false).map(|(way, _)| way)
+    }
+
+    /// The source that a socket gets when it is connected to an address. A way from there is looked up once more
+    /// (`ip_route_connect`), as rules may know sources.
+    ///
+    /// # Errors
+    /// What connect(2) says about either route.
+    pub(crate) fn source_towards(&self, destination: Ipv4Addr) -> Result<Ipv4Addr, Errno> {
+        let source = self.way_out(&Flow::to(destination), false)?.source;
+        self.way_out(&Flow { source, ..Flow::to(destination) }, false)?;
+        Ok(source)
+    }
+
     /// The way, and whether the route says that it is a broadcast.
     fn route_out(&self, flow: &Flow, any_source: bool) -> Result<(Way, bool), Errno> {
         let mut flow = *flow;
@@ -173,6 +189,7 @@ impl Machine {
         if source.is_loopback() {
             return Err(Errno::EINVAL);
         }
-        Ok((Way { dev, source, local: false, mtu: route.mtu }, route.kind == RouteKind::Broadcast))
+        let broadcast = route.kind == RouteKind::Broadcast && !flow.destination.is_multicast();
+        Ok((Way { dev, source, local: false, mtu: route.mtu }, broadcast))
     }
 }

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use crate::lookup::Flow;
 use crate::machine::Machine;
 use crate::send::{Fragmentation, Outgoing};
-use crate::socket::{Queue, Raw};
+use crate::socket::{Bound, Queue, Raw};
 
 /// Why a prober cannot have its socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,7 @@ impl Machine {
         };
         Ok(self.sockets.add_raw(Raw {
             protocol: spec.protocol,
+            address: None,
             source: None,
             device,
             echo_only: false,
@@ -45,15 +46,15 @@ impl Machine {
             Some(name) => Some(self.links.find(name).ok_or(EchoRefusal::Device(Errno::ENODEV))?),
             None => None,
         };
-        if let Some(source) = config.source
-            && !source.is_unspecified()
-            && !self.is_local_in_table(source)
-        {
-            return Err(EchoRefusal::Source(Errno::EADDRNOTAVAIL));
-        }
+        let address = config.source.filter(|address| !address.is_unspecified());
+        let bound = match address {
+            Some(address) => self.bind(address, false).map_err(EchoRefusal::Source)?,
+            None => Bound::Receiver,
+        };
         Ok(self.sockets.add_raw(Raw {
             protocol: icmp::IP_PROTOCOL,
-            source: config.source.filter(|source| !source.is_unspecified()),
+            address,
+            source: address.filter(|_| bound == Bound::Source),
             device,
             echo_only: true,
             queue: Queue::new(),

@@ -16,6 +16,8 @@ use crate::lookup::{Flow, Way};
 use crate::machine::Machine;
 use crate::parameter::PerInterface;
 
+/// Where the errors of a host without an address are from (RFC 7600 section 4.8).
+const NO_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
 const PROTOCOL_UNREACHABLE: u8 = 2;
 const PORT_UNREACHABLE: u8 = 3;
 
@@ -172,8 +174,9 @@ impl Machine {
             dev.and_then(|dev| self.select_address(dev, Some(header.source), SCOPE_LINK))
         };
         let flow = Flow { source: from.unwrap_or(Ipv4Addr::UNSPECIFIED), ..Flow::to(header.source) };
-        let Ok(way) = self.way_out(&flow, false) else { return };
-        if let Some(message) = icmp::error_packet(way.source, error, packet) {
+        let Ok(way) = self.way_back(&flow) else { return };
+        let source = if way.source.is_unspecified() { NO_ADDRESS } else { way.source };
+        if let Some(message) = icmp::error_packet(source, error, packet) {
             let _ = self.send_cut(now, &way, message);
         }
     }

@@ -187,7 +187,8 @@ impl Machine {
             },
         }
         if let Some(source) = route.source
-            && !(route.kind == RouteKind::Local && route.destination == Ipv4Net::from(source))
+            // A route that delivers here may prefer what it begins with itself.
+            && !(route.kind == RouteKind::Local && route.destination.network() == source)
             && !self.is_local_in_table(source)
         {
             return Err(Errno::EINVAL);

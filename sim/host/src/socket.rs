@@ -5,11 +5,15 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Instant;
 
+use dz_net::kernel::RouteKind;
 use dz_net::wire::icmp;
 use dz_net::wire::ipv4::Header;
 use nix::errno::Errno;
 use tokio::sync::Notify;
 
+use crate::lookup::Flow;
+use crate::machine::Machine;
+use crate::route::TABLE_LOCAL;
 use crate::udp::Udp;
 
 /// Packets that may wait in a socket; further ones are dropped. A real one counts bytes, and takes some hundred.
@@ -49,7 +53,9 @@ impl Queue {
 #[derive(Clone, Debug)]
 pub(crate) struct Raw {
     pub(crate) protocol: u8,
-    /// Only what is for this address is received, and what is sent is from it.
+    /// Only what is for this address is received.
+    pub(crate) address: Option<Ipv4Addr>,
+    /// What is sent is from here.
     pub(crate) source: Option<Ipv4Addr>,
     /// The interface that it is bound to.
     pub(crate) device: Option<u32>,
@@ -63,9 +69,33 @@ impl Raw {
     fn hears(&self, index: u32, header: &Header, packet: &[u8]) -> bool {
         const HEARD: [u8; 3] = [icmp::ECHO_REPLY, icmp::UNREACHABLE, icmp::TIME_EXCEEDED];
         self.protocol == header.protocol
-            && self.source.is_none_or(|source| source == header.destination)
+            && self.address.is_none_or(|address| address == header.destination)
             && self.device.is_none_or(|device| device == index)
             && (!self.echo_only || packet.get(header.header_length).is_some_and(|kind| HEARD.contains(kind)))
+    }
+}
+
+/// What binding to an address comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// What is sent is from there.
+    Source,
+    /// A group, a broadcast address or none: only what is for it is received.
+    Receiver,
+}
+
+impl Machine {
+    /// Whether a socket may be bound to an address, and what to (`inet_addr_valid_or_nonlocal`).
+    pub(crate) fn bind(&self, address: Ipv4Addr, any: bool) -> Result<Bound, Errno> {
+        if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
+            return Ok(Bound::Receiver);
+        }
+        match self.lookup_table(TABLE_LOCAL, &Flow::to(address)).map(|route| route.kind) {
+            Ok(RouteKind::Local) => Ok(Bound::Source),
+            Ok(RouteKind::Broadcast) => Ok(Bound::Receiver),
+            _ if any => Ok(Bound::Source),
+            _ => Err(Errno::EADDRNOTAVAIL),
+        }
     }
 }
 

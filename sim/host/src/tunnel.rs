@@ -72,7 +72,10 @@ impl Machine {
 
     fn listed(&self, index: u32) -> Option<Listed> {
         let link = self.links.get(index)?;
-        let spec = TunnelSpec { name: link.name.clone(), mtu: link.mtu, ..link.tunnel()?.spec.clone() };
+        let tunnel = link.tunnel()?;
+        // The kernel lists the interface's, the helper its own.
+        let mtu = if tunnel.by_kernel { link.mtu } else { tunnel.mtu.effective() };
+        let spec = TunnelSpec { name: link.name.clone(), mtu, ..tunnel.spec.clone() };
         Some(Listed { spec, ifindex: index, counters: link.counters })
     }
 

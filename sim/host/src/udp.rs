@@ -12,13 +12,15 @@ use nix::errno::Errno;
 use crate::lookup::Flow;
 use crate::machine::Machine;
 use crate::send::{Fragmentation, Outgoing};
-use crate::socket::{Queue, Received};
+use crate::socket::{Bound, Queue, Received};
 
 /// A UDP socket.
 #[derive(Clone, Debug)]
 pub(crate) struct Udp {
     /// Where it receives; none before it was bound or sent from.
     pub(crate) bound: Option<SocketAddrV4>,
+    /// What is sent is from here.
+    from: Option<Ipv4Addr>,
     /// The interface that it is bound to.
     device: Option<u32>,
     /// Its membership, with the group. A socket with one hears groups on joined interfaces only.
@@ -60,13 +62,12 @@ impl Machine {
             Some(name) => Some(self.links.find(name).ok_or(Errno::ENODEV)?),
             None => None,
         };
+        let mut from = None;
         let bound = match spec.bind {
             Some(address) => {
                 let ip = *address.ip();
-                let valid = ip.is_unspecified() || ip.is_multicast() || spec.freebind || self.is_local_in_table(ip);
-                if !valid {
-                    return Err(Errno::EADDRNOTAVAIL);
-                }
+                let bind = self.bind(ip, spec.freebind)?;
+                from = Some(ip).filter(|_| bind == Bound::Source);
                 let port = if address.port() == 0 { self.sockets.free_port()? } else { address.port() };
                 Some(SocketAddrV4::new(ip, port))
             }
@@ -82,7 +83,7 @@ impl Machine {
             None => None,
         };
         let (ttl, group_ttl) = (spec.ttl, spec.group_ttl.unwrap_or(1));
-        Ok(self.sockets.add_udp(Udp { bound, device, joined, ttl, group_ttl, queue: Queue::new() }))
+        Ok(self.sockets.add_udp(Udp { bound, from, device, joined, ttl, group_ttl, queue: Queue::new() }))
     }
 
     pub(crate) fn close_udp(&mut self, id: u64) {
@@ -110,9 +111,8 @@ impl Machine {
             return Err(Errno::EMSGSIZE);
         }
         let socket = self.sockets.udp.get(&id).ok_or(Errno::EBADF)?;
-        // What is bound to a group is sent from whatever the route says.
-        let bound = socket.bound.map(|bound| *bound.ip()).filter(|address| !address.is_multicast());
-        let flow = Flow { oif: socket.device, source: bound.unwrap_or(Ipv4Addr::UNSPECIFIED), ..Flow::to(*to.ip()) };
+        let flow =
+            Flow { oif: socket.device, source: socket.from.unwrap_or(Ipv4Addr::UNSPECIFIED), ..Flow::to(*to.ip()) };
         let unicast_ttl = socket.ttl.unwrap_or(self.parameters.default_ttl());
         let ttl = if to.ip().is_multicast() { socket.group_ttl } else { unicast_ttl };
         let way = self.way_out(&flow, false)?;
