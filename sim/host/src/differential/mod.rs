@@ -1,9 +1,8 @@
 //! The model against the kernel: the same random changes are made to a virtual host and to a network namespace of this
 //! machine, and the same packets sent into both. Both must answer alike, list the same, and let the same packets out.
 //!
-//! `DZSIM_DIFFERENTIAL` sets the number of sequences, `DZSIM_DIFFERENTIAL_SEED` where they begin, and `ci/differential.sh`
-//! runs ten thousand; a difference is
-//! shrunk and printed with its seed.
+//! `DZSIM_DIFFERENTIAL` sets the number of sequences and `DZSIM_DIFFERENTIAL_SEED` where they begin;
+//! `ci/differential.sh` runs ten thousand. A difference is shrunk and printed with its seed.
 
 mod compare;
 mod op;
