@@ -1,6 +1,11 @@
 //! The arrows of docs/architecture.md: which package may use which.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
@@ -68,4 +73,71 @@ fn every_package_uses_only_what_it_may() {
     let mut known: Vec<_> = allowed.keys().map(ToString::to_string).collect();
     known.sort();
     assert_eq!(seen, known);
+}
+
+/// The folders of the products and of what they use.
+const PRODUCTS: [&str; 8] =
+    ["activator", "client", "controller", "net", "policy", "programs/sdk", "programs/serviceability", "service"];
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The Rust sources below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The lines below these folders that hold one of these words, as `path:number: line`.
+fn lines_with(folders: impl IntoIterator<Item = PathBuf>, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in folders.into_iter().flat_map(|folder| sources(&folder)) {
+        for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            if words.iter().any(|word| line.contains(word)) {
+                found.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_product_looks_whether_it_runs_in_the_simulator() {
+    let products = PRODUCTS.map(|folder| workspace().join(folder).join("src"));
+    assert_eq!(lines_with(products, &["dzsim", "\"node\""]), Vec::<String>::new());
+}
+
+/// A binary knows how it was started; what it calls is given arguments.
+#[test]
+fn only_binaries_read_their_arguments() {
+    let products = PRODUCTS.map(|folder| workspace().join(folder).join("src"));
+    let mut found = lines_with(products, &["env::args"]);
+    found.retain(|line| !line.contains("/src/bin/") && !line.contains("/src/main.rs"));
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn the_daemon_does_not_import_the_command_line() {
+    let daemon = workspace().join("client/src/daemon");
+    assert_eq!(lines_with([daemon], &["cli::", "crate::cli", "super::cli"]), Vec::<String>::new());
+}
+
+/// What both worlds run takes clocks, sockets, threads and randomness as values: clippy.toml lists what it must not touch.
+#[test]
+fn what_both_worlds_run_is_held_to_the_seams() {
+    const BOTH: [&str; 7] = ["activator", "client", "controller", "net", "programs/sdk", "service", "sim/host"];
+    for folder in BOTH {
+        let library = fs::read_to_string(workspace().join(folder).join("src/lib.rs")).unwrap();
+        let denied = "#![cfg_attr(not(test), deny(clippy::disallowed_methods))]";
+        assert!(library.contains(denied), "{folder}/src/lib.rs lacks {denied}");
+    }
 }
