@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
 
+use super::TAG_OFFSET;
 use crate::wire::icmp::{self, Message};
 use crate::wire::ipv4;
 
@@ -74,6 +75,8 @@ pub struct EchoCodec {
     pub cookie: [u8; 8],
     /// How many bytes are sent along; the cookie's at least.
     pub payload: u16,
+    /// What stands behind the cookie, if there is room for it.
+    pub tag: [u8; 8],
 }
 
 impl EchoCodec {
@@ -81,6 +84,9 @@ impl EchoCodec {
     pub fn request(&self, sequence: u16) -> Vec<u8> {
         let mut payload = vec![0; usize::from(self.payload).max(self.cookie.len())];
         payload[..self.cookie.len()].copy_from_slice(&self.cookie);
+        if let Some(behind) = payload.get_mut(TAG_OFFSET..TAG_OFFSET + self.tag.len()) {
+            behind.copy_from_slice(&self.tag);
+        }
         icmp::echo(false, self.identifier, sequence, &payload)
     }
 

@@ -44,7 +44,15 @@ pub struct ProbeConfig {
     pub payload: u16,
     /// True if requests must not be fragmented on their way (DF).
     pub dont_fragment: bool,
+    /// What stands behind the cookie in each request that has room for it, and says to whoever looks at the wire whose
+    /// it is.
+    pub tag: [u8; 8],
 }
+
+/// The tag of probes by which the products measure and watch; a packet with it is nobody's traffic.
+pub const TAG: [u8; 8] = *b"dz-probe";
+/// Where the tag begins in the payload of a request.
+pub const TAG_OFFSET: usize = 8;
 
 impl Default for ProbeConfig {
     /// 3 probes of 56 bytes, 1 s for each, 10 ms apart, 256 targets at a time.
@@ -58,6 +66,7 @@ impl Default for ProbeConfig {
             device: None,
             payload: 56,
             dont_fragment: false,
+            tag: TAG,
         }
     }
 }

@@ -53,7 +53,8 @@ impl KernelSocket {
         fill_random(&mut random).map_err(ProbeError::Open)?;
         let [i0, i1, cookie @ ..] = random;
         let socket = sys::asynchronous(socket).map_err(ProbeError::Open)?;
-        let codec = EchoCodec { identifier: u16::from_be_bytes([i0, i1]), cookie, payload: config.payload };
+        let codec =
+            EchoCodec { identifier: u16::from_be_bytes([i0, i1]), cookie, payload: config.payload, tag: config.tag };
         Ok(Self { socket, codec })
     }
 }

@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 
 use crate::counters::{DropReason, Tally};
 use crate::packet::ipv4::{self, DecodeError, NotIpv4};
+use crate::packet::purpose::purpose;
 use crate::packet::{OnWire, Packet, merge};
 
 mod config;
@@ -112,6 +113,7 @@ impl Core {
             destination: ip.destination,
             protocol: ip.protocol,
             inner: ipv4::gre_inner(&packet.bytes, &ip),
+            purpose: purpose(&packet.bytes),
         };
         let flow = self.flows.sent(key, tally(wire));
         match owner {
@@ -142,7 +144,7 @@ impl Core {
             self.version += 1;
             let refused = if !self.is_up(item.port) {
                 Some(DropReason::LinkDown)
-            } else if self.paths[item.path].is_cut() {
+            } else if self.paths[item.path].is_cut(item.protocol) {
                 Some(DropReason::Blocked)
             } else {
                 self.merge_due(now, &mut item);

@@ -145,6 +145,67 @@ impl FabricCounters {
     }
 }
 
+/// Whose a packet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// A product measures or watches with it ([`dz_net::probe::TAG`]), or it answers such a packet.
+    Probe,
+    /// A flow that its sender has marked.
+    Flow(FlowNumber),
+    /// Anything else.
+    Other,
+}
+
+/// The number of a flow, which its packets carry as a mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowNumber(u16);
+
+impl FlowNumber {
+    /// How a mark begins.
+    const MARK: [u8; 6] = *b"dzflow";
+
+    /// A flow.
+    pub fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// The mark; it stands in the payload at [`dz_net::probe::TAG_OFFSET`].
+    pub fn tag(self) -> [u8; 8] {
+        let [m0, m1, m2, m3, m4, m5] = Self::MARK;
+        let [high, low] = self.0.to_be_bytes();
+        [m0, m1, m2, m3, m4, m5, high, low]
+    }
+
+    /// The flow of a mark; `None` if it is none.
+    pub(crate) fn from_tag(tag: [u8; 8]) -> Option<Self> {
+        let [mark @ .., high, low] = tag;
+        (mark == Self::MARK).then(|| Self(u16::from_be_bytes([high, low])))
+    }
+}
+
+/// Whose packets a traffic query is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purposes {
+    /// Everybody's.
+    #[default]
+    All,
+    /// All but probes.
+    NoProbes,
+    /// Those of one flow.
+    Flow(FlowNumber),
+}
+
+impl Purposes {
+    /// Whether it is about a packet of that purpose.
+    pub fn admit(self, purpose: Purpose) -> bool {
+        match self {
+            Self::All => true,
+            Self::NoProbes => purpose != Purpose::Probe,
+            Self::Flow(flow) => purpose == Purpose::Flow(flow),
+        }
+    }
+}
+
 /// Which packets a traffic query is about; what is `None` matches all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrafficFilter {
@@ -162,6 +223,8 @@ pub struct TrafficFilter {
     pub inner_destination: Option<Ipv4Addr>,
     /// Where the packets went.
     pub medium: Option<Medium>,
+    /// Whose they are.
+    pub purposes: Purposes,
 }
 
 /// What packets travel over.

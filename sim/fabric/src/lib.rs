@@ -45,7 +45,10 @@ mod units;
 
 pub use capture::{CaptureConfig, Ring};
 pub use core::flow::Mark;
-pub use counters::{DropReason, FabricCounters, GrePair, Medium, PathCounters, Tally, Traffic, TrafficFilter};
+pub use counters::{
+    DropReason, FabricCounters, FlowNumber, GrePair, Medium, PathCounters, Purpose, Purposes, Tally, Traffic,
+    TrafficFilter,
+};
 pub use error::{FabricError, Result};
 pub use fabric::{Fabric, FabricConfig, LinkSpec, NodePort, NodeSpec};
 pub use profile::{Jitter, Loss, MIN_MTU, Ordering, PathProfile, ProfileError, Reach};

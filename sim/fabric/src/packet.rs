@@ -3,6 +3,7 @@
 
 pub(crate) mod ipv4;
 pub(crate) mod merge;
+pub(crate) mod purpose;
 pub(crate) mod segment;
 pub(crate) mod vnet;
 

@@ -1,6 +1,7 @@
 //! What a direction of a path does to packets, as values: written by people, checked here, carried out by
 //! [`crate::core`]. Knows no addresses and no clock.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,12 @@ pub struct PathProfile {
     pub queue_bytes: Option<u64>,
     /// Largest IP packet in bytes; `None` is no limit.
     pub mtu: Option<u16>,
+    /// True if nobody says that a packet was larger than the MTU.
+    pub black_hole: bool,
     /// Whether anything gets through at all.
     pub reach: Reach,
+    /// IP protocols whose packets fare in another way, each on a line of its own.
+    pub exceptions: BTreeMap<u8, PathProfile>,
 }
 
 /// How the delay varies from packet to packet. The sum of delay and jitter is never below zero.
@@ -141,6 +146,9 @@ pub enum ProfileError {
     /// The jitter table is not ascending.
     #[error("jitter quantiles must ascend, but quantile {0} is below the one before it")]
     TableOrder(usize),
+    /// A protocol's exception has exceptions.
+    #[error("an exception for a protocol has none of its own, but that for {0} has")]
+    Nested(u8),
     /// A duration is beyond what the clock of the fabric can hold.
     #[error("{what} must be below an hour, got {}", humantime::format_duration(*.value))]
     TooLong {
@@ -189,6 +197,12 @@ impl PathProfile {
         }
         if let Some(mtu) = self.mtu.filter(|mtu| *mtu < MIN_MTU) {
             return Err(ProfileError::Mtu(mtu));
+        }
+        for (protocol, other) in &self.exceptions {
+            if !other.exceptions.is_empty() {
+                return Err(ProfileError::Nested(*protocol));
+            }
+            other.validate()?;
         }
         let packet = u64::from(self.mtu.unwrap_or(1500));
         match self.queue_bytes {
@@ -243,6 +257,8 @@ mod tests {
                 queue_bytes: Some(65536),
                 mtu: Some(1476),
                 reach: Reach::Open,
+                black_hole: false,
+                exceptions: BTreeMap::new(),
             }
         );
         assert_eq!(profile.validate(), Ok(()));

@@ -48,7 +48,8 @@ impl VirtualPinger {
         })?;
         let news = news.ok_or_else(|| ProbeError::Open(Errno::EBADF.into()))?;
         // No two sockets of a host have one number, and with it no two probers what tells their requests apart.
-        let codec = EchoCodec { identifier: id as u16, cookie: id.to_be_bytes(), payload: config.payload };
+        let codec =
+            EchoCodec { identifier: id as u16, cookie: id.to_be_bytes(), payload: config.payload, tag: config.tag };
         let guard = Guard::new(access, id, Machine::close_raw);
         Ok(Self { socket: VirtualEcho { guard, news, codec, dont_fragment: config.dont_fragment }, config })
     }

@@ -4,13 +4,14 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};
+use serde::Serialize;
 use solana_clock::Slot;
 use solana_sha256_hasher::hashv;
 use tokio::sync::watch;
@@ -104,6 +105,23 @@ pub struct Faults {
     pub outage: bool,
 }
 
+/// How often faults of one client have made a difference, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Hits {
+    /// Notifications that did not come.
+    pub dropped: u64,
+    /// Notifications that came twice.
+    pub duplicated: u64,
+    /// Answers and notifications that came late.
+    pub delayed: u64,
+    /// Calls that were answered from an older slot than the latest.
+    pub stale: u64,
+    /// Sends that were refused.
+    pub refused: u64,
+    /// Connections that an outage reset or turned away.
+    pub cut: u64,
+}
+
 /// Sets the faults of one client.
 #[derive(Clone)]
 pub struct FaultHandle {
@@ -130,6 +148,11 @@ impl FaultHandle {
         self.client.faults.send_modify(change);
     }
 
+    /// How often they have made a difference.
+    pub fn hits(&self) -> Hits {
+        *self.client.hits()
+    }
+
     /// Takes all faults away. Notifications that are held back still come when they are due.
     pub fn heal(&self) {
         self.set(Faults::default());
@@ -149,13 +172,20 @@ pub(crate) struct Client {
     resets: watch::Sender<u64>,
     connections: AtomicU64,
     dice: Mutex<SmallRng>,
+    hits: Mutex<Hits>,
 }
 
 impl Client {
     pub(crate) fn new(name: ClientName, seed: u64) -> Self {
         let dice = Mutex::new(dice(seed, &name, 0));
         let connections = AtomicU64::new(0);
-        Self { name, seed, faults: watch::Sender::default(), resets: watch::Sender::default(), connections, dice }
+        let (faults, resets) = (watch::Sender::default(), watch::Sender::default());
+        Self { name, seed, faults, resets, connections, dice, hits: Mutex::default() }
+    }
+
+    /// Where it is counted that a fault has made a difference.
+    pub(crate) fn hits(&self) -> MutexGuard<'_, Hits> {
+        self.hits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn faults(&self) -> Faults {
@@ -179,7 +209,7 @@ impl Client {
         // Both senders live as long as `self`.
         tokio::select! {
             _ = resets.changed() => {}
-            _ = faults.wait_for(|faults| faults.outage) => {}
+            _ = faults.wait_for(|faults| faults.outage) => self.hits().cut += 1,
         }
     }
 }

@@ -38,7 +38,7 @@ pub use crate::core::SendError;
 pub use accounts::{AccountChange, MAX_READ_LAG};
 pub use chain::{Refusal, Trace};
 pub use config::{LedgerConfig, Limits, Program};
-pub use faults::{Chance, ClientName, FaultHandle, Faults, NotAChance, NotificationFaults};
+pub use faults::{Chance, ClientName, FaultHandle, Faults, Hits, NotAChance, NotificationFaults};
 pub use history::{ReturnData, TransactionRecord};
 pub use keys::keypair;
 pub use ledger::{Ledger, StartError};

@@ -60,6 +60,7 @@ pub(crate) async fn accept(core: Arc<Core>, client: Arc<Client>, listener: TcpLi
             }
         };
         if client.faults().outage {
+            client.hits().cut += 1;
             // Dropping it with lingering off is a reset.
             let _ = stream.set_zero_linger();
             continue;
@@ -185,6 +186,7 @@ async fn call(connection: &Connection, body: Body) -> Response {
     let outcome = rpc::answer(&connection.core, &connection.client, &body).await;
     let delay = connection.client.faults().answer_delay;
     if !delay.is_zero() {
+        connection.client.hits().delayed += 1;
         tokio::time::sleep(delay).await;
     }
     match outcome {

@@ -11,7 +11,7 @@ mod change;
 mod de;
 mod diagnostic;
 mod expand;
-mod metros;
+mod lexicon;
 pub mod plan;
 mod read;
 mod reference_page;
@@ -21,10 +21,10 @@ mod yaml;
 
 pub use change::{Change, ChangeError};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use metros::Metros;
+pub use lexicon::{Lexicon, Refusal};
 pub use plan::Plan;
 pub use reference_page::reference;
-pub use resolve::{Case, parse, parse_changed};
+pub use resolve::{Case, parse, parse_changed, review};
 
 /// The definition of the JSON Schema that stands for `$name`.
 const VARIABLE: &str = "Variable";

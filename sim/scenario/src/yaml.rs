@@ -4,6 +4,8 @@
 //! `serde_yaml`, so that there is one opinion about YAML types. Anchors, aliases, tags and several documents in one
 //! file are refused: a scenario repeats with `for_each` and `matrix`. Knows nothing of scenarios otherwise.
 
+mod unquoted;
+
 use std::fmt;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
@@ -70,7 +72,7 @@ impl Node {
     /// The tree of the only document in `text`. Duplicate keys are reported beside it, and the first one counts.
     pub(crate) fn parse(text: &str) -> Result<(Self, Vec<Malformed>), Malformed> {
         let mut builder = Builder { parser: Parser::new_from_str(text), duplicates: Vec::new() };
-        let node = builder.document()?;
+        let node = builder.document().map_err(|malformed| unquoted::explain(text, malformed))?;
         Ok((node, builder.duplicates))
     }
 

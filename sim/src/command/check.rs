@@ -2,9 +2,13 @@
 
 use crate::{cli::FilesArgs, exit::Exit, files};
 
-/// Validates the files and says how many cases they hold.
+/// Validates the files, with what the suite asks of them, and says how many cases they hold.
 pub(super) fn run(args: &FilesArgs) -> anyhow::Result<Exit> {
-    let found = files::find(&args.paths).and_then(|files| Ok((files.len(), files::load(&files, &[])?)));
+    let found = files::find(&args.paths).and_then(|files| {
+        let cases = files::load(&files, &[])?;
+        files::review(&files)?;
+        Ok((files.len(), cases))
+    });
     match found {
         Ok((files, cases)) => {
             println!("{files} files, {} cases: all valid", cases.len());

@@ -43,3 +43,24 @@ fn a_folder_without_scenarios() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no scenario files"));
 }
+
+#[test]
+fn a_misspelt_verb() {
+    let network = "network:\n  devices: { nyc1: { exchange: nyc } }\n  clients: { val1: { exchange: nyc } }\n";
+    let (code, text) = check(&format!("# Why.\n{network}steps:\n  - run: doublezero conect ibrl\n"));
+    assert_eq!(code, Some(2));
+    assert!(text.contains("case.yaml:6:21") && text.contains("did you mean `connect`?"), "{text}");
+    let (code, text) = check(&format!("# Why.\n{network}steps:\n  - run: doublezero connect ibrl --devise nyc1\n"));
+    assert_eq!(code, Some(2));
+    assert!(text.contains("case.yaml:6:34") && text.contains("--device"), "{text}");
+    // A scenario may show what becomes of it.
+    let (code, text) = check(&format!("# Why.\n{network}steps:\n  - run: doublezero conect ibrl\n    exit: 2\n"));
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn a_file_that_does_not_say_what_it_proves() {
+    let (code, text) = check("network:\n  devices: { nyc1: { exchange: nyc } }\n");
+    assert_eq!(code, Some(2));
+    assert!(text.contains("case.yaml:1:1") && text.contains("comment"), "{text}");
+}

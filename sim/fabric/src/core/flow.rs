@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{LinkId, NodeId};
-use crate::counters::{Tally, Traffic};
+use crate::counters::{Purpose, Tally, Traffic};
 
 /// What packets have in common that are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +19,7 @@ pub(crate) struct FlowKey {
     pub(crate) protocol: u8,
     /// Source and destination inside GRE.
     pub(crate) inner: Option<(Ipv4Addr, Ipv4Addr)>,
+    pub(crate) purpose: Purpose,
 }
 
 /// A place in the table; `NONE` when the table was full.
@@ -171,6 +172,7 @@ mod tests {
             destination: Ipv4Addr::new(192, 0, 2, last),
             protocol: 47,
             inner: None,
+            purpose: Purpose::Other,
         }
     }
 

@@ -13,6 +13,7 @@ use super::queue::UnderWay;
 use super::{Core, NodeId, PathId, PortId, tally};
 use crate::counters::{DropReason, Tally};
 use crate::packet::ipv4::{self, Header};
+use crate::packet::purpose::purpose;
 use crate::packet::{OnWire, Packet, segment};
 use crate::profile::Reach;
 
@@ -80,7 +81,7 @@ impl Core {
     /// Sends a packet into its path, in one piece or as many as the path needs.
     pub(super) fn enter(&mut self, now: u64, entering: &Entering, packet: Packet) {
         let path = &self.paths[entering.path];
-        let profile = Arc::clone(path.direction.profile());
+        let profile = Arc::clone(path.profile(entering.ip.protocol));
         // Links are wires: nobody on them writes ICMP or cuts packets.
         let router_for = if path.link.is_none() { Some(path.from) } else { None };
         let too_big = profile.mtu.filter(|mtu| entering.wire.largest > u32::from(*mtu));
@@ -89,9 +90,12 @@ impl Core {
             (false, Reach::Unreachable) => {
                 Some(Refusal { reason: DropReason::Unreachable, answer: Some(Error::Unreachable(1)) })
             }
-            (false, Reach::Open) => too_big
-                .filter(|_| entering.ip.dont_fragment() || router_for.is_none())
-                .map(|mtu| Refusal { reason: DropReason::TooBig, answer: Some(Error::FragmentationNeeded(mtu)) }),
+            (false, Reach::Open) => {
+                too_big.filter(|_| entering.ip.dont_fragment() || router_for.is_none()).map(|mtu| {
+                    let answer = Error::FragmentationNeeded(mtu);
+                    Refusal { reason: DropReason::TooBig, answer: (!profile.black_hole).then_some(answer) }
+                })
+            }
         };
         if let Some(refusal) = refusal {
             return self.refuse(now, entering, &refusal, &packet, router_for);
@@ -127,7 +131,7 @@ impl Core {
         if self.queue.bytes() + packet.bytes.len() > self.config.max_bytes {
             return self.counters(entering.path, protocol).drop(DropReason::OutOfMemory, tally(wire));
         }
-        let fate = self.paths[entering.path].direction.send(now, wire.bytes);
+        let fate = self.paths[entering.path].send(now, protocol, wire.bytes);
         let (at, copy) = match fate {
             Fate::Arrives { at, copy } => (at, copy),
             Fate::Lost => return self.counters(entering.path, protocol).drop(DropReason::Lost, tally(wire)),
@@ -172,6 +176,7 @@ impl Core {
                 destination: entering.ip.source,
                 protocol: ipv4::ICMP,
                 inner: None,
+                purpose: purpose(&packet.bytes),
             },
             tally(wire),
         );

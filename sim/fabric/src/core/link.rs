@@ -37,7 +37,7 @@ impl Core {
             Some(id) => {
                 let paths = self.links[id.0 as usize].paths;
                 for (path, profile) in paths.into_iter().zip([az, za]) {
-                    self.paths[path].direction.set_profile(profile);
+                    self.paths[path].set_profile(profile);
                 }
                 id
             }
@@ -70,7 +70,7 @@ impl Core {
         }
         let paths = self.link_mut(name)?.paths;
         for (path, profile) in paths.into_iter().zip(profiles) {
-            self.paths[path].direction.set_profile(Arc::new(profile));
+            self.paths[path].set_profile(Arc::new(profile));
         }
         Ok(())
     }

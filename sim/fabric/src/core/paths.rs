@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::node::Nodes;
-use super::path::Direction;
+use super::path::{Direction, Fate};
 use super::report::ProtocolCounters;
 use super::route;
 use super::{LinkId, NodeId, PathId};
@@ -35,14 +35,46 @@ pub(super) struct Path {
     pub(super) link: Option<LinkId>,
     rule: RuleId,
     pub(super) blocked: bool,
-    pub(super) direction: Direction,
+    direction: Direction,
+    /// Protocols that fare in another way.
+    exceptions: Vec<(u8, Direction)>,
+    /// What random sequences come from.
+    seed: u64,
     counters: Vec<(u8, ProtocolCounters)>,
 }
 
 impl Path {
-    /// Whether nothing gets to its end any more.
-    pub(super) fn is_cut(&self) -> bool {
-        self.blocked || self.direction.profile().reach != Reach::Open
+    /// Whether nothing of this protocol gets to its end any more.
+    pub(super) fn is_cut(&self, protocol: u8) -> bool {
+        self.blocked || self.profile(protocol).reach != Reach::Open
+    }
+
+    /// What counts for packets of this protocol.
+    pub(super) fn profile(&self, protocol: u8) -> &Arc<PathProfile> {
+        let exception = self.exceptions.iter().find(|(of, _)| *of == protocol);
+        exception.map_or(&self.direction, |(_, direction)| direction).profile()
+    }
+
+    /// Takes another profile from the next packet on.
+    pub(super) fn set_profile(&mut self, profile: Arc<PathProfile>) {
+        self.exceptions.retain(|(protocol, _)| profile.exceptions.contains_key(protocol));
+        for (protocol, other) in &profile.exceptions {
+            let other = Arc::new(other.clone());
+            match self.exceptions.iter_mut().find(|(of, _)| of == protocol) {
+                Some((_, direction)) => direction.set_profile(other),
+                None => {
+                    let seed = self.seed.wrapping_add(u64::from(*protocol) + 1);
+                    self.exceptions.push((*protocol, Direction::new(other, seed)));
+                }
+            }
+        }
+        self.direction.set_profile(profile);
+    }
+
+    /// Decides on a packet of `bytes` that enters at `now`.
+    pub(super) fn send(&mut self, now: u64, protocol: u8, bytes: u64) -> Fate {
+        let exception = self.exceptions.iter_mut().find(|(of, _)| *of == protocol);
+        exception.map_or(&mut self.direction, |(_, direction)| direction).send(now, bytes)
     }
 
     /// What happened to packets of this protocol.
@@ -144,10 +176,16 @@ impl Paths {
     ) -> PathId {
         let medium = link.map_or(INTERNET, |(_, name)| name);
         let parts = [&nodes.get(from).name, &nodes.get(to).name, medium, &rule.0.to_string()];
-        let direction = Direction::new(profile, seed_of(self.seed, &parts));
+        let seed = seed_of(self.seed, &parts);
+        let direction = Direction::new(Arc::clone(&profile), seed);
         let blocked = link.is_none() && self.blocked.contains(&(from, to));
         let link = link.map(|(id, _)| id);
-        self.list.push(Path { from, to, link, rule, blocked, direction, counters: Vec::new() });
+        let (exceptions, counters) = (Vec::new(), Vec::new());
+        let mut path = Path { from, to, link, rule, blocked, direction, exceptions, seed, counters };
+        if !profile.exceptions.is_empty() {
+            path.set_profile(profile);
+        }
+        self.list.push(path);
         PathId(self.list.len() as u32 - 1)
     }
 
@@ -244,9 +282,9 @@ impl Paths {
     fn refresh_one(&mut self, nodes: &Nodes, id: PathId) {
         let path = &self[id];
         let profile = self.profile(nodes, path.from, path.to, path.rule);
-        let direction = &mut self[id].direction;
-        if !Arc::ptr_eq(&profile, direction.profile()) {
-            direction.set_profile(profile);
+        let path = &mut self[id];
+        if !Arc::ptr_eq(&profile, path.direction.profile()) {
+            path.set_profile(profile);
         }
     }
 

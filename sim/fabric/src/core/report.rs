@@ -90,6 +90,7 @@ impl Core {
                 && medium.is_none_or(|medium| key.link == medium)
                 && filter.source.is_none_or(|source| key.source == source)
                 && filter.destination.is_none_or(|destination| key.destination == destination)
+                && filter.purposes.admit(key.purpose)
                 && filter.protocol.is_none_or(|protocol| key.protocol == protocol)
                 && filter.inner_source.is_none_or(|source| key.inner.is_some_and(|inner| inner.0 == source))
                 && filter

@@ -45,19 +45,23 @@ pub(crate) fn address(bytes: &[u8], at: usize) -> Ipv4Addr {
     Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3])
 }
 
+/// What is behind a GRE header; `None` unless it carries IPv4.
+pub(crate) fn gre_payload(gre: &[u8]) -> Option<&[u8]> {
+    if gre.len() < 4 || word(gre, 2) != 0x0800 {
+        return None;
+    }
+    // Checksum, key and sequence number present: each adds four bytes.
+    let options = [0x80, 0x20, 0x10].into_iter().filter(|bit| gre[0] & bit != 0).count();
+    gre.get(4 + 4 * options..)
+}
+
 /// Source and destination of the IPv4 packet inside a GRE packet (RFC 2784, with the key and sequence number of
 /// RFC 2890); `None` if what it carries is something else or cut off.
 pub(crate) fn gre_inner(bytes: &[u8], ip: &Header) -> Option<(Ipv4Addr, Ipv4Addr)> {
     if ip.protocol != GRE || ip.is_later_fragment() {
         return None;
     }
-    let gre = &bytes[ip.header_length..];
-    if gre.len() < 4 || word(gre, 2) != 0x0800 {
-        return None;
-    }
-    // Checksum, key and sequence number present: each adds four bytes.
-    let options = [0x80, 0x20, 0x10].into_iter().filter(|bit| gre[0] & bit != 0).count();
-    let inner = gre.get(4 + 4 * options..)?;
+    let inner = gre_payload(&bytes[ip.header_length..])?;
     (inner.len() >= HEADER_LEN && inner[0] >> 4 == 4).then(|| (address(inner, 12), address(inner, 16)))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::{Rng, rngs::SmallRng};
 use tokio::time::Instant;
 
-use crate::faults::NotificationFaults;
+use crate::faults::{Hits, NotificationFaults};
 
 pub(crate) struct Delivery {
     dice: SmallRng,
@@ -21,17 +21,20 @@ impl Delivery {
         Self { dice, waiting: BTreeMap::new(), offered: 0, last_due: None }
     }
 
-    /// Takes a notification over.
-    pub(crate) fn offer(&mut self, now: Instant, faults: &NotificationFaults, notification: String) {
+    /// Takes a notification over, and counts what befalls it.
+    pub(crate) fn offer(&mut self, now: Instant, faults: &NotificationFaults, notification: String, hits: &mut Hits) {
         if faults.drop.happens(&mut self.dice) {
+            hits.dropped += 1;
             return;
         }
+        hits.delayed += u64::from(!faults.delay.is_zero() || !faults.jitter.is_zero());
         let mut due = now + faults.delay;
         if !faults.jitter.is_zero() {
             due += faults.jitter.mul_f64(self.dice.random());
         }
         let due = self.last_due.map_or(due, |last| last.max(due));
         if faults.duplicate.happens(&mut self.dice) {
+            hits.duplicated += 1;
             self.put(due, notification.clone());
         }
         if faults.reorder.happens(&mut self.dice) {
@@ -84,7 +87,7 @@ mod tests {
         for tick in 0..1000 {
             let now = start + MS * tick;
             if tick < count {
-                delivery.offer(now, faults, tick.to_string());
+                delivery.offer(now, faults, tick.to_string(), &mut Hits::default());
             }
             while let Some(notification) = delivery.pop_due(now) {
                 came.push((notification.parse().unwrap(), tick));
@@ -144,8 +147,11 @@ mod tests {
     fn faults_that_end_do_not_let_new_ones_pass_old_ones() {
         let start = Instant::now();
         let mut delivery = Delivery::new(SmallRng::seed_from_u64(1));
-        delivery.offer(start, &NotificationFaults { delay: MS * 10, ..NotificationFaults::default() }, "old".into());
-        delivery.offer(start, &NotificationFaults::default(), "new".into());
+        let mut hits = Hits::default();
+        let late = NotificationFaults { delay: MS * 10, ..NotificationFaults::default() };
+        delivery.offer(start, &late, "old".into(), &mut hits);
+        delivery.offer(start, &NotificationFaults::default(), "new".into(), &mut hits);
+        assert_eq!(hits, Hits { delayed: 1, ..Hits::default() });
         assert_eq!(delivery.pop_due(start + MS * 9), None);
         assert_eq!(delivery.next_due(), Some(start + MS * 10));
         let came: Vec<_> = std::iter::from_fn(|| delivery.pop_due(start + MS * 10)).collect();

@@ -192,7 +192,7 @@ impl Session {
         let faults = self.connection.client.faults().notifications;
         let now = Instant::now();
         for notification in notifications {
-            self.delivery.offer(now, &faults, notification);
+            self.delivery.offer(now, &faults, notification, &mut self.connection.client.hits());
         }
         if self.delivery.len() > self.connection.core.limits.notification_backlog {
             return Err(End::TooSlow);

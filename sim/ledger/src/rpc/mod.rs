@@ -77,7 +77,12 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(crate) fn new(core: &'a Core, client: &'a Client) -> Self {
         let faults = client.faults();
-        let slot = read(&core.replica).slot(faults.read_lag);
+        let replica = read(&core.replica);
+        let slot = replica.slot(faults.read_lag);
+        if slot < replica.slot(0) {
+            client.hits().stale += 1;
+        }
+        drop(replica);
         Self { core, client, faults, slot }
     }
 

@@ -54,6 +54,7 @@ pub(super) async fn send_transaction(context: &Context<'_>, mut params: Params) 
     let transaction: VersionedTransaction =
         decode(&text, binary(config.encoding)?, "solana_transaction::versioned::VersionedTransaction")?;
     if context.client.draw(context.faults.refuse_sends) {
+        context.client.hits().refused += 1;
         return Err(RpcError::unhealthy(None).into());
     }
     let transaction = Verified::new(transaction).map_err(SendError::from)?;

@@ -3,19 +3,24 @@
 
 use std::path::Path;
 
-use dzsim_scenario::{Metros, parse, plan::LatLng};
+use dzsim_scenario::{Lexicon, Refusal, parse, plan::LatLng};
 use libfuzzer_sys::fuzz_target;
 
 /// One metro is known.
 struct Nyc;
 
-impl Metros for Nyc {
-    fn get(&self, code: &str) -> Option<LatLng> {
+impl Lexicon for Nyc {
+    fn metro(&self, code: &str) -> Option<LatLng> {
         (code == "nyc").then_some(LatLng { lat: 40.7, lng: -74.0 })
     }
 
-    fn codes(&self) -> Vec<&str> {
+    fn metros(&self) -> Vec<&str> {
         vec!["nyc"]
+    }
+
+    fn refusal(&self, words: &[String]) -> Option<Refusal> {
+        let word = words.first().filter(|word| *word == "verb")?.clone();
+        Some(Refusal { word, message: "unknown verb".to_owned(), help: String::new() })
     }
 }
 

@@ -5,6 +5,7 @@ mod fault;
 mod names;
 mod network;
 mod policy;
+mod shape;
 mod step;
 mod view;
 mod world;
@@ -16,6 +17,7 @@ pub use network::{
     LatLng, Link, OwnEndpoint, PathEnd, PathRule, Tenant,
 };
 pub use policy::{Blocks, LoopbackRange, Policy, Probes, Timeouts};
+pub use shape::Shape;
 pub use step::{
     Action, Arg, ExitCode, Expectation, Output, Ping, Protocol, Run, Send, Since, Snapshot, Step, Target, TextMatch,
     Traffic, TrafficEnd, Via,

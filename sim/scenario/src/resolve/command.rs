@@ -7,9 +7,9 @@ use super::{
     reference::{self, Word},
 };
 use crate::{
-    Plan,
+    Lexicon, Plan, Refusal,
     diagnostic::nearest,
-    plan::{Arg, DeviceCode, GroupCode, TenantCode},
+    plan::{Arg, DeviceCode, ExitCode, GroupCode, Ref, TenantCode},
 };
 
 /// The only program a scenario runs: it is what operators and users have.
@@ -21,13 +21,17 @@ pub(super) struct Created {
     words: BTreeSet<String>,
 }
 
-/// The words of a command line. Names in it are checked if it is expected to succeed.
+/// The exit code of `doublezero` for a command line that is wrong.
+const USAGE: u8 = 2;
+
+/// The words of a command line. Names in it are checked if it is expected to succeed, and verbs and options unless it is
+/// expected to be wrong.
 pub(super) fn command<'t>(
     context: &mut Context<'t, '_, '_>,
     at: At<'t>,
     line: &str,
-    succeeds: bool,
-    plan: &Plan,
+    exit: ExitCode,
+    (plan, lexicon): (&Plan, &dyn Lexicon),
     created: &mut Created,
 ) -> Vec<Arg> {
     let words = match split(line) {
@@ -46,13 +50,29 @@ pub(super) fn command<'t>(
         }
         None => context.error(at, format!("the command is empty: expected `{PROGRAM}` and its arguments"), ""),
     }
-    if succeeds {
+    if exit == ExitCode::Code(0) {
         names(context, at, &words, plan, created);
+    }
+    if exit != ExitCode::Code(USAGE) && words.first().is_some_and(|program| program == PROGRAM) {
+        let values: Vec<String> = words[1..].iter().map(|word| value(word, plan)).collect();
+        if let Some(Refusal { word, message, help }) = lexicon.refusal(&values) {
+            context.error_in(at, &word, message, help);
+        }
     }
     if words.iter().any(|word| word == "create") {
         created.words.extend(words.iter().cloned());
     }
     words.iter().map(|word| arg(context, at, word, plan)).collect()
+}
+
+/// A word as it may be when the command runs: of a reference, something of its kind.
+fn value(word: &str, plan: &Plan) -> String {
+    match reference::word(word, plan) {
+        Ok(Some(Word::Address(address))) => address.to_string(),
+        Ok(Some(Word::Ref(Ref::Prefix { .. }))) => "192.0.2.0/24".to_owned(),
+        Ok(Some(Word::Ref(_))) | Err(_) => "192.0.2.1".to_owned(),
+        Ok(None) => word.to_owned(),
+    }
 }
 
 fn arg<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, word: &str, plan: &Plan) -> Arg {

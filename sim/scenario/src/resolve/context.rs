@@ -8,6 +8,8 @@ use crate::{
     yaml::{Node, Place, Value},
 };
 
+use super::mentioned::Mentioned;
+
 /// A value of the tree and the place to point at for it.
 #[derive(Clone, Copy)]
 pub(super) struct At<'t> {
@@ -63,12 +65,20 @@ pub(super) struct Context<'t, 's, 'a> {
     tree: &'t Node,
     /// Paths of tables and lists of which a part did not fit: what they lack says nothing.
     holed: &'t BTreeSet<String>,
+    /// What commands mention.
+    pub(super) mentioned: &'t Mentioned,
     sink: &'s mut Sink<'a>,
 }
 
 impl<'t, 's, 'a> Context<'t, 's, 'a> {
-    pub(super) fn new(written: &'t Node, tree: &'t Node, holed: &'t BTreeSet<String>, sink: &'s mut Sink<'a>) -> Self {
-        Self { written, tree, holed, sink }
+    pub(super) fn new(
+        written: &'t Node,
+        tree: &'t Node,
+        holed: &'t BTreeSet<String>,
+        mentioned: &'t Mentioned,
+        sink: &'s mut Sink<'a>,
+    ) -> Self {
+        Self { written, tree, holed, mentioned, sink }
     }
 
     pub(super) fn top(&self) -> At<'t> {
@@ -85,6 +95,11 @@ impl<'t, 's, 'a> Context<'t, 's, 'a> {
             _ => String::new(),
         };
         self.sink.report(at.place, &at.node.path, &value, message.into(), help.into());
+    }
+
+    /// Reports with one word of the value that stands at the place.
+    pub(super) fn error_in(&mut self, at: At<'t>, word: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.sink.report(at.place, &at.node.path, word, message.into(), help.into());
     }
 
     /// Reports a name that nothing has, unless what it names was written but did not fit.

@@ -72,7 +72,7 @@ fn condition<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: 
 
 fn ends<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &schema::Ends) -> Option<PathEnds> {
     let ends = (file.from.as_str(), file.to.as_str());
-    let (from, to) = reference::path_ends(resolver.context, at, ends, file.one_way, resolver.plan)?;
+    let (from, to) = reference::path_ends(resolver.context, at, ends, file.one_way, (resolver.plan, resolver.policy))?;
     Some(PathEnds { from, to, both_ways: !file.one_way })
 }
 

@@ -98,7 +98,8 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
         if let Some(mtu) = file.mtu {
             check_mtu(self.context, at.key("mtu"), mtu);
         }
-        let ends = reference::path_ends(self.context, at, (&file.from, &file.to), file.one_way, &self.plan);
+        let ends =
+            reference::path_ends(self.context, at, (&file.from, &file.to), file.one_way, (&self.plan, self.policy));
         let Some((from, to)) = ends else { return };
         let condition = Condition {
             blocked: file.blocked,

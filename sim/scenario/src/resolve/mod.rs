@@ -7,28 +7,31 @@ mod context;
 mod device;
 mod fault;
 mod link;
+mod mentioned;
 mod names;
 mod network;
 mod policy;
 mod reference;
 mod step;
 mod traffic;
+mod view;
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Serialize;
 
 use crate::{
-    Change, Diagnostics, Metros, Plan,
+    Change, Diagnostics, Lexicon, Plan,
     diagnostic::Sink,
     expand::{Expanded, expand},
     plan::{OnlyIn, Policy, World},
     read::{Read, read},
     schema,
-    yaml::Node,
+    yaml::{Node, Place},
 };
 
 use context::{At, Context};
+use mentioned::Mentioned;
 
 pub(crate) use reference::FORMS;
 pub(crate) use step::OPERATORS;
@@ -54,12 +57,12 @@ pub struct Case {
 
 /// Reads the scenario file at `path` with this text.
 ///
-/// `path` only names the file in messages and the cases. `metros` are the exchanges that need no coordinates.
+/// `path` only names the file in messages and the cases. `lexicon` is what the file may use without saying it.
 ///
 /// # Errors
 /// Everything that is wrong with the file, not just the first thing.
-pub fn parse(path: &Path, text: &str, metros: &dyn Metros) -> Result<Vec<Case>, Diagnostics> {
-    parse_changed(path, text, &[], metros)
+pub fn parse(path: &Path, text: &str, lexicon: &dyn Lexicon) -> Result<Vec<Case>, Diagnostics> {
+    parse_changed(path, text, &[], lexicon)
 }
 
 /// The same with changes made to what the file says, in order.
@@ -71,7 +74,7 @@ pub fn parse_changed(
     path: &Path,
     text: &str,
     changes: &[Change],
-    metros: &dyn Metros,
+    lexicon: &dyn Lexicon,
 ) -> Result<Vec<Case>, Diagnostics> {
     let mut sink = Sink::new(path.to_owned(), text);
     let mut cases = Vec::new();
@@ -82,7 +85,7 @@ pub fn parse_changed(
                 sink.report(duplicate.place, &duplicate.path, "", duplicate.message, String::new());
             }
             for expanded in expand(&root, &mut sink) {
-                cases.extend(case(path, &expanded, metros, &mut sink));
+                cases.extend(case(path, &expanded, lexicon, &mut sink));
             }
         }
         Err(malformed) => sink.report(malformed.place, &malformed.path, "", malformed.message, String::new()),
@@ -91,16 +94,32 @@ pub fn parse_changed(
     Ok(cases)
 }
 
-fn case(path: &Path, expanded: &Expanded, metros: &dyn Metros, sink: &mut Sink<'_>) -> Option<Case> {
+/// What a suite asks of a file beyond being valid: its first comment says which property it proves and why that matters.
+///
+/// # Errors
+/// The file does not begin with a comment.
+pub fn review(path: &Path, text: &str) -> Result<(), Diagnostics> {
+    let mut sink = Sink::new(path.to_owned(), text);
+    if !text.starts_with("# ") {
+        let place = Place { line: 1, column: 1, len: 1 };
+        let help = "such as `# A second tunnel ends on the device's second address.`".to_owned();
+        sink.report(place, "", "", "the file does not begin with a comment that says what it proves".to_owned(), help);
+    }
+    sink.finish()
+}
+
+fn case(path: &Path, expanded: &Expanded, lexicon: &dyn Lexicon, sink: &mut Sink<'_>) -> Option<Case> {
     let Read { file, tree, holed } = read(&expanded.root, sink)?;
-    let mut context = Context::new(&expanded.root, &tree, &holed, sink);
+    let mentioned = Mentioned::in_steps(&file.steps);
+    let mut context = Context::new(&expanded.root, &tree, &holed, &mentioned, sink);
     let top = context.top();
     let only_in = file.only_in.as_ref().map(|only| only_in(&mut context, top.key("only_in"), only));
     let policy = policy::policy(&mut context, top.key("policy"), &file.policy);
     let timeouts = policy::timeouts(&mut context, top.key("timeouts"), &file.timeouts);
-    let (mut plan, known) = network::network(&mut context, top.key("network"), &file.network, &policy, metros);
+    let (mut plan, known) = network::network(&mut context, top.key("network"), &file.network, &policy, lexicon);
     plan.timeouts = timeouts.deadlines;
-    let surroundings = step::Surroundings { plan: &plan, known: &known, policy: &policy, deadline: timeouts.step };
+    let surroundings =
+        step::Surroundings { plan: &plan, known: &known, policy: &policy, lexicon, deadline: timeouts.step };
     plan.steps = step::steps(&mut context, top.key("steps"), &file.steps, surroundings);
     let variables = expanded.variables.clone();
     Some(Case { name: name(path, &expanded.label), variables, seed: file.seed, only_in, plan, policy })

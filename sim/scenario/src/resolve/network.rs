@@ -11,7 +11,7 @@ use super::{
     names::{Named, Names},
 };
 use crate::{
-    Metros, Plan,
+    Lexicon, Plan,
     diagnostic::nearest,
     plan::{Contributor, ContributorCode, Exchange, ExchangeCode, LatLng, Policy, Timeouts},
     schema,
@@ -31,7 +31,7 @@ pub(super) fn network<'t>(
     at: At<'t>,
     file: &schema::Network,
     policy: &Policy,
-    metros: &dyn Metros,
+    lexicon: &dyn Lexicon,
 ) -> (Plan, Known) {
     let mut known = Known::default();
     let mut names = Names::default();
@@ -46,7 +46,7 @@ pub(super) fn network<'t>(
     let mut builder = Builder {
         context,
         policy,
-        metros,
+        lexicon,
         registry: registry(policy),
         only_exchange: (file.exchanges.len() == 1).then(|| file.exchanges.keys().next().cloned()).flatten(),
         plan: empty(),
@@ -118,7 +118,7 @@ fn registry(policy: &Policy) -> Registry {
 pub(super) struct Builder<'c, 't, 's, 'a, 'p> {
     pub(super) context: &'c mut Context<'t, 's, 'a>,
     pub(super) policy: &'p Policy,
-    pub(super) metros: &'p dyn Metros,
+    pub(super) lexicon: &'p dyn Lexicon,
     pub(super) registry: Registry,
     pub(super) only_exchange: Option<String>,
     pub(super) plan: Plan,
@@ -127,7 +127,7 @@ pub(super) struct Builder<'c, 't, 's, 'a, 'p> {
 impl<'t> Builder<'_, 't, '_, '_, '_> {
     fn exchange(&mut self, exchange: &Named<'t, '_, schema::Exchange>) {
         let Named { name: code, at, file } = exchange;
-        let location = match (file.lat, file.lng, self.metros.get(code)) {
+        let location = match (file.lat, file.lng, self.lexicon.metro(code)) {
             (Some(lat), Some(lng), _) => {
                 if !(-90.0..=90.0).contains(&lat) {
                     self.context.error(at.key("lat"), format!("a latitude is -90 to 90 degrees, got {lat}"), "");
@@ -140,7 +140,7 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
             (None, None, Some(location)) => location,
             (None, None, None) => {
                 let message = format!("`{code}` is not a known metro and has no `lat` and `lng`");
-                self.context.error(*at, message, nearest(code, self.metros.codes()));
+                self.context.error(*at, message, nearest(code, self.lexicon.metros()));
                 LatLng { lat: 0.0, lng: 0.0 }
             }
             _ => {
@@ -161,13 +161,13 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
         };
         let exchange = ExchangeCode::new(&code);
         if !self.plan.exchanges.contains_key(&exchange) {
-            match self.metros.get(&code) {
+            match self.lexicon.metro(&code) {
                 Some(location) => {
                     self.plan.exchanges.insert(exchange.clone(), Exchange { name: code, location });
                 }
                 None => {
                     let listed = self.plan.exchanges.keys().map(ExchangeCode::as_str);
-                    let known: Vec<&str> = listed.chain(self.metros.codes()).collect();
+                    let known: Vec<&str> = listed.chain(self.lexicon.metros()).collect();
                     self.context.unknown(at.key("exchange"), "exchange", &code, &["exchanges"], known);
                 }
             }

@@ -2,13 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
+
 use super::context::{At, Context};
 use crate::{
     Plan,
     diagnostic::nearest,
     plan::{
-        Bootstrap, CHAIN_VIEWS, CLIENT_VIEWS, ClientName, DEVICE_VIEWS, DeviceCode, GroupCode, LinkCode, Node, PathEnd,
-        Ref, Segment, Target, TrafficEnd, View, ViewPath,
+        Bootstrap, ClientName, Device, DeviceCode, GroupCode, LinkCode, Node, PathEnd, Policy, Ref, Target, TrafficEnd,
     },
 };
 
@@ -65,12 +66,12 @@ pub(super) fn place<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &st
     found
 }
 
-fn known_node(name: &str, plan: &Plan) -> Option<Node> {
+pub(super) fn known_node(name: &str, plan: &Plan) -> Option<Node> {
     let client = plan.clients.get_key_value(name).map(|(name, _)| Node::Client(name.clone()));
     client.or_else(|| plan.devices.get_key_value(name).map(|(code, _)| Node::Device(code.clone())))
 }
 
-fn node_names(plan: &Plan) -> impl Iterator<Item = &str> {
+pub(super) fn node_names(plan: &Plan) -> impl Iterator<Item = &str> {
     plan.clients.keys().map(ClientName::as_str).chain(plan.devices.keys().map(DeviceCode::as_str))
 }
 
@@ -204,11 +205,18 @@ pub(super) fn path_ends<'t>(
     at: At<'t>,
     (from, to): (&str, &str),
     one_way: bool,
-    plan: &Plan,
+    (plan, policy): (&Plan, &Policy),
 ) -> Option<(PathEnd, PathEnd)> {
     let start = node(context, at.key("from"), from, plan);
     let end = path_end(context, at.key("to"), to, plan);
     let (start, end) = (start?, end?);
+    if let PathEnd::Address(address) = &end
+        && !has_node(context, *address, plan, policy)
+    {
+        let known = addresses(plan);
+        let help = nearest(to, known.iter().map(String::as_str));
+        context.error(at.key("to"), format!("no node has the address {address}"), help);
+    }
     if let (PathEnd::Address(_) | PathEnd::Ref(_), false) = (&end, one_way) {
         let help = "packets are told apart by where they go, so those that come back from one address cannot be meant";
         context.error(at.key("to"), format!("a path to the single address `{to}` needs `one_way: true`"), help);
@@ -219,6 +227,37 @@ pub(super) fn path_ends<'t>(
         Node::Operator => return None,
     };
     Some((start, end))
+}
+
+/// Whether a node has an address or may get it: from a prefix, a block, or a command that mentions it.
+fn has_node(context: &Context<'_, '_, '_>, address: Ipv4Addr, plan: &Plan, policy: &Policy) -> bool {
+    let in_any = |nets: &[Ipv4Net]| nets.iter().any(|net| net.contains(&address));
+    let device = |device: &Device| {
+        device.public_ip == address
+            || match &device.bootstrap {
+                Bootstrap::Carve { .. } => in_any(&policy.blocks.doublezero),
+                Bootstrap::OwnPrefix { prefixes, .. } => in_any(prefixes),
+                Bootstrap::OwnEndpoints { endpoints, prefixes } => {
+                    in_any(prefixes) || endpoints.iter().any(|endpoint| endpoint.address == address)
+                }
+            }
+    };
+    plan.clients.values().any(|client| client.client_ip == address)
+        || plan.devices.values().any(device)
+        || context.mentioned.has_address(address)
+}
+
+/// The addresses that the file itself names, for suggestions.
+fn addresses(plan: &Plan) -> Vec<String> {
+    let clients = plan.clients.values().map(|client| client.client_ip);
+    let devices = plan.devices.values().flat_map(|device| {
+        let endpoints = match &device.bootstrap {
+            Bootstrap::OwnEndpoints { endpoints, .. } => endpoints.as_slice(),
+            Bootstrap::Carve { .. } | Bootstrap::OwnPrefix { .. } => &[],
+        };
+        std::iter::once(device.public_ip).chain(endpoints.iter().map(|endpoint| endpoint.address))
+    });
+    clients.chain(devices).map(|address| address.to_string()).collect()
 }
 
 fn path_end<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, text: &str, plan: &Plan) -> Option<PathEnd> {
@@ -288,74 +327,4 @@ pub(super) fn tunnel<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &s
         context.error(at, format!("expected a tunnel such as doublezero0, got `{name}`"), "");
     }
     name.to_owned()
-}
-
-/// A place in a view.
-pub(super) fn view_path<'t>(
-    context: &mut Context<'t, '_, '_>,
-    at: At<'t>,
-    text: &str,
-    plan: &Plan,
-) -> Option<ViewPath> {
-    let Some(words) = split(text) else {
-        context.error(at, format!("`{text}` is no path: expected words with dots between, or keys in [ ]"), "");
-        return None;
-    };
-    let mut words = words.into_iter();
-    let (owner, word) = (words.next()?, words.next());
-    let known: Vec<&str> = match known_node(&owner, plan) {
-        Some(Node::Client(_)) => CLIENT_VIEWS.iter().map(|(word, ..)| *word).collect(),
-        Some(Node::Device(_)) => DEVICE_VIEWS.iter().map(|(word, ..)| *word).collect(),
-        _ if owner == "chain" => CHAIN_VIEWS.iter().map(|(word, ..)| *word).collect(),
-        _ => {
-            let names = node_names(plan).chain(["chain"]);
-            context.unknown(at, "node", &owner, &["clients", "devices"], names);
-            return None;
-        }
-    };
-    let Some(word) = word else {
-        let help = format!("known here: {}", known.join(", "));
-        context.error(at, format!("expected a view such as {owner}.{}, got `{owner}`", known[0]), help);
-        return None;
-    };
-    let view = match known_node(&owner, plan) {
-        Some(Node::Client(name)) => View::of_client(name, &word),
-        Some(Node::Device(code)) => View::of_device(code, &word),
-        _ => View::of_chain(&word),
-    };
-    let Some(view) = view else {
-        context.error(at, format!("`{owner}` has no view `{word}`"), nearest(&word, known.iter().copied()));
-        return None;
-    };
-    let rest = words.map(|word| match word.parse() {
-        Ok(index) => Segment::Index(index),
-        Err(_) if word == "count" => Segment::Count,
-        Err(_) => Segment::Key(word),
-    });
-    Some(ViewPath { text: text.to_owned(), view, rest: rest.collect() })
-}
-
-/// `a.b[c.d].e` is a, b, c.d and e.
-fn split(text: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut rest = text;
-    loop {
-        let end = rest.find(['.', '[']).unwrap_or(rest.len());
-        let bracketed = end == 0 && rest.starts_with('[');
-        if !bracketed {
-            words.push(rest[..end].to_owned());
-            rest = &rest[end..];
-        }
-        while let Some(inner) = rest.strip_prefix('[') {
-            let (key, after) = inner.split_once(']')?;
-            words.push(key.to_owned());
-            rest = after;
-        }
-        match rest.strip_prefix('.') {
-            Some(after) => rest = after,
-            None if rest.is_empty() => break,
-            None => return None,
-        }
-    }
-    words.iter().all(|word| !word.is_empty()).then_some(words)
 }

@@ -8,10 +8,10 @@ use super::{
     fault,
     network::Known,
     reference::{self, Word},
-    traffic,
+    traffic, view,
 };
 use crate::{
-    Plan,
+    Lexicon, Plan,
     plan::{
         Action, Arg, Bound, ExitCode, Expectation, Match, Node, Output, Pattern, Policy, Run, Snapshot, Step, TextMatch,
     },
@@ -34,9 +34,9 @@ pub(super) fn steps<'t>(
     file: &[schema::Step],
     surroundings: Surroundings<'_>,
 ) -> Vec<Step> {
-    let Surroundings { plan, known, policy, deadline } = surroundings;
+    let Surroundings { plan, known, policy, lexicon, deadline } = surroundings;
     let (created, snapshots) = (Created::default(), Vec::new());
-    Resolver { context, plan, known, policy, deadline, created, snapshots }.steps(at, file)
+    Resolver { context, plan, known, policy, lexicon, deadline, created, snapshots }.steps(at, file)
 }
 
 /// What steps may refer to.
@@ -44,6 +44,7 @@ pub(super) struct Surroundings<'p> {
     pub(super) plan: &'p Plan,
     pub(super) known: &'p Known,
     pub(super) policy: &'p Policy,
+    pub(super) lexicon: &'p dyn Lexicon,
     /// For steps that say nothing else.
     pub(super) deadline: Duration,
 }
@@ -53,6 +54,7 @@ pub(super) struct Resolver<'c, 't, 's, 'a, 'p> {
     pub(super) plan: &'p Plan,
     pub(super) known: &'p Known,
     pub(super) policy: &'p Policy,
+    lexicon: &'p dyn Lexicon,
     deadline: Duration,
     created: Created,
     snapshots: Vec<String>,
@@ -141,14 +143,15 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             Some(name) => reference::place(self.context, at.key("on"), name, self.plan),
             None => reference::only_client(self.context, at, self.plan).map(Node::Client),
         };
-        let succeeds = step.exit == schema::Exit::Code(0);
-        let argv = command(self.context, at.key("run"), &step.run, succeeds, self.plan, &mut self.created);
+        let exit = match step.exit {
+            schema::Exit::Code(code) => ExitCode::Code(code),
+            schema::Exit::Failure => ExitCode::Failure,
+        };
+        let known = (self.plan, self.lexicon);
+        let argv = command(self.context, at.key("run"), &step.run, exit, known, &mut self.created);
         let run = Run {
             argv,
-            exit: match step.exit {
-                schema::Exit::Code(code) => ExitCode::Code(code),
-                schema::Exit::Failure => ExitCode::Failure,
-            },
+            exit,
             stdout: self.text(at.key("stdout"), &step.stdout),
             stderr: self.text(at.key("stderr"), &step.stderr),
             json: match &step.json {
@@ -183,9 +186,12 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
         let views = at.key("expect");
         let mut expectations = Vec::new();
         for (path, expected) in &step.expect {
-            let found = reference::view_path(self.context, views.label(path), path, self.plan);
+            let found = view::view_path(self.context, views.label(path), path, self.plan);
             let expected = self.matching(views.key(path), expected);
-            expectations.extend(found.map(|path| Expectation { path, expected }));
+            if let Some((path_found, shape)) = found {
+                view::check(self.context, views.key(path), &expected, shape);
+                expectations.push(Expectation { path: path_found, expected });
+            }
         }
         if step.expect.is_empty() {
             self.context.error(views, "nothing is expected: name at least one view", "");
@@ -285,7 +291,7 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             self.context.error(names, "nothing is measured: name at least one value", "");
         }
         let found = step.measure.iter().filter_map(|(name, path)| {
-            Some((name.clone(), reference::view_path(self.context, names.key(name), path, self.plan)?))
+            Some((name.clone(), view::view_path(self.context, names.key(name), path, self.plan)?.0))
         });
         let measures: std::collections::BTreeMap<_, _> = found.collect();
         (!measures.is_empty()).then_some(Action::Measure { measures })

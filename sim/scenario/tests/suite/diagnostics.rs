@@ -150,7 +150,7 @@ timeouts: { step: 0s }
 steps:
   - expect: { val1.tunnels: [] }
     within: 0ms
-  - expect: { val1.tunnels: [{ rtt_ns: "< 5 weeks" }] }
+  - expect: { val1.latency: [{ min_latency_ns: "< 5 weeks" }] }
 "#
 )]
 #[case::bad_quantities(
@@ -329,6 +329,55 @@ steps:
   - heal: { interface: nyc1:lo100 }
   - epoch: 6
   - heal: everything
+"#
+)]
+#[case::views_without_such_a_place(
+    "views-without-such-a-place",
+    r#"
+network:
+  exchanges: { nyc: {} }
+  devices: { nyc1: {} }
+  clients: { val1: {}, val2: { pass: { any_ip: true } }, val3: { pass: false } }
+  groups: { mg01: {} }
+steps:
+  - expect:
+      "val1.tunnels[0].nmae": doublezero0
+      val1.status.services.0.tunnel_name.x: 1
+      chain.passes[val1.client_ip]: { unicast_users: 1 }
+      chain.passes[9.1.2.3].unicast_users: 1
+      chain.pools[nyc1:tunnel-idz].used: 0
+      chain.pools[nyc9:tunnel-ids].used: 0
+      chain.interfaces[nyc9:Loopback100].status: Activated
+      chain.groups.mg02: null
+      chain.devices.nyc2: { status: Activated }
+  - expect: { val1.tunnels: [{ name: doublezero0, sesion: up }], nyc1.tunnels: { count: 1, name: x }, chain.users: { contains: [{ client: x }] } }
+  - expect: { chain.devices: { nyc1: { not: { statuz: Drained } } }, nyc1.kernel: { interfaces: [], routes: { any_of: [[{ vai: null }], []] } } }
+  - run: doublezero conect ibrl
+    on: val1
+  - { run: doublezero conect ibrl, on: val1, exit: 2 }
+  - { run: doublezero multicast-group create --code mg03 --device nyc8, on: operator, exit: failure }
+  - expect: { chain.groups.mg03: null, chain.devices.nyc8: null, nyc1.config.tunnels.500.source: 9.1.1.1 }
+"#
+)]
+#[case::path_to_nobody(
+    "path-to-nobody",
+    r#"
+network:
+  exchanges: { nyc: {} }
+  devices: { nyc1: { public_ip: 9.1.1.1, endpoints: [9.1.1.2] } }
+  clients: { val1: {} }
+  paths: [{ from: val1, to: 9.1.1.3, one_way: true, loss: 1% }]
+steps:
+  - fault: { path: { from: val1, to: 9.1.1.2, one_way: true } }
+  - fault: { path: { from: val1, to: 9.7.7.7, one_way: true } }
+"#
+)]
+#[case::brackets_without_quotes(
+    "brackets-without-quotes",
+    r#"
+network: { exchanges: { nyc: {} }, devices: { nyc1: {} } }
+steps:
+  - expect: { chain.pools[nyc1:tunnel-ids].used: 0 }
 "#
 )]
 #[case::broken_things_are_still_known(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dzsim_scenario::parse;
+use dzsim_scenario::{parse, review};
 use rstest::rstest;
 
 use crate::{Every, read};
@@ -13,7 +13,9 @@ fn every_scenario_of_the_repository_is_right(#[files("../../scenarios/**/*.yaml"
     if let Err(diagnostics) = parse(&file, &text, &Every) {
         panic!("{diagnostics}");
     }
-    assert!(text.starts_with("# "), "the first comment says why the scenario matters");
+    if let Err(diagnostics) = review(&file, &text) {
+        panic!("{diagnostics}");
+    }
 }
 
 #[test]

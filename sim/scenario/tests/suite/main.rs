@@ -9,7 +9,7 @@ mod properties;
 
 use std::path::Path;
 
-use dzsim_scenario::{Case, Diagnostics, Metros, parse, plan::LatLng};
+use dzsim_scenario::{Case, Diagnostics, Lexicon, Refusal, parse, plan::LatLng};
 
 /// A few metros, so that these tests do not depend on whose table is used.
 struct Few;
@@ -17,26 +17,37 @@ struct Few;
 const FEW: [(&str, f64, f64); 5] =
     [("ams", 52.37, 4.90), ("fra", 50.11, 8.68), ("lon", 51.51, -0.13), ("nyc", 40.71, -74.01), ("pit", 40.44, -80.00)];
 
-impl Metros for Few {
-    fn get(&self, code: &str) -> Option<LatLng> {
+impl Lexicon for Few {
+    fn metro(&self, code: &str) -> Option<LatLng> {
         FEW.iter().find(|(known, ..)| *known == code).map(|(_, lat, lng)| LatLng { lat: *lat, lng: *lng })
     }
 
-    fn codes(&self) -> Vec<&str> {
+    fn metros(&self) -> Vec<&str> {
         FEW.iter().map(|(code, ..)| *code).collect()
+    }
+
+    /// One verb is known to be wrong.
+    fn refusal(&self, words: &[String]) -> Option<Refusal> {
+        let word = words.iter().find(|word| *word == "conect")?;
+        let message = format!("unknown verb `{word}`");
+        Some(Refusal { word: word.clone(), message, help: "did you mean `connect`?".to_owned() })
     }
 }
 
-/// Which metros there are is told by who runs the scenarios, and tested there.
+/// Which metros and commands there are is known to who runs the scenarios, and tested there.
 struct Every;
 
-impl Metros for Every {
-    fn get(&self, code: &str) -> Option<LatLng> {
+impl Lexicon for Every {
+    fn metro(&self, code: &str) -> Option<LatLng> {
         (code.len() == 3).then_some(LatLng { lat: 0.0, lng: 0.0 })
     }
 
-    fn codes(&self) -> Vec<&str> {
+    fn metros(&self) -> Vec<&str> {
         Vec::new()
+    }
+
+    fn refusal(&self, _: &[String]) -> Option<Refusal> {
+        None
     }
 }
 

@@ -34,6 +34,9 @@ async fn check(context: &Context, expectations: &[Expectation]) -> Result<(), St
     let refs = References::of_expectations(&context.world, expectations).await?;
     for Expectation { path, expected } in expectations {
         let whole = view::look(&context.world, &path.view).await?;
+        if let Some(misfit) = path.view.shape().misfit(&whole) {
+            return Err(StepError::new(format!("{}: the scenario language knows another view: {misfit}", path.text)));
+        }
         let value = view::follow(&whole, &path.rest);
         matching::check(expected, &value, &refs).map_err(|mismatch| StepError {
             message: format!("{}: {mismatch}", path.text),

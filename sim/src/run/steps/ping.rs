@@ -6,6 +6,7 @@ use dz_net::{
     host::Pinger,
     probe::{ProbeConfig, ProbeResult},
 };
+use dzsim_fabric::FlowNumber;
 use dzsim_scenario::plan::{Bound, Comparison, Ping, Via};
 
 use super::{Context, StepError, target};
@@ -34,6 +35,7 @@ pub(super) async fn run(context: &Context, ping: &Ping, record: &str) -> Result<
         },
         payload: ping.size,
         dont_fragment: ping.dont_fragment,
+        tag: FlowNumber::new(0).tag(),
     };
     let mut prober = open(context, ping, config).await?;
     let mut total = round(&mut prober, to).await?;

@@ -131,7 +131,7 @@ mod tests {
     use dzsim_scenario::plan::{Condition, PathEnd, Plan};
 
     use super::*;
-    use crate::files::KnownMetros;
+    use crate::files::Words;
 
     /// Several of everything that can break.
     fn plan() -> Plan {
@@ -142,7 +142,7 @@ network:
   clients: { c1: {}, c2: {} }
   links: { d1-d2: {}, d2-d3: {} }
 ";
-        dzsim_scenario::parse("faults/some.yaml".as_ref(), text, &KnownMetros).unwrap().remove(0).plan
+        dzsim_scenario::parse("faults/some.yaml".as_ref(), text, &Words).unwrap().remove(0).plan
     }
 
     fn processes(plan: &Plan) -> Vec<Process> {

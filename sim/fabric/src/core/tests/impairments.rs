@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::counters::DropReason;
-use crate::profile::{Jitter, Loss, Ordering};
+use crate::profile::{Jitter, Loss, Ordering, Reach};
 use crate::units::{BitRate, Probability};
 
 const MANY: u32 = 20_000;
@@ -287,4 +287,40 @@ proptest! {
         let last = net.drain().last().unwrap().at;
         prop_assert!(last.abs_diff(rate.transmission_ns(200 * 1250)) <= 200);
     }
+}
+
+#[test]
+fn one_protocol_may_fare_in_another_way() {
+    let silent = PathProfile { reach: Reach::Silent, ..delay(10) };
+    let mut net = Net::with_path(PathProfile { exceptions: [(ipv4::GRE, silent)].into(), ..delay(10) });
+    let gre = ipv4::tests::packet(ipv4::GRE, A.octets(), B.octets(), 40);
+    net.send(net.a, gre.clone());
+    net.send_numbered(1, 100);
+    let arrived = net.drain();
+    assert_eq!(arrived.iter().map(|a| a.ip().protocol).collect::<Vec<_>>(), [ipv4::UDP]);
+    assert_eq!(net.row("a", "b", ipv4::GRE).dropped.get(&DropReason::Blocked), Some(&tally(1, 60)));
+    // Also for what is under way when it comes, and no longer when it goes.
+    net.core.set_path("a", "b", Some(delay(10))).unwrap();
+    net.send(net.a, gre);
+    assert_eq!(net.drain().len(), 1);
+}
+
+#[test]
+fn an_exception_has_a_random_sequence_of_its_own() {
+    let lossy = |loss| PathProfile { loss: Loss::Random { probability: probability(loss) }, ..delay(10) };
+    let with = PathProfile { exceptions: [(ipv4::GRE, lossy(0.5))].into(), ..lossy(0.2) };
+    let (_, plain) = send_many(lossy(0.2), MS);
+    let (_, beside) = send_many(with, MS);
+    assert_eq!(plain, beside);
+}
+
+#[test]
+fn a_black_hole_swallows_what_is_too_large_without_a_word() {
+    let hole = PathProfile { mtu: Some(1000), black_hole: true, ..delay(10) };
+    let mut net = Net::with_path(hole);
+    net.send(net.a, dont_fragment(numbered(A, B, 1, 1200)));
+    net.send(net.a, dont_fragment(numbered(A, B, 2, 900)));
+    let arrived = net.drain();
+    assert_eq!(arrived.iter().map(|a| (a.port, a.number())).collect::<Vec<_>>(), [(net.b, 2)]);
+    assert_eq!(net.row("a", "b", ipv4::UDP).dropped.get(&DropReason::TooBig), Some(&tally(1, 1200)));
 }

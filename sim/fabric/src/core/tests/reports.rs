@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::counters::{GrePair, Traffic, TrafficFilter};
+use crate::counters::{FlowNumber, GrePair, Purposes, Traffic, TrafficFilter};
 
 const INNER_A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const INNER_B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -61,4 +61,35 @@ fn gre_pairs_are_those_each_node_sent() {
     };
     assert_eq!(net.core.gre_pairs(Some(&mark)), of(&[pair(A, B2)]));
     assert_eq!(net.core.gre_pairs(None), of(&[pair(A, B), pair(A, B2)]));
+}
+
+#[test]
+fn probes_and_flows_are_counted_apart() {
+    let mut net = Net::new();
+    let mark = net.core.mark();
+    let marked = |tag: [u8; 8]| {
+        let mut bytes = numbered(A, B, 1, 100);
+        bytes[36..44].copy_from_slice(&tag);
+        bytes
+    };
+    let flow = FlowNumber::new(7);
+    for tag in [dz_net::probe::TAG, dz_net::probe::TAG, flow.tag(), FlowNumber::new(8).tag(), [0; 8]] {
+        net.send(net.a, marked(tag));
+    }
+    let sent = |purposes| net.core.traffic(Some(&mark), &TrafficFilter { purposes, ..filter() }).sent.packets;
+    assert_eq!(sent(Purposes::All), 5);
+    assert_eq!(sent(Purposes::NoProbes), 3);
+    assert_eq!(sent(Purposes::Flow(flow)), 1);
+}
+
+#[test]
+fn an_error_about_a_probe_is_no_traffic_of_others() {
+    let mut net = Net::new();
+    let mark = net.core.mark();
+    let mut probe = with_ttl(numbered(A, B, 1, 100), 1);
+    probe[36..44].copy_from_slice(&dz_net::probe::TAG);
+    net.send(net.a, probe);
+    assert_eq!(net.drain().len(), 1);
+    let delivered = |purposes| net.core.traffic(Some(&mark), &TrafficFilter { purposes, ..filter() }).delivered.packets;
+    assert_eq!((delivered(Purposes::All), delivered(Purposes::NoProbes)), (1, 0));
 }

@@ -1,0 +1,27 @@
+//! What a file may use without saying it: metros, and the commands of `doublezero`. Whoever runs scenarios lends them.
+
+use crate::plan::LatLng;
+
+/// Known metros and commands.
+pub trait Lexicon {
+    /// Where a metro is.
+    fn metro(&self, code: &str) -> Option<LatLng>;
+
+    /// The codes of all metros, for suggestions.
+    fn metros(&self) -> Vec<&str>;
+
+    /// What is wrong with the words behind `doublezero`, as far as that can be seen before they run. References in them
+    /// have been replaced by values of their kind.
+    fn refusal(&self, words: &[String]) -> Option<Refusal>;
+}
+
+/// What is wrong with a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The word that is meant; empty if it is the whole line.
+    pub word: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// What may be meant instead; empty if nothing is near.
+    pub help: String,
+}
