@@ -176,7 +176,9 @@ fn add_tunnel(id: u16, tunnel: &Tunnel, state: &mut State) {
 
 /// The ways of group traffic, as far as the kernel has numbers for interfaces that take part.
 fn groups(config: &DeviceConfig, host: &Host, all: &mut Desired) {
-    let there = |name: &IfName| all.state.links.contains_key(name) || host.interfaces.contains_key(name);
+    // A tunnel that is there and not wanted is about to go.
+    let port = |name: &IfName| !name.is_tunnel() && host.interfaces.contains_key(name);
+    let there = |name: &IfName| all.state.links.contains_key(name) || port(name);
     let mut ways: BTreeMap<Flow, Forwarding> = BTreeMap::new();
     for route in &config.groups {
         let from = route.from.interface();

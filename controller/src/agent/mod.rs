@@ -14,9 +14,9 @@ mod fetch;
 mod health;
 mod kernel;
 mod listing;
-#[cfg(test)]
-mod model;
 mod pace;
+#[cfg(test)]
+mod properties;
 mod reconcile;
 mod state;
 

@@ -1,118 +1,136 @@
-//! Property tests of the way from one state to another, against a model of the kernel that is as strict as the real one
-//! about what may be done to what, and takes along what goes with an interface.
+//! Property tests of the way from one state to another, on a virtual host: it refuses what a kernel refuses, and takes
+//! along what goes with an interface or an address.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use dz_net::{
+    filter::IngressPolicy,
+    host::Host as _,
+    kernel::{LinkInfo, RTPROT_DZ, RTPROT_STATIC, RouteInfo},
+};
+use dzsim_fabric::FabricConfig;
+use dzsim_host::{HostSpec, Modules, Network, NetworkConfig, PortSpec, VirtualHost};
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
 
-use super::{Address, Change, Desired, Host, Link, State, desired, diff};
+use super::{Change, Desired, Host, Link, State, desired, diff, kernel::Kernel};
 use crate::config::{
     DeviceConfig, DeviceState, GroupEnd, GroupRoute, IfName, LinkPort, LinkState, Loopback, NextHop, Port, Service,
     TUNNEL_MTU, TUNNEL_TTL, Table, Tunnel,
 };
 
-/// A kernel that fails where the real one would.
-struct Kernel {
-    state: State,
-    ports: BTreeSet<IfName>,
+const PORTS: [&str; 3] = ["Ethernet1", "Ethernet2", "Ethernet3"];
+
+/// A device without a config.
+struct Device {
+    host: Arc<VirtualHost>,
+    kernel: Kernel,
 }
 
-impl Kernel {
-    fn apply(&mut self, change: &Change) {
-        let state = &mut self.state;
-        match change.clone() {
-            Change::SetSysctl { path, value } => {
-                state.sysctls.insert(path, value);
-            }
-            Change::DeleteTunnel(name) => {
-                assert!(matches!(state.links.remove(&name), Some(Link::Tunnel { .. })), "{name} is no tunnel");
-                state.forget_interface(&name);
-            }
-            Change::DeleteLoopback(name) => {
-                assert!(matches!(state.links.remove(&name), Some(Link::Loopback { .. })), "{name} is no loopback");
-                state.forget_interface(&name);
-            }
-            Change::AddLoopback(name) => {
-                let old = state.links.insert(name, Link::Loopback { up: false });
-                assert_eq!(old, None, "EEXIST");
-            }
-            Change::CreateTunnel(name, outer) => {
-                let pair = (outer.local, outer.remote);
-                let same =
-                    |link: &Link| matches!(link, Link::Tunnel { outer, .. } if (outer.local, outer.remote) == pair);
-                assert!(!state.links.values().any(same), "EEXIST: {pair:?}");
-                let old = state.links.insert(name, Link::Tunnel { outer, up: true });
-                assert_eq!(old, None, "EEXIST");
-            }
-            Change::SetUp(name) => match state.links.get_mut(&name).expect("ENODEV") {
-                Link::Loopback { up } | Link::Tunnel { up, .. } => *up = true,
-            },
-            Change::AddAddress(address) => {
-                assert!(
-                    self.ports.contains(&address.interface) || state.links.contains_key(&address.interface),
-                    "ENODEV"
-                );
-                assert!(state.addresses.insert(address), "EEXIST");
-            }
-            Change::DeleteAddress(address) => {
-                assert!(state.addresses.remove(&address), "EADDRNOTAVAIL");
-                // A later one of the same network is secondary, and goes with it.
-                let left =
-                    |other: &Address| other.interface != address.interface || other.net.trunc() != address.net.trunc();
-                state.addresses.retain(left);
-                if !state.addresses.iter().any(|other| other.interface == address.interface) {
-                    state.routes.retain(|_, route| route.interface != address.interface);
+impl Device {
+    /// With three ports, of which the last is down.
+    async fn new(modules: Modules) -> Self {
+        let network =
+            Network::new(&NetworkConfig { fabric: FabricConfig::default(), epoch: std::time::Duration::ZERO });
+        let network = network.expect("no capture is made");
+        let uplink = PortSpec::uplink("Ethernet0", [45, 33, 99, 1].into());
+        let host = network.add_host(HostSpec { name: "nyc1".to_owned(), router: true, modules, uplink });
+        for port in PORTS {
+            network.add_port("nyc1", PortSpec::new(port)).expect("the name is free");
+        }
+        let host = Arc::new(host.expect("the first host"));
+        let down = host.link_index(PORTS[2]).await.expect("the port is there");
+        host.set_link_up(down, false).await.expect("the port is there");
+        let kernel = Kernel::open(host.clone()).await.expect("it makes tunnels");
+        Self { host, kernel }
+    }
+
+    async fn read(&mut self, config: &DeviceConfig) -> (State, State) {
+        let (Desired { state: wanted, .. }, actual) = self.kernel.read(config).await.expect("it can be read");
+        (wanted, actual)
+    }
+
+    /// What someone does by hand: removes the thing that the number falls on, or sets an interface down.
+    async fn meddle(&self, number: usize) {
+        let host = &self.host;
+        let pick = |length: usize| number / 8 % length.max(1);
+        let is_ours = |link: &LinkInfo| link.name.starts_with("Loopback") || link.name.starts_with("tun");
+        let links: Vec<_> = host.links().await.expect("listed").into_iter().filter(is_ours).collect();
+        let addresses = host.addrs().await.expect("listed");
+        let addresses: Vec<_> = addresses.into_iter().filter(|address| address.protocol == RTPROT_DZ).collect();
+        let routes: Vec<_> =
+            host.routes().await.expect("listed").into_iter().filter(|route| route.protocol == RTPROT_DZ).collect();
+        match number % 8 {
+            0 | 1 => {
+                if let Some(link) = links.get(pick(links.len())) {
+                    host.delete_link(link.index).await.expect("deleted");
                 }
             }
-            Change::PutRoute(key, route) => {
-                let up = |link: Option<&Link>| link.is_some_and(Link::is_up);
-                assert!(self.ports.contains(&route.interface) || up(state.links.get(&route.interface)), "ENETDOWN");
-                state.routes.insert(key, route);
-            }
-            Change::DeleteRoute(key, route) => assert_eq!(state.routes.remove(&key), Some(route), "ESRCH"),
-            Change::AddRule(rule) => assert!(state.rules.insert(rule), "EEXIST"),
-            Change::DeleteRule(rule) => assert!(state.rules.remove(&rule), "ENOENT"),
-            Change::SetIngress(ingress) => state.ingress = ingress,
-            Change::SetGroups(groups) => {
-                for name in groups.values().flat_map(|way| way.to.iter().chain([&way.from])) {
-                    assert!(self.ports.contains(name) || state.links.contains_key(name), "ENODEV");
+            2 => {
+                if let Some(link) = links.get(pick(links.len())) {
+                    host.set_link_up(link.index, false).await.expect("set down");
                 }
-                state.groups = groups;
             }
+            3 => {
+                if let Some(address) = addresses.get(pick(addresses.len())) {
+                    host.delete_addr(address).await.expect("deleted");
+                }
+            }
+            4 => {
+                if let Some(route) = routes.get(pick(routes.len())) {
+                    let by_hand = RouteInfo { protocol: RTPROT_STATIC, ..route.clone() };
+                    host.replace_route(&by_hand).await.expect("replaced");
+                }
+            }
+            5 => {
+                if let Some(route) = routes.first() {
+                    host.delete_route(route).await.expect("deleted");
+                }
+            }
+            6 => {
+                let policies: Vec<IngressPolicy> = host.ingress().await.expect("listed").into_values().collect();
+                let left = policies.len().saturating_sub(1);
+                host.set_ingress(policies[..left].to_vec()).await.expect("set");
+                let groups = host.group_routes().await.expect("listed").into_iter().skip(1).map(|(route, _)| route);
+                host.set_group_routes(groups.collect()).await.expect("set");
+                host.set_sysctl("net/ipv4/ip_forward", "0").await.expect("set");
+            }
+            _ => {}
         }
     }
+}
 
-    /// What is in both states and not there now: routes, and addresses on whichever interface.
-    fn lacks(&self, before: &State, wanted: &State) -> Vec<String> {
-        let now = &self.state;
-        // A new interface of the same name has to have its routes put again.
-        let renewed = |name: &IfName| match (before.links.get(name), wanted.links.get(name)) {
-            (Some(Link::Tunnel { outer: a, .. }), Some(Link::Tunnel { outer: b, .. })) => a != b,
-            _ => false,
-        };
-        let routes = before.routes.iter().filter(|(key, route)| {
-            wanted.routes.get(key) == Some(route)
-                && !renewed(&route.interface)
-                && !is_flushed(&route.interface, wanted, before)
-                && now.routes.get(key) != Some(route)
-        });
-        let has = |state: &State, net: Ipv4Net| state.addresses.iter().any(|address| address.net == net);
-        let addresses = before
-            .addresses
-            .iter()
-            .filter(|address| has(wanted, address.net) && !address.interface.is_tunnel() && !has(now, address.net));
-        routes.map(|route| format!("{route:?}")).chain(addresses.map(|address| format!("{address:?}"))).collect()
-    }
+/// What is in the state before and in the wanted one, and not there now: routes, and addresses on whichever interface.
+fn lacks(now: &State, before: &State, wanted: &State) -> Vec<String> {
+    // A new interface of the same name has to have its routes put again.
+    let renewed = |name: &IfName| match (before.links.get(name), wanted.links.get(name)) {
+        (Some(Link::Tunnel { outer: a, .. }), Some(Link::Tunnel { outer: b, .. })) => a != b,
+        _ => false,
+    };
+    let routes = before.routes.iter().filter(|(key, route)| {
+        wanted.routes.get(key) == Some(route)
+            && !renewed(&route.interface)
+            && !is_flushed(&route.interface, wanted, before)
+            && now.routes.get(key) != Some(route)
+    });
+    let has = |state: &State, net: Ipv4Net| state.addresses.iter().any(|address| address.net == net);
+    let addresses = before
+        .addresses
+        .iter()
+        .filter(|address| has(wanted, address.net) && !address.interface.is_tunnel() && !has(now, address.net));
+    routes.map(|route| format!("{route:?}")).chain(addresses.map(|address| format!("{address:?}"))).collect()
+}
 
-    /// The tunnels that carry something and lack the filter or the rule that refuses what they must not carry.
-    fn open_tunnels(&self) -> Vec<&IfName> {
-        let refused =
-            |name: &IfName| self.state.rules.iter().any(|rule| rule.interface == name.as_str() && rule.table.is_none());
-        let carries = |link: &Link| matches!(link, Link::Tunnel { up: true, .. });
-        let tunnels = self.state.links.iter().filter(|(_, link)| carries(link)).map(|(name, _)| name);
-        tunnels.filter(|name| !refused(name) || !self.state.ingress.contains_key(*name)).collect()
-    }
+/// The tunnels that carry something and lack the filter or the rule that refuses what they must not carry.
+fn open_tunnels(state: &State) -> Vec<&IfName> {
+    let refused =
+        |name: &IfName| state.rules.iter().any(|rule| rule.interface == name.as_str() && rule.table.is_none());
+    let carries = |link: &Link| matches!(link, Link::Tunnel { up: true, .. });
+    let tunnels = state.links.iter().filter(|(_, link)| carries(link)).map(|(name, _)| name);
+    tunnels.filter(|name| !refused(name) || !state.ingress.contains_key(*name)).collect()
 }
 
 /// Counts what differs between two states: what goes with its interface counts only if it has to be put again.
@@ -162,15 +180,15 @@ fn is_flushed(name: &IfName, desired: &State, actual: &State) -> bool {
     }
 }
 
-fn name(text: &str) -> IfName {
-    text.parse().expect("a valid name")
-}
-
 fn host() -> Host {
     Host {
         interfaces: BTreeMap::from([(name("Ethernet1"), true), (name("Ethernet2"), true), (name("Ethernet3"), false)]),
         addresses: BTreeSet::new(),
     }
+}
+
+fn name(text: &str) -> IfName {
+    text.parse().expect("a valid name")
 }
 
 prop_compose! {
@@ -249,7 +267,10 @@ prop_compose! {
                 id @ 0..5 if tunnels.contains_key(&(500 + id)) => NextHop::Tunnel(500 + id),
                 number => {
                     let number = number % 3 + 1;
-                    NextHop::Link { port: name(&format!("Ethernet{number}")), gateway: [172, 16, 0, 1].into() }
+                    // Traffic goes over links that carry any, to the gateway of each.
+                    let Some((LinkState::Active, side)) = links[usize::from(number) - 1] else { continue };
+                    let gateway = [172, 16, number as u8, 1 - side].into();
+                    NextHop::Link { port: name(&format!("Ethernet{number}")), gateway }
                 }
             };
             let routes = match vrf {
@@ -286,76 +307,43 @@ prop_compose! {
     }
 }
 
-/// What someone does by hand: removes the thing that the number falls on, or sets an interface down.
-fn meddle(state: &mut State, number: usize) {
-    let links: Vec<IfName> = state.links.keys().cloned().collect();
-    let pick = |length: usize| number / 8 % length.max(1);
-    match number % 8 {
-        0 | 1 => {
-            if let Some(name) = links.get(pick(links.len())) {
-                state.links.remove(name);
-                state.forget_interface(name);
-            }
+/// Applies configs one after the other, with what someone does by hand in between.
+async fn history(modules: Modules, steps: &[(DeviceConfig, Vec<usize>)]) -> Result<(), TestCaseError> {
+    let mut device = Device::new(modules).await;
+    for (config, meddling) in steps {
+        let (wanted, before) = device.read(config).await;
+        let changes = diff(&wanted, &before);
+        prop_assert_eq!(changes.len(), distance(&wanted, &before), "{:#?}", changes);
+        // Nothing is opened on the way, be it for a moment; what someone opened by hand is closed. And what stays is there
+        // all the time.
+        let closed = open_tunnels(&before).is_empty();
+        let mut last = before.clone();
+        for change in &changes {
+            let applied = device.kernel.apply(change).await.map_err(|error| error.to_string());
+            prop_assert_eq!(applied, Ok(()), "{} in {:#?}", change, changes);
+            let (_, now) = device.read(config).await;
+            prop_assert!(now != last, "{} changes nothing in {:#?}", change, changes);
+            prop_assert_eq!(lacks(&now, &before, &wanted), Vec::<String>::new(), "{} in {:#?}", change, changes);
+            prop_assert!(!closed || open_tunnels(&now).is_empty(), "{} opens a tunnel", change);
+            last = now;
         }
-        2 => {
-            if let Some(name) = links.get(pick(links.len()))
-                && let Some(Link::Loopback { up } | Link::Tunnel { up, .. }) = state.links.get_mut(name)
-            {
-                *up = false;
-                state.routes.retain(|_, route| route.interface != *name);
-            }
+        prop_assert_eq!(&last, &wanted);
+        prop_assert_eq!(diff(&wanted, &last), vec![]);
+        for number in meddling {
+            device.meddle(*number).await;
         }
-        3 => {
-            let index = pick(state.addresses.len());
-            state.addresses =
-                state.addresses.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, a)| a.clone()).collect();
-        }
-        4 => {
-            let index = pick(state.routes.len());
-            if let Some(route) = state.routes.values_mut().nth(index) {
-                route.own = false;
-            }
-        }
-        5 => {
-            state.routes.pop_first();
-        }
-        6 => {
-            state.ingress.pop_last();
-            state.groups.pop_first();
-            state.sysctls.insert("net/ipv4/ip_forward".to_owned(), "0".to_owned());
-        }
-        _ => {}
     }
+    Ok(())
 }
 
 proptest! {
     #[test]
     fn any_sequence_ends_in_the_state_of_the_last_config(
+        gre: bool,
         steps in prop::collection::vec((config(), prop::collection::vec(any::<usize>(), 0..3)), 1..6),
     ) {
-        let host = host();
-        let mut kernel = Kernel { state: State::default(), ports: host.interfaces.keys().cloned().collect() };
-        for (config, meddling) in &steps {
-            let Desired { state: wanted, .. } = desired(config, &host);
-            let changes = diff(&wanted, &kernel.state);
-            prop_assert_eq!(changes.len(), distance(&wanted, &kernel.state), "{:#?}", changes);
-            // Nothing is opened on the way, be it for a moment; what someone opened by hand is closed. And what stays is
-            // there all the time.
-            let closed = kernel.open_tunnels().is_empty();
-            let before = kernel.state.clone();
-            for change in &changes {
-                kernel.apply(change);
-                prop_assert_eq!(kernel.lacks(&before, &wanted), Vec::<String>::new(), "{} in {:#?}", change, changes);
-                prop_assert!(!closed || kernel.open_tunnels().is_empty(), "{} opens a tunnel", change);
-            }
-            // What nobody wants any more may stay in parameters; the rest is as wanted, and nothing is left to do.
-            kernel.state.sysctls.retain(|path, _| wanted.sysctls.contains_key(path));
-            prop_assert_eq!(&kernel.state, &wanted);
-            prop_assert_eq!(diff(&wanted, &kernel.state), vec![]);
-            for number in meddling {
-                meddle(&mut kernel.state, *number);
-            }
-        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(history(Modules { dummy: gre, gre }, &steps))?;
     }
 
     #[test]
