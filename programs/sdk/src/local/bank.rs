@@ -168,6 +168,11 @@ impl LocalBank {
         (slot >= known).then(|| later.map(|(slot, changes)| (*slot, changes)))
     }
 
+    /// Whether anything has changed since the last refresh of a view.
+    pub(super) fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// Brings a view of an earlier slot up to date; costs what has changed since the last call.
     pub fn refresh(&mut self, view: &mut NetworkView) -> Result<(), ViewError> {
         for key in std::mem::take(&mut self.changed) {

@@ -1,6 +1,7 @@
 //! A process of the virtual world: a role's future in a task, that can be paused and killed between two awaits.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -139,7 +140,8 @@ impl Future for Polled {
         // It is out of the state while it runs, so that it may look at itself.
         let Some(mut role) = state.role.take() else { return Poll::Ready(()) };
         drop(state);
-        let ended = match role.as_mut().poll(context) {
+        let polled = catch_unwind(AssertUnwindSafe(|| role.as_mut().poll(context)));
+        let ended = match polled.unwrap_or_else(|_| Poll::Ready(Err(anyhow::anyhow!("it panicked")))) {
             Poll::Pending => {
                 self.0.state().role = Some(role);
                 return Poll::Pending;
@@ -167,9 +169,8 @@ mod tests {
     /// A process that counts seconds.
     fn counting() -> (Running, watch::Receiver<u32>) {
         let (count, counted) = watch::channel(0);
-        let (ready, is_ready) = oneshot::channel();
+        let (_ready, is_ready) = oneshot::channel();
         let role = Box::pin(async move {
-            ready.send(()).unwrap();
             loop {
                 sleep(Duration::from_secs(1)).await;
                 count.send_modify(|count| *count += 1);
@@ -209,6 +210,13 @@ mod tests {
         assert_eq!(running.ended().await, Ended::Failed("no key".to_owned()));
         running.kill();
         assert_eq!(running.ended().await, Ended::Failed("no key".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_panics_has_failed() {
+        let (_ready, is_ready) = oneshot::channel();
+        let (running, _) = Running::start(Box::pin(async { panic!("of this test") }), is_ready, None);
+        assert_eq!(running.ended().await, Ended::Failed("it panicked".to_owned()));
     }
 
     #[tokio::test(start_paused = true)]
