@@ -18,7 +18,7 @@ use tracing::{
 use crate::{
     histories::block_on,
     operator::genesis,
-    unreliable::{Faults, Unreliable},
+    scripted::{Script, Scripted},
 };
 
 /// The fields of a line; its text is the field `message`.
@@ -70,10 +70,10 @@ impl Subscriber for Lines {
 }
 
 /// The lines about decisions of this many passes from one view: decision, subject, values, reason, and what came of it.
-fn decisions(faults: Faults, passes: usize) -> Vec<[String; 5]> {
+fn decisions(script: Script, passes: usize) -> Vec<[String; 5]> {
     let ledger = genesis();
     let view = ledger.bank().view().unwrap();
-    let way = Unreliable::new(&ledger, faults, 0);
+    let way = Scripted::new(&ledger, script, 0);
     let (policy, pace) = (ActivatorPolicy::default(), Pace::default());
     let mut activator = Reconciler::new(way, policy, pace, Arc::default(), Arc::default(), 7);
     let (_stop, stop) = watch::channel(false);
@@ -110,13 +110,13 @@ fn planned(came: &str, first_of_each: bool) -> Vec<[String; 5]> {
 
 #[test]
 fn what_landed_is_said_once_with_its_reason() {
-    assert_eq!(decisions(Faults::default(), 1), planned("landed", false));
+    assert_eq!(decisions(Script::default(), 1), planned("landed", false));
 }
 
 #[test]
 fn what_was_refused_says_why_it_was_wanted_and_why_not() {
     let refuses = Some(ServiceabilityError::NotActivator);
-    let lines = decisions(Faults { refuses, ..Faults::default() }, 2);
+    let lines = decisions(Script { refuses, ..Script::default() }, 2);
     let refusal = ServiceabilityError::NotActivator;
     let twice = [planned(&format!("conflict {refusal}"), true), planned(&format!("given-up {refusal}"), true)];
     assert_eq!(lines, twice.concat());

@@ -9,5 +9,5 @@ mod plan_devices;
 mod plan_rest;
 mod plan_users;
 mod process;
-mod unreliable;
+mod scripted;
 mod world;

@@ -132,7 +132,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
 /// A chain on which something is about to happen: blocks, contributors, tenants, groups, a device of each way of
 /// bootstrapping, and passes that allow everything.
 pub(crate) fn genesis() -> LocalLedger {
-    let mut bank = LocalBank::new(ID);
+    let mut bank = LocalBank::new(ID).remember(64);
     for key in [FOUNDATION, ACTIVATOR] {
         bank.airdrop(key, 1 << 60);
     }

@@ -19,6 +19,8 @@ use crate::{
 
 /// How long an answer is waited for, as [`RpcLedger`](crate::ledger::rpc::RpcLedger) does.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction may take to land, as there.
+const LANDING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client of the chain in memory: what [`RpcLedger`](crate::ledger::rpc::RpcLedger) is to a chain behind URLs.
 /// Dropping it ends its following.
@@ -90,10 +92,23 @@ impl Ledger for LocalClient {
     async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
         let node = &self.node;
         node.travel().await?;
-        if node.draw(node.faults().refused_sends_ppm) {
+        let faults = node.faults();
+        if node.draw(faults.refused_sends_ppm) {
             return Err(node.unavailable("Node is unhealthy"));
         }
+        node.some_arrive().await;
+        if node.draw(faults.late_sends_ppm) {
+            node.delay(self.payer, instructions);
+            return Err(node.unavailable("the connection was reset"));
+        }
+        if node.draw(faults.lost_sends_ppm) {
+            sleep(LANDING_TIMEOUT).await;
+            return Err(node.unavailable("the transaction did not land in time"));
+        }
         let landed = node.chain().as_payer(self.payer).send(instructions).await?;
+        if node.draw(faults.lost_answers_ppm) {
+            return Err(node.unavailable("the connection was reset"));
+        }
         // The answer travels, too: it is what an outage may take.
         node.travel().await?;
         Ok(landed)

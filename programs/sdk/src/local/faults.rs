@@ -2,14 +2,17 @@
 //! from a seed.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
 use tokio::sync::watch;
 
 use super::LocalLedger;
+use crate::ledger::Ledger;
 
 /// One million: a chance in parts per million is out of this many.
 const MILLION: u32 = 1_000_000;
@@ -19,6 +22,8 @@ const MILLION: u32 = 1_000_000;
 pub struct LocalFaults {
     /// Every answer comes so much later.
     pub answer_delay: Duration,
+    /// And up to so much later again, drawn for each.
+    pub answer_jitter: Duration,
     /// Every notification comes so much later, in order.
     pub notification_delay: Duration,
     /// Share of notifications that are lost, ppm.
@@ -29,11 +34,32 @@ pub struct LocalFaults {
     pub read_lag: u64,
     /// Share of sent transactions that are refused and not executed, ppm.
     pub refused_sends_ppm: u32,
+    /// Share of sent transactions that never arrive, ppm. Who sent one waits in vain for it to land.
+    pub lost_sends_ppm: u32,
+    /// Share of sent transactions whose connection breaks at once and which land later, between two others, ppm.
+    pub late_sends_ppm: u32,
+    /// Share of sent transactions that land and whose connection breaks before the answer, ppm.
+    pub lost_answers_ppm: u32,
     /// Nothing works: connections end, new ones too.
     pub outage: bool,
 }
 
 impl LocalFaults {
+    /// Nothing goes wrong.
+    pub const NONE: Self = Self {
+        answer_delay: Duration::ZERO,
+        answer_jitter: Duration::ZERO,
+        notification_delay: Duration::ZERO,
+        lost_notifications_ppm: 0,
+        duplicated_notifications_ppm: 0,
+        read_lag: 0,
+        refused_sends_ppm: 0,
+        lost_sends_ppm: 0,
+        late_sends_ppm: 0,
+        lost_answers_ppm: 0,
+        outage: false,
+    };
+
     /// Whether notifications come as they are and at once.
     pub(super) fn spare_notifications(&self) -> bool {
         let Self { notification_delay, lost_notifications_ppm, duplicated_notifications_ppm, .. } = self;
@@ -50,13 +76,18 @@ struct Inner {
     latency: Duration,
     faults: watch::Sender<LocalFaults>,
     dice: Mutex<SmallRng>,
+    /// Transactions that were given up for lost and are still on their way, with who pays.
+    late: Mutex<Vec<(Pubkey, Vec<Instruction>)>>,
 }
+
+/// The chance that a late transaction arrives before one that is sent after it, ppm.
+const ARRIVES_PPM: u32 = 300_000;
 
 impl LocalNode {
     /// A node whose requests take `latency` each, answer included.
     pub fn new(chain: LocalLedger, latency: Duration, seed: u64) -> Self {
         let dice = Mutex::new(SmallRng::seed_from_u64(seed));
-        Self(Arc::new(Inner { chain, latency, faults: watch::Sender::default(), dice }))
+        Self(Arc::new(Inner { chain, latency, faults: watch::Sender::default(), dice, late: Mutex::default() }))
     }
 
     /// Changes some of the faults and leaves the others.
@@ -83,7 +114,36 @@ impl LocalNode {
 
     /// How long a request takes from its sending to its answer.
     pub(super) fn round_trip(&self) -> Duration {
-        self.0.latency + self.faults().answer_delay
+        let LocalFaults { answer_delay, answer_jitter, .. } = self.faults();
+        let jitter = if answer_jitter.is_zero() { 0.0 } else { self.dice().random() };
+        self.0.latency + answer_delay + answer_jitter.mul_f64(jitter)
+    }
+
+    /// Keeps a transaction on its way.
+    pub(super) fn delay(&self, payer: Pubkey, instructions: &[Instruction]) {
+        self.late().push((payer, instructions.to_vec()));
+    }
+
+    /// Lets some of the late transactions arrive.
+    pub(super) async fn some_arrive(&self) {
+        self.arrive(ARRIVES_PPM).await;
+    }
+
+    /// Lets every late transaction arrive that is still on its way. By now most of them are refused.
+    pub async fn all_arrive(&self) {
+        self.arrive(MILLION).await;
+    }
+
+    async fn arrive(&self, chance_ppm: u32) {
+        let arriving: Vec<_> = self.late().extract_if(.., |_| self.draw(chance_ppm)).collect();
+        for (payer, instructions) in arriving {
+            // Nobody waits for the answer any more.
+            let _ = self.chain().as_payer(payer).send(&instructions).await;
+        }
+    }
+
+    fn late(&self) -> MutexGuard<'_, Vec<(Pubkey, Vec<Instruction>)>> {
+        self.0.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Draws once.
@@ -96,7 +156,7 @@ impl LocalNode {
         self.dice().random()
     }
 
-    fn dice(&self) -> std::sync::MutexGuard<'_, SmallRng> {
+    fn dice(&self) -> MutexGuard<'_, SmallRng> {
         self.0.dice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
