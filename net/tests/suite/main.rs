@@ -2,6 +2,7 @@
 
 mod filter;
 mod gre;
+mod host;
 mod hosts;
 mod kernel;
 mod mroute;
