@@ -1,9 +1,9 @@
 //! Running scenarios: the parent that starts one process a case, and what happens in that process.
 //!
-//! Rooms, lowest first; each may use those above it in this list, and steps and oracle do not know each other:
-//! the facts of a run (`keys`, `events`, `measure`, `artifacts`, `protocol`, `genesis`, `internet`, `ports`, `roles`), its state (`world`),
-//! what can be looked at (`view`), what acts (`announcements`, `path_rules`, `steps`) and what judges (`oracle`), and bring-up
-//! and order of all that (`bring_up`, `case`, `parent`).
+//! Rooms: the facts of a run (`keys`, `events`, `artifacts`, `protocol`, `genesis`, `internet`, `roles`), its state
+//! (`world`), what can be looked at (`view`), what acts (`announcements`, `path_rules`, `steps`) and what judges
+//! (`oracle`), and bring-up and order of all that (`bring_up`, `case`, `parent`). Each uses only those before it; steps
+//! and oracle do not know each other. A test holds it (`sim/tests/suite/rooms.rs`).
 
 pub mod announcements;
 pub mod artifacts;

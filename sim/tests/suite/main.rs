@@ -4,3 +4,4 @@ mod arrows;
 mod bad_input;
 mod decisions;
 mod repeatable;
+mod rooms;

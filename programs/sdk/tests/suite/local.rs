@@ -5,7 +5,7 @@ use std::time::Duration;
 use dz_sdk::{
     Ledger, LedgerError, NetworkView,
     instruction::{exchange, global_config},
-    local::{LocalBank, LocalClient, LocalFaults, LocalLedger, LocalNode},
+    local::{LocalBank, LocalClient, LocalFaults, LocalLedger, LocalNode, Record},
     program::{ID, state::ConfigNumbers},
 };
 use solana_pubkey::Pubkey;
@@ -163,4 +163,13 @@ async fn in_an_outage_nothing_works_and_after_it_everything_is_read_again() {
     node.update(|faults| faults.outage = false);
     assert!(seen(&client, 1).await <= Duration::from_secs(6));
     assert_eq!(on_chain(&chain), ["b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_was_put_in_by_hand_is_in_the_next_snapshot() {
+    let chain = chain();
+    create(&chain, "ams").await.unwrap();
+    let key = *chain.snapshot().await.unwrap().exchanges().keys().next().unwrap();
+    chain.bank().set_account(key, Record::default());
+    assert_eq!(codes(&chain.snapshot().await.unwrap()), [""; 0]);
 }
