@@ -135,6 +135,8 @@ pub enum ExitCode {
     Code(u8),
     /// With any code but 0.
     Failure,
+    /// With any code.
+    Any,
 }
 
 /// What a text must be like; everything holds for an empty one.

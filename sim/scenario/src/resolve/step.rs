@@ -146,6 +146,7 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
         let exit = match step.exit {
             schema::Exit::Code(code) => ExitCode::Code(code),
             schema::Exit::Failure => ExitCode::Failure,
+            schema::Exit::Any => ExitCode::Any,
         };
         let known = (self.plan, self.lexicon);
         let argv = command(self.context, at.key("run"), &step.run, exit, known, &mut self.created);

@@ -39,7 +39,7 @@ pub(crate) struct RunStep {
     pub(crate) run: String,
     /// A client, a device, or `operator`. Default: the only client.
     pub(crate) on: Option<String>,
-    /// Exit code: a number, or `failure` for any but 0. Default: 0.
+    /// Exit code: a number, `failure` for any but 0, or `any`. Default: 0.
     #[serde(default)]
     pub(crate) exit: Exit,
     /// What standard output must contain: a text, several, or a table of `contains`, `lacks`, `matches`.
@@ -63,6 +63,7 @@ pub(crate) struct RunStep {
 pub(crate) enum Exit {
     Code(u8),
     Failure,
+    Any,
 }
 
 impl Default for Exit {
@@ -79,7 +80,7 @@ impl<'de> Deserialize<'de> for Exit {
             type Value = Exit;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an exit code from 0 to 255, or `failure`")
+                f.write_str("an exit code from 0 to 255, `failure` or `any`")
             }
 
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<Exit, E> {
@@ -90,6 +91,7 @@ impl<'de> Deserialize<'de> for Exit {
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Exit, E> {
                 match text {
                     "failure" => Ok(Exit::Failure),
+                    "any" => Ok(Exit::Any),
                     _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
                 }
             }
@@ -109,7 +111,7 @@ impl JsonSchema for Exit {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 255 }, { "const": "failure" }] })
+        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 255 }, { "enum": ["failure", "any"] }] })
     }
 }
 

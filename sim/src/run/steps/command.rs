@@ -39,11 +39,13 @@ fn check(run: &Run, output: &Output, refs: &References) -> Result<(), StepError>
     let holds = match run.exit {
         ExitCode::Code(code) => output.code == i32::from(code),
         ExitCode::Failure => output.code != 0,
+        ExitCode::Any => true,
     };
     if !holds {
         let wanted = match run.exit {
             ExitCode::Code(code) => format!("exit code {code}"),
             ExitCode::Failure => "any exit code but 0".to_owned(),
+            ExitCode::Any => "any exit code".to_owned(),
         };
         return Err(StepError {
             message: format!("the command ended with exit code {}", output.code),
