@@ -263,9 +263,10 @@ async fn keep_fetching(
             Err(error) => {
                 if !std::mem::replace(&mut away, true) {
                     tracing::warn!(%error, "no config from the controller, keeping what there is");
-                    // One that comes back waits for what devices have to say before it gives them another config.
-                    forgotten.notify_one();
                 }
+                // One that comes back waits for what devices report before it gives them another config. Each failed fetch may
+                // be of another controller than the last one: the report that its predecessor got went with it.
+                forgotten.notify_one();
                 tokio::time::sleep(backoff.next_wait()).await;
             }
         }

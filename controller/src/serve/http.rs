@@ -93,6 +93,10 @@ impl Shared {
             && catalog.failed == *self.failed_links.borrow()
     }
 
+    fn has_heard(&self, device: &Pubkey) -> bool {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).contains_key(device)
+    }
+
     fn answered(&self) -> std::sync::MutexGuard<'_, BTreeSet<Pubkey>> {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,7 +118,12 @@ enum Refusal {
     BadRequest(String),
     Unknown(Pubkey),
     NoView,
-    NotRendered { device: String, error: String },
+    NotRendered {
+        device: String,
+        error: String,
+    },
+    /// The device has a config of another controller, and this one does not know which.
+    Unheard,
 }
 
 impl IntoResponse for Refusal {
@@ -126,6 +135,7 @@ impl IntoResponse for Refusal {
             Self::NotRendered { device, error } => {
                 (StatusCode::SERVICE_UNAVAILABLE, format!("device {device} has no config: {error}"))
             }
+            Self::Unheard => (StatusCode::PRECONDITION_REQUIRED, "the device has not reported what it runs".to_owned()),
         };
         let answer = (status, Json(ErrorAnswer { error }));
         match status {
@@ -184,6 +194,11 @@ async fn config(
     let deadline = Instant::now() + Duration::from_secs(fetch.wait.unwrap_or(0)).min(MAX_HOLD);
     if fetch.after.is_some() && !shared.answered().contains(&key) {
         shared.hear_all(deadline).await;
+        // Its report may have gone to a controller that is no more; held here, it would not send another.
+        if !shared.has_heard(&key) {
+            shared.metrics.fetched(Outcome::Unavailable);
+            return Err(Refusal::Unheard);
+        }
     }
     let mut catalogs = shared.catalog.clone();
     let result = loop {
@@ -203,7 +218,7 @@ async fn config(
         Ok(rendered) if Some(rendered.hash) == fetch.after => Outcome::Unchanged,
         Ok(_) => Outcome::Config,
         Err(Refusal::Unknown(_) | Refusal::BadRequest(_)) => Outcome::Unknown,
-        Err(Refusal::NoView | Refusal::NotRendered { .. }) => Outcome::Unavailable,
+        Err(Refusal::NoView | Refusal::NotRendered { .. } | Refusal::Unheard) => Outcome::Unavailable,
     });
     let rendered = result?;
     shared.answered().insert(key);

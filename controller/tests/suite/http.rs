@@ -214,3 +214,14 @@ async fn metrics_are_open_metrics() {
         assert!(text.contains(line), "{line}{text}");
     }
 }
+
+#[tokio::test]
+async fn a_device_whose_report_went_to_another_controller_is_asked_for_it() {
+    let chain = network();
+    let (before, after) = (Server::start(Some(chain.view())), Server::start(Some(chain.view())));
+    let path = format!("/v1/devices/{}", chain.key("nyc1"));
+    let known: ConfigAnswer = serde_json::from_str(&before.get(&format!("{path}/config?wait=30")).await.1).unwrap();
+    // It has a config, so it is no new device, and this controller has never heard of what it runs.
+    let answer = after.get(&format!("{path}/config?wait=0&after={}", known.hash)).await;
+    assert_eq!(answer, (428, "{\"error\":\"the device has not reported what it runs\"}".to_owned()));
+}
