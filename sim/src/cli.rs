@@ -12,7 +12,7 @@ use strum::VariantNames;
 
 use crate::run::world::Kind;
 
-use crate::answer::{shard::Shard, table::Form};
+use crate::answer::{explore::draw::Weights, shard::Shard, table::Form};
 
 /// The whole DoubleZero stack on one machine, and real packets through it.
 ///
@@ -50,6 +50,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Run two policies, files or builds and print what differs, as Markdown.
     Compare(CompareArgs),
+    /// Run random histories over a network, with the oracle after each step; a failure is shrunk to a scenario file.
+    Explore(ExploreArgs),
     /// Check, run or start an RFC whose claims name what proves them.
     Rfc(RfcArgs),
     /// Run one role of the stack; the simulator starts its nodes' processes so.
@@ -267,6 +269,9 @@ pub struct SweepArgs {
     /// Changes to the files.
     #[command(flatten)]
     pub change: ChangeArgs,
+    /// The world that cases run in.
+    #[arg(long, value_enum, default_value_t = Kind::Virtual)]
+    pub world: Kind,
     /// Run each case with the seeds 1 to this; numbers are then shown as median and 99th percentile.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: u64,
@@ -299,9 +304,42 @@ pub struct CompareArgs {
     /// Changes to the second side.
     #[command(flatten)]
     pub change: ChangeArgs,
+    /// The world that both sides run in.
+    #[arg(long, value_enum, default_value_t = Kind::Virtual)]
+    pub world: Kind,
     /// The dzsim program that runs the second side.
     #[arg(long, value_name = "PATH")]
     pub with: Option<PathBuf>,
+}
+
+/// Arguments of `explore`.
+#[derive(Args, Clone, Debug)]
+pub struct ExploreArgs {
+    /// A scenario whose network and policy are explored; its steps are not run. Default: a network of three devices, three
+    /// clients, two groups and a backbone.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// How many histories, unless the time is over before.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000)]
+    pub histories: u64,
+    /// Stop after this time, such as 10m.
+    #[arg(long = "for", value_name = "DURATION")]
+    pub time: Option<humantime::Duration>,
+    /// Steps of a history.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub length: usize,
+    /// Seed of the first history; the next one has the next seed.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// How often each group of steps is drawn.
+    #[arg(long, value_name = "GROUP=N,...", default_value = "client=10,operator=4,fault=3,heal=3")]
+    pub weights: Weights,
+    /// Folder that gets the scenario of a failure.
+    #[arg(long, value_name = "DIR", default_value = "explored")]
+    pub out: PathBuf,
+    /// The world that histories run in.
+    #[arg(long, value_enum, default_value_t = Kind::Virtual)]
+    pub world: Kind,
 }
 
 /// Arguments of `rfc`.
@@ -352,6 +390,9 @@ pub enum RfcCommand {
 /// How the proofs of an RFC are run.
 #[derive(Args, Clone, Debug)]
 pub struct RfcProofArgs {
+    /// The world that scenarios are run in.
+    #[arg(long, value_enum, default_value_t = Kind::Virtual)]
+    pub world: Kind,
     /// Leave tests to `cargo test`.
     #[arg(long)]
     pub skip_tests: bool,

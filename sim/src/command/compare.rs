@@ -23,7 +23,8 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
         );
         return Ok(Exit::BadInput);
     }
-    let (first, mut second) = (Runs::new(Vec::new())?, Runs::new(args.change.as_options())?);
+    let world = vec!["--world".to_owned(), args.world.to_string()];
+    let (first, mut second) = (Runs::new(world.clone())?, Runs::new([world, args.change.as_options()].concat())?);
     let mut name = args.change.set.iter().map(ToString::to_string).collect::<Vec<_>>();
     if let Some(other) = &args.with {
         second.dzsim.clone_from(other);

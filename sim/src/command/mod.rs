@@ -5,6 +5,7 @@ mod compare;
 mod doctor;
 mod down;
 mod exec;
+mod explore;
 mod ledger;
 mod rfc;
 mod run;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Explore(args) => explore::run(&args),
         Command::Rfc(command) => rfc::run(&command.command),
         Command::Node(args) => return multicall::play(args.role.into_iter().map(Into::into).collect()),
         Command::GreHelper => return multicall::play(vec!["gre-helper".into()]),

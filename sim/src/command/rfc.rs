@@ -41,7 +41,7 @@ pub(super) fn run(command: &RfcCommand) -> anyhow::Result<Exit> {
 }
 
 fn prover(file: &Path, proof: &RfcProofArgs, tests: bool) -> anyhow::Result<Prover> {
-    Prover::new(file, Vec::new(), tests && !proof.skip_tests)
+    Prover::new(file, vec!["--world".to_owned(), proof.world.to_string()], tests && !proof.skip_tests)
 }
 
 fn read(file: &Path) -> anyhow::Result<Document> {

@@ -47,6 +47,7 @@ fn merged(files: &[PathBuf]) -> anyhow::Result<Table> {
 
 fn swept(args: &SweepArgs) -> anyhow::Result<Result<Table, Exit>> {
     let mut options = args.change.as_options();
+    options.extend(["--world".to_owned(), args.world.to_string()]);
     if let Some(shard) = args.shard {
         options.extend(["--shard".to_owned(), shard.to_string()]);
     }
