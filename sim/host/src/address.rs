@@ -39,6 +39,8 @@ pub(crate) struct Address {
     pub(crate) protocol: u8,
     /// Another one of the same prefix was there first.
     pub(crate) secondary: bool,
+    /// When it was added, among all of the host.
+    pub(crate) number: u64,
 }
 
 impl Address {
@@ -51,6 +53,7 @@ impl Address {
             scope: addr.scope,
             protocol: addr.protocol,
             secondary: false,
+            number: 0,
         }
     }
 
@@ -120,6 +123,8 @@ impl Machine {
             return Ok(());
         }
         address.secondary = secondary;
+        self.addresses_added += 1;
+        address.number = self.addresses_added;
         link.addresses.insert(at, address.clone());
         self.watchers.notify(Change::Address);
         self.add_address_routes(addr.index, &address);
@@ -196,6 +201,7 @@ impl Machine {
                 scope: Scope::Host,
                 protocol: 0,
                 secondary: false,
+                number: 0,
             });
             self.watchers.notify(Change::Address);
         }
@@ -284,11 +290,12 @@ impl Machine {
             || self.is_local_in_table(address)
     }
 
-    /// The interface that has an address.
+    /// The interface that has an address: of several the one that got it last.
     pub(crate) fn interface_of(&self, address: Ipv4Addr) -> Option<u32> {
-        let has = |link: &Link| link.addresses.iter().any(|a| a.local == address);
+        let all = self.links.iter().flat_map(|(index, link)| link.addresses.iter().map(move |a| (index, a)));
+        let last = all.filter(|(_, a)| a.local == address).max_by_key(|(_, a)| a.number);
         let local = || self.local_route(address).and_then(|route| route.dev);
-        self.links.iter().find(|(_, link)| has(link)).map(|(index, _)| index).or_else(local)
+        last.map(|(index, _)| index).or_else(local)
     }
 }
 

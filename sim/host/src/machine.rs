@@ -41,6 +41,8 @@ pub(crate) struct AtLink {
 pub(crate) struct Machine {
     pub(crate) modules: Modules,
     pub(crate) links: Links,
+    /// How many addresses were ever added.
+    pub(crate) addresses_added: u64,
     pub(crate) tables: BTreeMap<u32, Table>,
     /// In the order in which they are tried.
     pub(crate) rules: Vec<RuleInfo>,
@@ -70,6 +72,7 @@ impl Machine {
         Self {
             modules,
             links: Links::new(),
+            addresses_added: 0,
             tables: BTreeMap::new(),
             rules: rule::initial(),
             custom_rules: false,
