@@ -116,6 +116,7 @@ impl Machine {
     /// Adds an address to its link, as `ip address add` does.
     pub(crate) fn add_addr(&mut self, addr: &AddrInfo) -> Result<(), Errno> {
         let link = self.links.get_mut(addr.index).ok_or(Errno::ENODEV)?;
+        self.parameters.keep(&link.name);
         let mut address = Address::of(addr);
         let (at, secondary) = place(&link.addresses, &address)?;
         // The unspecified address is taken and comes to nothing.

@@ -25,7 +25,7 @@ impl Machine {
                 let outgoing = Outgoing {
                     destination: header.source,
                     protocol: icmp::IP_PROTOCOL,
-                    ttl: self.parameters.default_ttl(),
+                    ttl: if header.source.is_multicast() { 1 } else { self.parameters.default_ttl() },
                     fragmentation: Fragmentation::Always,
                 };
                 let _ = self.send_payload(now, &way, &outgoing, &reply);

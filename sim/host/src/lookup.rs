@@ -132,9 +132,9 @@ impl Machine {
     /// # Errors
     /// What connect(2) says about either route.
     pub(crate) fn source_towards(&self, destination: Ipv4Addr) -> Result<Ipv4Addr, Errno> {
-        let source = self.way_out(&Flow::to(destination), false)?.source;
-        self.way_out(&Flow { source, ..Flow::to(destination) }, false)?;
-        Ok(source)
+        let (way, _) = self.route_out(&Flow::to(destination), false)?;
+        self.way_out(&Flow { source: way.source, ..Flow::to(destination) }, false)?;
+        Ok(way.source)
     }
 
     /// The way, and whether the route says that it is a broadcast.
@@ -181,7 +181,7 @@ impl Machine {
         let known = Some(flow.source).filter(|source| !source.is_unspecified());
         if route.kind == RouteKind::Local {
             let source = known.or(route.source).unwrap_or(flow.destination);
-            return Ok((Way { dev: LOOPBACK, source, local: true, mtu: None }, false));
+            return Ok((Way { dev: LOOPBACK, source, local: true, mtu: route.mtu }, false));
         }
         let dev = route.dev.ok_or(Errno::ENETUNREACH)?;
         let chosen = || route.source.or_else(|| self.select_address(dev, route.via, scope_of(&route).min(SCOPE_HOST)));

@@ -1,6 +1,6 @@
 //! Kernel parameters below `/proc/sys/net/ipv4` (the kernel's `Documentation/networking/ip-sysctl.rst`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dz_net::kernel::Change;
 use nix::errno::Errno;
@@ -47,6 +47,8 @@ pub(crate) struct Parameters {
     global: BTreeMap<String, String>,
     /// By interface; `all` and `default` are two more.
     conf: BTreeMap<String, BTreeMap<PerInterface, i32>>,
+    /// What an interface has got of its own, and so no longer takes over from the default (`in_dev->cnf.state`).
+    own: BTreeSet<(String, PerInterface)>,
 }
 
 /// What a path names.
@@ -60,7 +62,7 @@ impl Parameters {
     pub(crate) fn new() -> Self {
         let conf = [ALL, DEFAULT, "lo"].map(|name| (name.to_owned(), DEFAULTS.into()));
         let global = GLOBAL.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self { global: global.into(), conf: conf.into() }
+        Self { global: global.into(), conf: conf.into(), own: BTreeSet::new() }
     }
 
     /// A new interface takes over what is the default now.
@@ -71,6 +73,12 @@ impl Parameters {
 
     pub(crate) fn remove_interface(&mut self, name: &str) {
         self.conf.remove(name);
+        self.own.retain(|(of, _)| of != name);
+    }
+
+    /// An interface that was given an address keeps what it has, whatever the default becomes (`ipv4_devconf_setall`).
+    pub(crate) fn keep(&mut self, name: &str) {
+        self.own.extend(DEFAULTS.map(|(parameter, _)| (name.to_owned(), parameter)));
     }
 
     /// The value for an interface as it is written.
@@ -120,8 +128,20 @@ impl Parameters {
             self.conf.values_mut().for_each(|conf| {
                 conf.insert(parameter, value);
             });
-        } else if let Some(conf) = self.conf.get_mut(name) {
+            return;
+        }
+        // The default of everything but forwarding is that of the interfaces that are there, too
+        // (`devinet_copy_dflt_conf`).
+        if name == DEFAULT && parameter != PerInterface::Forwarding {
+            for (other, conf) in &mut self.conf {
+                if other != ALL && !self.own.contains(&(other.clone(), parameter)) {
+                    conf.insert(parameter, value);
+                }
+            }
+        }
+        if let Some(conf) = self.conf.get_mut(name) {
             conf.insert(parameter, value);
+            self.own.insert((name.to_owned(), parameter));
         }
     }
 }

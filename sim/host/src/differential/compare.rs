@@ -1,20 +1,22 @@
 //! Both hosts side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use dz_net::filter::IngressPolicy;
 use dz_net::gre::TunnelSpec;
-use dz_net::host::{Changes, Host, RawSpec, UdpSpec, Watched};
+use dz_net::host::{Changes, Datagrams, Host, Joined, RawSpec, UdpSpec, Watched};
 use dz_net::kernel::{AddrInfo, Change, LinkKind, LinkSpec, RouteInfo, RuleAction, RuleInfo};
 use dz_net::mroute::MulticastRoute;
 use dz_net::probe::ProbeConfig;
+use dz_net::wire::fragment::fragment;
+use dz_net::wire::ipv4::Header;
 use dzsim_fabric::FabricConfig;
 use nix::errno::Errno;
 
 use super::op::{Address, Group, Op, PORTS, Route, Rule};
-use super::packet::{CLOSED_PORT, normal};
+use super::packet::{CLOSED_PORT, OPEN_PORT, normal};
 use super::real::Real;
 use crate::machine::Machine;
 use crate::raw::EchoRefusal;
@@ -40,7 +42,7 @@ struct Listed {
     rules: Vec<RuleInfo>,
     tunnels: Vec<TunnelSpec>,
     ingress: BTreeMap<String, IngressPolicy>,
-    groups: Vec<(std::net::Ipv4Addr, std::net::Ipv4Addr, String, BTreeSet<String>, u64, u64)>,
+    groups: Vec<(Ipv4Addr, Ipv4Addr, String, BTreeSet<String>, u64, u64)>,
 }
 
 impl Listed {
@@ -60,6 +62,9 @@ pub(super) struct Pair {
     network: Network,
     model: VirtualHost,
     watches: [Box<dyn Changes>; 2],
+    /// Sockets that stay open, the kernel's and the model's.
+    sockets: Vec<[Box<dyn Datagrams>; 2]>,
+    memberships: Vec<Box<dyn Joined>>,
     /// Whether anything may be under way in the helper.
     tunnels: bool,
 }
@@ -91,7 +96,7 @@ impl Pair {
         // Looking at it for the first time opens the filter and group forwarding.
         listed(&real.host).await.same(listed(&model).await).unwrap();
         let watches = [real.host.watch(Watched::Router).await.unwrap(), model.watch(Watched::Router).await.unwrap()];
-        let pair = Self { real, network, model, watches, tunnels: false };
+        let pair = Self { real, network, model, watches, sockets: Vec::new(), memberships: Vec::new(), tunnels: false };
         pair.real.sent();
         pair
     }
@@ -99,18 +104,31 @@ impl Pair {
     /// Does one thing to both.
     pub(super) async fn step(&mut self, op: &Op) -> Result<(), String> {
         match op {
-            Op::Receive { port, packet } => {
+            Op::Listen { device, at, join } => self.listen(*device, *at, *join).await?,
+            Op::Join { link, group } => {
+                let index = [index(&self.real.host, link).await, index(&self.model, link).await];
+                let joined =
+                    [self.real.host.join_group(*group, index[0]).await, self.model.join_group(*group, index[1]).await];
+                let [real, model] = joined.each_ref().map(|joined| joined.as_ref().map(drop).map_err(reason));
+                same("joining", real, model)?;
+                self.memberships.extend(joined.into_iter().flatten());
+            }
+            Op::Receive { port, packet, fragments } => {
                 let bytes = packet.bytes();
-                let arrived = self.real.receive(*port, &bytes);
-                let (model, sent) = self.on_model(|machine, _| {
-                    let link = machine.links.find(PORTS[*port]);
-                    link.is_some_and(|link| machine.arrive(link, bytes))
-                });
-                same("taken", arrived, model)?;
-                self.same_sent(sent).await?;
+                let header = Header::decode(&bytes).expect("it is a packet");
+                for part in if *fragments { fragment(&bytes, &header, 576) } else { vec![bytes] } {
+                    let arrived = self.real.receive(*port, &part);
+                    let (model, sent) = self.on_model(|machine, _| {
+                        let link = machine.links.find(PORTS[*port]);
+                        link.is_some_and(|link| machine.arrive(link, part))
+                    });
+                    same("taken", arrived, model)?;
+                    self.same_sent(sent).await?;
+                }
             }
             // What a host sends to a group it does not forward itself: see the decision note.
-            Op::Send { packet, .. } if packet.destination.is_multicast() => {}
+            // And nobody is told of what a host says it has sent as a group.
+            Op::Send { packet, .. } if packet.destination.is_multicast() || packet.source.is_multicast() => {}
             Op::Ping { to, .. } if to.is_multicast() => {}
             Op::Send { device, packet } => {
                 let spec = RawSpec { protocol: 255, device: device.map(str::to_owned) };
@@ -129,7 +147,8 @@ impl Pair {
                 self.same_sent(sent).await?;
             }
             Op::SendUdp { device, from, to, size } => {
-                let bind = SocketAddrV4::new(from.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED), 7000);
+                let bind = SocketAddrV4::new(from.unwrap_or(Ipv4Addr::UNSPECIFIED), 7000);
+                let port = if *size == 100 { OPEN_PORT } else { CLOSED_PORT };
                 let spec = UdpSpec {
                     bind: Some(bind),
                     freebind: true,
@@ -137,7 +156,7 @@ impl Pair {
                     group_ttl: Some(3),
                     ..UdpSpec::default()
                 };
-                let (payload, to) = (vec![5; *size], SocketAddrV4::new(*to, CLOSED_PORT));
+                let (payload, to) = (vec![5; *size], SocketAddrV4::new(*to, port));
                 let real = match self.real.host.udp(&spec).await {
                     Ok(socket) => outcome(socket.send_to(&payload, to)),
                     Err(error) => Err(reason(error)),
@@ -232,7 +251,39 @@ impl Pair {
             tokio::time::sleep(Duration::from_millis(1)).await;
             real = sorted(real.into_iter().chain(but_for(self.real.sent())).collect());
         }
-        same("packets", real, wanted)
+        same("packets", real, wanted)?;
+        self.same_heard().await
+    }
+
+    /// Opens a socket on both that stays open.
+    async fn listen(&mut self, device: Option<&str>, at: Ipv4Addr, join: Option<Ipv4Addr>) -> Result<(), String> {
+        let bind = Some(SocketAddrV4::new(at, OPEN_PORT));
+        let spec = UdpSpec { bind, device: device.map(str::to_owned), join, ..UdpSpec::default() };
+        let opened = [self.real.host.udp(&spec).await, self.model.udp(&spec).await];
+        let [real, model] = opened.each_ref().map(|socket| socket.as_ref().map(drop).map_err(reason));
+        same("opening", real, model)?;
+        if let [Ok(real), Ok(model)] = opened {
+            self.sockets.push([real, model]);
+        }
+        Ok(())
+    }
+
+    /// Compares what the sockets that are open have received.
+    async fn same_heard(&self) -> Result<(), String> {
+        // The first poll learns from the reactor that there is anything to read.
+        tokio::task::yield_now().await;
+        for (number, sockets) in self.sockets.iter().enumerate() {
+            let [real, model] = sockets.each_ref().map(|socket| {
+                let mut buffer = [0; 2048];
+                let mut heard = Vec::new();
+                while let Some(received) = futures_util::FutureExt::now_or_never(socket.recv_from(&mut buffer)) {
+                    heard.push(received.map_err(reason));
+                }
+                heard
+            });
+            same(&format!("datagrams at socket {number}"), real, model)?;
+        }
+        Ok(())
     }
 
     /// The kernel's notices are among the model's.
@@ -374,7 +425,13 @@ async fn apply(host: &dyn Host, op: &Op) -> Outcome {
         }
         Op::Forward(wanted) => host.forward_groups(*wanted).await.map(|_| String::new()).map_err(reason),
         Op::SetSysctl { path, value } => outcome(host.set_sysctl(path, value).await),
-        Op::Source(_) | Op::Receive { .. } | Op::Send { .. } | Op::SendUdp { .. } | Op::Ping { .. } => {
+        Op::Source(_)
+        | Op::Listen { .. }
+        | Op::Join { .. }
+        | Op::Receive { .. }
+        | Op::Send { .. }
+        | Op::SendUdp { .. }
+        | Op::Ping { .. } => {
             unreachable!("no change")
         }
     }

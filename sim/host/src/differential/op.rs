@@ -12,11 +12,26 @@ use super::packet::{PacketSpec, packet};
 /// One change, question or packet. Interfaces are named, as their numbers differ.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
-    AddLink { name: &'static str, loopback: bool, mtu: Option<u32> },
-    DeleteLink { name: &'static str },
-    SetUp { name: &'static str, up: bool },
-    SetMtu { name: &'static str, mtu: u32 },
-    SetAlias { name: &'static str, alias: &'static str },
+    AddLink {
+        name: &'static str,
+        loopback: bool,
+        mtu: Option<u32>,
+    },
+    DeleteLink {
+        name: &'static str,
+    },
+    SetUp {
+        name: &'static str,
+        up: bool,
+    },
+    SetMtu {
+        name: &'static str,
+        mtu: u32,
+    },
+    SetAlias {
+        name: &'static str,
+        alias: &'static str,
+    },
     AddAddress(Address),
     DeleteAddress(Address),
     AddRoute(Route),
@@ -24,17 +39,56 @@ pub(super) enum Op {
     DeleteRoute(Route),
     AddRule(Rule),
     DeleteRule(Rule),
-    CreateTunnel { name: &'static str, local: Ipv4Addr, remote: Ipv4Addr, ttl: u8, mtu: u32 },
-    DeleteTunnel { name: &'static str },
+    CreateTunnel {
+        name: &'static str,
+        local: Ipv4Addr,
+        remote: Ipv4Addr,
+        ttl: u8,
+        mtu: u32,
+    },
+    DeleteTunnel {
+        name: &'static str,
+    },
     SetIngress(Vec<(&'static str, Vec<Ipv4Net>, Vec<Ipv4Addr>)>),
     SetGroups(Vec<Group>),
     Forward(bool),
-    SetSysctl { path: String, value: &'static str },
+    SetSysctl {
+        path: String,
+        value: &'static str,
+    },
     Source(Ipv4Addr),
-    Receive { port: usize, packet: PacketSpec },
-    Send { device: Option<&'static str>, packet: PacketSpec },
-    SendUdp { device: Option<&'static str>, from: Option<Ipv4Addr>, to: Ipv4Addr, size: usize },
-    Ping { device: Option<&'static str>, from: Option<Ipv4Addr>, to: Ipv4Addr, size: u16, dont_fragment: bool },
+    /// Opens a socket that stays, and hears what the packets below have for it.
+    Listen {
+        device: Option<&'static str>,
+        at: Ipv4Addr,
+        join: Option<Ipv4Addr>,
+    },
+    Join {
+        link: &'static str,
+        group: Ipv4Addr,
+    },
+    Receive {
+        port: usize,
+        packet: PacketSpec,
+        fragments: bool,
+    },
+    Send {
+        device: Option<&'static str>,
+        packet: PacketSpec,
+    },
+    SendUdp {
+        device: Option<&'static str>,
+        from: Option<Ipv4Addr>,
+        to: Ipv4Addr,
+        size: usize,
+    },
+    Ping {
+        device: Option<&'static str>,
+        from: Option<Ipv4Addr>,
+        to: Ipv4Addr,
+        size: u16,
+        dont_fragment: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -179,6 +233,14 @@ fn ingress() -> impl Strategy<Value = Op> {
     prop::collection::vec(policy, 0..2).prop_map(Op::SetIngress)
 }
 
+fn joined() -> impl Strategy<Value = Ipv4Addr> {
+    select(vec!["233.84.178.1", "233.84.178.2"]).prop_map(|text| text.parse().unwrap())
+}
+
+fn listening() -> impl Strategy<Value = Ipv4Addr> {
+    prop_oneof![2 => host(), 1 => joined(), 1 => Just(Ipv4Addr::UNSPECIFIED)]
+}
+
 pub(super) fn op() -> impl Strategy<Value = Op> {
     let name = || select(vec!["b0", "b1"]);
     let device = || prop::option::weighted(0.3, select(vec!["p0", "p1", "t0"]));
@@ -204,7 +266,11 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         1 => any::<bool>().prop_map(Op::Forward),
         3 => sysctl().prop_map(|(path, value)| Op::SetSysctl { path, value }),
         4 => destination().prop_map(Op::Source),
-        12 => (0..PORTS.len(), packet()).prop_map(|(port, packet)| Op::Receive { port, packet }),
+        2 => (device(), listening(), prop::option::weighted(0.3, joined()))
+            .prop_map(|(device, at, join)| Op::Listen { device, at, join }),
+        1 => (link(), joined()).prop_map(|(link, group)| Op::Join { link, group }),
+        14 => (0..PORTS.len(), packet(), prop::bool::weighted(0.15))
+            .prop_map(|(port, packet, fragments)| Op::Receive { port, packet, fragments }),
         4 => (device(), packet()).prop_map(|(device, packet)| Op::Send { device, packet }),
         3 => (device(), prop::option::weighted(0.3, host()), destination(), select(vec![0usize, 100, 1473, 4000]))
             .prop_map(|(device, from, to, size)| Op::SendUdp { device, from, to, size }),

@@ -12,7 +12,7 @@ use super::op::{destination, host};
 /// A packet to be made.
 #[derive(Clone, Debug)]
 pub(super) struct PacketSpec {
-    source: Ipv4Addr,
+    pub(super) source: Ipv4Addr,
     pub(super) destination: Ipv4Addr,
     kind: Kind,
     ttl: u8,
@@ -23,20 +23,33 @@ pub(super) struct PacketSpec {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Echo,
+    /// To a port that nobody has.
     Datagram,
+    /// To the port that sockets listen at.
+    Heard,
     Gre,
     Unknown,
     /// An ICMP error about a datagram.
     Error,
 }
 
+/// Those that listen have it.
+pub(super) const OPEN_PORT: u16 = 8000;
 /// No UDP socket has it.
 pub(super) const CLOSED_PORT: u16 = 9;
 
 pub(super) fn packet() -> impl Strategy<Value = PacketSpec> {
     let sources = prop_oneof![6 => host(), 1 => destination()];
-    let kinds =
-        select(vec![Kind::Echo, Kind::Echo, Kind::Datagram, Kind::Datagram, Kind::Gre, Kind::Unknown, Kind::Error]);
+    let kinds = select(vec![
+        Kind::Echo,
+        Kind::Echo,
+        Kind::Datagram,
+        Kind::Heard,
+        Kind::Heard,
+        Kind::Gre,
+        Kind::Unknown,
+        Kind::Error,
+    ]);
     let sizes = select(vec![8usize, 100, 600, 1400, 1480]);
     (sources, destination(), kinds, select(vec![1u8, 2, 64]), any::<bool>(), sizes).prop_map(
         |(source, destination, kind, ttl, dont_fragment, size)| PacketSpec {
@@ -56,9 +69,9 @@ impl PacketSpec {
         let payload = vec![7; self.size];
         let (protocol, body) = match self.kind {
             Kind::Echo => (icmp::IP_PROTOCOL, icmp::echo(false, 77, 1, &payload[8..])),
-            Kind::Datagram => {
-                let (from, to) =
-                    (SocketAddrV4::new(self.source, 7000), SocketAddrV4::new(self.destination, CLOSED_PORT));
+            Kind::Datagram | Kind::Heard => {
+                let port = if matches!(self.kind, Kind::Heard) { OPEN_PORT } else { CLOSED_PORT };
+                let (from, to) = (SocketAddrV4::new(self.source, 7000), SocketAddrV4::new(self.destination, port));
                 (udp::IP_PROTOCOL, udp::datagram(from, to, &payload[8..]).expect("it fits"))
             }
             Kind::Gre => {
