@@ -31,6 +31,7 @@ use super::backend::{Backend, LedgerInside, Output, Stop};
 use crate::run::{
     keys::{self, Keys, Owner},
     roles::{self, CONTROLLER_PORT, RPC_PORT, Role, Roles, WS_PORT},
+    seeds,
 };
 
 /// How long a process may take to end after SIGTERM.
@@ -103,7 +104,8 @@ impl Real {
             Process::Agent(code) => (Node::Device(code.clone()), self.roles.agent(&roles::device_account(code))),
             Process::Gre(node) => anyhow::bail!("the gre helper of {node} is started by whoever needs a tunnel"),
         };
-        Ok(self.spawn_role(&node, role)?.notify(READY))
+        let seed = seeds::of(self.keys.seed(), "process", &process.to_string());
+        Ok(self.spawn_role(&node, role)?.env("DZ_SEED", seed.to_string()).notify(READY))
     }
 
     fn spawn_role(&self, node: &Node, role: Role) -> anyhow::Result<Spawn> {
