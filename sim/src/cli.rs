@@ -16,7 +16,7 @@ use crate::answer::{explore::draw::Weights, shard::Shard, table::Form};
 
 /// The whole DoubleZero stack on one machine, and real packets through it.
 ///
-/// Exit codes: 0 all passed, 1 a scenario failed, 2 bad input, 3 this machine cannot run it.
+/// Exit codes: 0 all passed, 1 a scenario failed, 2 bad input, 3 this machine cannot run it, 130 and 143 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "dzsim", version, max_term_width = 100)]
 pub struct Cli {
@@ -31,7 +31,7 @@ pub enum Command {
     /// Run scenarios, side by side.
     Run(RunArgs),
     /// Validate scenarios without running them.
-    Check(FilesArgs),
+    Check(CheckArgs),
     /// Print the JSON Schema of a scenario file.
     Schema,
     /// Bring a scenario's network up and hold it until `down` or Ctrl-C; its steps are not run.
@@ -88,6 +88,28 @@ impl ChangeArgs {
     }
 }
 
+/// Arguments of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// What to validate.
+    #[command(flatten)]
+    pub files: FilesArgs,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub format: CheckFormat,
+}
+
+/// Output formats of `check`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// The line of the file and what is wrong with it.
+    Human,
+    /// One JSON array of everything that is wrong.
+    Json,
+    /// Annotations of GitHub Actions.
+    Github,
+}
+
 /// How a scenario is run.
 #[derive(Args, Clone, Debug)]
 pub struct RunOptions {
@@ -113,15 +135,19 @@ pub struct RunOptions {
     /// Keep only the last so many packets of the capture, for long runs; all of them if not given.
     #[arg(long, value_name = "PACKETS")]
     pub capture_last: Option<usize>,
-    /// Folder of the snapshots that `snapshot` steps compare with.
-    #[arg(long, value_name = "DIR", default_value = "snapshots/scenarios")]
-    pub snapshots: PathBuf,
+    /// Folder of the snapshots that `snapshot` steps compare with; `snapshots/scenarios` beside the folder `scenarios`
+    /// that the file is in, or `snapshots` beside the file, if not given.
+    #[arg(long, value_name = "DIR")]
+    pub snapshots: Option<PathBuf>,
     /// Leave the texts of snapshots in the artifacts and compare them with nothing.
     #[arg(long, conflicts_with = "update_snapshots")]
     pub record_snapshots: bool,
     /// Write snapshots that differ or are missing, instead of failing.
     #[arg(long)]
     pub update_snapshots: bool,
+    /// Keep the artifacts of earlier runs of the same case: their folder gets a number.
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// Arguments of `run`.
@@ -142,18 +168,18 @@ pub struct RunArgs {
     /// How many scenarios at a time; twice the number of processors if not given.
     #[arg(long, short = 'j', value_name = "NUMBER")]
     pub jobs: Option<usize>,
-    /// Keep the artifacts of earlier runs of the same case: their folder gets a number.
-    #[arg(long)]
-    pub keep: bool,
-    /// How results are told.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// Write a JUnit document to this file, whatever the format of the output.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Hold the network of a case that failed until Enter is pressed.
     #[arg(long)]
     pub pause_on_failure: bool,
 }
 
-/// How results are told.
+/// Output formats of `run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Live lines for people.

@@ -8,8 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::Context;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+
+use crate::exit::Error;
 
 /// The note's name.
 const NOTE: &str = "held.json";
@@ -78,19 +81,22 @@ impl Held {
     }
 
     /// The one network of this name, or the only one.
-    pub fn one(root: &Path, case: Option<&str>) -> anyhow::Result<Self> {
-        let held = Self::all(root)?;
-        let names = || held.iter().map(|held| held.case.as_str()).collect::<Vec<_>>().join(", ");
-        match case {
-            Some(case) => held
-                .iter()
-                .find(|held| held.case == case)
-                .cloned()
-                .ok_or_else(|| anyhow::anyhow!("no network {case} is held; held are: {}", names())),
-            None if held.len() == 1 => Ok(held[0].clone()),
-            None if held.is_empty() => anyhow::bail!("no network is held; `dzsim up FILE` brings one up"),
-            None => anyhow::bail!("several networks are held, name one with --case: {}", names()),
-        }
+    ///
+    /// # Errors
+    /// There is none, or no name and several; or the folder cannot be read.
+    pub fn one(root: &Path, case: Option<&str>) -> Result<Self, Error> {
+        let held = Self::all(root).context("looking for networks that are held")?;
+        let names = held.iter().map(|held| held.case.as_str()).collect::<Vec<_>>().join(", ");
+        let found = match case {
+            Some(case) => held.iter().find(|held| held.case == case).cloned(),
+            None if held.len() == 1 => held.first().cloned(),
+            None => None,
+        };
+        found.ok_or_else(|| match case {
+            _ if held.is_empty() => Error::input("no network is held; `dzsim up FILE` brings one up"),
+            Some(case) => Error::input(format!("no network {case} is held; held are: {names}")),
+            None => Error::input(format!("several networks are held, name one with --case: {names}")),
+        })
     }
 }
 

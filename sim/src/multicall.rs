@@ -4,6 +4,8 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
+use crate::exit::{Exit, complain};
+
 /// The names under which the program plays a role, also when it is called by one of them.
 const ROLES: [&str; 6] = ["activator", "controller", "agent", "doublezerod", "doublezero", "gre-helper"];
 
@@ -33,12 +35,12 @@ pub fn play(args: Vec<OsString>) -> ExitCode {
 }
 
 fn unknown(role: &str) -> ExitCode {
-    eprintln!("unknown role '{role}'; the roles are {}", ROLES.join(", "));
-    crate::exit::Exit::BadInput.into()
+    complain(format!("error: unknown role '{role}'; the roles are {}", ROLES.join(", ")));
+    Exit::BadInput.into()
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    complain(format!("error: {error:#}"));
     ExitCode::FAILURE
 }
 

@@ -15,7 +15,8 @@ fn main() -> anyhow::Result<ExitCode> {
         name => Host::Node(NodeName::new(name)?),
     };
     let command: Vec<OsString> = arguments.map(OsString::from).collect();
-    Ok(match attach::exec(init, &host, &command, &[])? {
+    let env: Vec<_> = std::env::vars_os().collect();
+    Ok(match attach::exec(init, &host, host.as_str(), &command, &env)? {
         Exit::Code(code) => ExitCode::from(code as u8),
         Exit::Signal(_) => ExitCode::FAILURE,
     })

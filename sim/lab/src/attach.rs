@@ -13,10 +13,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, sethostname};
 use serde::{Deserialize, Serialize};
 
 use crate::enter::pidfd_open;
@@ -78,14 +78,21 @@ pub enum AttachError {
     Start(String),
 }
 
-/// Runs a command at a host of the lab whose pid 1 is `init`, with the caller's terminal, environment and working
-/// folder, and waits for its end. `env` is set on top, and `HOME` is the node's folder unless `env` has it.
+/// Runs a command at a host of the lab whose pid 1 is `init`, with the caller's terminal and working folder, and waits
+/// for its end. `env` is its whole environment beside `HOME`, which is the node's folder. To the command, `hostname` is
+/// the name of the machine: prompts show it.
 ///
 /// The calling process is in the lab from then on and should only report the outcome and end.
 ///
 /// # Errors
 /// [`AttachError`].
-pub fn exec(init: Pid, host: &Host, argv: &[OsString], env: &[(OsString, OsString)]) -> Result<Exit, AttachError> {
+pub fn exec(
+    init: Pid,
+    host: &Host,
+    hostname: &str,
+    argv: &[OsString],
+    env: &[(OsString, OsString)],
+) -> Result<Exit, AttachError> {
     if fs::read_dir("/proc/self/task").map_or(0, Iterator::count) > 1 {
         return Err(AttachError::Threads);
     }
@@ -94,13 +101,14 @@ pub fn exec(init: Pid, host: &Host, argv: &[OsString], env: &[(OsString, OsStrin
     if let Host::Node(node) = host {
         enter_node(node)?;
     }
+    let named = unshare(CloneFlags::CLONE_NEWUTS).and_then(|()| sethostname(hostname));
+    named.map_err(|e| AttachError::Join(init.as_raw(), e.into()))?;
     // The mount namespace has the same files, but joining it moved this process to its root.
     if let Some(folder) = cwd {
         let _ = std::env::set_current_dir(folder);
     }
-    let mut all: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    let mut all: BTreeMap<OsString, OsString> = env.iter().cloned().collect();
     all.insert("HOME".into(), Path::new(FILES).join(host.as_str()).into());
-    all.extend(env.iter().cloned());
     let all: Vec<_> = all.into_iter().collect();
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let launch = Launch {

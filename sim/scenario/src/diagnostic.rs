@@ -1,7 +1,11 @@
 //! What is wrong with a scenario file, for people and for programs.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::yaml::Place;
@@ -42,45 +46,66 @@ impl Diagnostics {
         self.list.iter()
     }
 
-    /// The text for people: for each, message, place, snippet and help.
-    pub fn render(&self) -> String {
-        self.to_string()
+    /// The same about the file under another name, such as the one that its user knows.
+    #[must_use]
+    pub fn named(mut self, file: &Path) -> Self {
+        self.list.iter_mut().for_each(|diagnostic| diagnostic.file = file.to_owned());
+        self
     }
+
+    /// The text for people: for each, message, place, snippet and help, for a terminal of this width.
+    pub fn render(&self, look: Look) -> String {
+        let texts: Vec<String> = self.list.iter().map(|diagnostic| diagnostic.render(look)).collect();
+        texts.join("\n\n") + "\n"
+    }
+}
+
+/// How diagnostics look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Whether to use terminal colours.
+    pub colour: bool,
+    /// Columns; a longer line of the file is cut around what is meant.
+    pub width: usize,
+}
+
+impl Look {
+    /// No colour, and wide enough for nearly every line.
+    pub const PLAIN: Self = Self { colour: false, width: 140 };
 }
 
 impl std::error::Error for Diagnostics {}
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, diagnostic) in self.list.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{diagnostic}")?;
-        }
-        Ok(())
+        f.write_str(&self.render(Look::PLAIN))
     }
 }
 
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.line.to_string();
-        let margin = " ".repeat(number.len());
-        // A tab keeps its width in the caret line, whatever that is on the reader's terminal.
-        let lead: String =
-            self.snippet.chars().take(self.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        writeln!(f, "error: {}", self.message)?;
-        writeln!(f, "{margin}--> {}:{}:{}", self.file.display(), self.line, self.column)?;
-        writeln!(f, "{margin} |")?;
-        writeln!(f, "{}", format!("{number} | {}", self.snippet).trim_end())?;
-        writeln!(f, "{margin} | {lead}{}", "^".repeat(self.length))?;
+impl Diagnostic {
+    /// The text for people: message, place, snippet and help.
+    pub fn render(&self, look: Look) -> String {
+        let renderer = if look.colour { Renderer::styled() } else { Renderer::plain() };
+        let path = self.file.display().to_string();
+        let snippet = Snippet::source(self.snippet.as_str())
+            .line_start(self.line)
+            .path(path)
+            .annotation(AnnotationKind::Primary.span(self.bytes()));
+        let mut group = Level::ERROR.primary_title(self.message.as_str()).element(snippet);
         if !self.path.is_empty() {
-            writeln!(f, "{margin} = at {}", self.path)?;
+            group = group.element(Level::NOTE.no_name().message(format!("at {}", self.path)));
         }
         if !self.help.is_empty() {
-            writeln!(f, "{margin} = help: {}", self.help)?;
+            group = group.element(Level::HELP.message(self.help.as_str()));
         }
-        Ok(())
+        renderer.term_width(look.width).render(&[group])
+    }
+
+    /// What is meant, in bytes of the line.
+    fn bytes(&self) -> std::ops::Range<usize> {
+        let at =
+            |character: usize| self.snippet.char_indices().nth(character).map_or(self.snippet.len(), |(byte, _)| byte);
+        at(self.column - 1)..at(self.column - 1 + self.length)
     }
 }
 

@@ -20,7 +20,7 @@ mod schema;
 mod yaml;
 
 pub use change::{Change, ChangeError};
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use diagnostic::{Diagnostic, Diagnostics, Look};
 pub use lexicon::{Lexicon, Refusal};
 pub use plan::Plan;
 pub use reference_page::reference;

@@ -57,7 +57,7 @@ impl Runs {
         }
         let ended = child.wait_with_output()?;
         if summaries.is_empty() {
-            eprintln!("{}", String::from_utf8_lossy(&ended.stderr).trim_end());
+            crate::exit::complain(String::from_utf8_lossy(&ended.stderr));
             let exits = [Exit::Failed, Exit::BadInput, Exit::CannotRun];
             let known = exits.into_iter().find(|exit| ended.status.code() == Some(*exit as i32));
             return Ok(Err(known.unwrap_or(Exit::Failed)));

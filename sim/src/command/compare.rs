@@ -1,6 +1,6 @@
 //! `dzsim compare`: two policies, two files or two builds, side by side.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use anyhow::Context;
 
@@ -10,18 +10,17 @@ use crate::{
         runs::{self, Runs},
     },
     cli::CompareArgs,
-    exit::Exit,
+    exit::{Error, Exit, answer},
     run::artifacts,
 };
 
 /// Runs both sides and prints their measures and networks as Markdown. A difference is no failure.
-pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &CompareArgs) -> Result<Exit, Error> {
     let right = args.b.as_ref().unwrap_or(&args.a);
     if args.b.is_none() && args.change.set.is_empty() && args.with.is_none() {
-        eprintln!(
-            "error: nothing to compare with: name a second file, a change (--set policy.x=y) or another build (--with PATH)"
-        );
-        return Ok(Exit::BadInput);
+        return Err(Error::input(
+            "nothing to compare with: name a second file, a change (--set policy.x=y) or another build (--with PATH)",
+        ));
     }
     let world = vec!["--world".to_owned(), args.world.to_string()];
     let (first, mut second) = (Runs::new(world.clone())?, Runs::new([world, args.change.as_options()].concat())?);
@@ -37,7 +36,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
         (Ok(a), Ok(b)) => (a, b),
         (Err(exit), _) | (_, Err(exit)) => return Ok(exit),
     };
-    write!(std::io::stdout(), "{}", comparison::markdown(&a, &b))?;
+    answer(comparison::markdown(&a, &b))?;
     Ok(Exit::Passed)
 }
 

@@ -1,14 +1,25 @@
 //! `dzsim doctor`.
 
-use crate::{cli::DoctorArgs, exit::Exit};
+use serde_json::json;
 
-/// Prints what this machine can do, and how to fix what it cannot.
-pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
+use crate::{
+    cli::DoctorArgs,
+    environment,
+    exit::{Error, Exit, answer},
+};
+
+/// Prints what this machine can do, how to fix what it cannot, and what of the environment runs ignore.
+pub(super) fn run(args: &DoctorArgs) -> Result<Exit, Error> {
     let report = dzsim_lab::doctor::check();
+    let ignored = environment::ignored();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        let value = json!({"capabilities": report.capabilities, "ignored": ignored});
+        answer(format!("{value:#}"))?;
     } else {
-        print!("{report}");
+        if !ignored.is_empty() {
+            answer(format!("set here, and ignored by runs: {}\n", ignored.join(", ")))?;
+        }
+        answer(&report)?;
     }
     Ok(if report.missing_required().is_empty() { Exit::Passed } else { Exit::CannotRun })
 }

@@ -1,13 +1,18 @@
 //! `dzsim exec`: a command or a shell in a node of a network that is held.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{IsTerminal, stdin},
+    process::ExitCode,
+};
 
 use dzsim_lab::{Exit as Ended, Host, NodeName, attach};
 use nix::unistd::Pid;
 
 use crate::{
     cli::ExecArgs,
-    exit::Exit,
+    environment,
+    exit::{Error, complain},
     held_networks::Held,
     run::roles::{self, BIN},
 };
@@ -19,32 +24,35 @@ pub(super) fn run(args: &ExecArgs) -> ExitCode {
         // As shells say it.
         Ok(Ended::Signal(signal)) => u8::try_from(128 + signal).map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => {
-            eprintln!("error: {error:#}");
-            Exit::BadInput.into()
+            error.show();
+            error.exit().into()
         }
     }
 }
 
-fn ended(args: &ExecArgs) -> anyhow::Result<Ended> {
+fn ended(args: &ExecArgs) -> Result<Ended, Error> {
     let held = Held::one(&args.held.artifacts, args.case.as_deref())?;
-    let host = match args.node.as_str() {
-        "operator" => Host::Core,
-        name => Host::Node(NodeName::new(name)?),
-    };
+    let name = args.node.as_str();
+    if !held.nodes.iter().any(|node| node == name) {
+        return Err(Error::input(format!("no node {name} in {}; it has {}", held.case, held.nodes.join(", "))));
+    }
+    let host = if name == "operator" { Host::Core } else { Host::Node(NodeName::new(name).map_err(Error::input)?) };
     let argv = match args.command.is_empty() {
         true => vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())],
         false => args.command.clone(),
     };
+    if args.command.is_empty() && stdin().is_terminal() {
+        complain(format!("a shell in {name} of {}; `exit` leaves it", held.case));
+    }
     let folder = std::path::Path::new(dzsim_lab::FILES).join(host.as_str());
     let mut path = OsString::from(BIN);
     if let Some(rest) = std::env::var_os("PATH") {
         path.push(":");
         path.push(rest);
     }
-    let env: Vec<(OsString, OsString)> = roles::user_env(&args.node, &folder)
-        .into_iter()
-        .map(|(name, value)| (name.into(), value))
-        .chain([("PATH".into(), path)])
-        .collect();
-    Ok(attach::exec(Pid::from_raw(held.init), &host, &argv, &env)?)
+    let mut env = environment::of_caller();
+    env.extend(roles::user_env(name, &folder).into_iter().map(|(name, value)| (name.into(), value)));
+    // Shells that do not show the host's name in their prompt take it from here.
+    env.extend([("PATH".into(), path), ("PS1".into(), format!("{name}# ").into())]);
+    attach::exec(Pid::from_raw(held.init), &host, name, &argv, &env).map_err(|error| Error::Machine(error.into()))
 }

@@ -1,6 +1,6 @@
 //! `dzsim explore`: random histories under the oracle.
 
-use std::{fs, io::IsTerminal};
+use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 
@@ -13,34 +13,23 @@ use crate::{
         runs::Runs,
     },
     cli::ExploreArgs,
-    exit::Exit,
-    files::Words,
+    exit::{Error, Exit, answer},
+    files::{self, FileError, Words},
 };
 
 /// Explores and prints what was found; a failure is a scenario file.
-pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
     let text = match &args.file {
-        Some(file) => fs::read_to_string(file).with_context(|| file.display().to_string())?,
+        Some(file) => files::read(file).with_context(|| file.display().to_string())?,
         None => format!("{NETWORK}steps: []\n"),
     };
-    let head = match history::head(&text) {
-        Ok(head) => head.to_owned(),
-        Err(error) => {
-            eprintln!("error: {error}");
-            return Ok(Exit::BadInput);
-        }
-    };
+    let head = history::head(&text).map_err(Error::input)?.to_owned();
     let name = args.file.clone().unwrap_or_else(|| "explore/network.yaml".into());
-    let cases = match dzsim_scenario::parse(&name, &format!("{head}steps: []\n"), &Words) {
-        Ok(cases) => cases,
-        Err(diagnostics) => {
-            eprintln!("{diagnostics}");
-            return Ok(Exit::BadInput);
-        }
-    };
+    let cases = dzsim_scenario::parse(&name, &format!("{head}steps: []\n"), &Words);
+    let cases = cases.map_err(|wrong| FileError::Wrong(vec![wrong]))?;
     let [case] = cases.as_slice() else {
-        eprintln!("error: {} has {} cases: expected a file without `matrix`", name.display(), cases.len());
-        return Ok(Exit::BadInput);
+        let text = format!("{} has {} cases: expected a file without `matrix`", name.display(), cases.len());
+        return Err(Error::input(text));
     };
     let session = Session {
         runs: Runs::new(vec!["--world".to_owned(), args.world.to_string()])?,
@@ -55,7 +44,8 @@ pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<Exit> {
     let live = std::io::stderr().is_terminal();
     let found = session.explore(|done| {
         if live {
-            eprint!("\r{done} histories passed");
+            // Nobody has to see it.
+            let _ = write!(std::io::stderr(), "\r{done} histories passed");
         }
     })?;
     let found = match found {
@@ -64,16 +54,16 @@ pub(super) fn run(args: &ExploreArgs) -> anyhow::Result<Exit> {
     };
     let length = args.length;
     let Some(failure) = found.failure else {
-        println!("{} histories of {length} steps: no failure", found.histories);
+        answer(format!("{} histories of {length} steps: no failure", found.histories))?;
         return Ok(Exit::Passed);
     };
     let file = failure.save(&args.out)?;
-    println!("history {} of {length} steps fails: {}", found.histories, failure.sign);
-    println!(
+    answer(format!("history {} of {length} steps fails: {}", found.histories, failure.sign))?;
+    answer(format!(
         "{}: dzsim run {} --world {}",
         failure.text.lines().filter(|line| line.starts_with("  - ")).count(),
         file.display(),
         args.world
-    );
+    ))?;
     Ok(Exit::Failed)
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use dz_sdk::{build, local::LocalBank, program::ID};
-use dzsim_ledger::{LedgerConfig, Standalone, standalone};
+use dzsim_ledger::{LedgerConfig, Standalone, StandaloneError, standalone};
 use dzsim_scenario::Case;
 use solana_account::Account;
 use solana_keypair::Keypair;
@@ -10,7 +10,7 @@ use solana_signer::Signer;
 
 use crate::{
     cli::LedgerArgs,
-    exit::Exit,
+    exit::{Error, Exit, answer},
     files,
     run::{
         genesis::{
@@ -25,30 +25,30 @@ use crate::{
 const KEYS: usize = 3;
 
 /// Runs until Ctrl-C.
-pub(super) fn run(args: &LedgerArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &LedgerArgs) -> Result<Exit, Error> {
     let mut config = bank::config(args.seed);
     if let Some(file) = &args.scenario {
-        let case = match files::load(std::slice::from_ref(file), &[]) {
-            Ok(cases) => cases.into_iter().next().context("a scenario file has at least one case")?.1,
-            Err(error) => {
-                eprintln!("{error}");
-                return Ok(Exit::BadInput);
-            }
-        };
+        let cases = files::load(std::slice::from_ref(file), &[])?;
+        let (_, case) = cases.into_iter().next().context("a scenario file has at least one case")?;
         config = with_network(config, &case, Keys::new(args.seed))?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(standalone(Standalone { rpc: args.rpc, keys: KEYS, config }, std::io::stdout()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(standalone(Standalone { rpc: args.rpc, keys: KEYS, config }, std::io::stdout())).map_err(
+        |error| match error {
+            StandaloneError::Io(error) => Error::Output(error),
+            other => Error::Machine(other.into()),
+        },
+    )?;
     Ok(Exit::Passed)
 }
 
 /// Puts the network of a case into the genesis, as its operator's transactions leave it, and prints its keys.
-fn with_network(mut config: LedgerConfig, case: &Case, keys: Keys) -> anyhow::Result<LedgerConfig> {
+fn with_network(mut config: LedgerConfig, case: &Case, keys: Keys) -> Result<LedgerConfig, Error> {
     let foundation = keys.of(Owner::Foundation).pubkey();
     let mut bank = LocalBank::new(ID);
     bank.airdrop(foundation, FUNDS);
     for batch in build::pack(&foundation, genesis::instructions(&case.plan, &case.policy, keys)?) {
-        bank.execute(&[foundation], &batch)?;
+        bank.execute(&[foundation], &batch).context("writing the network to the chain")?;
     }
     for (key, record) in bank.accounts().iter().filter(|(_, record)| record.owner == ID) {
         let account = Account { lamports: record.lamports, data: record.data.clone(), owner: ID, ..Account::default() };
@@ -58,7 +58,8 @@ fn with_network(mut config: LedgerConfig, case: &Case, keys: Keys) -> anyhow::Re
     let clients = case.plan.clients.keys().map(|name| Owner::Client(name.as_str()));
     for owner in [Owner::Foundation, Owner::Activator].into_iter().chain(contributors).chain(clients) {
         let key: Keypair = keys.of(owner);
-        println!("key        {}  {owner}  {}", key.pubkey(), serde_json::to_string(&key.to_bytes().to_vec())?);
+        let bytes = serde_json::to_string(&key.to_bytes().to_vec()).context("writing a key")?;
+        answer(format!("key        {}  {owner}  {bytes}", key.pubkey()))?;
         config = config.fund(key.pubkey(), FUNDS);
     }
     Ok(config)

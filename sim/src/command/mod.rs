@@ -16,14 +16,17 @@ mod up;
 
 use std::process::ExitCode;
 
+use dz_net::gre::Dataplane;
+use dzsim_lab::doctor::State;
+
 use crate::{
-    cli::{Cli, Command},
-    exit::Exit,
+    cli::{Cli, Command, RunOptions},
+    exit::Error,
     multicall,
-    run::world::Kind,
+    run::{artifacts, world::Kind},
 };
 
-/// Does what the command line says.
+/// Runs the verb of the command line.
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
@@ -43,28 +46,46 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::GreHelper => return multicall::play(vec!["gre-helper".into()]),
         Command::Scenario(args) => scenario::run(&args),
     };
-    match done {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            Exit::Failed.into()
-        }
-    }
+    let exit = done.unwrap_or_else(|error| {
+        error.show();
+        error.exit()
+    });
+    exit.into()
 }
 
-/// Says what this machine lacks to run scenarios in this world, with the fix; none if it lacks nothing.
-fn cannot_run(world: Kind) -> Option<Exit> {
-    if world == Kind::Virtual {
-        return None;
+/// Checks once what every case needs: a machine that can run scenarios in this world with this data plane, and a folder
+/// to write to.
+fn prepare(options: &RunOptions) -> Result<(), Error> {
+    if options.world == Kind::Real {
+        can_run(options)?;
     }
+    Ok(artifacts::try_root(&options.artifacts)?)
+}
+
+/// Checks what the real world needs of this machine.
+fn can_run(options: &RunOptions) -> Result<(), Error> {
     let report = dzsim_lab::doctor::check();
-    let missing = report.missing_required();
-    for capability in &missing {
-        eprintln!("error: this machine cannot run scenarios in the real world: {capability}");
+    let mut missing: Vec<String> = report.missing_required().iter().map(ToString::to_string).collect();
+    if options.dataplane == Dataplane::Kernel {
+        let gre = report.capabilities.iter().find(|capability| capability.name == dzsim_lab::doctor::KERNEL_GRE);
+        missing.extend(gre.filter(|gre| gre.state != State::Ready).map(ToString::to_string));
     }
     if !missing.is_empty() {
-        eprintln!("It can run them in the virtual world: --world virtual");
-        return Some(Exit::CannotRun);
+        let list = missing.join("\n");
+        return Err(Error::Machine(anyhow::anyhow!(
+            "this machine cannot run scenarios in the real world; in the virtual one it can: --world virtual\n{list}\nsee \
+             `dzsim doctor`"
+        )));
     }
-    None
+    Ok(())
+}
+
+/// A network in the virtual world cannot be held.
+fn held_only_in_the_real_world(options: &RunOptions) -> Result<(), Error> {
+    match options.world {
+        Kind::Real => Ok(()),
+        Kind::Virtual => {
+            Err(Error::input("a network in the virtual world cannot be held: it has no nodes to log in to"))
+        }
+    }
 }

@@ -1,10 +1,6 @@
 //! `dzsim rfc`: an RFC whose claims name what proves them.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use anyhow::Context;
 
@@ -15,14 +11,14 @@ use crate::{
         table::{self, Status},
     },
     cli::{RfcCommand, RfcFormat, RfcProofArgs},
-    exit::Exit,
+    exit::{Error, Exit, answer, complain},
 };
 
 /// Does what the command line says.
-pub(super) fn run(command: &RfcCommand) -> anyhow::Result<Exit> {
+pub(super) fn run(command: &RfcCommand) -> Result<Exit, Error> {
     match command {
         RfcCommand::New { title, folder } => {
-            println!("{}", create::create(folder, title).context("starting a new RFC")?.display());
+            answer(create::create(folder, title).context("starting a new RFC")?.display())?;
             Ok(Exit::Passed)
         }
         RfcCommand::Check { files, update_figures, proof } => {
@@ -30,7 +26,7 @@ pub(super) fn run(command: &RfcCommand) -> anyhow::Result<Exit> {
             for file in files {
                 let prover = prover(file, proof, false)?;
                 if *update_figures {
-                    println!("{}: {} figures written", file.display(), prover.update_figures(file)?);
+                    answer(format!("{}: {} figures written", file.display(), prover.update_figures(file)?))?;
                 }
                 wrong += check_one(file, &prover)?;
             }
@@ -49,7 +45,7 @@ fn read(file: &Path) -> anyhow::Result<Document> {
 }
 
 /// Prints what is wrong with an RFC, and returns how much that is.
-fn check_one(file: &Path, prover: &Prover) -> anyhow::Result<usize> {
+fn check_one(file: &Path, prover: &Prover) -> Result<usize, Error> {
     let document = read(file)?;
     let mut problems = check::problems(&document, &prover.folder);
     for figure in &document.figures {
@@ -70,29 +66,28 @@ fn check_one(file: &Path, prover: &Prover) -> anyhow::Result<usize> {
         }));
     }
     for line in &lines {
-        eprintln!("{line}");
+        complain(line);
     }
     if lines.is_empty() {
         let claims = document.claims.iter().filter(|claim| !claim.id.question).count();
-        println!("{}: {claims} claims, {} figures: all hold", file.display(), document.figures.len());
+        answer(format!("{}: {claims} claims, {} figures: all hold", file.display(), document.figures.len()))?;
     }
     Ok(lines.len())
 }
 
 /// Runs all proofs and prints the status of each claim.
-fn prove(file: &Path, format: RfcFormat, prover: &Prover) -> anyhow::Result<Exit> {
+fn prove(file: &Path, format: RfcFormat, prover: &Prover) -> Result<Exit, Error> {
     let document = read(file)?;
     let claims = prover.claims(&document)?;
-    let mut out = io::stdout().lock();
-    match format {
-        RfcFormat::Md => write!(out, "{}", table::markdown(&claims))?,
-        RfcFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&claims)?)?,
-        RfcFormat::Html => write!(out, "{}", table::html(&document.title, &claims))?,
-    }
+    answer(match format {
+        RfcFormat::Md => table::markdown(&claims),
+        RfcFormat::Json => serde_json::to_string_pretty(&claims).context("writing the claims as JSON")?,
+        RfcFormat::Html => table::html(&document.title, &claims),
+    })?;
     let failed = claims.iter().filter(|claim| claim.status == Status::Fails);
     for (claim, proof) in failed.flat_map(|claim| claim.proofs.iter().map(move |proof| (claim, proof))) {
         if let Some(reason) = &proof.reason {
-            eprintln!("{}: {}: {reason}", claim.id, proof.proof);
+            complain(format!("{}: {}: {reason}", claim.id, proof.proof));
         }
     }
     Ok(if claims.iter().any(|claim| claim.status == Status::Fails) { Exit::Failed } else { Exit::Passed })

@@ -2,27 +2,17 @@
 
 use crate::{
     cli::RunArgs,
-    command::cannot_run,
-    exit::Exit,
+    exit::{Error, Exit},
     files,
-    run::{
-        parent::{self, Job},
-        world::Kind,
-    },
+    run::parent::{self, Job},
 };
 
 /// The seed of a case that states none.
 pub(super) const SEED: u64 = 1;
 
 /// Validates everything, then runs what the filter leaves.
-pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
-    let cases = match files::find(&args.files.paths).and_then(|files| files::load(&files, &args.options.change.set)) {
-        Ok(cases) => cases,
-        Err(error) => {
-            eprintln!("{error}");
-            return Ok(Exit::BadInput);
-        }
-    };
+pub(super) fn run(args: &RunArgs) -> Result<Exit, Error> {
+    let cases = files::find(&args.files.paths).and_then(|files| files::load(&files, &args.options.change.set))?;
     let wanted = |name: &str| args.filter.as_ref().is_none_or(|filter| name.contains(filter));
     let all = cases.len();
     let jobs: Vec<Job> = cases
@@ -31,22 +21,24 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         .enumerate()
         .filter(|(index, _)| args.shard.is_none_or(|shard| shard.has(*index)))
         .map(|(_, case)| case)
-        .map(|(file, case)| Job { file, case: case.name, seed: case.seed.unwrap_or(SEED), only_in: case.only_in })
+        .map(|(file, case)| Job {
+            file,
+            seed: case.seed.unwrap_or(SEED),
+            steps: case.plan.steps.len(),
+            case: case.name,
+            only_in: case.only_in,
+        })
         .collect();
     if jobs.is_empty() && args.shard.is_some() {
-        eprintln!("error: this share of {all} cases is empty");
-        return Ok(Exit::BadInput);
+        return Err(Error::input(format!("this share of {all} cases is empty")));
     }
     if jobs.is_empty() {
-        eprintln!("error: none of {all} cases has '{}' in its name", args.filter.as_deref().unwrap_or_default());
-        return Ok(Exit::BadInput);
+        let filter = args.filter.as_deref().unwrap_or_default();
+        return Err(Error::input(format!("none of {all} cases has '{filter}' in its name")));
     }
-    if args.options.world == Kind::Virtual && args.pause_on_failure {
-        eprintln!("error: a network in the virtual world cannot be held: it has no nodes to log in to");
-        return Ok(Exit::BadInput);
+    if args.pause_on_failure {
+        super::held_only_in_the_real_world(&args.options)?;
     }
-    if let Some(exit) = cannot_run(args.options.world) {
-        return Ok(exit);
-    }
+    super::prepare(&args.options)?;
     parent::run(jobs, args)
 }

@@ -1,5 +1,5 @@
 //! `dzsim scenario`: the process of one case. In the real world it enters its lab before it starts a thread; in the
-//! virtual one it has no second thread, and a clock that is paused.
+//! virtual one a single thread runs all of it, with a clock that is paused.
 
 use std::io::Write;
 
@@ -7,13 +7,13 @@ use anyhow::Context;
 use dz_policy::Flags;
 use dzsim_fabric::{CaptureConfig, Ring};
 use dzsim_scenario::Case;
-use tokio::runtime::Builder;
+use tokio::{runtime::Builder, sync::watch};
 
 use crate::{
     cli::ScenarioArgs,
     command::run::SEED,
-    entropy,
-    exit::Exit,
+    entropy, environment,
+    exit::{Error, Exit},
     files,
     held_networks::start_of,
     run::{
@@ -32,26 +32,29 @@ const TEMPORARY: &str = "/run/dz/tmp";
 const STACK: usize = 8 << 20;
 
 /// Runs the case; standard output is for `dzsim run`.
-pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &ScenarioArgs) -> Result<Exit, Error> {
+    environment::fix_umask();
+    let text = files::read(&args.file).with_context(|| args.file.display().to_string())?;
     let cases = files::load(std::slice::from_ref(&args.file), &args.options.change.set)?;
-    let (_, case) = cases
-        .into_iter()
-        .find(|(_, case)| case.name == args.case)
-        .with_context(|| format!("{} has no case {}", args.file.display(), args.case))?;
+    let found = cases.into_iter().find(|(_, case)| case.name == args.case);
+    let (_, case) = found.with_context(|| format!("{} has no case {}", args.file.display(), args.case))?;
+    Ok(run_case(args, text, case)?)
+}
+
+fn run_case(args: &ScenarioArgs, text: String, case: Case) -> anyhow::Result<Exit> {
     let options = &args.options;
     // Inside the lab the working directory is the same, but who reads the summary may have another one.
     let root = std::path::absolute(&options.artifacts)?;
     let (name, seed) = (case.name.clone(), options.seed.or(case.seed).unwrap_or(SEED));
     let artifacts = artifacts::folder(&root, &name);
-    let snapshots = Snapshots {
-        folder: match options.record_snapshots {
-            true => None,
-            false => Some(std::path::absolute(&options.snapshots)?),
-        },
-        case: name,
-        update: options.update_snapshots,
+    let folder = match (&options.snapshots, options.record_snapshots) {
+        (_, true) => None,
+        (Some(folder), false) => Some(std::path::absolute(folder)?),
+        (None, false) => Some(files::snapshots(&args.file.canonicalize()?)),
     };
-    std::fs::create_dir_all(artifacts.join(artifacts::LOGS))?;
+    let snapshots = Snapshots { folder, file: args.file.clone(), case: name, update: options.update_snapshots };
+    // The processes of the lab share the claim; it ends with the last of them.
+    let claim = artifacts::claim(&artifacts, options.keep)?;
     let hold = match options.world {
         Kind::Real => Some(enter(args)?),
         Kind::Virtual => None,
@@ -60,6 +63,7 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
     case.policy.connect.variables().into_iter().for_each(|(name, value)| unsafe { std::env::set_var(name, value) });
     let setup = Setup {
         file: args.file.clone(),
+        text,
         seed,
         dataplane: options.dataplane,
         capture: CaptureConfig {
@@ -71,6 +75,7 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
         snapshots,
         world: options.world,
         hold,
+        end: end_of_input(),
     };
     let summary = match options.world {
         Kind::Real => in_real_time(case, setup)?,
@@ -79,9 +84,10 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<Exit> {
     let exit = match summary.outcome {
         Outcome::Passed => Exit::Passed,
         Outcome::Failed => Exit::Failed,
-        Outcome::CannotRun => Exit::CannotRun,
+        Outcome::CannotRun | Outcome::NotRun => Exit::CannotRun,
     };
     tell(&Progress::Finished(Box::new(summary)));
+    drop(claim);
     Ok(exit)
 }
 
@@ -103,7 +109,7 @@ fn in_virtual_time(case: Case, setup: Setup) -> anyhow::Result<CaseSummary> {
     world.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Enters the lab of the case; when and by whom its network is held.
+/// Enters the lab of the case; when and by which process its network is held.
 fn enter(args: &ScenarioArgs) -> anyhow::Result<Hold> {
     let holder = nix::unistd::getppid().as_raw();
     let entered = dzsim_lab::enter()?;
@@ -118,6 +124,18 @@ fn enter(args: &ScenarioArgs) -> anyhow::Result<Hold> {
         started: start_of(1).context("reading the start of the lab's first process")?,
         holder,
     })
+}
+
+/// Becomes true when standard input ends: the parent closes it to ask for the end.
+fn end_of_input() -> watch::Receiver<bool> {
+    let (ask, asked) = watch::channel(false);
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        ask.send_replace(true);
+        // Kept, since a receiver whose sender is gone has nothing to wait for.
+        std::thread::park();
+    });
+    asked
 }
 
 fn tell(progress: &Progress) {

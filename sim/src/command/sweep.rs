@@ -1,6 +1,6 @@
 //! `dzsim sweep`: a matrix as one table of measures.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use anyhow::Context;
 
@@ -11,11 +11,11 @@ use crate::{
         table::Table,
     },
     cli::SweepArgs,
-    exit::Exit,
+    exit::{Error, Exit, answer, complain},
 };
 
 /// Runs every case with every seed, or merges tables, and prints what was measured.
-pub(super) fn run(args: &SweepArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &SweepArgs) -> Result<Exit, Error> {
     let table = match args.merge {
         true => merged(&args.paths)?,
         false => match swept(args)? {
@@ -26,13 +26,10 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<Exit> {
     if let Some(file) = &args.plot {
         match plot::svg(&table, args.measure.as_deref()) {
             Ok(svg) => fs::write(file, svg).with_context(|| file.display().to_string())?,
-            Err(error) => {
-                eprintln!("error: {error}");
-                return Ok(Exit::BadInput);
-            }
+            Err(error) => return Err(Error::input(error)),
         }
     }
-    write!(std::io::stdout(), "{}", table.render(args.format))?;
+    answer(table.render(args.format))?;
     Ok(if table.all_passed() { Exit::Passed } else { Exit::Failed })
 }
 
@@ -64,7 +61,7 @@ fn swept(args: &SweepArgs) -> anyhow::Result<Result<Table, Exit>> {
     }
     for failed in summaries.iter().filter(|summary| summary.failure.is_some()) {
         if let Some(failure) = &failed.failure {
-            eprintln!("{} (seed {}): {}: {}", failed.case, failed.seed, failure.title, failure.message);
+            complain(format!("{} (seed {}): {}: {}", failed.case, failed.seed, failure.title, failure.message));
         }
     }
     Ok(Ok(runs::table(&summaries)))

@@ -1,6 +1,9 @@
 //! One JSON object a line, as it happens.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -19,16 +22,17 @@ impl<W: Write> Json<W> {
     }
 
     fn line(&mut self, value: &serde_json::Value) -> io::Result<()> {
-        writeln!(self.out, "{value}")
+        writeln!(self.out, "{value}")?;
+        self.out.flush()
     }
 }
 
 impl<W: Write> Report for Json<W> {
-    fn started(&mut self, case: &str) -> io::Result<()> {
+    fn started(&mut self, case: &str, _at: Duration) -> io::Result<()> {
         self.line(&json!({"event": "started", "case": case}))
     }
 
-    fn progress(&mut self, case: &str, progress: &Progress) -> io::Result<()> {
+    fn progress(&mut self, case: &str, progress: &Progress, _at: Duration) -> io::Result<()> {
         let mut value = serde_json::to_value(progress)?;
         if let Some(object) = value.as_object_mut() {
             object.insert("case".to_owned(), case.into());
@@ -36,8 +40,12 @@ impl<W: Write> Report for Json<W> {
         self.line(&value)
     }
 
-    fn finished(&mut self, cases: &[CaseSummary], millis: f64) -> io::Result<()> {
+    fn interrupted(&mut self) -> io::Result<()> {
+        self.line(&json!({"event": "interrupted"}))
+    }
+
+    fn finished(&mut self, cases: &[CaseSummary], took: Duration) -> io::Result<()> {
         let outcomes: std::collections::BTreeMap<_, _> = cases.iter().map(|case| (&case.case, case.outcome)).collect();
-        self.line(&json!({"event": "done", "millis": millis, "outcomes": outcomes}))
+        self.line(&json!({"event": "done", "millis": took.as_secs_f64() * 1e3, "outcomes": outcomes}))
     }
 }

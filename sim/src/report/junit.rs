@@ -7,8 +7,11 @@ use std::{
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Report, again};
-use crate::run::protocol::{CaseSummary, Outcome, Progress};
+use super::{Report, failure};
+use crate::{
+    run::protocol::{CaseSummary, Outcome},
+    terminal::Terminal,
+};
 
 /// Writes a JUnit document.
 pub struct Junit<W> {
@@ -22,51 +25,37 @@ impl<W: Write> Junit<W> {
     }
 }
 
-fn seconds(millis: f64) -> Duration {
-    Duration::try_from_secs_f64(millis / 1e3).unwrap_or_default()
-}
-
 fn case(summary: &CaseSummary) -> TestCase {
-    let status = match (&summary.failure, summary.outcome) {
-        (_, Outcome::Passed) => TestCaseStatus::success(),
-        (failure, outcome) => {
-            let kind = if outcome == Outcome::Failed { NonSuccessKind::Failure } else { NonSuccessKind::Error };
-            let mut status = TestCaseStatus::non_success(kind);
-            if let Some(failure) = failure {
-                status.set_message(failure.message.clone());
-                status.set_description(format!(
-                    "{}\n{}\n{}\nagain: {}",
-                    failure.title,
-                    failure.message,
-                    failure.oracle.join("\n"),
-                    again(summary)
-                ));
-            }
-            status
-        }
+    let mut status = match summary.outcome {
+        Outcome::Passed => TestCaseStatus::success(),
+        Outcome::NotRun => TestCaseStatus::skipped(),
+        Outcome::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Outcome::CannotRun => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
+    if let Some(why) = &summary.failure {
+        status.set_message(why.message.lines().next().unwrap_or_default());
+        // What a person would read, whole: expected, actual, differences, oracle and log.
+        let reason = failure::reason(summary, why, Terminal::NONE);
+        status.set_description(format!("{reason}{}", failure::places(summary, Terminal::NONE)));
+    }
     let mut case = TestCase::new(summary.case.clone(), status);
-    case.set_time(seconds(summary.millis));
+    case.set_time(Duration::try_from_secs_f64(summary.millis / 1e3).unwrap_or_default());
     case.set_classname(summary.file.display().to_string());
+    if !summary.stderr.is_empty() {
+        case.set_system_err(summary.stderr.as_str());
+    }
     case
 }
 
 impl<W: Write> Report for Junit<W> {
-    fn started(&mut self, _case: &str) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn progress(&mut self, _case: &str, _progress: &Progress) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finished(&mut self, cases: &[CaseSummary], millis: f64) -> io::Result<()> {
+    fn finished(&mut self, cases: &[CaseSummary], took: Duration) -> io::Result<()> {
         let mut suite = TestSuite::new("scenarios");
-        suite.set_time(seconds(millis));
+        suite.set_time(took);
         suite.add_test_cases(cases.iter().map(case));
         let mut document = Document::new("dzsim");
-        document.set_time(seconds(millis));
+        document.set_time(took);
         document.add_test_suite(suite);
-        document.serialize(&mut self.out).map_err(io::Error::other)
+        document.serialize(&mut self.out).map_err(io::Error::other)?;
+        self.out.flush()
     }
 }

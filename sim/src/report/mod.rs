@@ -1,47 +1,74 @@
-//! Telling results: live lines for people, JSON lines for programs, JUnit for CI.
+//! Output formats: live lines for people, JSON lines for programs, JUnit and GitHub's annotations for CI.
 
+mod failure;
+mod github;
 mod human;
 mod json;
 mod junit;
+mod set;
 
-use std::{io, path::Path};
+#[cfg(test)]
+mod tests;
 
+use std::{io, path::Path, time::Duration};
+
+pub use github::{Github, annotation};
 pub use human::Human;
 pub use json::Json;
 pub use junit::Junit;
+pub use set::Reports;
 
-use crate::{
-    cli::Format,
-    run::protocol::{CaseSummary, Progress},
-};
+use crate::run::protocol::{CaseSummary, Progress};
 
 /// Receives what happens, in the order it happens; several cases are under way at a time.
 pub trait Report {
     /// A case has started.
-    fn started(&mut self, case: &str) -> io::Result<()>;
-    /// A case told something.
-    fn progress(&mut self, case: &str, progress: &Progress) -> io::Result<()>;
-    /// All cases have ended; in the order of their names.
-    fn finished(&mut self, cases: &[CaseSummary], millis: f64) -> io::Result<()>;
-}
-
-/// The reporter of a format for this many cases, writing to standard output.
-pub fn reporter(format: Format, cases: usize) -> Box<dyn Report> {
-    match format {
-        Format::Human => Box::new(Human::new(io::stdout(), cases)),
-        Format::Json => Box::new(Json::new(io::stdout())),
-        Format::Junit => Box::new(Junit::new(io::stdout())),
+    ///
+    /// # Errors
+    /// The report cannot be written; likewise for the other calls.
+    fn started(&mut self, _case: &str, _at: Duration) -> io::Result<()> {
+        Ok(())
     }
+    /// A case has got further.
+    fn progress(&mut self, _case: &str, _progress: &Progress, _at: Duration) -> io::Result<()> {
+        Ok(())
+    }
+    /// Time has passed without news.
+    fn tick(&mut self, _at: Duration) -> io::Result<()> {
+        Ok(())
+    }
+    /// The run has been interrupted: what is under way is being ended.
+    fn interrupted(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    /// All cases have ended; in the order of their names.
+    fn finished(&mut self, cases: &[CaseSummary], took: Duration) -> io::Result<()>;
 }
 
 /// The command that runs just this case again, as it was run.
 pub fn again(summary: &CaseSummary) -> String {
-    let file = quoted(&summary.file);
-    let CaseSummary { case, seed, world, dataplane, .. } = summary;
-    format!("dzsim run {file} --filter '{case}' --seed {seed} --world {world} --dataplane {dataplane}")
+    let file = quoted(&summary.file.to_string_lossy());
+    let case = quoted(&summary.case);
+    let CaseSummary { seed, world, dataplane, .. } = summary;
+    format!("dzsim run {file} --filter {case} --seed {seed} --world {world} --dataplane {dataplane}")
 }
 
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    if text.contains(|c: char| c.is_whitespace() || c == '\'') { format!("{text:?}") } else { text }
+/// A word as a shell reads it back.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=+:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A path as people named it or would: relative to the working directory if it is below it.
+pub(crate) fn near(path: &Path) -> String {
+    let relative = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
+    match relative {
+        Some(relative) if relative.as_os_str().is_empty() => ".".to_owned(),
+        Some(relative) => relative.display().to_string(),
+        None => path.display().to_string(),
+    }
 }

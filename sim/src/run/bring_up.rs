@@ -9,7 +9,7 @@ use dzsim_fabric::{CaptureConfig, Fabric, geo::Geography};
 use dzsim_scenario::plan::{Plan, Policy};
 
 use super::{
-    announcements, artifacts,
+    announcements,
     events::Events,
     genesis,
     internet::profile,
@@ -26,6 +26,14 @@ use super::{
 /// When it is in the virtual world at the start of each run, since 1970: the first of January 2026.
 const VIRTUAL_START: Duration = Duration::from_secs(1_767_225_600);
 
+/// The wall clock of a world.
+pub fn clock(kind: Kind) -> WallClock {
+    match kind {
+        Kind::Real => WallClock::system(),
+        Kind::Virtual => WallClock::starting_at(VIRTUAL_START),
+    }
+}
+
 /// How a network is brought up.
 pub struct Start<'a> {
     /// In which world.
@@ -34,8 +42,12 @@ pub struct Start<'a> {
     pub seed: u64,
     /// How roles are started.
     pub roles: Roles,
+    /// The wall clock of that world.
+    pub clock: WallClock,
     /// The folder of the artifacts.
     pub artifacts: &'a Path,
+    /// The event log.
+    pub events: Events,
     /// What of the packets is recorded.
     pub capture: CaptureConfig,
 }
@@ -45,12 +57,7 @@ pub struct Start<'a> {
 /// # Errors
 /// This machine or the plan does not allow it, or a role does not start.
 pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut Phases) -> anyhow::Result<Arc<World>> {
-    let Start { kind, seed, roles, artifacts, capture } = start;
-    let clock = match kind {
-        Kind::Real => WallClock::system(),
-        Kind::Virtual => WallClock::starting_at(VIRTUAL_START),
-    };
-    let events = Events::create(&artifacts.join(artifacts::EVENTS), &clock)?;
+    let Start { kind, seed, roles, clock, artifacts, events, capture } = start;
     let (keys, plan) = (Keys::new(seed), Arc::new(plan));
     let parts = Parts { plan: Arc::clone(&plan), policy: policy.clone(), keys, roles, artifacts, capture };
     let (backend, chain): (Box<dyn Backend>, Arc<dyn Ledger>) = match kind {

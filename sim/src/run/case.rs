@@ -1,20 +1,26 @@
 //! One case, from its plan to its summary, inside the lab.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use dzsim_fabric::CaptureConfig;
 use dzsim_scenario::{
     Case,
     plan::{Action, Step},
 };
+use serde_json::json;
+use tokio::sync::watch;
 
 use crate::held_networks::Held;
 
 use super::{
     artifacts,
-    bring_up::{Start, bring_up},
+    bring_up::{self, Start},
     error::StepError,
-    oracle, path_rules,
+    events::Events,
+    logs, oracle, path_rules,
     phases::Phases,
     protocol::{CaseSummary, Failure, Outcome, Progress, StepSummary},
     roles::Roles,
@@ -23,14 +29,16 @@ use super::{
     world::{Kind, World},
 };
 
-/// The last lines of a log that a failure shows.
-const LOG_LINES: usize = 12;
+/// How many lines of the logs a failure shows.
+const LOG_LINES: usize = 40;
 
 /// How a case is to be run.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The scenario file.
-    pub file: std::path::PathBuf,
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
     /// The seed of all randomness.
     pub seed: u64,
     /// The world it runs in.
@@ -38,16 +46,18 @@ pub struct Setup {
     /// Where tunnels are made.
     pub dataplane: dz_net::gre::Dataplane,
     /// The folder for the artifacts, made and empty.
-    pub artifacts: std::path::PathBuf,
+    pub artifacts: PathBuf,
     /// What of the packets is recorded.
     pub capture: CaptureConfig,
     /// Where snapshots are.
     pub snapshots: Snapshots,
-    /// When the network is held for somebody to look at, where that can be.
+    /// When the network is held, where that can be.
     pub hold: Option<Hold>,
+    /// Becomes true when the case is to end in good order, or to stop holding its network.
+    pub end: watch::Receiver<bool>,
 }
 
-/// When a network is held, until a line or the end of standard input.
+/// When a network is held, until the end is asked for.
 #[derive(Clone, Debug)]
 pub struct Hold {
     /// Instead of running the steps.
@@ -62,58 +72,102 @@ pub struct Hold {
     pub holder: i32,
 }
 
-/// Runs the case and tells what happens; the last that is told is the summary.
+/// Runs the case and reports what happens; the last report is the summary's.
+///
+/// # Errors
+/// What it leaves cannot be written.
 pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> anyhow::Result<CaseSummary> {
     let mut phases = Phases::default();
+    let clock = bring_up::clock(setup.world);
+    let events = Events::create(&setup.artifacts.join(artifacts::EVENTS), &clock)?;
     let steps = case.plan.steps.clone();
     let mut summary = CaseSummary {
         file: setup.file.clone(),
         case: case.name.clone(),
         outcome: Outcome::Passed,
         seed: setup.seed,
+        started: humantime::format_rfc3339_nanos(events.zero()).to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         world: setup.world.to_string(),
         dataplane: setup.dataplane.to_string(),
+        dataplane_used: None,
         millis: 0.0,
         phases: Default::default(),
+        step_count: steps.len(),
         steps: Vec::new(),
         variables: case.variables.clone(),
         measures: Default::default(),
         failure: None,
+        stderr: String::new(),
         artifacts: setup.artifacts.clone(),
     };
+    events.record("scenario", "started", started(&summary))?;
     let start = Start {
         kind: setup.world,
         seed: setup.seed,
         roles: Roles::new(setup.dataplane, &steps)?,
+        clock,
         artifacts: &setup.artifacts,
+        events: events.clone(),
         capture: setup.capture.clone(),
     };
-    let world = bring_up(case.plan, case.policy, start, &mut phases).await;
+    let held_instead = setup.hold.as_ref().is_some_and(|hold| hold.instead);
+    let mut end = setup.end.clone();
+    let world = tokio::select! {
+        biased;
+        () = asked(&mut end), if !held_instead => None,
+        world = bring_up::bring_up(case.plan, case.policy, start, &mut phases) => Some(world),
+    };
     let ended = match world {
-        Ok(world) => {
+        Some(Ok(world)) => {
+            summary.dataplane_used = world.dataplane_used().await?.map(|used| used.to_string());
+            record(&world, "up", json!({"dataplane": summary.dataplane_used}));
             let context = Context::new(Arc::clone(&world), setup.snapshots.clone());
-            let held_instead = setup.hold.as_ref().is_some_and(|hold| hold.instead);
             let steps = if held_instead { &[] } else { steps.as_slice() };
-            let ended = all_steps(&context, steps, &mut phases, &mut summary.steps, tell).await;
-            if let Some(when) = &setup.hold
-                && (when.instead || (when.on_failure && ended.is_err()))
-            {
-                hold(&world, &setup.artifacts, when, &case.name, tell).await?;
+            let ended = tokio::select! {
+                biased;
+                () = asked(&mut end), if !held_instead => Err(Ended::Interrupted),
+                ended = all_steps(&context, steps, &mut phases, &mut summary.steps, tell) => ended.map_err(Ended::Failed),
+            };
+            if let Some(hold) = &setup.hold {
+                let so_far = match &ended {
+                    Err(Ended::Failed(failure)) if hold.on_failure => {
+                        // The reason is shown before the network is.
+                        let failure = placed(failure, &setup, &events)?;
+                        let failed =
+                            CaseSummary { outcome: Outcome::Failed, failure: Some(failure), ..summary.clone() };
+                        Some(Some(failed))
+                    }
+                    _ => hold.instead.then_some(None),
+                };
+                if let Some(so_far) = so_far {
+                    hold_until_asked(&world, &setup, hold, so_far, &mut end, tell).await?;
+                }
             }
             summary.measures = context.measured();
             finish(&world, &setup.artifacts)?;
             ended
         }
-        Err(error) => Err(Box::new(Failure {
+        Some(Err(error)) => Err(Ended::Failed(Box::new(Failure {
             title: "the network does not come up".to_owned(),
             message: format!("{error:#}"),
             ..Failure::default()
-        })),
+        }))),
+        None => Err(Ended::Interrupted),
     };
-    if let Err(mut failure) = ended {
-        failure.logs = artifacts::last_lines(&setup.artifacts, LOG_LINES)?;
-        summary.outcome = Outcome::Failed;
-        summary.failure = Some(*failure);
+    match ended {
+        Ok(()) => {}
+        Err(Ended::Failed(failure)) => {
+            summary.outcome = Outcome::Failed;
+            summary.failure = Some(placed(&failure, &setup, &events)?);
+        }
+        Err(Ended::Interrupted) => {
+            let step = steps.get(summary.steps.len());
+            let place =
+                step.map_or_else(String::new, |step| format!(" in step {}: {}", summary.steps.len() + 1, step.title));
+            summary.outcome = Outcome::NotRun;
+            summary.failure = Some(Failure { message: format!("interrupted{place}"), ..Failure::default() });
+        }
     }
     phases.end("teardown");
     summary.phases = phases.ended().clone();
@@ -121,6 +175,39 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
     let file = std::fs::File::create(setup.artifacts.join(artifacts::SUMMARY))?;
     serde_json::to_writer_pretty(file, &summary)?;
     Ok(summary)
+}
+
+/// Why the steps did not all hold.
+enum Ended {
+    Failed(Box<Failure>),
+    Interrupted,
+}
+
+/// Returns when the end is asked for.
+async fn asked(end: &mut watch::Receiver<bool>) {
+    if end.wait_for(|asked| *asked).await.is_err() {
+        // Nobody is left to ask.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What the first event says.
+fn started(summary: &CaseSummary) -> serde_json::Value {
+    let CaseSummary { case, file, seed, started, version, dataplane, .. } = summary;
+    json!({"case": case, "file": file, "seed": seed, "wall": started, "version": version, "dataplane": dataplane})
+}
+
+/// A failure with its line of the file, and with the log lines before it unless its difference says it all.
+fn placed(failure: &Failure, setup: &Setup, events: &Events) -> anyhow::Result<Failure> {
+    let mut failure = failure.clone();
+    if failure.line > 0 {
+        failure.source = setup.text.lines().nth(failure.line - 1).unwrap_or_default().to_owned();
+    }
+    if failure.differences.is_empty() {
+        let mut lines = logs::read(&setup.artifacts.join(artifacts::LOGS), events.zero())?;
+        failure.logs = lines.split_off(lines.len().saturating_sub(LOG_LINES));
+    }
+    Ok(failure)
 }
 
 async fn all_steps(
@@ -146,13 +233,13 @@ async fn all_steps(
     let seen = oracle.check(world, settle).await;
     seen.map_err(|seen| oracle_failure(None, "the network as it came up", 0, seen))?;
     phases.end("settling");
-    tell(Progress::Up { millis: phases.total() });
+    tell(Progress::Up { millis: phases.total(), steps: steps.len() });
     for (index, step) in steps.iter().enumerate() {
         let number = index + 1;
         let start = phases.total();
         tell(Progress::Step { number, title: step.title.clone() });
         world.internet().annotate(&format!("step {number}: {}", step.title));
-        record(world, "step", serde_json::json!({"number": number, "line": step.line, "title": step.title}));
+        record(world, "step", json!({"number": number, "line": step.line, "title": step.title}));
         let result = tokio::time::timeout(step.deadline, context.run(step))
             .await
             .unwrap_or_else(|_| Err(StepError::new(format!("it was not done within {:?}", step.deadline))));
@@ -180,20 +267,21 @@ async fn all_steps(
     Ok(())
 }
 
-/// Holds the network until standard input has a line or ends.
-async fn hold(
+/// Holds the network until the end is asked for.
+async fn hold_until_asked(
     world: &World,
-    artifacts: &Path,
-    when: &Hold,
-    case: &str,
+    setup: &Setup,
+    hold: &Hold,
+    so_far: Option<CaseSummary>,
+    end: &mut watch::Receiver<bool>,
     tell: &mut dyn FnMut(Progress),
 ) -> anyhow::Result<()> {
     let nodes = world.backend.shells();
-    let Hold { init, started, holder, .. } = *when;
-    Held::note(artifacts, case, holder, init, started, nodes.clone())?;
-    tell(Progress::Held { nodes });
-    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
-    Ok(Held::forget(artifacts)?)
+    let Hold { init, started, holder, .. } = *hold;
+    Held::note(&setup.artifacts, &setup.snapshots.case, holder, init, started, nodes.clone())?;
+    tell(Progress::Held { nodes, summary: so_far.map(Box::new) });
+    asked(end).await;
+    Ok(Held::forget(&setup.artifacts)?)
 }
 
 /// A look changes nothing, so nothing has to settle after it.
@@ -214,6 +302,7 @@ fn failure(step: Option<usize>, title: &str, line: usize, error: StepError) -> B
         message: error.message,
         expected: error.expected,
         actual: error.actual,
+        differences: error.differences,
         ..Failure::default()
     })
 }

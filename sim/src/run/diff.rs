@@ -1,6 +1,16 @@
 //! A line diff for people: what changed, with a little around it.
 
+use serde::{Deserialize, Serialize};
 use similar::{ChangeTag, TextDiff};
+
+/// Two texts that should be equal and are not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What was compared.
+    pub of: String,
+    /// The lines that differ, `-` before expected ones and `+` before actual ones, with some that do not.
+    pub lines: String,
+}
 
 /// Lines of context around a change.
 const CONTEXT: usize = 3;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::diff::Difference;
+
 /// Why a step did not hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepError {
@@ -11,6 +13,8 @@ pub struct StepError {
     pub expected: Option<String>,
     /// What was there.
     pub actual: Option<String>,
+    /// Texts that differ, line by line.
+    pub differences: Vec<Difference>,
 }
 
 impl StepError {

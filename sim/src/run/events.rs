@@ -13,6 +13,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::logs;
+
 /// Writes events; cheap to clone, usable from any thread.
 #[derive(Clone)]
 pub struct Events {
@@ -32,6 +34,11 @@ impl Events {
             path: Arc::new(path.to_owned()),
             out: Arc::new(Mutex::new(BufWriter::new(File::create(path)?))),
         })
+    }
+
+    /// The wall clock at the zero of the log's clock.
+    pub fn zero(&self) -> SystemTime {
+        self.start_wall
     }
 
     /// Nanoseconds since the log was started.
@@ -85,10 +92,9 @@ impl Events {
     /// A line of a process's log as an event.
     fn adopt(&self, who: &str, line: &str) -> Option<(u64, String)> {
         let mut fields: Map<String, Value> = serde_json::from_str(line).ok()?;
-        let stamp = fields.remove("ts").or_else(|| fields.remove("timestamp"))?;
-        let wall = humantime::parse_rfc3339(stamp.as_str()?).ok()?;
-        let since = wall.duration_since(self.start_wall).unwrap_or_default();
-        let time = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+        let time = logs::since(&fields.remove("ts")?, self.start_wall)?;
+        // The log's name says it.
+        fields.remove("role");
         let message = fields.remove("message").unwrap_or_else(|| "log".into());
         let mut event = Map::new();
         event.insert("t_ns".to_owned(), time.into());

@@ -1,6 +1,6 @@
 //! Running scenarios: the parent that starts one process a case, and what happens in that process.
 //!
-//! Rooms: the facts of a run (`keys`, `events`, `artifacts`, `protocol`, `genesis`, `internet`, `roles`), its state
+//! Rooms: the facts of a run (`keys`, `events`, `logs`, `artifacts`, `protocol`, `genesis`, `internet`, `roles`), its state
 //! (`world`), what can be looked at (`view`), what acts (`announcements`, `path_rules`, `steps`) and what judges
 //! (`oracle`), and bring-up and order of all that (`bring_up`, `case`, `parent`). Each uses only those before it; steps
 //! and oracle do not know each other. A test holds it (`sim/tests/suite/rooms.rs`).
@@ -17,6 +17,7 @@ pub mod genesis;
 pub mod http;
 pub mod internet;
 pub mod keys;
+pub mod logs;
 pub mod matching;
 pub mod measure;
 pub mod oracle;

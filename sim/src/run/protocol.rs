@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::Measure;
+use super::{diff::Difference, logs::LogLine, measure::Measure};
 
 /// A message from a scenario's process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub enum Progress {
     Up {
         /// Since the process started.
         millis: f64,
+        /// How many steps there are.
+        steps: usize,
     },
     /// A step begins.
     Step {
@@ -25,26 +27,41 @@ pub enum Progress {
     },
     /// A step held, and so did the invariants after it.
     StepDone(StepSummary),
-    /// The network is held: somebody may look at it with `dzsim exec`.
+    /// The network is held: `dzsim exec` runs commands in it.
     Held {
         /// Its nodes.
         nodes: Vec<String>,
+        /// The summary so far with the failure after which it is held; none if it is held instead of running the steps.
+        summary: Option<Box<CaseSummary>>,
     },
     /// The last message.
     Finished(Box<CaseSummary>),
 }
 
 /// How a case ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "lowercase")]
 pub enum Outcome {
     /// Every step held.
     Passed,
     /// A step or an invariant did not hold, or the network did not come up.
     Failed,
-    /// This machine cannot run it.
+    /// This machine cannot run it: it is neither passed nor failed.
     CannotRun,
+    /// The run was interrupted before its end.
+    NotRun,
+}
+
+impl Outcome {
+    /// The outcome in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::CannotRun => "cannot run",
+            Self::NotRun => "not run",
+        }
+    }
 }
 
 /// A step that has been run.
@@ -73,15 +90,23 @@ pub struct CaseSummary {
     pub outcome: Outcome,
     /// The seed of all its randomness.
     pub seed: u64,
+    /// When it began, by the wall clock (RFC 3339): the zero of all times.
+    pub started: String,
+    /// The version of dzsim.
+    pub version: String,
     /// The world it ran in: `real` or `virtual`.
     pub world: String,
     /// Where tunnels were to be made: `auto`, `kernel` or `userspace`.
     pub dataplane: String,
+    /// Where they were made: `kernel` or `userspace`; none if the network did not come up.
+    pub dataplane_used: Option<String>,
     /// Milliseconds of real time from the start of the process to its end.
     pub millis: f64,
     /// What those were spent on.
     pub phases: BTreeMap<String, f64>,
-    /// The steps that were run.
+    /// How many steps the scenario has.
+    pub step_count: usize,
+    /// The steps that held.
     pub steps: Vec<StepSummary>,
     /// The values of its variables.
     #[serde(default)]
@@ -89,29 +114,36 @@ pub struct CaseSummary {
     /// What `measure` steps and `record` keys found.
     #[serde(default)]
     pub measures: BTreeMap<String, Measure>,
-    /// Why it failed.
+    /// Why it did not pass.
     pub failure: Option<Failure>,
+    /// What its process wrote to standard error.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
     /// The folder with everything else.
     pub artifacts: PathBuf,
 }
 
-/// Why a case failed.
+/// Why a case did not pass.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// The step, from 1; none when the network did not come up.
     pub step: Option<usize>,
     /// What the step does.
     pub title: String,
-    /// Line in the scenario file.
+    /// Line in the scenario file; 0 if it is about no line.
     pub line: usize,
+    /// That line.
+    pub source: String,
     /// What happened instead.
     pub message: String,
     /// What was expected, if there is a value to compare.
     pub expected: Option<String>,
     /// What was there.
     pub actual: Option<String>,
+    /// Line differences, by what was compared.
+    pub differences: Vec<Difference>,
     /// What the oracle saw, one line a mismatch.
     pub oracle: Vec<String>,
-    /// The last lines of the logs that matter, by log name.
-    pub logs: BTreeMap<String, Vec<String>>,
+    /// The lines of the logs that matter, in the order of time.
+    pub logs: Vec<LogLine>,
 }

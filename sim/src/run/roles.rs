@@ -9,7 +9,7 @@ use std::{
 use dz_net::gre::Dataplane;
 use dz_policy::Flags;
 use dz_sdk::{ledger::rpc::RpcOptions, program};
-use dzsim_scenario::plan::{Action, DeviceCode, Fault, LedgerFault, Node, Policy, Step};
+use dzsim_scenario::plan::{Action, DeviceCode, Fault, LedgerFault, Node, Policy, Process, Step};
 use solana_pubkey::Pubkey;
 
 /// How often everybody reads the whole chain again where a scenario loses notifications: one that nothing follows is
@@ -35,6 +35,16 @@ pub fn device_account(code: &DeviceCode) -> Pubkey {
 /// Where an activator, counted from 1, serves its health.
 pub fn activator_address(number: u8) -> std::net::SocketAddr {
     ([127, 0, 0, 1], ACTIVATOR_PORT + u16::from(number) - 1).into()
+}
+
+/// What a process is called in events and logs: its node, or [`CORE`], and its program.
+pub fn log_name(process: &Process) -> String {
+    match process {
+        Process::Activator(_) | Process::Controller => format!("{CORE}.{process}"),
+        Process::Daemon(client) => format!("{client}.doublezerod"),
+        Process::Agent(_) => process.to_string(),
+        Process::Gre(node) => format!("{node}.gre-helper"),
+    }
 }
 
 /// A role to be started.

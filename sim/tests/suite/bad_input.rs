@@ -2,6 +2,8 @@
 
 use std::{fs, process::Command};
 
+use crate::support::Place;
+
 fn check(text: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("case.yaml");
@@ -63,4 +65,44 @@ fn a_file_that_does_not_say_what_it_proves() {
     let (code, text) = check("network:\n  devices: { nyc1: { exchange: nyc } }\n");
     assert_eq!(code, Some(2));
     assert!(text.contains("case.yaml:1:1") && text.contains("comment"), "{text}");
+}
+
+#[test]
+fn everything_wrong_is_there_for_programs_and_for_github() {
+    let place = Place::new();
+    let file = place.file("topic/case.yaml", "network:\n  devises: { nyc1: { exchange: nyc } }\nsteps: []\n");
+    let json: serde_json::Value =
+        serde_json::from_str(&place.run(&["check", "topic", "--format", "json"]).code(2).out).unwrap();
+    assert_eq!(
+        (&json[0]["file"], &json[0]["line"], &json[0]["column"]),
+        (&"topic/case.yaml".into(), &2.into(), &3.into())
+    );
+    let github = place.run(&["check", "topic", "--format", "github"]).code(2).out;
+    let line = "::error file=topic/case.yaml,line=2,col=3,title=scenario::unknown key `devises`%0Ahelp: did you mean `devices`?\n";
+    assert_eq!(github, line);
+    fs::write(file, crate::support::QUIET).unwrap();
+    assert_eq!(place.run(&["check", "topic", "--format", "json"]).code(0).out, "[]\n");
+}
+
+#[test]
+fn what_has_no_end_is_refused() {
+    let place = Place::new();
+    nix::unistd::mkfifo(&place.path("fifo.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    place.file("long.yaml", &"# long\n".repeat(10 << 20 >> 3));
+    for (file, why) in
+        [("/dev/zero", "not a regular file"), ("fifo.yaml", "not a regular file"), ("long.yaml", "longer than")]
+    {
+        let ended = place.run(&["check", file]).code(2);
+        assert!(ended.err.contains(file) && ended.err.contains(why), "{}", ended.err);
+    }
+}
+
+#[test]
+fn an_argument_longer_than_a_command_line_is_refused() {
+    let place = Place::new();
+    let long = crate::support::QUIET.replace("status", &format!("status {}", "x".repeat(65_600)));
+    place.file("topic/long.yaml", &long);
+    let ended = place.run(&["run", "topic"]).code(2);
+    assert!(ended.err.contains("topic/long.yaml:6:"), "{}", ended.err);
+    assert!(ended.err.len() < 2000, "the argument itself is not shown: {}", ended.err);
 }

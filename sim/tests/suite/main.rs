@@ -5,3 +5,5 @@ mod bad_input;
 mod decisions;
 mod repeatable;
 mod rooms;
+mod runner;
+mod support;

@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 /// Lowest first. Rooms of one line do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["diff", "error", "http", "keys", "measure", "phases", "ports", "seeds"],
-    &["artifacts", "events", "internet", "protocol"],
+    &["diff", "http", "keys", "logs", "measure", "phases", "ports", "seeds"],
+    &["artifacts", "error", "events", "internet", "protocol"],
     &["genesis", "roles"],
     &["world"],
     &["announcements", "controller", "matching"],

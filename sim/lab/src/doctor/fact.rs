@@ -10,6 +10,10 @@ use nix::unistd::geteuid;
 pub struct Facts {
     /// Whether the caller is root.
     pub root: bool,
+    /// Whether there is no `/proc`, as in a plain chroot.
+    pub without_proc: bool,
+    /// Whether `/` is no mount point, as in a plain chroot.
+    pub chrooted: bool,
     /// `user.max_user_namespaces`.
     pub max_user_namespaces: Option<u64>,
     /// `kernel.unprivileged_userns_clone`, of Debian and others.
@@ -32,8 +36,13 @@ impl Facts {
             let text = fs::read_to_string(path).ok()?;
             text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
         };
+        let mounts = fs::read_to_string("/proc/self/mountinfo");
+        // The fifth field of a line is the mount point (proc_pid_mountinfo(5)); those outside the root are not shown.
+        let is_root = |line: &str| line.split_whitespace().nth(4) == Some("/");
         Self {
             root: geteuid().is_root(),
+            without_proc: mounts.is_err(),
+            chrooted: mounts.is_ok_and(|text| !text.lines().any(is_root)),
             max_user_namespaces: number("/proc/sys/user/max_user_namespaces"),
             unprivileged_userns_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
             apparmor_restrict: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),

@@ -7,6 +7,9 @@ use super::{Facts, Probe};
 /// The remedy for a refusal.
 pub(super) fn of(probe: Probe, errno: Errno, facts: &Facts) -> String {
     match probe {
+        // Without it neither the settings can be read nor can any of these work.
+        Probe::User | Probe::Proc | Probe::Sysctl if facts.without_proc => PROC.to_owned(),
+        Probe::Mount if errno == Errno::EINVAL => CHROOT.to_owned(),
         Probe::User => user_namespaces(facts),
         Probe::Net | Probe::Mount | Probe::Pid if errno == Errno::ENOSPC => {
             let which = match probe {
@@ -45,6 +48,9 @@ pub(super) fn of(probe: Probe, errno: Errno, facts: &Facts) -> String {
     }
 }
 
+const PROC: &str = "sudo mount -t proc proc /proc";
+const CHROOT: &str = "the root folder is no mount point, as in a plain chroot: before entering it, sudo mount --bind DIR DIR, or \
+                      enter it with: sudo systemd-nspawn -D DIR --bind=/dev/net/tun";
 const APPARMOR: &str = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
 
 fn user_namespaces(facts: &Facts) -> String {
@@ -58,6 +64,10 @@ fn user_namespaces(facts: &Facts) -> String {
         "start the container with: --security-opt seccomp=unconfined --security-opt systempaths=unconfined \
          --security-opt apparmor=unconfined --device /dev/net/tun"
             .to_owned()
+    } else if facts.root {
+        "give this root the capability CAP_SYS_ADMIN".to_owned()
+    } else if facts.chrooted {
+        "a user namespace cannot be made in a chroot: run as root, or outside".to_owned()
     } else if facts.max_user_namespaces.is_none() {
         "a kernel with CONFIG_USER_NS=y, or run as root".to_owned()
     } else {
@@ -94,6 +104,31 @@ mod tests {
         // Ubuntu lets the user namespace be made and takes the capabilities in it away.
         let ubuntu = Facts { apparmor_restrict: Some(1), ..open() };
         assert_eq!(of(Probe::Net, Errno::EPERM, &ubuntu), APPARMOR);
+    }
+
+    #[test]
+    fn root_is_never_advised_to_be_root() {
+        let probes = Probe::ALL.into_iter();
+        for (probe, errno) in probes.flat_map(|probe| [Errno::EPERM, Errno::EACCES, Errno::EINVAL].map(|e| (probe, e)))
+        {
+            for chrooted in [false, true] {
+                let facts = Facts { root: true, chrooted, ..open() };
+                let fix = of(probe, errno, &facts);
+                assert!(!fix.contains("run as root"), "{probe:?} {errno}: {fix}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_chroot_is_named() {
+        let user = Facts { chrooted: true, ..open() };
+        assert_eq!(
+            of(Probe::User, Errno::EPERM, &user),
+            "a user namespace cannot be made in a chroot: run as root, or outside"
+        );
+        assert_eq!(of(Probe::Mount, Errno::EINVAL, &user), CHROOT);
+        let bare = Facts { without_proc: true, ..Facts::default() };
+        assert_eq!(of(Probe::User, Errno::EPERM, &bare), PROC);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod trial;
 
 pub use fact::Facts;
 pub use probe::{Need, Probe};
-pub use report::{Capability, Report, State};
+pub use report::{Capability, KERNEL_GRE, Report, State};
 
 /// Tries everything. The calling process stays as it is; call it before threads are started if that is possible, as
 /// the probes run in a fork of it.

@@ -89,7 +89,7 @@ impl Probe {
             Self::Rules => ("ip rules", "a tenant's routing table is chosen by rules", Required),
             Self::Multicast => ("multicast routing", "devices forward groups", Required),
             Self::Loopback => ("loopback interfaces", "endpoint addresses live on them (dummy or bridge)", Required),
-            Self::Gre => ("kernel GRE", "for --dataplane kernel; else tunnels end in userspace", Optional),
+            Self::Gre => (super::KERNEL_GRE, "for --dataplane kernel; else tunnels end in userspace", Optional),
             Self::Dummy => ("dummy links", "as loopback interfaces; else bridges", Optional),
         }
     }

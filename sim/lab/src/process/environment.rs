@@ -6,8 +6,10 @@ use std::path::Path;
 
 use super::Spawn;
 
-/// Variables of the lab itself that its processes get too.
-const PASSED_ON: [&str; 5] = ["RUST_LOG", "RUST_BACKTRACE", "TZ", "LANG", "LLVM_PROFILE_FILE"];
+/// Variables of the lab itself that its processes get too: how much to log, and where a coverage build writes.
+const PASSED_ON: [&str; 2] = ["RUST_LOG", "LLVM_PROFILE_FILE"];
+/// What is the same for every process.
+const FIXED: [(&str, &str); 2] = [("LANG", "C.UTF-8"), ("TZ", "UTC")];
 
 /// The variables of a process whose files are in `folder`.
 pub(super) fn environment(spawn: &Spawn, folder: &Path, notify: Option<&Path>) -> Vec<(OsString, OsString)> {
@@ -18,6 +20,9 @@ pub(super) fn environment(spawn: &Spawn, folder: &Path, notify: Option<&Path>) -
     default("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
     default("HOME", folder.into());
     default("TMPDIR", folder.into());
+    for (name, value) in FIXED {
+        default(name, value.into());
+    }
     for name in PASSED_ON {
         if let Some(value) = std::env::var_os(name) {
             default(name, value);

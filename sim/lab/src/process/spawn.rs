@@ -55,7 +55,7 @@ pub struct Spawn {
     /// The program and its arguments. A program without a `/` is looked for in the lab's `PATH`.
     pub argv: Vec<OsString>,
     /// Variables beside the few that every process gets: `PATH`, `HOME` and `TMPDIR` (the node's folder), and of the
-    /// lab's own `RUST_LOG`, `RUST_BACKTRACE`, `TZ`, `LANG` and `LLVM_PROFILE_FILE`.
+    /// lab's own `RUST_LOG` and `LLVM_PROFILE_FILE`; `LANG` and `TZ` are the same everywhere.
     pub env: BTreeMap<OsString, OsString>,
     /// The folder it starts in; the lab's own when `None`.
     pub cwd: Option<PathBuf>,

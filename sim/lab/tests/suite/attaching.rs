@@ -20,8 +20,8 @@ fn a_command_runs_in_the_node_from_outside() {
             let text = |bytes| String::from_utf8(bytes).unwrap();
             (output.status.code(), text(output.stdout), text(output.stderr))
         };
-        let script = "grep -c 198.51.100.2 /proc/net/fib_trie; id -u; pwd; echo $HOME; exit 4";
-        assert_eq!(attach("n2", script), (Some(4), "2\n0\n/usr/bin\n/run/dz/n2\n".to_owned(), String::new()));
+        let script = "grep -c 198.51.100.2 /proc/net/fib_trie; id -u; pwd; echo $HOME; uname -n; exit 4";
+        assert_eq!(attach("n2", script), (Some(4), "2\n0\n/usr/bin\n/run/dz/n2\nn2\n".to_owned(), String::new()));
         // It is a process of the lab.
         assert_eq!(attach("core", "cat /proc/1/comm; ls /run").1, "hold\ndz\nlogs\n");
         let refused = "Error: no node n3 in the lab, it has n1, n2\n".to_owned();

@@ -28,7 +28,7 @@ fuzz_target!(|text: &str| {
     match parse(Path::new("topic/case.yaml"), text, &Nyc) {
         Ok(cases) => assert!(!cases.is_empty()),
         Err(diagnostics) => {
-            assert!(!diagnostics.render().is_empty());
+            assert!(!diagnostics.render(dzsim_scenario::Look::PLAIN).is_empty());
             let lines = text.lines().count();
             for diagnostic in diagnostics.iter() {
                 assert!((1..=lines.max(1)).contains(&diagnostic.line), "{diagnostic:?}");

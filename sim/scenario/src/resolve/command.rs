@@ -14,6 +14,8 @@ use crate::{
 
 /// The only program a scenario runs: it is what operators and users have.
 const PROGRAM: &str = "doublezero";
+/// Longer than any argument of it that means something.
+const MAX_ARGUMENT_BYTES: usize = 4096;
 
 /// What earlier commands have brought into being, as far as their words tell.
 #[derive(Default)]
@@ -41,6 +43,11 @@ pub(super) fn command<'t>(
             return Vec::new();
         }
     };
+    if let Some(long) = words.iter().find(|word| word.len() > MAX_ARGUMENT_BYTES) {
+        let message = format!("an argument of {} bytes: at most {MAX_ARGUMENT_BYTES} are allowed", long.len());
+        context.error(at, message, "");
+        return Vec::new();
+    }
     match words.first() {
         Some(program) if program == PROGRAM => {}
         Some(program) => {

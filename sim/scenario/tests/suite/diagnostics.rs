@@ -400,7 +400,7 @@ fn is_told(#[case] name: &str, #[case] text: &str) {
         prepend_module_to_snapshot => false,
         omit_expression => true,
     }, {
-        insta::assert_snapshot!(name, diagnostics.render());
+        insta::assert_snapshot!(name, diagnostics.render(dzsim_scenario::Look::PLAIN));
     });
 }
 

@@ -104,7 +104,7 @@ fn point_into(text: &str, diagnostics: &Diagnostics) -> Result<(), TestCaseError
         prop_assert!(diagnostic.column + diagnostic.length <= (width + 1).max(diagnostic.column + 1), "{diagnostic:?}");
         prop_assert!(!diagnostic.message.is_empty());
     }
-    prop_assert!(!diagnostics.render().is_empty());
+    prop_assert!(!diagnostics.render(dzsim_scenario::Look::PLAIN).is_empty());
     Ok(())
 }
 

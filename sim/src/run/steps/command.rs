@@ -51,6 +51,7 @@ fn check(run: &Run, output: &Output, refs: &References) -> Result<(), StepError>
             message: format!("the command ended with exit code {}", output.code),
             expected: Some(wanted),
             actual: Some(said(output)),
+            ..StepError::default()
         });
     }
     text("standard output", &run.stdout, &output.stdout, output)?;
@@ -60,11 +61,13 @@ fn check(run: &Run, output: &Output, refs: &References) -> Result<(), StepError>
             message: format!("standard output is not JSON: {error}"),
             expected: None,
             actual: Some(said(output)),
+            ..StepError::default()
         })?;
         matching::check(expected, &value, refs).map_err(|mismatch| StepError {
             message: mismatch.to_string(),
             expected: Some(matching::describe(expected, refs)),
             actual: Some(said(output)),
+            ..StepError::default()
         })?;
     }
     Ok(())
@@ -84,6 +87,7 @@ fn text(which: &str, wanted: &TextMatch, text: &str, output: &Output) -> Result<
             message: format!("{which} is not as expected"),
             expected: Some(format!("{which} {expected}")),
             actual: Some(said(output)),
+            ..StepError::default()
         }),
     }
 }

@@ -42,6 +42,7 @@ async fn check(context: &Context, expectations: &[Expectation]) -> Result<(), St
             message: format!("{}: {mismatch}", path.text),
             expected: Some(matching::describe(expected, &refs)),
             actual: Some(serde_json::to_string_pretty(&value).unwrap_or_default()),
+            ..StepError::default()
         })?;
     }
     Ok(())

@@ -20,6 +20,7 @@ pub(super) async fn run(context: &Context, measures: &BTreeMap<String, ViewPath>
             message: format!("{}: there is nothing to measure", path.text),
             expected: Some("a number, a text, a list or a table".to_owned()),
             actual: Some(value.to_string()),
+            ..StepError::default()
         })?;
         context.record(name, found);
     }

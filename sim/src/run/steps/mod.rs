@@ -56,6 +56,8 @@ struct Last {
 pub struct Snapshots {
     /// The folder they are compared with; none to record only.
     pub folder: Option<std::path::PathBuf>,
+    /// The scenario file, as its user named it.
+    pub file: std::path::PathBuf,
     /// The case: folder and first part of each name.
     pub case: String,
     /// True to write what differs instead of failing.

@@ -94,6 +94,7 @@ fn check(ping: &Ping, to: Ipv4Addr, result: &ProbeResult) -> Result<(), StepErro
             message: format!("{to} answered {} of {} pings{reason}", result.received, result.sent),
             expected: Some(format!("{received} answers")),
             actual: Some(format!("{} answers", result.received)),
+            ..StepError::default()
         });
     }
     if let Some(bound) = &ping.rtt
@@ -103,6 +104,7 @@ fn check(ping: &Ping, to: Ipv4Addr, result: &ProbeResult) -> Result<(), StepErro
             message: format!("a round trip to {to} took {rtt:?}"),
             expected: Some(format!("{} {:?}", bound.comparison, bound.value)),
             actual: Some(format!("{:?}", result.rtts)),
+            ..StepError::default()
         });
     }
     if let Some(mtu) = ping.too_big
@@ -115,6 +117,7 @@ fn check(ping: &Ping, to: Ipv4Addr, result: &ProbeResult) -> Result<(), StepErro
                 Some(other) => format!("fragmentation needed, MTU {other}"),
                 None => "no such report".to_owned(),
             }),
+            ..StepError::default()
         });
     }
     Ok(())

@@ -118,6 +118,7 @@ async fn received_all(
             message: format!("{client} received {} of {sent} datagrams", seen.len()),
             expected: Some(format!("{sent} datagrams")),
             actual: Some(format!("{} datagrams", seen.len())),
+            ..StepError::default()
         })
     })
 }
@@ -130,6 +131,7 @@ async fn received_none(client: &ClientName, socket: &dyn Datagrams) -> Result<()
             message: format!("{client} received a datagram from {from}"),
             expected: Some("none".to_owned()),
             actual: Some(format!("at least one, from {from}")),
+            ..StepError::default()
         }),
         Ok(Err(error)) => Err(anyhow::Error::from(error).into()),
     }

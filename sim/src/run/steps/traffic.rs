@@ -49,6 +49,7 @@ pub(super) async fn run(context: &Context, wanted: &Traffic, deadline: Duration)
             message: format!("{packets} packets were carried"),
             expected: Some(format!("{} packets", wanted.packets)),
             actual: Some(format!("{packets} packets")),
+            ..StepError::default()
         })
     })
     .await

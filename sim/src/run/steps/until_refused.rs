@@ -29,6 +29,7 @@ pub(super) async fn run(context: &Context, measure: &str, steps: &[Step]) -> Res
         message: format!("none of {done} commands was refused"),
         expected: Some("a command that is refused".to_owned()),
         actual: Some(format!("{done} commands that succeeded")),
+        ..StepError::default()
     })
 }
 

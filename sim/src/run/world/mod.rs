@@ -13,13 +13,14 @@ use std::{
 };
 
 use anyhow::Context;
+use dz_net::gre::Dataplane;
 use dz_sdk::{Ledger, NetworkView};
 use dzsim_fabric::Fabric;
-use dzsim_scenario::plan::{self, Plan, Policy, Process};
+use dzsim_scenario::plan::{self, Node, Plan, Policy, Process};
 use futures_util::future::try_join_all;
 
 use self::{backend::Backend, faults::Faults};
-use super::events::Events;
+use super::{events::Events, roles::log_name};
 
 /// Which world a scenario runs in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, strum::Display)]
@@ -94,13 +95,25 @@ impl World {
         self.chain.watch().borrow().clone()
     }
 
+    /// Where tunnels are made: in the kernel or in userspace. None if there is no node to have one.
+    ///
+    /// # Errors
+    /// A node that does not answer.
+    pub async fn dataplane_used(&self) -> anyhow::Result<Option<Dataplane>> {
+        let devices = self.plan.devices.keys().cloned().map(Node::Device);
+        let Some(node) = devices.chain(self.plan.clients.keys().cloned().map(Node::Client)).next() else {
+            return Ok(None);
+        };
+        Ok(Some(self.backend.host(&node)?.tunnels().await?.dataplane()))
+    }
+
     /// Starts a role.
     ///
     /// # Errors
     /// It does not start, or ends before it is ready.
     pub async fn start(&self, process: Process) -> anyhow::Result<()> {
         self.backend.start(&process).await.with_context(|| format!("starting {process}"))?;
-        Ok(self.events.record(&process.to_string(), "process started", serde_json::Value::Null)?)
+        Ok(self.events.record(&log_name(&process), "process started", serde_json::Value::Null)?)
     }
 
     /// Starts what serves the network: activators, controller, agents.

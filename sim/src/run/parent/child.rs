@@ -1,0 +1,240 @@
+//! One case in a process of its own.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Instant,
+};
+
+use anyhow::Context;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::Job;
+use crate::{
+    cli::RunOptions,
+    environment,
+    run::{
+        artifacts,
+        protocol::{CaseSummary, Failure, Outcome, Progress},
+        world::Kind,
+    },
+};
+
+/// The processes of the cases that are under way. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Children(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// By case: the process, and what ends it in good order when it is closed.
+    running: BTreeMap<String, (Pid, Option<ChildStdin>)>,
+    /// Whether nothing is to be started any more.
+    ended: bool,
+}
+
+impl Children {
+    fn locked(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks one to end in good order, or to go on to its end after it was held.
+    pub fn release(&self, case: &str) {
+        if let Some((_, stdin)) = self.locked().running.get_mut(case) {
+            *stdin = None;
+        }
+    }
+
+    /// Asks all to end in good order, and starts no more.
+    pub fn end(&self) {
+        let mut state = self.locked();
+        state.ended = true;
+        state.running.values_mut().for_each(|(_, stdin)| *stdin = None);
+    }
+
+    /// Kills all of them. The kernel then ends whatever is in their labs.
+    pub fn kill(&self) {
+        for (pid, _) in self.locked().running.values() {
+            // It is not reaped while it is among the running, so the pid is its own.
+            let _ = kill(*pid, Signal::SIGKILL);
+        }
+    }
+
+    fn kill_one(&self, case: &str) {
+        if let Some((pid, _)) = self.locked().running.get(case) {
+            let _ = kill(*pid, Signal::SIGKILL);
+        }
+    }
+
+    fn start(&self, case: &str, mut command: Command) -> anyhow::Result<Child> {
+        let mut state = self.locked();
+        anyhow::ensure!(!state.ended, "the run was interrupted before it began");
+        let mut child = command.spawn().context("starting the scenario's process")?;
+        state.running.insert(case.to_owned(), (Pid::from_raw(child.id().cast_signed()), child.stdin.take()));
+        Ok(child)
+    }
+
+    fn reap(&self, case: &str, child: &mut Child) -> io::Result<ExitStatus> {
+        self.locked().running.remove(case);
+        child.wait()
+    }
+}
+
+/// How a case is run, beside its options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The steps, then the end.
+    Steps,
+    /// The steps, and after a failure the network is held.
+    HoldOnFailure,
+    /// The network is held instead of running the steps.
+    Hold,
+}
+
+/// Runs one case and passes on all that its process reports but the summary, which it returns.
+pub fn run(
+    job: &Job,
+    options: &RunOptions,
+    mode: Mode,
+    children: &Children,
+    report: impl FnMut(Progress),
+) -> CaseSummary {
+    if let Some(only) = job.only_in.as_ref().filter(|only| Kind::from(only.world) != options.world) {
+        let message = format!("it can be run in the {} world only: {}", only.world, only.because);
+        return CaseSummary {
+            failure: Some(Failure { message, ..Failure::default() }),
+            ..unfinished(job, options, Outcome::CannotRun)
+        };
+    }
+    let start = Instant::now();
+    let started = humantime::format_rfc3339_nanos(std::time::SystemTime::now()).to_string();
+    attend(job, options, mode, children, report).unwrap_or_else(|error| CaseSummary {
+        started,
+        millis: start.elapsed().as_secs_f64() * 1e3,
+        failure: Some(Failure { message: format!("{error:#}"), ..Failure::default() }),
+        ..unfinished(job, options, Outcome::CannotRun)
+    })
+}
+
+/// The summary of a case of which nothing is known.
+pub(super) fn unfinished(job: &Job, options: &RunOptions, outcome: Outcome) -> CaseSummary {
+    CaseSummary {
+        file: job.file.clone(),
+        case: job.case.clone(),
+        outcome,
+        seed: options.seed.unwrap_or(job.seed),
+        started: String::new(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        world: options.world.to_string(),
+        dataplane: options.dataplane.to_string(),
+        dataplane_used: None,
+        millis: 0.0,
+        phases: BTreeMap::new(),
+        step_count: job.steps,
+        steps: Vec::new(),
+        variables: BTreeMap::new(),
+        measures: BTreeMap::new(),
+        failure: None,
+        stderr: String::new(),
+        artifacts: artifacts::folder(&options.artifacts, &job.case),
+    }
+}
+
+fn attend(
+    job: &Job,
+    options: &RunOptions,
+    mode: Mode,
+    children: &Children,
+    mut report: impl FnMut(Progress),
+) -> anyhow::Result<CaseSummary> {
+    let mut child = children.start(&job.case, command(&job.file, &job.case, options, mode)?)?;
+    // Read beside the other stream: a pipe that nobody reads stops its writer.
+    let errors = child.stderr.take().map(|mut stderr| {
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stderr.read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned())
+        })
+    });
+    let mut summary = None;
+    let mut broken = None;
+    if let Some(out) = child.stdout.take() {
+        for line in BufReader::new(out).lines() {
+            match line.map_err(anyhow::Error::from).and_then(|line| Ok(serde_json::from_str(&line)?)) {
+                Ok(Progress::Finished(finished)) => summary = Some(*finished),
+                Ok(progress) => report(progress),
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            }
+        }
+    }
+    if broken.is_some() {
+        children.kill_one(&job.case);
+    }
+    let status = children.reap(&job.case, &mut child)?;
+    let errors = match errors.map(thread::JoinHandle::join) {
+        Some(Ok(text)) => text?,
+        _ => String::new(),
+    };
+    if let Some(error) = broken {
+        return Err(error.context("the scenario's process wrote something unexpected"));
+    }
+    let summary =
+        summary.with_context(|| format!("the scenario's process ended with {status}\n{}", errors.trim_end()))?;
+    Ok(CaseSummary { stderr: errors, ..summary })
+}
+
+/// The command of a scenario's process. Its standard input is the sign to go on: the process ends in good order when it
+/// is closed.
+fn command(file: &Path, case: &str, options: &RunOptions, mode: Mode) -> anyhow::Result<Command> {
+    let RunOptions {
+        change,
+        world,
+        dataplane,
+        seed,
+        artifacts,
+        snaplen,
+        capture_last,
+        snapshots,
+        record_snapshots,
+        update_snapshots,
+        keep,
+    } = options;
+    let mut command = Command::new(std::env::current_exe().context("finding the dzsim program")?);
+    command.arg("scenario").arg(file).args(["--case", case]);
+    command.args(change.as_options());
+    command.args(["--world", &world.to_string()]);
+    command.args(["--dataplane", &dataplane.to_string()]).arg("--artifacts").arg(artifacts);
+    let mut number = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            command.args([name, &value]);
+        }
+    };
+    number("--seed", seed.map(|seed| seed.to_string()));
+    number("--snaplen", snaplen.map(|bytes| bytes.to_string()));
+    number("--capture-last", capture_last.map(|packets| packets.to_string()));
+    if let Some(folder) = snapshots {
+        command.arg("--snapshots").arg(folder);
+    }
+    let flags = [
+        ("--record-snapshots", *record_snapshots),
+        ("--update-snapshots", *update_snapshots),
+        ("--keep", *keep),
+        ("--hold", mode == Mode::Hold),
+        ("--pause-on-failure", mode == Mode::HoldOnFailure),
+    ];
+    command.args(flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    environment::clean(&mut command);
+    // A terminal's Ctrl-C is for this process alone, which then ends the others.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    dzsim_lab::bind_to_me(&mut command);
+    Ok(command)
+}
