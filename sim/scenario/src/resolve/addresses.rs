@@ -1,6 +1,6 @@
 //! Who has which address: what the file says is checked against each other, and the rest is given out.
 
-use std::{fmt, net::Ipv4Addr};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
@@ -70,6 +70,8 @@ pub(super) fn space_of(net: Ipv4Net) -> Option<Space> {
 #[derive(Default)]
 pub(super) struct Registry {
     taken: Vec<(Ipv4Net, String)>,
+    /// The last address that was given out of a network: nothing before it is free.
+    last: BTreeMap<Ipv4Net, u32>,
 }
 
 impl Registry {
@@ -99,14 +101,15 @@ impl Registry {
     /// The next free address of a network, in order. Addresses that end in 0 or 255 are left out: they look like
     /// mistakes.
     pub(super) fn next(&mut self, within: Ipv4Net, owner: String) -> Ipv4Addr {
-        let first = u32::from(within.network());
+        let first = self.last.get(&within).map_or(u32::from(within.network()), |last| last.saturating_add(1));
         let last = u32::from(within.broadcast());
         let free = (first..=last).find(|address| {
             let net = Ipv4Net::from(Ipv4Addr::from(*address));
             !matches!(address & 0xff, 0 | 0xff) && !self.taken.iter().any(|(other, _)| overlap(*other, net))
         });
         // A /9 has more addresses than a file can name.
-        let address = Ipv4Addr::from(free.unwrap_or(first));
+        let address = Ipv4Addr::from(free.unwrap_or(u32::from(within.network())));
+        self.last.insert(within, address.into());
         self.taken.push((address.into(), owner));
         address
     }
