@@ -3,11 +3,12 @@
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
+use dz_net::gre::HelperCommand;
 
 use crate::exit::{Exit, complain};
 
 /// The names under which the program plays a role, also when it is called by one of them.
-const ROLES: [&str; 6] = ["activator", "controller", "agent", "doublezerod", "doublezero", "gre-helper"];
+const ROLES: [&str; 6] = ["activator", "controller", "agent", "doublezerod", "doublezero", HelperCommand::ARGUMENT];
 
 /// Whether this is the name of a role.
 pub fn is(name: &std::ffi::OsStr) -> bool {
@@ -26,7 +27,7 @@ pub fn play(args: Vec<OsString>) -> ExitCode {
             Ok(runtime) => runtime.block_on(dz_client::cli::run(args)).into(),
             Err(error) => failed(&error.into()),
         },
-        "gre-helper" => match dz_net::gre::helper::serve() {
+        HelperCommand::ARGUMENT => match dz_net::gre::helper::serve() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&anyhow::Error::from(error)),
         },

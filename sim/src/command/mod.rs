@@ -43,7 +43,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explore(args) => explore::run(&args),
         Command::Rfc(command) => rfc::run(&command.command),
         Command::Node(args) => return multicall::play(args.role.into_iter().map(Into::into).collect()),
-        Command::GreHelper => return multicall::play(vec!["gre-helper".into()]),
+        Command::GreHelper => return multicall::play(vec![dz_net::gre::HelperCommand::ARGUMENT.into()]),
         Command::Scenario(args) => scenario::run(&args),
     };
     let exit = done.unwrap_or_else(|error| {

@@ -163,8 +163,7 @@ impl Backend for Real {
             return Ok(Arc::clone(host) as Arc<dyn Host>);
         }
         let netns = self.lab.node(&NodeName::new(node.as_str())?)?.netns();
-        let maker =
-            TunnelMaker { dataplane: self.roles.dataplane(), helper: HelperCommand::this_program(["gre-helper"])? };
+        let maker = TunnelMaker { dataplane: self.roles.dataplane(), helper: HelperCommand::or_this_program(None)? };
         let host = Arc::new(KernelHost::open_in(netns, maker)?);
         hosts.insert(node.as_str().to_owned(), Arc::clone(&host));
         Ok(host)
@@ -200,7 +199,7 @@ impl Backend for Real {
     }
 
     async fn kill_helper(&self, node: &Node) -> anyhow::Result<()> {
-        let killed = self.lab.kill_commands(&NodeName::new(node.as_str())?, "gre-helper").await?;
+        let killed = self.lab.kill_commands(&NodeName::new(node.as_str())?, HelperCommand::ARGUMENT).await?;
         anyhow::ensure!(killed > 0, "no gre helper runs in {node}");
         Ok(())
     }
