@@ -7,3 +7,4 @@ mod repeatable;
 mod rooms;
 mod runner;
 mod support;
+mod worlds;

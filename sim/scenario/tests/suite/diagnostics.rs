@@ -22,6 +22,13 @@ steps:
     on: val1
 "#
 )]
+#[case::only_in_without_a_reason(
+    "only-in-without-a-reason",
+    r#"
+only_in: { world: real, because: " " }
+network: { exchanges: { nyc: {} } }
+"#
+)]
 #[case::two_kinds_of_step(
     "two-kinds-of-step",
     r#"
