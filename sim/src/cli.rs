@@ -12,7 +12,7 @@ use strum::VariantNames;
 
 use crate::run::world::Kind;
 
-use crate::answer::{explore::draw::Weights, shard::Shard, table::Form};
+use crate::answer::{explore::draw::Weights, graph, shard::Shard, table::Form};
 
 /// The whole DoubleZero stack on one machine, and real packets through it.
 ///
@@ -46,6 +46,10 @@ pub enum Command {
     Ledger(LedgerArgs),
     /// Show what this machine can do, and how to fix what it cannot.
     Doctor(DoctorArgs),
+    /// Draw the network of a scenario.
+    Graph(GraphArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
     /// Run a matrix and print one table: cases by what they measured.
     Sweep(SweepArgs),
     /// Run two policies, files or builds and print what differs, as Markdown.
@@ -86,6 +90,26 @@ impl ChangeArgs {
     pub fn as_options(&self) -> Vec<String> {
         self.set.iter().flat_map(|change| ["--set".to_owned(), change.to_string()]).collect()
     }
+}
+
+/// Arguments of `graph`.
+#[derive(Args, Clone, Debug)]
+pub struct GraphArgs {
+    /// The scenario.
+    pub file: PathBuf,
+    /// Which of its cases; the first if not given.
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = graph::Form::Mermaid)]
+    pub format: graph::Form,
+}
+
+/// Arguments of `completions`.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
 }
 
 /// Arguments of `check`.

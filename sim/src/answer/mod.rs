@@ -2,6 +2,7 @@
 
 pub mod comparison;
 pub mod explore;
+pub mod graph;
 pub mod plot;
 pub mod rfc;
 pub mod runs;

@@ -2,10 +2,12 @@
 
 mod check;
 mod compare;
+mod completions;
 mod doctor;
 mod down;
 mod exec;
 mod explore;
+mod graph;
 mod ledger;
 mod rfc;
 mod run;
@@ -38,6 +40,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Down(args) => down::run(&args),
         Command::Ledger(args) => ledger::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Graph(args) => graph::run(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Explore(args) => explore::run(&args),
