@@ -84,7 +84,9 @@ mod tests {
     }
 
     fn shared() -> Shared {
-        let ledger = LocalLedger::new(LocalBank::new(ID), Pubkey::new_from_array([1; 32])).unwrap();
+        let ledger =
+            LocalLedger::new(LocalBank::new(ID, &Pubkey::new_from_array([1; 32])), Pubkey::new_from_array([1; 32]))
+                .unwrap();
         Shared { ledger: Arc::new(ledger), metrics: Arc::default(), status: Arc::default() }
     }
 

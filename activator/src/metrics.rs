@@ -162,7 +162,8 @@ impl Metrics {
             self.pool_used.clear();
             self.pool_capacity.clear();
             // A registry of every public /24 in use says nothing about how much is left.
-            for pool in view.pools().values().filter(|pool| pool.kind != PoolKind::AddressRegistry) {
+            let registry = |kind| matches!(kind, PoolKind::AddressRegistry | PoolKind::ClientAddresses);
+            for pool in view.pools().values().filter(|pool| !registry(pool.kind)) {
                 let labels = pool_labels(view, pool);
                 self.pool_used.get_or_create(&labels).set(pool.used().into());
                 self.pool_capacity.get_or_create(&labels).set(pool.capacity().into());

@@ -248,7 +248,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_chain_that_starts_over_is_followed() {
-        let ledger = LocalLedger::new(LocalBank::new(ID), Pubkey::new_from_array([1; 32])).unwrap();
+        let key = Pubkey::new_from_array([1; 32]);
+        let ledger = LocalLedger::new(LocalBank::new(ID, &key), key).unwrap();
         let (policy, pace) = (ActivatorPolicy::default(), Pace::default());
         let mut reconciler = Reconciler::new(Arc::new(ledger), policy, pace, Arc::default(), Arc::default(), 7);
         reconciler.reached = 1000;

@@ -92,6 +92,7 @@ fn fingerprint(action: &Action, view: &NetworkView) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{:?}", action.decision).hash(&mut hasher);
     state_of(action.subject.kind, &action.subject.key, view).hash(&mut hasher);
+    view.life(&action.subject.key).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -112,6 +113,7 @@ fn state_of(kind: AccountType, key: &Pubkey, view: &NetworkView) -> Vec<u8> {
         AccountType::AccessPass => bytes(view.access_pass(key)),
         AccountType::MulticastGroup => bytes(view.group(key)),
         AccountType::User => bytes(view.user(key)),
+        AccountType::Client => bytes(view.client(key)),
     }
 }
 

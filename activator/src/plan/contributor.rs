@@ -88,14 +88,17 @@ impl Planner<'_> {
         Ok(created)
     }
 
-    /// A /24 in which somebody has registered an address of their own cannot be given to a contributor.
+    /// A /24 in which somebody has registered an address of their own, or from which a client connects, cannot be given to
+    /// a contributor.
     fn lowest_unregistered_block(&mut self) -> Result<(u32, Pubkey), Shortage> {
         let config = *self.pools.config();
         for block in self.pools.blocks(PoolKind::DoubleZeroBlock) {
             let Some(pool) = self.pools.get(&block.pool) else { continue };
             let registered = |base| {
-                let registry = self.pools.find(PoolKind::AddressRegistry, &config, base);
-                registry.and_then(|key| self.pools.usage(&key)).is_some_and(|(used, _)| used > 0)
+                [PoolKind::AddressRegistry, PoolKind::ClientAddresses].into_iter().any(|kind| {
+                    let registry = self.pools.find(kind, &config, base);
+                    registry.and_then(|key| self.pools.usage(&key)).is_some_and(|(used, _)| used > 0)
+                })
             };
             let mut all = (pool.reserved..pool.count).map(|index| pool.base + index * pool.unit);
             let free = all.find(|&base| !pool.is_taken(base) && !registered(base));

@@ -190,19 +190,18 @@ impl Planner<'_> {
         let uses: Vec<_> = sources
             .iter()
             .map(|source| {
-                let (used, capacity) = self.pools.usage(&source.pool).unwrap_or_default();
+                let (used, capacity) = self.pools.address_usage(&source.pool);
                 PoolUse { capacity, used, endpoints: source.endpoints }
             })
             .collect();
         let chosen = self.policy.endpoint_strategy.choose(&uses).and_then(|index| sources.get_mut(index));
-        let Some((source, value)) = chosen.and_then(|source| {
-            let value = self.pools.lowest_free(&source.pool)?;
-            Some((source, value))
+        let Some((source, ip)) = chosen.and_then(|source| {
+            let ip = self.pools.lowest_free_address(&source.pool)?;
+            Some((source, ip))
         }) else {
             let networks = sources.iter().map(|source| (source.net, source.pool));
             return Err(Shortage::of_networks(&self.pools, "address", networks));
         };
-        let ip = Ipv4Addr::from(value);
 
         let numbers = self
             .pools
@@ -212,7 +211,7 @@ impl Planner<'_> {
             .choose_number(&numbers, ip)
             .ok_or_else(|| Shortage::of_numbers(&self.pools, "loopback number", &numbers))?;
 
-        self.pools.claim(&source.pool, value, 1);
+        self.pools.claim(&source.pool, u32::from(ip), 1);
         self.pools.claim(&numbers, u32::from(number), 1);
         source.endpoints += 1;
         let reason = format!("endpoint {nth} of {wanted}, off {}", source.net);

@@ -4,13 +4,17 @@
 //! same unit. A pool is copied when the plan first touches it, and a copy remembers below which unit nothing is
 //! free, so that giving out n units costs n steps and not n searches from the start.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+};
 
 use dz_sdk::{
     NetworkView,
     program::{
         network::NetworkV4,
         pda,
+        registry::base_of,
         state::{Pool, PoolKind},
     },
 };
@@ -109,6 +113,36 @@ impl<'a> Pools<'a> {
     /// The lowest free value; nothing is taken yet.
     pub(super) fn lowest_free(&mut self, key: &Pubkey) -> Option<u32> {
         self.edit(key)?.lowest_free()
+    }
+
+    /// The lowest free address that no live client connects from; nothing is taken yet.
+    pub(super) fn lowest_free_address(&mut self, key: &Pubkey) -> Option<Ipv4Addr> {
+        let mut from = self.edit(key)?.lowest_free()?;
+        let pool = self.get(key)?;
+        loop {
+            if !pool.is_taken(from) && !self.is_client(from.into()) {
+                return Some(from.into());
+            }
+            from = from.checked_add(pool.unit).filter(|next| pool.contains(*next))?;
+        }
+    }
+
+    /// Addresses of a pool that are out of reach, because they are in use or a live client connects from them, and how
+    /// many there are in all.
+    pub(super) fn address_usage(&self, key: &Pubkey) -> (u32, u32) {
+        let Some((used, capacity)) = self.usage(key) else { return (0, 0) };
+        let Some(pool) = self.get(key) else { return (used, capacity) };
+        // Only a device's prefix can lie around clients, and that is in one /24.
+        let registry = self.find(PoolKind::ClientAddresses, &self.config, base_of(pool.base.into()));
+        let clients = registry.and_then(|key| self.view.pool(&key)).into_iter().flat_map(Pool::taken);
+        let blocked = clients.filter(|value| pool.contains(*value) && !pool.is_taken(*value)).count();
+        (used + blocked as u32, capacity)
+    }
+
+    /// Whether a live client connects from this address.
+    fn is_client(&self, address: Ipv4Addr) -> bool {
+        let registry = self.find(PoolKind::ClientAddresses, &self.config, base_of(address));
+        registry.and_then(|key| self.view.pool(&key)).is_some_and(|pool| pool.is_taken(address.into()))
     }
 
     /// The first value of the lowest free aligned run; nothing is taken yet.

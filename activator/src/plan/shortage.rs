@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use dz_sdk::program::{instruction::MAX_REASON_LEN, network::NetworkV4};
+use dz_sdk::program::{network::NetworkV4, state::MAX_REASON_LEN};
 use solana_pubkey::Pubkey;
 
 use super::pools::Pools;

@@ -148,13 +148,13 @@ impl Planner<'_> {
         let uses: Vec<_> = candidates
             .iter()
             .map(|(_, pool)| {
-                let (used, capacity) = self.pools.usage(pool).unwrap_or_default();
+                let (used, capacity) = self.pools.address_usage(pool);
                 PoolUse { capacity, used, endpoints: 0 }
             })
             .collect();
         let chosen = self.policy.dz_ip_strategy.choose(&uses).and_then(|index| candidates.get(index));
         chosen
-            .and_then(|(_, pool)| Some((Ipv4Addr::from(self.pools.lowest_free(pool)?), Some(*pool))))
+            .and_then(|(_, pool)| Some((self.pools.lowest_free_address(pool)?, Some(*pool))))
             .ok_or_else(|| Shortage::of_networks(&self.pools, "address", candidates.iter().copied()))
     }
 

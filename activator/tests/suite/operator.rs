@@ -132,7 +132,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
 /// A chain on which something is about to happen: blocks, contributors, tenants, groups, a device of each way of
 /// bootstrapping, and passes that allow everything.
 pub(crate) fn genesis() -> LocalLedger {
-    let mut bank = LocalBank::new(ID).remember(64);
+    let mut bank = LocalBank::new(ID, &FOUNDATION).remember(64);
     for key in [FOUNDATION, ACTIVATOR] {
         bank.airdrop(key, 1 << 60);
     }
@@ -166,8 +166,11 @@ pub(crate) fn genesis() -> LocalLedger {
     }
     for client in 0..6 {
         let limits = PassLimits { max_unicast_users: 2, max_multicast_users: 2, ..PassLimits::default() };
-        let tenants = if client % 3 == 0 { vec![] } else { vec![pda::tenant(&ID, "t0").0] };
-        must(access_pass::set_access_pass(&ID, payer, client_ip(client), FOUNDATION, limits, &tenants));
+        must(access_pass::set_access_pass(&ID, payer, client_ip(client), FOUNDATION, limits, None));
+        if client % 3 != 0 {
+            let pass = access_pass::pass_address(&ID, client_ip(client), payer, None);
+            must(access_pass::set_pass_tenant(&ID, payer, pass, pda::tenant(&ID, "t0").0, true));
+        }
         for group in 0..3 {
             request(&ledger, &Op::AllowGroup { client, group, publish: true, subscribe: true }).unwrap().unwrap();
         }
@@ -194,7 +197,7 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
         }
         Op::RemoveBlock(block) => {
             let (kind, block) = block_of(*block);
-            Some(vec![global_config::remove_block(&ID, payer, kind, block)])
+            Some(vec![build::remove_block(view, payer, kind, block)])
         }
         Op::CreateContributor(number) => {
             Some(vec![contributor::create_contributor(&ID, payer, &format!("c{number}"), OWNER)])
@@ -285,9 +288,9 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
             Some(vec![delete(&ID, payer, group_key(*number))])
         }
         Op::AllowGroup { client, group, publish, subscribe } => {
-            let pass = pda::access_pass(&ID, client_ip(*client), &FOUNDATION).0;
+            let pass = access_pass::pass_address(&ID, client_ip(*client), payer, None);
             let group = group_key(*group);
-            Some(vec![access_pass::set_pass_group(&ID, payer, pass, group, *publish, *subscribe)])
+            Some(vec![access_pass::set_pass_group(&ID, payer, pass, group, None, (*publish, *subscribe))])
         }
         Op::Connect { client, endpoint, kind, tenant, groups } => {
             let endpoints: Vec<_> = view.devices().keys().flat_map(|device| view.endpoints(device)).collect();

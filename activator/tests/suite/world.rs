@@ -12,8 +12,9 @@ use dz_sdk::{
         state::{
             AccountData, AddressSource, Bootstrap, ConfigNumbers, Contributor, ContributorStatus, Device, DeviceCaps,
             DeviceCounts, DevicePrefix, DeviceStatus, DeviceType, GlobalConfig, Interface, InterfaceAddress,
-            InterfaceKind, InterfaceStatus, Link, LinkEnd, LinkStatus, LinkType, MulticastGroup, MulticastGroupStatus,
-            Pool, PoolKind, PrefixSource, Tenant, TenantStatus, User, UserAllocation, UserStatus, UserType,
+            InterfaceKind, InterfaceStatus, Link, LinkDrain, LinkEnd, LinkStatus, LinkType, MulticastGroup,
+            MulticastGroupStatus, Pool, PoolKind, PrefixSource, Requests, Tenant, TenantStatus, User, UserAllocation,
+            UserStatus, UserType,
         },
     },
 };
@@ -151,7 +152,9 @@ impl World {
     pub(crate) fn contributor(&mut self, code: &str, status: ContributorStatus) -> Pubkey {
         let key = pda::contributor(&PROGRAM, code).0;
         let owner = Pubkey::new_from_array([3; 32]);
-        let contributor = Contributor { code: code.to_owned(), owner, status, reference_count: 0, blocks: vec![] };
+        let requests = Requests::default();
+        let contributor =
+            Contributor { code: code.to_owned(), owner, status, reference_count: 0, blocks: vec![], requests };
         self.put(key, &contributor);
         key
     }
@@ -288,6 +291,8 @@ impl World {
             link_type: LinkType::Wan,
             side_a,
             side_z,
+            drained_by_a: LinkDrain::None,
+            drained_by_z: LinkDrain::None,
             accepted: true,
             status,
             network: None,

@@ -7,6 +7,7 @@ use std::{
 
 use dz_sdk::{
     LedgerError, NetworkView, build,
+    instruction::decided_on,
     program::{
         error::ServiceabilityError,
         state::{User, UserStatus},
@@ -85,7 +86,7 @@ pub async fn run(
         if matches!(user.status, UserStatus::Deleting | UserStatus::PendingBan) {
             continue;
         }
-        let delete = build::delete_user(&view, &ledger.payer(), *key)?;
+        let delete = decided_on(&view, build::delete_user(&view, &ledger.payer(), *key)?);
         match waiting.for_landing(ledger, &[delete]).await {
             Ok(slot) => since = since.max(slot),
             // Somebody else was faster: it is what was asked for.

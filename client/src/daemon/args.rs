@@ -9,6 +9,7 @@ use dz_net::{
 use dz_policy::{HOLD_TIME, TOLERANCE};
 use dz_sdk::ledger::rpc::RpcArgs;
 use dz_service::{LogFormat, SeedArgs};
+use solana_pubkey::Pubkey;
 
 use crate::api::DEFAULT_SOCKET;
 
@@ -23,6 +24,10 @@ pub struct Args {
     /// default route]
     #[arg(long, env = "DZ_CLIENT_IP", value_name = "ADDRESS")]
     pub client_ip: Option<Ipv4Addr>,
+    /// The key whose tunnels are made here. Another's, which a pass for any address could ask for, are not [default: all
+    /// that the chain has for this address]
+    #[arg(long, env = "DZ_PAYER", value_name = "KEY")]
+    pub payer: Option<Pubkey>,
     /// What this network is called, for people to read
     #[arg(long, env = "DZ_NETWORK", value_name = "NAME", default_value = "localnet")]
     pub network: String,

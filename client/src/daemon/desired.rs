@@ -68,11 +68,11 @@ impl DesiredTunnel {
 
 /// The tunnels of a client, by the user account each comes from.
 ///
-/// A user counts while its status has a tunnel. One that the chain shows without what a tunnel needs (its device or
+/// A user counts while its status has a tunnel and, where the host's payer is known, is that payer's. One that the chain shows without what a tunnel needs (its device or
 /// a group gone within the same revision) is left out rather than guessed.
-pub fn desired(view: &NetworkView, client_ip: Ipv4Addr) -> BTreeMap<Pubkey, DesiredTunnel> {
+pub fn desired(view: &NetworkView, client_ip: Ipv4Addr, payer: Option<Pubkey>) -> BTreeMap<Pubkey, DesiredTunnel> {
     view.users_of_client(client_ip)
-        .filter(|(_, user)| user.status.has_tunnel())
+        .filter(|(_, user)| user.status.has_tunnel() && payer.is_none_or(|payer| payer == user.owner))
         .filter_map(|(key, user)| Some((*key, tunnel(view, user)?)))
         .collect()
 }

@@ -54,6 +54,7 @@ pub(super) struct Inputs {
 /// Owner of this client's tunnels.
 pub(super) struct Reconciler {
     client_ip: Ipv4Addr,
+    payer: Option<Pubkey>,
     kernel: Kernel,
     inputs: Inputs,
     sessions: Sessions,
@@ -88,7 +89,7 @@ struct Turn {
 impl Reconciler {
     /// The owner of the tunnels of the client that is known by `client_ip`; `seed` decides how long it waits.
     pub(super) fn new(
-        client_ip: Ipv4Addr,
+        (client_ip, payer): (Ipv4Addr, Option<Pubkey>),
         kernel: Kernel,
         inputs: Inputs,
         sessions: Sessions,
@@ -97,6 +98,7 @@ impl Reconciler {
     ) -> Self {
         Self {
             client_ip,
+            payer,
             kernel,
             inputs,
             sessions,
@@ -153,7 +155,7 @@ impl Reconciler {
     async fn turn(&mut self, view: Option<&NetworkView>, enabled: bool) -> Turn {
         let desired = match (enabled, view) {
             (false, _) => BTreeMap::new(),
-            (true, Some(view)) => desired(view, self.client_ip),
+            (true, Some(view)) => desired(view, self.client_ip, self.payer),
             // What an earlier daemon left stays until the chain says otherwise.
             (true, None) => return self.tell_unread(),
         };

@@ -105,7 +105,7 @@ pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
     let inputs = Inputs { views: ledger.watch(), enabled: enabled.subscribe(), host: changes };
     tasks::scope(|tasks| async move {
         let sessions = Sessions::new(host.clone(), tasks, clock.clone(), args.hold_time.0);
-        let reconciler = Reconciler::new(client_ip, kernel, inputs, sessions, status, seed);
+        let reconciler = Reconciler::new((client_ip, args.payer), kernel, inputs, sessions, status, seed);
         info!(%client_ip, %dataplane, socket = %listener, "started");
         ready();
         let (views, probe) = (ledger.watch(), args.probe.config());

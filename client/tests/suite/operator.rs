@@ -45,7 +45,7 @@ fn words(command: &str) -> impl Iterator<Item = std::ffi::OsString> {
 fn chain() -> Chain {
     // Keys that are plain to see in the answers.
     let foundation = Pubkey::new_from_array([1; 32]);
-    let mut bank = LocalBank::new(ID);
+    let mut bank = LocalBank::new(ID, &foundation);
     bank.airdrop(foundation, 1_000_000_000_000);
     Chain { ledger: Arc::new(LocalLedger::new(bank, foundation).unwrap()) }
 }

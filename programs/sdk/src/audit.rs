@@ -3,6 +3,7 @@
 //!
 //! Pure, and knows nothing of how the program keeps it so. Tests, the model and the simulator's oracle ask it.
 
+mod addresses;
 mod counters;
 mod holdings;
 mod relations;
@@ -35,6 +36,7 @@ pub fn audit(view: &NetworkView) -> Vec<Finding> {
         counters::check(view, &mut findings);
         holdings::check(view, &mut findings);
         relations::check(view, &mut findings);
+        addresses::check(view, &mut findings);
     }
     findings.0
 }

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use dz_serviceability::{
     pda,
     state::{
-        AccessPass, AccountData, AccountType, Contributor, DecodeError, Device, Exchange, GlobalConfig, Interface,
-        Link, MulticastGroup, Pool, PoolKind, Tenant, User,
+        AccessPass, AccountData, AccountType, Client, Contributor, DecodeError, Device, Exchange, GlobalConfig, Header,
+        Interface, Link, MulticastGroup, Pool, PoolKind, Tenant, User,
     },
 };
 use solana_pubkey::Pubkey;
@@ -43,8 +43,9 @@ pub struct NetworkView {
     access_passes: BTreeMap<Pubkey, AccessPass>,
     groups: BTreeMap<Pubkey, MulticastGroup>,
     users: BTreeMap<Pubkey, User>,
-    /// Which accounts there are, so that a closed one is found whatever it was.
-    types: BTreeMap<Pubkey, AccountType>,
+    clients: BTreeMap<Pubkey, Client>,
+    /// Which accounts there are, so that a closed one is found whatever it was, and what their headers say.
+    headers: BTreeMap<Pubkey, (AccountType, Header)>,
     index: Index,
 }
 
@@ -92,12 +93,12 @@ impl NetworkView {
 
     /// Puts an account that was read in.
     pub fn apply(&mut self, change: Change) {
-        let Change { key, value } = change;
+        let Change { key, header, value } = change;
         self.forget(&key);
         macro_rules! insert {
             ($map:ident, $value:expr) => {{
                 let value = $value;
-                self.types.insert(key, account_type(&value));
+                self.headers.insert(key, (account_type(&value), header));
                 self.index.insert(key, &value);
                 self.$map.insert(key, value);
             }};
@@ -105,7 +106,7 @@ impl NetworkView {
         match value {
             Value::Closed => {}
             Value::GlobalConfig(config) => {
-                self.types.insert(key, AccountType::GlobalConfig);
+                self.headers.insert(key, (AccountType::GlobalConfig, header));
                 self.config = Some(*config);
             }
             Value::Pool(pool) => insert!(pools, pool),
@@ -118,6 +119,7 @@ impl NetworkView {
             Value::AccessPass(pass) => insert!(access_passes, pass),
             Value::MulticastGroup(group) => insert!(groups, group),
             Value::User(user) => insert!(users, *user),
+            Value::Client(client) => insert!(clients, client),
         }
     }
 
@@ -134,6 +136,16 @@ impl NetworkView {
     /// The program whose accounts these are.
     pub fn program(&self) -> &Pubkey {
         &self.program
+    }
+
+    /// Which life of the account at this address it shows.
+    pub fn life(&self, key: &Pubkey) -> Option<u64> {
+        self.headers.get(key).map(|(_, header)| header.life)
+    }
+
+    /// The key that paid the rent of the account at this address, and gets it back.
+    pub fn rent_payer(&self, key: &Pubkey) -> Option<Pubkey> {
+        self.headers.get(key).map(|(_, header)| header.rent_payer)
     }
 
     /// The config, once it is initialised.
@@ -162,6 +174,8 @@ impl NetworkView {
         groups group MulticastGroup;
         /// All users by address, the rejected and banned ones too.
         users user User;
+        /// All addresses that clients connect from or that the foundation has named, by address of the account.
+        clients client Client;
     }
 
     /// The address of the entity of this type with this code.
@@ -224,6 +238,17 @@ impl NetworkView {
         Some((key, self.users.get(&key)?))
     }
 
+    /// What is known of an address that clients connect from.
+    pub fn client_at(&self, client_ip: Ipv4Addr) -> Option<(Pubkey, &Client)> {
+        let key = pda::client(&self.program, client_ip).0;
+        Some((key, self.clients.get(&key)?))
+    }
+
+    /// The passes of a payer, in address order.
+    pub fn passes_of_payer(&self, payer: &Pubkey) -> impl Iterator<Item = (&Pubkey, &AccessPass)> {
+        self.index.passes_of_payer(payer).filter_map(|key| self.access_passes.get_key_value(key))
+    }
+
     /// The pool of this kind, owner and base.
     pub fn pool_at(&self, kind: PoolKind, owner: &Pubkey, base: u32) -> Option<(Pubkey, &Pool)> {
         let key = pda::pool(&self.program, kind, owner, base).0;
@@ -250,7 +275,7 @@ impl NetworkView {
                 }
             };
         }
-        match self.types.remove(key) {
+        match self.headers.remove(key).map(|(account_type, _)| account_type) {
             None => {}
             Some(AccountType::GlobalConfig) => self.config = None,
             Some(AccountType::Pool) => remove!(pools),
@@ -263,6 +288,7 @@ impl NetworkView {
             Some(AccountType::AccessPass) => remove!(access_passes),
             Some(AccountType::MulticastGroup) => remove!(groups),
             Some(AccountType::User) => remove!(users),
+            Some(AccountType::Client) => remove!(clients),
         }
     }
 }

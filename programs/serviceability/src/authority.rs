@@ -1,23 +1,72 @@
-//! Who may: each question has one answer here, and the foundation may whatever an owner may.
+//! Who may: each question has one answer here. Whether an instruction asks it at all stands in its list, and so does
+//! whether the foundation may instead.
 
 use crate::{
     accounts::Context,
-    error::{Result, ensure},
+    error::{Result, ServiceabilityError, ensure},
     state::{AccessPass, Contributor, MulticastGroup, Tenant, User},
 };
 
+/// A role that a key can act in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Right {
+    /// The program's upgrade authority.
+    UpgradeAuthority,
+    /// A key of the foundation.
+    Foundation,
+    /// The activator's key.
+    Activator,
+    /// The owner of the contributor whose thing it is, or of either side's of a link.
+    ContributorOwner,
+    /// An administrator of the tenant, whose passes are those that the tenant gave.
+    TenantAdministrator,
+    /// The owner of the group.
+    GroupOwner,
+    /// The payer of the access pass.
+    PassPayer,
+    /// The owner of the user: the payer of its pass.
+    UserOwner,
+    /// The payer of a pass that the foundation gave for the address itself.
+    AddressHolder,
+}
+
+impl Right {
+    /// What a caller without it is told.
+    fn refusal(self) -> ServiceabilityError {
+        match self {
+            Self::UpgradeAuthority => ServiceabilityError::NotUpgradeAuthority,
+            Self::Foundation => ServiceabilityError::NotFoundation,
+            Self::Activator => ServiceabilityError::NotActivator,
+            Self::ContributorOwner => ServiceabilityError::NotContributorOwner,
+            Self::TenantAdministrator => ServiceabilityError::NotTenantAdministrator,
+            Self::GroupOwner => ServiceabilityError::NotGroupOwner,
+            Self::PassPayer => ServiceabilityError::NotPassPayer,
+            Self::UserOwner => ServiceabilityError::NotUserOwner,
+            Self::AddressHolder => ServiceabilityError::NotAddressHolder,
+        }
+    }
+}
+
 impl Context<'_, '_> {
+    /// Whether the signer may act in this role; `held` says that it has it. What the list of the instruction does not
+    /// name is refused, whatever the processor asks.
+    fn acts_as(&self, right: Right, held: bool) -> Result {
+        let listed = |right| self.rights.contains(&right);
+        let instead = listed(Right::Foundation) && self.signer_is_foundation();
+        if (listed(right) && held) || instead { Ok(()) } else { Err(right.refusal()) }
+    }
+
     pub(crate) fn signer_is_foundation(&self) -> bool {
         self.config.is_foundation(self.signer.key)
     }
 
     pub(crate) fn signer_is_activator(&self) -> bool {
-        self.config.activator == *self.signer.key
+        self.rights.contains(&Right::Activator) && self.config.activator == *self.signer.key
     }
 
     pub(crate) fn foundation(&self) -> Result {
-        ensure!(self.signer_is_foundation(), NotFoundation);
-        Ok(())
+        self.acts_as(Right::Foundation, self.signer_is_foundation())
     }
 
     pub(crate) fn activator(&self) -> Result {
@@ -26,27 +75,37 @@ impl Context<'_, '_> {
     }
 
     pub(crate) fn contributor_owner(&self, contributor: &Contributor) -> Result {
-        ensure!(contributor.owner == *self.signer.key || self.signer_is_foundation(), NotContributorOwner);
-        Ok(())
+        self.acts_as(Right::ContributorOwner, contributor.owner == *self.signer.key)
     }
 
     pub(crate) fn pass_payer(&self, pass: &AccessPass) -> Result {
-        ensure!(pass.payer == *self.signer.key || self.signer_is_foundation(), NotPassPayer);
-        Ok(())
+        self.acts_as(Right::PassPayer, pass.payer == *self.signer.key)
     }
 
     pub(crate) fn user_owner(&self, user: &User) -> Result {
-        ensure!(user.owner == *self.signer.key || self.signer_is_foundation(), NotUserOwner);
-        Ok(())
+        self.acts_as(Right::UserOwner, user.owner == *self.signer.key)
     }
 
     pub(crate) fn group_owner(&self, group: &MulticastGroup) -> Result {
-        ensure!(group.owner == *self.signer.key || self.signer_is_foundation(), NotGroupOwner);
-        Ok(())
+        self.acts_as(Right::GroupOwner, group.owner == *self.signer.key)
     }
 
     pub(crate) fn tenant_administrator(&self, tenant: &Tenant) -> Result {
-        ensure!(tenant.administrators.contains(self.signer.key) || self.signer_is_foundation(), NotTenantAdministrator);
-        Ok(())
+        self.acts_as(Right::TenantAdministrator, tenant.administrators.contains(self.signer.key))
+    }
+
+    /// Whether the signer holds this pass, and the foundation gave it for one address.
+    pub(crate) fn address_holder(&self, pass: &AccessPass) -> Result {
+        self.acts_as(Right::AddressHolder, pass.payer == *self.signer.key && self.names_address(pass))
+    }
+
+    /// True for a pass that the foundation gave for one address.
+    pub(crate) fn names_address(&self, pass: &AccessPass) -> bool {
+        pass.names_address() && self.foundation_gave(pass)
+    }
+
+    /// True for a pass of the foundation's.
+    pub(crate) fn foundation_gave(&self, pass: &AccessPass) -> bool {
+        pass.giver == *self.config.key()
     }
 }

@@ -25,9 +25,9 @@ pub fn process_instruction(
 
 /// The program on any host. On an error the caller must put all accounts back as they were, as a bank does.
 pub fn process(host: &dyn Host, program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> Result {
-    let result = ServiceabilityInstruction::decode(data).and_then(|instruction| {
+    let result = ServiceabilityInstruction::decode(data).and_then(|(life, instruction)| {
         host.log(instruction.as_ref());
-        processor::process(host, program, accounts, instruction)
+        processor::process(host, program, accounts, life, instruction)
     });
     if let Err(error) = &result {
         host.log(&format!("refused ({}): {error}", error.code()));

@@ -61,9 +61,12 @@ errors! {
     PayerTooPoor: "the payer cannot pay the rent of what is created";
     RuntimeRefused: "the runtime refused to create or resize an account";
     CounterOverflow: "a counter would leave its range";
-    WrongRentRecipient: "the rent must go back to the owner of the thing";
+    WrongRentRecipient: "the rent must go back to the key that paid it";
+    AnotherLife: "the account is not the one that was decided on: that one was closed, and this one created after it";
 
     // Who may.
+    NotUpgradeAuthority: "only the program's upgrade authority may do this";
+    WrongProgramData: "the account does not hold the program's data, which name its upgrade authority";
     NotFoundation: "only a foundation key may do this";
     NotActivator: "only the activator may do this";
     NotContributorOwner: "only the contributor's owner may do this";
@@ -72,6 +75,8 @@ errors! {
     NotGroupOwner: "only the owner of the multicast group may do this";
     NotTenantAdministrator: "only an administrator of the tenant may do this";
     ActivatorMayOnlyStrip: "the activator may take roles away, not add them";
+    NotAddressHolder: "only the holder of a pass that the foundation gave for this very address may do this";
+    TooManyRequests: "the hour's requests to the activator are used up";
 
     // Values.
     InvalidCode: "a code has 1 to 32 letters, digits, '-', '_', ':' or '.'; devices and links in lower case";
@@ -116,6 +121,7 @@ errors! {
     UnitNotTaken: "the value is not taken, so it cannot be given back";
     PoolExhausted: "the pool is full";
     AddressTaken: "the address is registered already or overlaps one that is";
+    ClientAddress: "the address is one that a live client connects from";
 
     // Contributors and exchanges.
     ContributorNotActive: "the contributor is suspended or going away";
@@ -182,7 +188,7 @@ errors! {
     WrongTenant: "the tenant is not the one this belongs to";
     PassInUse: "users still refer to the access pass";
     PassHasEntries: "the access pass still names tenants or groups";
-    OnlyTenant: "only the foundation may give a pass its first tenant or take its last one";
+    PassOfTenant: "a pass that a tenant gave allows that tenant and no other";
     WrongPass: "the access pass is not the one this belongs to";
 
     // Groups.
@@ -194,6 +200,9 @@ errors! {
 
     // Users: creation.
     PassForOtherAddress: "the access pass is for another address";
+    AddressNamed: "the foundation has given passes for this very address, and this is none of them";
+    AddressOfOtherPayer: "another payer has tunnels from this address";
+    OwnAddress: "the user's owner has a pass that the foundation gave for this very address, too";
     PassBanned: "the access pass is barred by a ban";
     PassExpired: "the access pass has expired";
     PassUnicastFull: "the access pass allows no more unicast users";

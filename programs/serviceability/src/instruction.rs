@@ -1,5 +1,4 @@
-//! What the program can be asked to do. One variant a verb; the accounts of each are listed by its builder in the
-//! sdk and checked by its processor.
+//! What the program can be asked to do. One variant a verb; the accounts of each, and who may, are in [`crate::lists`].
 
 use std::net::Ipv4Addr;
 
@@ -12,14 +11,15 @@ use crate::{
     state::{Bootstrap, ConfigNumbers, DeviceCaps, DeviceType, LinkStatus, PoolKind, Roles, UserType},
 };
 
-/// An instruction: one tag byte, then the fields in Borsh. Unknown tags and left-over bytes are refused.
+/// An instruction: one tag byte, the life of what it is about, then the fields in Borsh. Unknown tags and left-over bytes
+/// are refused.
 ///
 /// `F` foundation, `A` activator, `C` contributor's owner, `P` the pass's payer, `G` the group's owner,
 /// `T` a tenant's administrator. The foundation may do whatever `C`, `P`, `G` and `T` may.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::AsRefStr, strum::EnumCount)]
 #[borsh(use_discriminant = false)]
 pub enum ServiceabilityInstruction {
-    /// Creates the config and the VRF id pool; the signer becomes the foundation. Once.
+    /// The program's upgrade authority: creates the config and the VRF id pool, and becomes the foundation. Once.
     InitGlobalConfig(ConfigNumbers),
     /// F: changes the numbers. The loopback range stays while there are devices.
     SetGlobalConfig(ConfigNumbers),
@@ -38,8 +38,8 @@ pub enum ServiceabilityInstruction {
         /// The key.
         key: Pubkey,
     },
-    /// F: adds a global block and its pool; allocation rolls over to it when those before it are full. A publisher
-    /// block must not hold an address that somebody has registered.
+    /// F: adds a global block and its pool; allocation rolls over to it when those before it are full. A DoubleZero block
+    /// must not hold the address of a live client, a publisher block nor one that somebody has registered.
     AddBlock {
         /// Which of the global blocks.
         kind: PoolKind,
@@ -61,7 +61,7 @@ pub enum ServiceabilityInstruction {
         /// The key that will own its devices.
         owner: Pubkey,
     },
-    /// F: gives a contributor to another owner, also while it is Deleting: its rent goes to the owner.
+    /// F: gives a contributor to another owner.
     UpdateContributor {
         /// The new owner.
         owner: Pubkey,
@@ -114,7 +114,7 @@ pub enum ServiceabilityInstruction {
 
     /// C: registers a device: Pending. Notes its public_ip in the address registry; creates its id pools.
     CreateDevice(CreateDeviceArgs),
-    /// C: changes type, caps and the number of endpoints.
+    /// C, not suspended: changes type, caps and the number of endpoints.
     UpdateDevice {
         /// What it is for; must not become transit while it has users.
         device_type: DeviceType,
@@ -123,12 +123,13 @@ pub enum ServiceabilityInstruction {
         /// How many endpoints the activator pulls.
         endpoints_wanted: u8,
     },
-    /// C: moves the device to another address; refused while an interface holds the old one as an endpoint.
+    /// C, not suspended: moves the device to another address; refused while an interface holds the old one as an endpoint.
     SetDevicePublicIp {
         /// The new address.
         public_ip: Ipv4Addr,
     },
-    /// C: registers an own prefix: noted in the address registry, its pool created.
+    /// C, not suspended: registers an own prefix: noted in the address registry, its pool created. It may lie around live
+    /// clients, whose addresses are then handed out to nobody.
     AddDevicePrefix {
         /// The network, /24 to the configured minimum.
         net: NetworkV4,
@@ -154,7 +155,7 @@ pub enum ServiceabilityInstruction {
     ActivateDevice,
     /// C: Activated to Drained: no new users, live ones are shut.
     DrainDevice,
-    /// C: Drained to Activated.
+    /// C, not suspended: Drained to Activated.
     UndrainDevice,
     /// C: no users and no links may refer to it. Deleting until the activator has taken back its interfaces, then its
     /// prefixes, then itself.
@@ -198,19 +199,20 @@ pub enum ServiceabilityInstruction {
         /// The /31.
         net: NetworkV4,
     },
-    /// C of side A: changes delay and bandwidth.
+    /// C of side A, not suspended: changes delay and bandwidth.
     UpdateLink {
         /// One-way delay in nanoseconds.
         delay_ns: u64,
         /// Bits per second.
         bandwidth: u64,
     },
-    /// C of either side: moves between Activated, SoftDrained and HardDrained.
+    /// C of either side: drains the link for its side or takes that back, which a suspended one cannot. It is as drained
+    /// as the side that drains more wants it. F: for both sides.
     SetLinkStatus {
         /// One of the three.
         status: LinkStatus,
     },
-    /// C of side A: the link must not be Activated. Deleting until the activator has released its network.
+    /// C of either side: the link must not be Activated. Deleting until the activator has released its network.
     DeleteLink,
     /// A, when the link is Deleting: releases its network and closes the account.
     CloseLink,
@@ -237,8 +239,8 @@ pub enum ServiceabilityInstruction {
     /// A, when the tenant is Deleting: releases its VRF id and closes the account.
     CloseTenant,
 
-    /// F, or T of every tenant the pass names: creates a pass or changes its limits; allowlists stay. The tenants
-    /// whose accounts follow are allowed, too.
+    /// F: creates a pass of the foundation's or changes its limits. T: the same of its tenant's, which allows that
+    /// tenant. Allowlists stay.
     SetAccessPass {
         /// The address that may connect; 0.0.0.0 for any.
         client_ip: Ipv4Addr,
@@ -251,19 +253,20 @@ pub enum ServiceabilityInstruction {
         /// The most multicast users at a time.
         max_multicast_users: u16,
     },
-    /// F or T: allows or forbids the pass a tenant. Its first and its last one are F's to give and take.
+    /// F: allows or forbids a pass of the foundation's a tenant.
     SetPassTenant {
         /// True to allow.
         allowed: bool,
     },
-    /// F or G: what the pass may do with a group.
+    /// G: what the pass may do with a group. T: takes that away from a pass that its tenant gave.
     SetPassGroup {
         /// True when it may publish.
         publish: bool,
         /// True when it may subscribe.
         subscribe: bool,
     },
-    /// F: no user may refer to it, live or banned, and it names no tenant and no group. Closes the account.
+    /// F, or T of the tenant that gave it: no user may refer to it, live or banned, and it names no group and, if the
+    /// foundation gave it, no tenant. Closes the account.
     CloseAccessPass,
 
     /// F: creates a group: Pending.
@@ -275,7 +278,7 @@ pub enum ServiceabilityInstruction {
         /// Bits per second.
         max_bandwidth: u64,
     },
-    /// G: changes owner and bandwidth, also while it is Deleting: its rent goes to the owner.
+    /// G: changes owner and bandwidth.
     UpdateMulticastGroup {
         /// The new owner.
         owner: Pubkey,
@@ -292,7 +295,9 @@ pub enum ServiceabilityInstruction {
     /// A, when the group is Deleting: releases its address and closes the account.
     CloseMulticastGroup,
 
-    /// P: takes a seat on a device for a tunnel that ends on one of its endpoints: Pending. Replaces a Rejected user.
+    /// P: takes a seat on a device for a tunnel that ends on one of its endpoints: Pending. Replaces a Rejected user,
+    /// whose rent goes back. The client's address must be nobody else's: not of another payer's users, not registered,
+    /// and not named by a pass of the foundation unless this is one.
     CreateUser {
         /// The client's address.
         client_ip: Ipv4Addr,
@@ -332,18 +337,39 @@ pub enum ServiceabilityInstruction {
     BanUser,
     /// A, when the user is PendingBan and has no roles: releases what it holds: Banned.
     FinishBan,
+    /// P of a pass that the foundation gave for this very address: ends the live user that a pass for any address, or a
+    /// tenant's pass, has made for it: Deleting.
+    ReclaimAddress,
+    /// C: ends a live user of a Drained device, so that the device can go: Deleting.
+    EvictUser,
 }
 
 impl ServiceabilityInstruction {
-    /// The instruction's data: tag, then Borsh.
-    pub fn encode(&self) -> Vec<u8> {
+    /// The instruction's data: tag, life, then the fields in Borsh.
+    ///
+    /// `life` is that of the account that the instruction is about, the first after the config. An instruction that was
+    /// decided on one life of an account is then refused by the next one at the same address. 0 is for a sender that has
+    /// seen no life of it, such as one that creates it in the same transaction.
+    pub fn encode(&self, life: u64) -> Vec<u8> {
         // Writing Borsh into a Vec cannot fail.
-        borsh::to_vec(self).expect("writing into memory")
+        let mut data = borsh::to_vec(self).expect("writing into memory");
+        data.splice(1..1, life.to_le_bytes());
+        data
     }
 
-    /// Reads an instruction; every byte must be accounted for.
-    pub fn decode(data: &[u8]) -> Result<Self> {
-        borsh::from_slice(data).map_err(|_| ServiceabilityError::MalformedInstruction)
+    /// Reads an instruction and the life it was decided on; every byte must be accounted for.
+    ///
+    /// # Errors
+    /// [`ServiceabilityError::MalformedInstruction`].
+    pub fn decode(data: &[u8]) -> Result<(u64, Self)> {
+        let malformed = ServiceabilityError::MalformedInstruction;
+        let (tag, rest) = data.split_first().ok_or(malformed)?;
+        let (life, fields) = rest.split_first_chunk::<8>().ok_or(malformed)?;
+        let mut whole = Vec::with_capacity(1 + fields.len());
+        whole.push(*tag);
+        whole.extend_from_slice(fields);
+        let instruction = borsh::from_slice(&whole).map_err(|_| malformed)?;
+        Ok((u64::from_le_bytes(*life), instruction))
     }
 }
 
@@ -406,5 +432,3 @@ pub const LAST_VRF_ID: u16 = 1023;
 pub const MAX_ROLES_PER_INSTRUCTION: usize = 12;
 /// The longest code, in bytes.
 pub const MAX_CODE_LEN: usize = 32;
-/// The longest reject reason, in bytes.
-pub const MAX_REASON_LEN: usize = 256;

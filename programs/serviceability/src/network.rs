@@ -5,6 +5,9 @@ use std::{fmt, net::Ipv4Addr, ops::Deref, str::FromStr};
 use borsh::{BorshDeserialize, BorshSerialize, io};
 use ipnet::Ipv4Net;
 
+/// Bytes of a network on chain.
+pub const NETWORK_BYTES: usize = 5;
+
 /// An IPv4 network whose host bits are zero. Five bytes on chain: network address, prefix length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkV4(Ipv4Net);

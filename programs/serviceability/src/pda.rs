@@ -20,7 +20,8 @@ pub(crate) enum Place<'a> {
     Interface { device: &'a Pubkey, name: &'a str },
     Link(&'a str),
     Tenant(&'a str),
-    AccessPass { client_ip: Ipv4Addr, payer: &'a Pubkey },
+    AccessPass { client_ip: Ipv4Addr, payer: &'a Pubkey, giver: &'a Pubkey },
+    Client(Ipv4Addr),
     MulticastGroup(&'a str),
     User { client_ip: Ipv4Addr, endpoint_ip: Ipv4Addr },
 }
@@ -37,7 +38,10 @@ impl Place<'_> {
             Self::Interface { device, name } => f(&[b"interface", device.as_ref(), text(name)]),
             Self::Link(code) => f(&[b"link", text(code)]),
             Self::Tenant(code) => f(&[b"tenant", text(code)]),
-            Self::AccessPass { client_ip, payer } => f(&[b"pass", &client_ip.octets(), payer.as_ref()]),
+            Self::AccessPass { client_ip, payer, giver } => {
+                f(&[b"pass", &client_ip.octets(), payer.as_ref(), giver.as_ref()])
+            }
+            Self::Client(client_ip) => f(&[b"client", &client_ip.octets()]),
             Self::MulticastGroup(code) => f(&[b"group", text(code)]),
             Self::User { client_ip, endpoint_ip } => f(&[b"user", &client_ip.octets(), &endpoint_ip.octets()]),
         }
@@ -95,9 +99,14 @@ pub fn tenant(program: &Pubkey, code: &str) -> Pda {
     Place::Tenant(code).find(program)
 }
 
-/// Seeds: `pass`, client_ip, payer.
-pub fn access_pass(program: &Pubkey, client_ip: Ipv4Addr, payer: &Pubkey) -> Pda {
-    Place::AccessPass { client_ip, payer }.find(program)
+/// Seeds: `pass`, client_ip, payer, giver: the config of a pass that the foundation gives, else the tenant.
+pub fn access_pass(program: &Pubkey, client_ip: Ipv4Addr, payer: &Pubkey, giver: &Pubkey) -> Pda {
+    Place::AccessPass { client_ip, payer, giver }.find(program)
+}
+
+/// Seeds: `client`, client_ip.
+pub fn client(program: &Pubkey, client_ip: Ipv4Addr) -> Pda {
+    Place::Client(client_ip).find(program)
 }
 
 /// Seeds: `group`, code.

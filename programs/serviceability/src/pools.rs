@@ -19,16 +19,24 @@ pub(crate) const MAX_UNITS: u32 = 1 << 16;
 /// A pool that is known to be of one kind and one owner. A pool lies at the address of its kind, owner and base and
 /// they never change, so its content says where it is.
 impl<'a, 'info> Context<'a, 'info> {
-    pub(crate) fn load_pool(&mut self, kind: PoolKind, owner: &Pubkey) -> Result<Account<'a, 'info, Pool>> {
-        let pool = self.load::<Pool>()?;
+    pub(crate) fn read_pool(
+        &self,
+        info: &'a AccountInfo<'info>,
+        kind: PoolKind,
+        owner: &Pubkey,
+    ) -> Result<Account<'a, 'info, Pool>> {
+        let pool = self.read::<Pool>(info)?;
         ensure!(pool.kind == kind && pool.owner == *owner, WrongPool);
         Ok(pool)
     }
 
     /// A pool of the network itself.
-    pub(crate) fn load_global_pool(&mut self, kind: PoolKind) -> Result<Account<'a, 'info, Pool>> {
-        let owner = *self.config.key();
-        self.load_pool(kind, &owner)
+    pub(crate) fn read_global_pool(
+        &self,
+        info: &'a AccountInfo<'info>,
+        kind: PoolKind,
+    ) -> Result<Account<'a, 'info, Pool>> {
+        self.read_pool(info, kind, self.config.key())
     }
 
     pub(crate) fn create_pool(&self, info: &'a AccountInfo<'info>, pool: Pool) -> Result {

@@ -1,8 +1,9 @@
-//! The address registry: which public addresses somebody has brought, one pool for each /24 where there is one.
+//! Which public addresses are whose: two pools for each /24 where there are any.
 //!
-//! A device's public address and an own endpoint take one unit, an own prefix an aligned run, a contributor's /24
-//! all 256. So whatever overlaps is refused by the pool, exactly, without looking at any other account. What is
-//! carved or pulled out of a registered network takes no unit again. A registry lives while one of its units is taken.
+//! The address registry holds what somebody has brought: a device's public address and an own endpoint take one unit, an
+//! own prefix an aligned run, a contributor's /24 all 256. So whatever overlaps is refused by the pool, exactly, without
+//! looking at any other account. What is carved or pulled out of a registered network takes no unit again. The pool of
+//! client addresses holds what live users connect from. Each lives while one of its units is taken.
 
 use std::net::Ipv4Addr;
 
@@ -10,18 +11,39 @@ use solana_account_info::AccountInfo;
 use solana_pubkey::Pubkey;
 
 use crate::{
-    accounts::Context,
+    accounts::{Account, Context},
     error::{Result, ServiceabilityError, ensure},
     network::NetworkV4,
+    pda,
     state::{GlobalConfig, Pool, PoolError, PoolKind},
 };
 
 /// Addresses in a registry: one /24.
-const UNITS: u32 = 256;
+pub const UNITS: u32 = 256;
 
 /// The first address of the registry that knows this one.
-pub(crate) fn base_of(address: Ipv4Addr) -> u32 {
+pub fn base_of(address: Ipv4Addr) -> u32 {
     u32::from(address) & !(UNITS - 1)
+}
+
+/// The registries whose accounts adding a block of this kind needs, for each /24 in turn.
+pub fn consulted(kind: PoolKind) -> &'static [PoolKind] {
+    match kind {
+        // What one holds already shows when its /24 is carved.
+        PoolKind::DoubleZeroBlock => &[PoolKind::ClientAddresses],
+        // Publishers' addresses are carved by nobody.
+        PoolKind::MulticastPublisherBlock => &[PoolKind::ClientAddresses, PoolKind::AddressRegistry],
+        PoolKind::UserTunnelBlock
+        | PoolKind::DeviceTunnelBlock
+        | PoolKind::MulticastGroupBlock
+        | PoolKind::ContributorBlock
+        | PoolKind::DevicePrefix
+        | PoolKind::AddressRegistry
+        | PoolKind::ClientAddresses
+        | PoolKind::TunnelIds
+        | PoolKind::EndpointLoopbacks
+        | PoolKind::VrfIds => &[],
+    }
 }
 
 /// Whether somebody outside may bring it: all of it public, none of it in a block of the config.
@@ -32,53 +54,106 @@ pub(crate) fn check_own(config: &GlobalConfig, net: NetworkV4) -> Result {
 }
 
 impl<'a, 'info> Context<'a, 'info> {
-    /// Registers a network of /24 or longer; the next account is its registry, which is created on first use.
-    pub(crate) fn register(&mut self, net: NetworkV4) -> Result {
-        let info = self.take()?;
-        self.register_in(info, net)
+    /// Registers a network of /24 or longer; its registry is created on first use.
+    pub(crate) fn register(&self, registry: &'a AccountInfo<'info>, net: NetworkV4) -> Result {
+        self.claim_in(registry, PoolKind::AddressRegistry, net)
     }
 
-    pub(crate) fn register_in(&self, info: &'a AccountInfo<'info>, net: NetworkV4) -> Result {
+    /// Takes a network out of its registry, which is closed when it is empty.
+    pub(crate) fn deregister(
+        &self,
+        registry: &'a AccountInfo<'info>,
+        payer: &'a AccountInfo<'info>,
+        net: NetworkV4,
+    ) -> Result {
+        self.release_in(registry, payer, PoolKind::AddressRegistry, net)
+    }
+
+    /// Whether no live client connects from an address of this network; the pool of its /24 may be missing.
+    pub(crate) fn check_no_client(&self, clients: &'a AccountInfo<'info>, net: NetworkV4) -> Result {
+        let Some(pool) = self.read_registry(clients, PoolKind::ClientAddresses, base_of(net.network()))? else {
+            return Ok(());
+        };
+        let taken = pool.taken().any(|address| net.contains(&Ipv4Addr::from(address)));
+        ensure!(!taken, ClientAddress);
+        Ok(())
+    }
+
+    /// Notes that a client connects from this address, which must be nobody's.
+    pub(crate) fn enter_client(
+        &self,
+        clients: &'a AccountInfo<'info>,
+        registry: &'a AccountInfo<'info>,
+        address: Ipv4Addr,
+    ) -> Result {
+        let known = self.read_registry(registry, PoolKind::AddressRegistry, base_of(address))?;
+        ensure!(!known.is_some_and(|pool| pool.is_taken(address.into())), AddressTaken);
+        self.claim_in(clients, PoolKind::ClientAddresses, NetworkV4::host(address))
+    }
+
+    /// Notes that none does any more.
+    pub(crate) fn leave_client(
+        &self,
+        clients: &'a AccountInfo<'info>,
+        payer: &'a AccountInfo<'info>,
+        address: Ipv4Addr,
+    ) -> Result {
+        self.release_in(clients, payer, PoolKind::ClientAddresses, NetworkV4::host(address))
+    }
+
+    /// The registry of this kind and first address; none when there is none yet. Its address is checked in any case.
+    pub(crate) fn read_registry(
+        &self,
+        info: &'a AccountInfo<'info>,
+        kind: PoolKind,
+        base: u32,
+    ) -> Result<Option<Account<'a, 'info, Pool>>> {
         let owner = *self.config.key();
-        let base = base_of(net.network());
         if !self.exists(info)? {
-            let mut registry = Pool::new(PoolKind::AddressRegistry, owner, base, 1, UNITS, 0);
-            registry.claim_net(net)?;
-            return self.create_pool(info, registry);
+            ensure!(*info.key == pda::pool(self.program(), kind, &owner, base).0, WrongAddress);
+            return Ok(None);
         }
-        let mut registry = self.read::<Pool>(info)?;
-        check_registry(&registry, &owner, base)?;
-        let first = u32::from(net.network());
-        registry.claim(first, units(net)?).map_err(|error| match error {
+        let pool = self.read::<Pool>(info)?;
+        check(&pool, kind, &owner, base)?;
+        Ok(Some(pool))
+    }
+
+    fn claim_in(&self, info: &'a AccountInfo<'info>, kind: PoolKind, net: NetworkV4) -> Result {
+        let (owner, base) = (*self.config.key(), base_of(net.network()));
+        if !self.exists(info)? {
+            let mut pool = Pool::new(kind, owner, base, 1, UNITS, 0);
+            pool.claim_net(net)?;
+            return self.create_pool(info, pool);
+        }
+        let mut pool = self.read::<Pool>(info)?;
+        check(&pool, kind, &owner, base)?;
+        let units = u32::try_from(net.address_count()).map_err(|_| ServiceabilityError::OutsidePool)?;
+        pool.claim(u32::from(net.network()), units).map_err(|error| match error {
             PoolError::Taken(_) => ServiceabilityError::AddressTaken,
             other => other.into(),
         })?;
-        self.save(&registry)
+        self.save(&pool)
     }
 
-    /// Takes a network out of the registry; the next account is its registry, which is closed when it is empty.
-    pub(crate) fn deregister(&mut self, net: NetworkV4) -> Result {
-        let info = self.take()?;
-        self.deregister_in(info, net)
-    }
-
-    pub(crate) fn deregister_in(&self, info: &'a AccountInfo<'info>, net: NetworkV4) -> Result {
+    fn release_in(
+        &self,
+        info: &'a AccountInfo<'info>,
+        payer: &'a AccountInfo<'info>,
+        kind: PoolKind,
+        net: NetworkV4,
+    ) -> Result {
         let owner = *self.config.key();
-        let mut registry = self.read::<Pool>(info)?;
-        check_registry(&registry, &owner, base_of(net.network()))?;
-        registry.release_net(net)?;
-        if registry.used() == 0 {
-            return self.close(registry, self.signer);
+        let mut pool = self.read::<Pool>(info)?;
+        check(&pool, kind, &owner, base_of(net.network()))?;
+        pool.release_net(net)?;
+        if pool.used() == 0 {
+            return self.close(pool, payer);
         }
-        self.save(&registry)
+        self.save(&pool)
     }
 }
 
-fn check_registry(pool: &Pool, owner: &Pubkey, base: u32) -> Result {
-    ensure!(pool.kind == PoolKind::AddressRegistry && pool.owner == *owner && pool.base == base, WrongPool);
+fn check(pool: &Pool, kind: PoolKind, owner: &Pubkey, base: u32) -> Result {
+    ensure!(pool.kind == kind && pool.owner == *owner && pool.base == base, WrongPool);
     Ok(())
-}
-
-fn units(net: NetworkV4) -> Result<u32> {
-    u32::try_from(net.address_count()).map_err(|_| ServiceabilityError::OutsidePool)
 }

@@ -45,7 +45,7 @@ pub(super) fn run(args: &LedgerArgs) -> Result<Exit, Error> {
 /// Puts the network of a case into the genesis, as its operator's transactions leave it, and prints its keys.
 fn with_network(mut config: LedgerConfig, case: &Case, keys: Keys) -> Result<LedgerConfig, Error> {
     let foundation = keys.of(Owner::Foundation).pubkey();
-    let mut bank = LocalBank::new(ID);
+    let mut bank = LocalBank::new(ID, &foundation);
     bank.airdrop(foundation, FUNDS);
     for batch in build::pack(&foundation, genesis::instructions(&case.plan, &case.policy, keys)?) {
         bank.execute(&[foundation], &batch).context("writing the network to the chain")?;

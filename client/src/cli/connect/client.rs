@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io::Write, net::Ipv4Addr};
 
 use dz_sdk::{
     Ledger, NetworkView, build,
+    instruction::decided_on,
     program::{
         instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
         state::{DeviceStatus, Roles, User, UserStatus},
@@ -141,7 +142,8 @@ impl Client<'_> {
                 if changes.is_empty() {
                     return Ok(Vec::new());
                 }
-                Ok(build::set_user_roles(view, &self.ledger.payer(), key, &changes)?)
+                let set = build::set_user_roles(view, &self.ledger.payer(), key, &changes)?;
+                Ok(set.into_iter().map(|instruction| decided_on(view, instruction)).collect())
             };
             let instructions = self
                 .waiting

@@ -16,6 +16,7 @@ use std::{collections::BTreeSet, io::Write, net::Ipv4Addr, time::Duration};
 use dz_policy::{ConnectPolicy, WhenDrained};
 use dz_sdk::{
     LedgerError, NetworkView, build,
+    instruction::decided_on,
     program::{
         error::ServiceabilityError,
         instruction::MAX_ROLES_PER_INSTRUCTION,
@@ -189,7 +190,8 @@ impl Connect<'_> {
             };
             let mut instructions = rejections.delete(&view, &payer)?;
             instructions.push(build::create_user(&view, &payer, &payer, user)?);
-            match waiting.for_landing(*ledger, &instructions).await {
+            let decided: Vec<_> = instructions.into_iter().map(|one| decided_on(&view, one)).collect();
+            match waiting.for_landing(*ledger, &decided).await {
                 Ok(since) => {
                     let user = pda::user(view.program(), client_ip, choice.endpoint).0;
                     return Ok(Seat { user, endpoint: choice.endpoint, since });

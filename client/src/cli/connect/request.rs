@@ -1,6 +1,9 @@
 //! What a person asks for, resolved against the chain.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use dz_sdk::{
     NetworkView, build,
@@ -66,7 +69,7 @@ impl Request {
                 device,
                 tenant: match tenant {
                     Some(tenant) => Some(names::account::<Tenant>(view, tenant)?),
-                    None => only_tenant(view, &pass(view, client_ip, payer)?)?,
+                    None => only_tenant(view, &passes(view, client_ip, payer)?)?,
                 },
                 roles: BTreeMap::new(),
             }),
@@ -79,7 +82,7 @@ impl Request {
                     roles.entry(group(view, code)?).or_default().subscribe = true;
                 }
                 if roles.is_empty() {
-                    roles = all_roles(view, &pass(view, client_ip, payer)?)?;
+                    roles = all_roles(view, &passes(view, client_ip, payer)?)?;
                 }
                 Ok(Wish { another: self.another, user_type: UserType::Multicast, device, tenant: None, roles })
             }
@@ -87,44 +90,44 @@ impl Request {
     }
 }
 
-fn pass(view: &NetworkView, client_ip: Ipv4Addr, payer: Pubkey) -> Result<AccessPass, CommandError> {
-    match build::find_access_pass(view, client_ip, &payer) {
-        Ok((_, pass)) => Ok(pass),
-        Err(build::BuildError::NoAccessPass { .. }) => Err(CommandError::NoAccessPass { client_ip, payer }),
-        Err(error) => Err(error.into()),
-    }
+/// The passes under which this payer may connect from here, at least one.
+fn passes(view: &NetworkView, client_ip: Ipv4Addr, payer: Pubkey) -> Result<Vec<&AccessPass>, CommandError> {
+    let passes: Vec<_> = build::access_passes(view, client_ip, &payer).into_iter().map(|(_, pass)| pass).collect();
+    if passes.is_empty() { Err(CommandError::NoAccessPass { client_ip, payer }) } else { Ok(passes) }
 }
 
 fn group(view: &NetworkView, code: &str) -> Result<Pubkey, CommandError> {
     names::account::<MulticastGroup>(view, code)
 }
 
-/// The tenant of who names none: the pass's only one.
-fn only_tenant(view: &NetworkView, pass: &AccessPass) -> Result<Option<Pubkey>, CommandError> {
-    match pass.tenants.as_slice() {
-        [] => Ok(None),
-        [tenant] => Ok(Some(*tenant)),
-        several => {
-            let codes: Vec<_> = several.iter().filter_map(|key| Some(view.tenant(key)?.code.as_str())).collect();
-            Err(CommandError::Usage(format!("choose one with --tenant: {}", codes.join(", "))))
-        }
+/// The tenant of who names none: none if a pass allows that, else the only one that the passes allow.
+fn only_tenant(view: &NetworkView, passes: &[&AccessPass]) -> Result<Option<Pubkey>, CommandError> {
+    if passes.iter().any(|pass| pass.tenants.is_empty()) {
+        return Ok(None);
     }
+    let tenants: BTreeSet<Pubkey> = passes.iter().flat_map(|pass| pass.tenants.iter().copied()).collect();
+    if tenants.len() <= 1 {
+        return Ok(tenants.first().copied());
+    }
+    let codes: Vec<_> = tenants.iter().filter_map(|key| Some(view.tenant(key)?.code.as_str())).collect();
+    Err(CommandError::Usage(format!("choose one with --tenant: {}", codes.join(", "))))
 }
 
-/// The roles of who names no group: all that the pass allows in groups that can be joined.
-fn all_roles(view: &NetworkView, pass: &AccessPass) -> Result<BTreeMap<Pubkey, Roles>, CommandError> {
+/// The roles of who names no group: all that the first pass that allows any allows, in groups that can be joined.
+fn all_roles(view: &NetworkView, passes: &[&AccessPass]) -> Result<BTreeMap<Pubkey, Roles>, CommandError> {
     let joinable = |key: &&Pubkey| view.group(key).is_some_and(|group| group.status == MulticastGroupStatus::Activated);
-    let mut roles: BTreeMap<Pubkey, Roles> = BTreeMap::new();
-    for key in pass.publish.iter().filter(joinable) {
-        roles.entry(*key).or_default().publish = true;
-    }
-    for key in pass.subscribe.iter().filter(joinable) {
-        roles.entry(*key).or_default().subscribe = true;
-    }
-    if roles.is_empty() {
-        return Err(CommandError::NotAllowed { what: "any multicast group".to_owned() });
-    }
-    Ok(roles)
+    let roles_of = |pass: &&AccessPass| {
+        let mut roles: BTreeMap<Pubkey, Roles> = BTreeMap::new();
+        for key in pass.publish.iter().filter(joinable) {
+            roles.entry(*key).or_default().publish = true;
+        }
+        for key in pass.subscribe.iter().filter(joinable) {
+            roles.entry(*key).or_default().subscribe = true;
+        }
+        roles
+    };
+    let found = passes.iter().map(roles_of).find(|roles| !roles.is_empty());
+    found.ok_or_else(|| CommandError::NotAllowed { what: "any multicast group".to_owned() })
 }
 
 impl Wish {
@@ -140,11 +143,19 @@ impl Wish {
         client_ip: Ipv4Addr,
         payer: Pubkey,
     ) -> Result<(), CommandError> {
-        let pass = pass(view, client_ip, payer)?;
+        let roles: Vec<_> = self.roles.iter().map(|(group, roles)| (*group, *roles)).collect();
+        let service = build::Service { user_type: self.user_type, tenant: self.tenant, roles: &roles };
+        let (_, pass) = match build::find_access_pass(view, client_ip, &payer, service) {
+            Ok(found) => found,
+            Err(build::BuildError::NoAccessPass { .. }) => {
+                return Err(CommandError::NoAccessPass { client_ip, payer });
+            }
+            Err(error) => return Err(error.into()),
+        };
         if pass.banned_users > 0 {
             return Err(CommandError::Banned { client_ip });
         }
-        match self.forbidden_by(view, &pass) {
+        match self.forbidden_by(view, pass) {
             Some(what) => Err(CommandError::NotAllowed { what }),
             None => Ok(()),
         }

@@ -6,10 +6,7 @@ use clap::{Args, Subcommand};
 use dz_sdk::{
     NetworkView, build,
     instruction::access_pass::{self, PassLimits},
-    program::{
-        pda,
-        state::{AccessPass, MulticastGroup, Tenant},
-    },
+    program::state::{AccessPass, MulticastGroup, Tenant},
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -61,8 +58,8 @@ pub enum Command {
     },
 }
 
-/// Which pass: nobody has two for one address.
-#[derive(Args, Clone, Copy, Debug)]
+/// Which pass: nobody has two of one giver for one address.
+#[derive(Args, Clone, Debug)]
 pub struct PassArgs {
     /// The address that may connect; 0.0.0.0 for any
     #[arg(long, value_name = "ADDRESS")]
@@ -70,6 +67,9 @@ pub struct PassArgs {
     /// The key that may connect
     #[arg(long, value_name = "KEY", default_value = "me")]
     payer: KeyArg,
+    /// The tenant that gives it, which it then allows; without it the foundation does
+    #[arg(long, value_name = "CODE")]
+    given_by: Option<String>,
 }
 
 /// Arguments of `set`.
@@ -112,6 +112,7 @@ row! {
         account: String => "Account",
         client_ip: Ipv4Addr => "Client IP",
         payer: String => "Payer",
+        given_by: String => "Given By",
         tenants: Vec<String> => "Tenants",
         publish: Vec<String> => "Publish",
         subscribe: Vec<String> => "Subscribe",
@@ -137,6 +138,7 @@ fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<AccessPassRow> {
             account: key.to_string(),
             client_ip: pass.client_ip,
             payer: pass.payer.to_string(),
+            given_by: view.tenant(&pass.giver).map_or("foundation", |tenant| &tenant.code).to_owned(),
             tenants: codes(&pass.tenants),
             publish: codes(&pass.publish),
             subscribe: codes(&pass.subscribe),
@@ -146,7 +148,7 @@ fn rows(view: &NetworkView, only: Option<Pubkey>) -> Vec<AccessPassRow> {
             banned_users: pass.banned_users,
         })
         .collect();
-    rows.sort_by(|a, b| (a.client_ip, &a.payer).cmp(&(b.client_ip, &b.payer)));
+    rows.sort_by(|a, b| (a.client_ip, &a.payer, &a.given_by).cmp(&(b.client_ip, &b.payer, &b.given_by)));
     rows
 }
 
@@ -180,25 +182,49 @@ fn held(pass: Option<&AccessPass>, group: &Pubkey) -> (bool, bool) {
     pass.map_or((false, false), |pass| (pass.publish.contains(group), pass.subscribe.contains(group)))
 }
 
+/// A pass that a verb is about.
+struct Subject<'a> {
+    account: Pubkey,
+    /// The tenant that gives it.
+    tenant: Option<Pubkey>,
+    /// What the chain has of it.
+    old: Option<&'a AccessPass>,
+}
+
+impl PassArgs {
+    fn find<'a>(&self, view: &'a NetworkView, payer: Pubkey) -> Result<Subject<'a>, CommandError> {
+        let tenant = self.given_by.as_deref().map(|code| names::account::<Tenant>(view, code)).transpose()?;
+        let account = access_pass::pass_address(view.program(), self.client_ip, &self.payer.resolve(payer), tenant);
+        Ok(Subject { account, tenant, old: view.access_pass(&account) })
+    }
+}
+
 pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
     let (program, payer) = (desk.program(), desk.payer());
     let view = desk.view().await?;
-    let account_of = |pass: &PassArgs| pda::access_pass(&program, pass.client_ip, &pass.payer.resolve(payer)).0;
-    let existing = |pass: &PassArgs| match view.access_pass(&account_of(pass)) {
-        Some(found) => Ok(found),
-        None => Err(CommandError::NoAccessPass { client_ip: pass.client_ip, payer: pass.payer.resolve(payer) }),
-    };
-    let set_group = |account, group, (publish, subscribe)| {
-        access_pass::set_pass_group(&program, &payer, account, group, publish, subscribe)
-    };
-    let (pass, instructions): (&PassArgs, Vec<Instruction>) = match command {
+    let pass = match command {
         Command::List => return desk.list(&rows(&view, None)),
-        Command::Get { pass } => {
-            existing(pass)?;
-            return desk.list_one(rows(&view, Some(account_of(pass))));
+        Command::Set(SetArgs { pass, .. })
+        | Command::Get { pass }
+        | Command::Allow { pass, .. }
+        | Command::Forbid { pass, .. }
+        | Command::Close { pass } => pass,
+    };
+    let Subject { account, tenant, old } = pass.find(&view, payer)?;
+    let existing =
+        || old.ok_or(CommandError::NoAccessPass { client_ip: pass.client_ip, payer: pass.payer.resolve(payer) });
+    // Who gave a pass takes away; only the owner of a group, or the foundation, gives.
+    let set_group = |group, roles: (bool, bool), takes: bool| {
+        access_pass::set_pass_group(&program, &payer, account, group, tenant.filter(|_| takes), roles)
+    };
+    let set_tenant = |tenant, allowed| access_pass::set_pass_tenant(&program, &payer, account, tenant, allowed);
+    let instructions: Vec<Instruction> = match command {
+        Command::List => return Ok(()),
+        Command::Get { .. } => {
+            existing()?;
+            return desk.list_one(rows(&view, Some(account)));
         }
-        Command::Set(SetArgs { pass, last_epoch, max_unicast, max_multicast, what }) => {
-            let old = view.access_pass(&account_of(pass));
+        Command::Set(SetArgs { last_epoch, max_unicast, max_multicast, what, .. }) => {
             let new = PassLimits::default();
             let limits = PassLimits {
                 last_access_epoch: last_epoch.or(old.map(|old| old.last_access_epoch)).unwrap_or(new.last_access_epoch),
@@ -212,36 +238,37 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             let Allowed { mut tenants, groups } = what.resolve(&view)?;
             tenants.retain(|tenant| old.is_none_or(|old| !old.tenants.contains(tenant)));
             let holder = pass.payer.resolve(payer);
-            let set = access_pass::set_access_pass(&program, &payer, pass.client_ip, holder, limits, &tenants);
+            let set = access_pass::set_access_pass(&program, &payer, pass.client_ip, holder, limits, tenant);
+            let tenants = tenants.into_iter().map(|tenant| set_tenant(tenant, true));
             let groups = groups.into_iter().map(|(group, (publish, subscribe))| {
                 let (published, subscribed) = held(old, &group);
-                set_group(account_of(pass), group, (published || publish, subscribed || subscribe))
+                set_group(group, (published || publish, subscribed || subscribe), false)
             });
-            (pass, [set].into_iter().chain(groups).collect())
+            [set].into_iter().chain(tenants).chain(groups).collect()
         }
-        Command::Allow { pass, what } | Command::Forbid { pass, what } => {
+        Command::Allow { what, .. } | Command::Forbid { what, .. } => {
             let allow = matches!(command, Command::Allow { .. });
-            let old = existing(pass)?;
+            let old = existing()?;
             let Allowed { tenants, groups } = what.resolve(&view)?;
             let tenants = tenants
                 .into_iter()
                 .filter(|tenant| old.tenants.contains(tenant) != allow)
-                .map(|tenant| access_pass::set_pass_tenant(&program, &payer, account_of(pass), tenant, allow));
+                .map(|tenant| set_tenant(tenant, allow));
             let groups = groups.into_iter().map(|(group, (publish, subscribe))| {
                 let (published, subscribed) = held(Some(old), &group);
                 let roles = match allow {
                     true => (published || publish, subscribed || subscribe),
                     false => (published && !publish, subscribed && !subscribe),
                 };
-                set_group(account_of(pass), group, roles)
+                set_group(group, roles, !allow)
             });
-            (pass, tenants.chain(groups).collect())
+            tenants.chain(groups).collect()
         }
-        Command::Close { pass } => {
-            existing(pass)?;
-            (pass, build::close_access_pass(&view, &payer, account_of(pass))?)
+        Command::Close { .. } => {
+            existing()?;
+            build::close_access_pass(&view, &payer, account)?
         }
     };
     let name = format!("{} of {}", pass.client_ip, pass.payer.resolve(payer));
-    desk.change(Changed { kind: KIND, name: &name, account: account_of(pass) }, instructions).await
+    desk.change(&view, Changed { kind: KIND, name: &name, account }, instructions).await
 }

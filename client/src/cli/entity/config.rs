@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use dz_sdk::{
-    NetworkView,
+    NetworkView, build,
     instruction::global_config,
     program::{
         network::NetworkV4,
@@ -163,7 +163,7 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         Command::AddFoundation { key } => global_config::add_foundation(&program, &payer, key.resolve(payer)),
         Command::RemoveFoundation { key } => global_config::remove_foundation(&program, &payer, key.resolve(payer)),
         Command::AddBlock { kind, block } => global_config::add_block(&program, &payer, *kind, *block),
-        Command::RemoveBlock { kind, block } => global_config::remove_block(&program, &payer, *kind, *block),
+        Command::RemoveBlock { kind, block } => build::remove_block(&view, &payer, *kind, *block),
     };
-    desk.change(Changed { kind: "config", name: "of the network", account }, [instruction]).await
+    desk.change(&view, Changed { kind: "config", name: "of the network", account }, [instruction]).await
 }

@@ -85,5 +85,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         Command::Resume(code) => desk.verb::<Contributor>(&view, code, contributor::resume_contributor)?,
         Command::Delete(code) => desk.verb::<Contributor>(&view, code, contributor::delete_contributor)?,
     };
-    desk.change(changed, [instruction]).await
+    desk.change(&view, changed, [instruction]).await
 }

@@ -4,6 +4,7 @@ use std::{io::Write, sync::Arc};
 
 use dz_sdk::{
     Ledger, NetworkView, build,
+    instruction::decided_on,
     program::{
         pda,
         state::{
@@ -87,13 +88,16 @@ impl Desk<'_> {
         Ok(output::one(self.out, self.format, row).map_err(anyhow::Error::from)?)
     }
 
-    /// Sends the instructions, as few transactions as hold them, and prints in what state the thing is then.
+    /// Sends the instructions that were decided on this view, as few transactions as hold them, and prints in what state
+    /// the thing is then.
     pub(super) async fn change(
         &mut self,
+        view: &NetworkView,
         changed: Changed<'_>,
         instructions: impl IntoIterator<Item = Instruction>,
     ) -> Result<(), CommandError> {
         let mut since = 0;
+        let instructions = instructions.into_iter().map(|instruction| decided_on(view, instruction));
         for batch in build::pack(&self.payer(), instructions) {
             since = self.waiting.for_landing(self.ledger, &batch).await?;
         }

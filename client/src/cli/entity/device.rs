@@ -72,7 +72,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "NUMBER")]
     endpoints: Option<u8>,
     /// The most tunnels it can terminate
-    #[arg(long, value_name = "NUMBER", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_TUNNEL_SLOTS)))]
+    #[arg(long, value_name = "NUMBER", default_value_t = Device::DEFAULT_TUNNEL_SLOTS, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_TUNNEL_SLOTS)))]
     tunnel_slots: u16,
     /// The most users
     #[command(flatten)]
@@ -99,19 +99,19 @@ pub struct UpdateArgs {
     caps: CapArgs,
 }
 
-/// The most users of each kind.
+/// The most users of each kind; 0 is none at all.
 #[derive(Args, Clone, Copy, Debug)]
 struct CapArgs {
-    /// The most users; 0 closes it
+    /// The most users [default: 96]
     #[arg(long, value_name = "NUMBER")]
     max_users: Option<u16>,
-    /// The most unicast users; 0 for no limit
+    /// The most unicast users [default: no limit]
     #[arg(long, value_name = "NUMBER")]
     max_unicast_users: Option<u16>,
-    /// The most multicast users that publish nothing; 0 for no limit
+    /// The most multicast users that publish nothing [default: no limit]
     #[arg(long, value_name = "NUMBER")]
     max_multicast_subscribers: Option<u16>,
-    /// The most multicast users that publish; 0 for no limit
+    /// The most multicast users that publish [default: no limit]
     #[arg(long, value_name = "NUMBER")]
     max_multicast_publishers: Option<u16>,
     /// Seats kept free
@@ -214,7 +214,7 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             (changed, vec![build::delete_device(&view, &payer, changed.account)?])
         }
     };
-    desk.change(changed, instructions).await
+    desk.change(&view, changed, instructions).await
 }
 
 impl CreateArgs {

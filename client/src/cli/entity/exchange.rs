@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use dz_sdk::{
-    NetworkView,
+    NetworkView, build,
     instruction::exchange,
     program::{pda, state::Exchange},
 };
@@ -98,7 +98,10 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         }
         Command::Suspend(code) => desk.verb::<Exchange>(&view, code, exchange::suspend_exchange)?,
         Command::Resume(code) => desk.verb::<Exchange>(&view, code, exchange::resume_exchange)?,
-        Command::Delete(code) => desk.verb::<Exchange>(&view, code, exchange::delete_exchange)?,
+        Command::Delete(code) => {
+            let (changed, _) = code.find::<Exchange>(&view)?;
+            (changed, build::delete_exchange(&view, &payer, changed.account))
+        }
     };
-    desk.change(changed, [instruction]).await
+    desk.change(&view, changed, [instruction]).await
 }

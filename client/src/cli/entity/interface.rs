@@ -138,5 +138,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         }
     };
     let name = format!("{device}:{}", full_name(name));
-    desk.change(Changed { kind: KIND, name: &name, account }, [instruction]).await
+    desk.change(&view, Changed { kind: KIND, name: &name, account }, [instruction]).await
 }

@@ -154,5 +154,5 @@ pub(super) async fn run<'c>(command: &'c Command, desk: &mut Desk<'_>) -> Result
             (changed, build::delete_link(&view, &payer, changed.account)?)
         }
     };
-    desk.change(changed, [instruction]).await
+    desk.change(&view, changed, [instruction]).await
 }

@@ -93,5 +93,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         }
         Command::Delete(code) => desk.verb::<MulticastGroup>(&view, code, multicast_group::delete_multicast_group)?,
     };
-    desk.change(changed, [instruction]).await
+    desk.change(&view, changed, [instruction]).await
 }

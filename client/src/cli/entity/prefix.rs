@@ -94,5 +94,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             (device, key, build::remove_device_prefix(&view, &payer, key, *net)?)
         }
     };
-    desk.change(Changed::new::<Device>(name, account), [instruction]).await
+    desk.change(&view, Changed::new::<Device>(name, account), [instruction]).await
 }

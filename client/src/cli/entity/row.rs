@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use dz_sdk::program::state::DeviceCaps;
 use ipnet::Ipv4Net;
 
 /// A value as a table shows it.
@@ -44,9 +45,9 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// A count under a cap of which 0 means none.
+    /// A count under a cap of a device.
     pub(super) fn capped(used: impl Into<u32>, cap: u16) -> Self {
-        Self { used: used.into(), max: (cap > 0).then_some(cap.into()) }
+        Self { used: used.into(), max: (cap != DeviceCaps::NO_LIMIT).then_some(cap.into()) }
     }
 }
 

@@ -79,5 +79,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         }
         Command::Delete(code) => desk.verb::<Tenant>(&view, code, tenant::delete_tenant)?,
     };
-    desk.change(changed, [instruction]).await
+    desk.change(&view, changed, [instruction]).await
 }

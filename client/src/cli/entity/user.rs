@@ -44,6 +44,18 @@ pub enum Command {
         #[command(flatten)]
         user: UserArgs,
     },
+    /// End one that another payer has made for the address that a pass of the foundation gives the caller
+    Reclaim {
+        /// Which
+        #[command(flatten)]
+        user: UserArgs,
+    },
+    /// End one of a drained device, as its contributor
+    Evict {
+        /// Which
+        #[command(flatten)]
+        user: UserArgs,
+    },
     /// Take its tunnel away and bar its access pass
     Ban {
         /// Which
@@ -204,6 +216,14 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             let account = user.find(&view)?;
             (account, build::delete_user(&view, &payer, account)?)
         }
+        Command::Reclaim { user } => {
+            let account = user.find(&view)?;
+            (account, build::reclaim_address(&view, &payer, account)?)
+        }
+        Command::Evict { user } => {
+            let account = user.find(&view)?;
+            (account, build::evict_user(&view, &payer, account)?)
+        }
         Command::Ban { user } => {
             let account = user.find(&view)?;
             (account, build::ban_user(&view, &payer, account)?)
@@ -213,5 +233,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         Command::Create(args) => pair(args.client_ip, args.endpoint),
         _ => view.user(&account).map_or_else(|| account.to_string(), |user| pair(user.client_ip, user.endpoint_ip)),
     };
-    desk.change(Changed { kind: KIND, name: &name, account }, [instruction]).await
+    desk.change(&view, Changed { kind: KIND, name: &name, account }, [instruction]).await
 }

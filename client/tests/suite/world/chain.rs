@@ -73,7 +73,7 @@ pub(crate) const GROUPS: [&str; 3] = ["mg01", "mg02", "mg03"];
 
 /// A chain in memory with what an operator sets up before the first user comes.
 pub(crate) async fn genesis(specs: &[DeviceSpec<'_>]) -> LocalLedger {
-    let mut bank = LocalBank::new(ID);
+    let mut bank = LocalBank::new(ID, &Who::Foundation.key());
     for who in [Who::Foundation, Who::Client] {
         bank.airdrop(who.key(), 1_000_000_000_000);
     }
@@ -101,13 +101,13 @@ impl Chain {
             list.push(multicast_group::create_multicast_group(&ID, &foundation, code, foundation, 1_000_000_000));
         }
         let limits = PassLimits { max_unicast_users: 8, max_multicast_users: 8, ..PassLimits::default() };
-        list.push(access_pass::set_access_pass(&ID, &foundation, CLIENT, client, limits, &[]));
+        list.push(access_pass::set_access_pass(&ID, &foundation, CLIENT, client, limits, None));
         self.send(list).await;
         for (code, ip) in GROUPS.iter().zip([[233, 84, 178, 1], [233, 84, 178, 2], [233, 84, 178, 3]]) {
             let group = pda::multicast_group(&ID, code).0;
             let activate = build::activate_multicast_group(&*self.view().await, &foundation, group, ip.into());
-            let pass = pda::access_pass(&ID, CLIENT, &client).0;
-            let allow = access_pass::set_pass_group(&ID, &foundation, pass, group, true, true);
+            let pass = access_pass::pass_address(&ID, CLIENT, &client, None);
+            let allow = access_pass::set_pass_group(&ID, &foundation, pass, group, None, (true, true));
             self.send(vec![activate.unwrap(), allow]).await;
         }
         for spec in specs {
@@ -163,7 +163,7 @@ impl Chain {
     /// Another client's unicast user at an endpoint; returns its address inside.
     pub(crate) async fn peer(&self, client_ip: Ipv4Addr, endpoint: Ipv4Addr) -> Ipv4Addr {
         let signer = self.foundation();
-        let pass = access_pass::set_access_pass(&ID, &signer, client_ip, signer, PassLimits::default(), &[]);
+        let pass = access_pass::set_access_pass(&ID, &signer, client_ip, signer, PassLimits::default(), None);
         self.send(vec![pass]).await;
         let user = build::CreateUser {
             client_ip,
@@ -221,7 +221,7 @@ fn next_step(view: &NetworkView, signer: &Pubkey) -> Option<Vec<Instruction>> {
     let tenants = || {
         view.tenants().iter().find_map(|(key, found)| match found.status {
             TenantStatus::Pending => Some(vec![tenant::activate_tenant(&ID, signer, *key, 2)]),
-            TenantStatus::Deleting => Some(vec![tenant::close_tenant(&ID, signer, *key)]),
+            TenantStatus::Deleting => Some(vec![build::close_tenant(view, signer, *key)]),
             TenantStatus::Activated => None,
         })
     };

@@ -23,6 +23,7 @@ impl Counts {
 
 pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
     check_users(view, findings);
+    check_clients(view, findings);
     check_devices(view, findings);
     check_references(view, findings);
 }
@@ -63,6 +64,30 @@ fn check_users(view: &NetworkView, findings: &mut Findings) {
     for (key, group) in view.groups() {
         findings.same(key, "the count of publishers", group.publisher_count, publishers.of(key));
         findings.same(key, "the count of subscribers", group.subscriber_count, subscribers.of(key));
+    }
+}
+
+/// The account of each address that live users connect from, or that a pass of the foundation is for.
+fn check_clients(view: &NetworkView, findings: &mut Findings) {
+    let config = dz_serviceability::pda::config(view.program()).0;
+    let mut counted: BTreeMap<std::net::Ipv4Addr, (u32, u32)> = BTreeMap::new();
+    for user in view.users().values().filter(|user| user.is_live()) {
+        counted.entry(user.client_ip).or_default().0 += 1;
+    }
+    for pass in view.access_passes().values().filter(|pass| pass.names_address() && pass.giver == config) {
+        counted.entry(pass.client_ip).or_default().1 += 1;
+    }
+    for (key, client) in view.clients() {
+        let (users, passes) = counted.remove(&client.client_ip).unwrap_or_default();
+        findings.same(key, "the count of users", client.user_count, users);
+        findings.same(key, "the count of passes", client.named_passes, passes);
+        findings.same(key, "that it has a payer", client.payer.is_some(), users > 0);
+        if users == 0 && passes == 0 {
+            findings.add(key, "an address that nobody connects from");
+        }
+    }
+    for client_ip in counted.into_keys() {
+        findings.add(&config, format!("{client_ip} has no account"));
     }
 }
 

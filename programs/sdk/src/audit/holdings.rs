@@ -47,7 +47,7 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
         if !free.is_empty() {
             findings.add(key, format!("{}: held, and not taken: {:?}", pool.kind, show(free)));
         }
-        if pool.kind == PoolKind::AddressRegistry && taken.is_empty() {
+        if matches!(pool.kind, PoolKind::AddressRegistry | PoolKind::ClientAddresses) && taken.is_empty() {
             findings.add(key, "a registry without an entry");
         }
     }
@@ -82,7 +82,7 @@ impl Held<'_> {
     }
 
     fn registered(&mut self, net: NetworkV4, holder: &Pubkey) {
-        let base = u32::from(net.network()) & !0xff;
+        let base = dz_serviceability::registry::base_of(net.network());
         self.net(self.place(PoolKind::AddressRegistry, self.config, base), net, holder);
     }
 
@@ -126,6 +126,14 @@ impl Held<'_> {
     }
 
     fn of_users(&mut self) {
+        let live = self.view.users().values().filter(|user| user.is_live());
+        // Several users of one client take its address once.
+        let clients: BTreeMap<_, _> = live.map(|user| (user.client_ip, user.owner)).collect();
+        for (client_ip, owner) in clients {
+            let base = dz_serviceability::registry::base_of(client_ip);
+            let pool = self.place(PoolKind::ClientAddresses, self.config, base);
+            self.one(pool, client_ip, &owner);
+        }
         for (key, user) in self.view.users() {
             let Some(allocation) = user.allocation else { continue };
             self.net(allocation.tunnel_pool, allocation.tunnel_net, key);

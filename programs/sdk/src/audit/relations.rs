@@ -143,6 +143,9 @@ fn check_links(view: &NetworkView, findings: &mut Findings) {
             findings.same(key, "that it has a network", link.network.is_some(), expected);
             findings.same(key, "that it is accepted", link.accepted, link.status != Requested);
         }
+        if link.in_service() {
+            findings.same(key, "its status", link.status, link.drained_status());
+        }
         let bound = |interface: &Pubkey| view.interface(interface).is_some_and(|found| found.link == Some(*key));
         findings.same(key, "that side A is bound", bound(&link.side_a.interface), true);
         findings.same(key, "that side Z is bound", bound(&link.side_z.interface), link.accepted);
@@ -175,7 +178,10 @@ fn check_pools(view: &NetworkView, findings: &mut Findings) {
         let prefixes = device.prefixes.iter();
         expected.extend(prefixes.map(|prefix| (PoolKind::DevicePrefix, *key, u32::from(prefix.net.network()))));
     }
-    let pools = view.pools().iter().filter(|(_, pool)| pool.kind != PoolKind::AddressRegistry);
+    let pools = view
+        .pools()
+        .iter()
+        .filter(|(_, pool)| !matches!(pool.kind, PoolKind::AddressRegistry | PoolKind::ClientAddresses));
     for (key, pool) in pools {
         if !expected.remove(&(pool.kind, pool.owner, pool.base)) {
             findings.add(key, "a pool belongs to nothing");

@@ -3,18 +3,23 @@
 use std::net::Ipv4Addr;
 
 use dz_serviceability::{
-    instruction::CreateDeviceArgs,
+    instruction::{CreateDeviceArgs, ServiceabilityInstruction as I},
+    lists,
     network::NetworkV4,
-    state::{DeviceCaps, DeviceType, InterfaceStatus, PoolKind},
+    pda,
+    state::{Device, DeviceCaps, DevicePrefix, DeviceType, InterfaceStatus, PoolKind, PrefixSource},
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 use super::{
     BuildError, Result,
-    find::{config, contributor, device, interface},
+    find::{config, device, payer},
 };
-use crate::{instruction as ix, view::NetworkView};
+use crate::{
+    instruction::{self as ix, CLOCK, endpoint_loopbacks, instruction, pool, registry, tunnel_ids},
+    view::NetworkView,
+};
 
 /// Registers a device.
 pub fn create_device(
@@ -49,8 +54,9 @@ pub fn set_device_public_ip(
     public_ip: Ipv4Addr,
 ) -> Result<Instruction> {
     let device = device(view, &key)?;
+    let old_payer = payer(view, &registry(view.program(), device.public_ip), signer);
     let set = ix::device::set_device_public_ip;
-    Ok(set(view.program(), signer, device.contributor, key, device.public_ip, public_ip))
+    Ok(set(view.program(), signer, device.contributor, key, (device.public_ip, old_payer), public_ip))
 }
 
 /// Registers an own prefix.
@@ -64,7 +70,7 @@ pub fn remove_device_prefix(view: &NetworkView, signer: &Pubkey, key: Pubkey, ne
     let device = device(view, &key)?;
     let prefix = device.prefixes.iter().find(|prefix| prefix.net == net);
     let prefix = prefix.ok_or_else(|| BuildError::NoPool { kind: PoolKind::DevicePrefix, value: net.to_string() })?;
-    Ok(ix::device::remove_device_prefix(view.program(), signer, device.contributor, key, prefix))
+    Ok(remove_prefix(view, signer, (key, device), prefix))
 }
 
 /// Carves a prefix out of the contributor's /24 that holds it.
@@ -102,33 +108,69 @@ pub fn delete_device(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result
     Ok(ix::device::delete_device(view.program(), signer, device(view, &key)?.contributor, key))
 }
 
-/// Ends a device that goes away: its interfaces, its prefixes, itself. [`super::pack`] makes transactions of it.
-pub fn close_device(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Vec<Instruction>> {
+fn remove_prefix(
+    view: &NetworkView,
+    signer: &Pubkey,
+    (key, device): (Pubkey, &Device),
+    prefix: &DevicePrefix,
+) -> Instruction {
+    let program = view.program();
+    let net = prefix.net;
+    let pool = pool(program, PoolKind::DevicePrefix, &key, net.network());
+    let (block, registry) = match prefix.source {
+        PrefixSource::Own => (None, Some(registry(program, net.network()))),
+        PrefixSource::Carved { pool } => (Some(pool), None),
+    };
+    let list = lists::RemoveDevicePrefix {
+        config: pda::config(program).0,
+        device: key,
+        clock: CLOCK,
+        contributor: device.contributor,
+        pool,
+        pool_payer: payer(view, &pool, signer),
+        block,
+        registry,
+        registry_payer: registry.map(|registry| payer(view, &registry, signer)),
+    };
+    instruction(program, signer, &I::RemoveDevicePrefix { net }, list.metas(program))
+}
+
+/// Closes a device that goes away and has neither interfaces nor prefixes.
+///
+/// # Errors
+/// When the view lacks an account that it needs.
+pub fn close_device_account(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
     let program = view.program();
     let device = device(view, &key)?;
-    let owner = contributor(view, &device.contributor)?.owner;
-    let first_loopback = config(view)?.endpoint_loopback_first;
-    let mut instructions = Vec::new();
-    for (interface_key, _) in view.interfaces_of_device(&key) {
-        let interface = interface(view, interface_key)?;
-        if interface.status != InterfaceStatus::Deleting {
-            let delete = ix::interface::delete_interface;
-            instructions.push(delete(program, signer, device.contributor, key, *interface_key));
-        }
-        let close = ix::interface::close_interface;
-        let interface = (*interface_key, interface);
-        instructions.push(close(program, signer, device.contributor, owner, first_loopback, interface));
-    }
-    let remove = |prefix| ix::device::remove_device_prefix(program, signer, device.contributor, key, prefix);
-    instructions.extend(device.prefixes.iter().map(remove));
-    let ids = ix::device::CloseDevice {
-        contributor: device.contributor,
-        contributor_owner: owner,
-        exchange: device.exchange,
+    let registry = registry(program, device.public_ip);
+    let list = lists::CloseDevice {
+        config: pda::config(program).0,
         device: key,
-        public_ip: device.public_ip,
-        first_loopback,
+        device_payer: payer(view, &key, signer),
+        contributor: device.contributor,
+        exchange: device.exchange,
+        registry,
+        registry_payer: payer(view, &registry, signer),
+        tunnel_ids: tunnel_ids(program, &key),
+        loopbacks: endpoint_loopbacks(program, &key, config(view)?.endpoint_loopback_first),
     };
-    instructions.push(ix::device::close_device(program, signer, ids));
+    Ok(instruction(program, signer, &I::CloseDevice, list.metas(program)))
+}
+
+/// Ends a device that goes away: its interfaces, its prefixes, itself. [`super::pack`] makes transactions of it.
+///
+/// # Errors
+/// When the view lacks an account that it needs.
+pub fn close_device(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Vec<Instruction>> {
+    let device = device(view, &key)?;
+    let mut instructions = Vec::new();
+    for (interface_key, interface) in view.interfaces_of_device(&key) {
+        if interface.status != InterfaceStatus::Deleting {
+            instructions.push(super::delete_interface(view, signer, *interface_key)?);
+        }
+        instructions.push(super::close_interface(view, signer, *interface_key)?);
+    }
+    instructions.extend(device.prefixes.iter().map(|prefix| remove_prefix(view, signer, (key, device), prefix)));
+    instructions.push(close_device_account(view, signer, key)?);
     Ok(instructions)
 }

@@ -39,6 +39,12 @@ finders! {
     user User;
 }
 
+/// The key that gets the rent of this account back; of one that the view does not have, the signer, which then pays for
+/// it in the same transaction.
+pub(super) fn payer(view: &NetworkView, key: &Pubkey, signer: &Pubkey) -> Pubkey {
+    view.rent_payer(key).unwrap_or(*signer)
+}
+
 /// The pool of the global block of this kind that holds a value.
 pub(super) fn global_pool(view: &NetworkView, kind: PoolKind, value: Ipv4Addr) -> Result<Pubkey> {
     let found = view.block_pools(kind).into_iter().find(|(_, pool)| pool.contains(value.into()));

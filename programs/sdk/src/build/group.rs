@@ -2,15 +2,18 @@
 
 use std::net::Ipv4Addr;
 
-use dz_serviceability::state::PoolKind;
+use dz_serviceability::{instruction::ServiceabilityInstruction as I, lists, pda, state::PoolKind};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 use super::{
     Result,
-    find::{global_pool, group},
+    find::{global_pool, group, payer},
 };
-use crate::{instruction as ix, view::NetworkView};
+use crate::{
+    instruction::{self as ix, instruction},
+    view::NetworkView,
+};
 
 /// Gives a group its address, out of the block that holds it.
 pub fn activate_multicast_group(view: &NetworkView, signer: &Pubkey, key: Pubkey, ip: Ipv4Addr) -> Result<Instruction> {
@@ -19,8 +22,17 @@ pub fn activate_multicast_group(view: &NetworkView, signer: &Pubkey, key: Pubkey
 }
 
 /// Closes a group that goes away.
+///
+/// # Errors
+/// When the view lacks the group.
 pub fn close_multicast_group(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
+    let program = view.program();
     let group = group(view, &key)?;
-    let close = ix::multicast_group::close_multicast_group;
-    Ok(close(view.program(), signer, key, group.owner, group.address))
+    let list = lists::CloseMulticastGroup {
+        config: pda::config(program).0,
+        group: key,
+        group_payer: payer(view, &key, signer),
+        pool: group.address.map(|address| address.pool),
+    };
+    Ok(instruction(program, signer, &I::CloseMulticastGroup, list.metas(program)))
 }

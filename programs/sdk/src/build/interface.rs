@@ -2,14 +2,18 @@
 
 use std::net::Ipv4Addr;
 
+use dz_serviceability::{instruction::ServiceabilityInstruction as I, lists, pda, state::AddressSource};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 use super::{
     Result,
-    find::{config, contributor, device, interface},
+    find::{config, device, interface, payer},
 };
-use crate::{instruction as ix, view::NetworkView};
+use crate::{
+    instruction::{self as ix, endpoint_loopbacks, instruction, registry},
+    view::NetworkView,
+};
 
 /// Creates an interface; the name may be in short form.
 pub fn create_interface(
@@ -46,11 +50,27 @@ pub fn delete_interface(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Res
 }
 
 /// Closes it.
+///
+/// # Errors
+/// When the view lacks an account that it needs.
 pub fn close_interface(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
+    let program = view.program();
     let interface = interface(view, &key)?;
-    let contributor_key = device(view, &interface.device)?.contributor;
-    let owner = contributor(view, &contributor_key)?.owner;
+    let (prefix, registry) = match interface.address.map(|address| (address.source, address.ip)) {
+        None | Some((AddressSource::PublicIp, _)) => (None, None),
+        Some((AddressSource::Own, ip)) => (None, Some(registry(program, ip))),
+        Some((AddressSource::Pulled { pool }, _)) => (Some(pool), None),
+    };
     let first = config(view)?.endpoint_loopback_first;
-    let close = ix::interface::close_interface;
-    Ok(close(view.program(), signer, contributor_key, owner, first, (key, interface)))
+    let list = lists::CloseInterface {
+        config: pda::config(program).0,
+        interface: key,
+        interface_payer: payer(view, &key, signer),
+        device: interface.device,
+        prefix,
+        registry,
+        registry_payer: registry.map(|registry| payer(view, &registry, signer)),
+        loopbacks: interface.loopback_number.map(|_| endpoint_loopbacks(program, &interface.device, first)),
+    };
+    Ok(instruction(program, signer, &I::CloseInterface, list.metas(program)))
 }

@@ -1,7 +1,10 @@
 //! Links.
 
 use dz_serviceability::{
+    instruction::ServiceabilityInstruction as I,
+    lists,
     network::NetworkV4,
+    pda,
     state::{LinkEnd, LinkStatus, PoolKind},
 };
 use solana_instruction::Instruction;
@@ -9,9 +12,12 @@ use solana_pubkey::Pubkey;
 
 use super::{
     Result,
-    find::{contributor, device, global_pool, interface, link},
+    find::{device, global_pool, interface, link, payer},
 };
-use crate::{instruction as ix, instruction::link::LinkNumbers, view::NetworkView};
+use crate::{
+    instruction::{self as ix, instruction, link::LinkNumbers},
+    view::NetworkView,
+};
 
 /// Creates a link from interface to interface; side A's contributor asks.
 pub fn create_link(
@@ -53,26 +59,51 @@ pub fn update_link(
     Ok(ix::link::update_link(view.program(), signer, contributor, key, delay_ns, bandwidth))
 }
 
-/// Drains it or opens it again, as the side whose contributor the signer owns, or else as side A.
+/// Drains it or takes that back, as the side whose contributor the signer owns, or else as side A.
+///
+/// # Errors
+/// When the view lacks an account that it needs.
 pub fn set_link_status(view: &NetworkView, signer: &Pubkey, key: Pubkey, status: LinkStatus) -> Result<Instruction> {
-    let link = link(view, &key)?;
-    let side = |end: LinkEnd| -> Result<_> {
-        let contributor_key = device(view, &end.device)?.contributor;
-        Ok((contributor_key, end.device, contributor(view, &contributor_key)?.owner == *signer))
-    };
-    let (a, z) = (side(link.side_a)?, side(link.side_z)?);
-    let (contributor, device, _) = if z.2 && !a.2 { z } else { a };
+    let (contributor, device) = side_of(view, signer, &key)?;
     Ok(ix::link::set_link_status(view.program(), signer, contributor, device, key, status))
 }
 
-/// Starts its end.
+/// Starts its end, as the side whose contributor the signer owns, or else as side A.
+///
+/// # Errors
+/// When the view lacks an account that it needs.
 pub fn delete_link(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
-    Ok(ix::link::delete_link(view.program(), signer, link(view, &key)?.contributor, key))
+    let (contributor, device) = side_of(view, signer, &key)?;
+    Ok(ix::link::delete_link(view.program(), signer, contributor, device, key))
+}
+
+/// Contributor and device of the side of a link for which this key acts.
+fn side_of(view: &NetworkView, signer: &Pubkey, key: &Pubkey) -> Result<(Pubkey, Pubkey)> {
+    let link = link(view, key)?;
+    // The device of a side Z that has not accepted may be gone.
+    let z = view.device(&link.side_z.device).map(|device| (device.contributor, link.side_z.device));
+    let a = (device(view, &link.side_a.device)?.contributor, link.side_a.device);
+    let owns = |side: &(Pubkey, Pubkey)| view.contributor(&side.0).is_some_and(|found| found.owner == *signer);
+    Ok(z.filter(|z| owns(z) && !owns(&a)).unwrap_or(a))
 }
 
 /// Closes it.
+///
+/// # Errors
+/// When the view lacks the link.
 pub fn close_link(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
+    let program = view.program();
     let link = link(view, &key)?;
-    let owner = contributor(view, &link.contributor)?.owner;
-    Ok(ix::link::close_link(view.program(), signer, owner, (key, link)))
+    let list = lists::CloseLink {
+        config: pda::config(program).0,
+        link: key,
+        link_payer: payer(view, &key, signer),
+        contributor: link.contributor,
+        device_a: link.side_a.device,
+        interface_a: link.side_a.interface,
+        device_z: link.accepted.then_some(link.side_z.device),
+        interface_z: link.accepted.then_some(link.side_z.interface),
+        pool: link.network.map(|network| network.pool),
+    };
+    Ok(instruction(program, signer, &I::CloseLink, list.metas(program)))
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here: what a caller asks for is what it gets, and the program judges it.
 
+mod block;
 mod contributor;
 mod device;
 pub mod find;
@@ -10,12 +11,15 @@ mod interface;
 mod link;
 mod pack;
 mod pass;
+mod tenant;
 mod user;
 
 use dz_serviceability::state::{AccountType, PoolKind};
 use solana_pubkey::Pubkey;
 
-pub use self::{contributor::*, device::*, group::*, interface::*, link::*, pack::*, pass::*, user::*};
+pub use self::{
+    block::*, contributor::*, device::*, group::*, interface::*, link::*, pack::*, pass::*, tenant::*, user::*,
+};
 
 /// What a builder looked for and the view does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +52,14 @@ pub enum BuildError {
         /// The key that wants to connect.
         payer: Pubkey,
         /// The address it wants to connect from.
+        client_ip: std::net::Ipv4Addr,
+    },
+    /// The payer has no pass that the foundation gave for this very address.
+    #[error("{payer} has no access pass of the foundation's for {client_ip} itself")]
+    NoNamedPass {
+        /// The key that wants the address.
+        payer: Pubkey,
+        /// The address.
         client_ip: std::net::Ipv4Addr,
     },
     /// The user has a status in which there is nothing to do.

@@ -3,19 +3,20 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use dz_serviceability::{
-    instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
+    instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange, ServiceabilityInstruction as I},
+    lists, pda,
     state::{PoolKind, Roles, User, UserStatus, UserType},
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 use super::{
-    BuildError, Result,
-    find::{device, global_pool, user},
+    BuildError, Result, Service,
+    find::{device, global_pool, payer, user},
     find_access_pass,
 };
 use crate::{
-    instruction::{self as ix, user::Grant},
+    instruction::{self as ix, instruction, user::Grant},
     view::NetworkView,
 };
 
@@ -36,12 +37,27 @@ pub struct CreateUser {
 }
 
 /// Takes a seat under the payer's pass, on the device and the interface that have the endpoint.
-pub fn create_user(view: &NetworkView, signer: &Pubkey, payer: &Pubkey, wanted: CreateUser) -> Result<Instruction> {
+pub fn create_user(view: &NetworkView, signer: &Pubkey, owner: &Pubkey, wanted: CreateUser) -> Result<Instruction> {
     let CreateUser { client_ip, endpoint_ip, user_type, tenant, roles } = wanted;
-    let (access_pass, _) = find_access_pass(view, client_ip, payer)?;
+    let service = Service { user_type, tenant, roles: &roles };
+    let (access_pass, _) = find_access_pass(view, client_ip, owner, service)?;
+    let old_payer = view.user_at(client_ip, endpoint_ip).and_then(|(key, _)| view.rent_payer(&key));
+    let named = pda::access_pass(view.program(), client_ip, owner, &pda::config(view.program()).0).0;
+    let named_pass = (named != access_pass && view.access_pass(&named).is_some()).then_some(named);
     let (interface, found) = view.interface_by_address(endpoint_ip).ok_or(BuildError::NoInterface(endpoint_ip))?;
     let device = found.device;
-    let ids = ix::user::CreateUser { access_pass, device, interface, client_ip, endpoint_ip, user_type, tenant, roles };
+    let ids = ix::user::CreateUser {
+        access_pass,
+        device,
+        interface,
+        client_ip,
+        endpoint_ip,
+        user_type,
+        tenant,
+        roles,
+        old_payer,
+        named_pass,
+    };
     Ok(ix::user::create_user(view.program(), signer, ids))
 }
 
@@ -100,33 +116,181 @@ pub fn reject_user(view: &NetworkView, signer: &Pubkey, key: Pubkey, reason: &st
         }
         _ => return Err(BuildError::NothingToDo { user: key }),
     };
-    instructions.push(ix::user::reject_user(view.program(), signer, (key, user), reason));
+    instructions.push(reject_user_alone(view, signer, key, reason)?);
     Ok(instructions)
+}
+
+/// The same of one whose roles are stripped.
+///
+/// # Errors
+/// When the view lacks the user.
+pub fn reject_user_alone(view: &NetworkView, signer: &Pubkey, key: Pubkey, reason: &str) -> Result<Instruction> {
+    let program = view.program();
+    let user = user(view, &key)?;
+    // One that has a tunnel keeps it.
+    let to = user.allocation.is_none().then(|| Holdings::of(view, signer, user));
+    let list = lists::RejectUser {
+        config: pda::config(program).0,
+        user: key,
+        device: to.as_ref().map(|_| user.device),
+        interface: to.as_ref().map(|_| user.interface),
+        access_pass: to.as_ref().map(|_| user.access_pass),
+        client: to.as_ref().map(|to| to.client),
+        client_payer: to.as_ref().map(|to| to.client_payer),
+        clients: to.as_ref().map(|to| to.clients),
+        clients_payer: to.as_ref().map(|to| to.clients_payer),
+        tenant: to.as_ref().and(user.tenant),
+    };
+    Ok(instruction(program, signer, &I::RejectUser { reason: reason.to_owned() }, list.metas(program)))
 }
 
 /// Starts a user's end, or closes a Rejected or Banned one.
+///
+/// # Errors
+/// When the view lacks the user.
 pub fn delete_user(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
-    let user = user(view, &key)?;
-    Ok(ix::user::delete_user(view.program(), signer, user.access_pass, key, user.owner))
+    let program = view.program();
+    let list = lists::DeleteUser {
+        config: pda::config(program).0,
+        user: key,
+        access_pass: user(view, &key)?.access_pass,
+        user_payer: payer(view, &key, signer),
+    };
+    Ok(instruction(program, signer, &I::DeleteUser, list.metas(program)))
+}
+
+/// Where what a user gives back goes.
+struct Holdings {
+    client: Pubkey,
+    client_payer: Pubkey,
+    clients: Pubkey,
+    clients_payer: Pubkey,
+    tunnel_nets: Option<Pubkey>,
+    tunnel_ids: Option<Pubkey>,
+    dz_ips: Option<Pubkey>,
+}
+
+impl Holdings {
+    fn of(view: &NetworkView, signer: &Pubkey, user: &User) -> Self {
+        let program = view.program();
+        let client = pda::client(program, user.client_ip).0;
+        let clients = ix::clients(program, user.client_ip);
+        Self {
+            client,
+            client_payer: payer(view, &client, signer),
+            clients,
+            clients_payer: payer(view, &clients, signer),
+            tunnel_nets: user.allocation.map(|held| held.tunnel_pool),
+            tunnel_ids: user.allocation.map(|_| ix::tunnel_ids(program, &user.device)),
+            dz_ips: user.allocation.and_then(|held| held.dz_ip_pool),
+        }
+    }
 }
 
 /// Ends a user that goes away: its roles, then what it holds, then itself.
+///
+/// # Errors
+/// When the view lacks the user.
 pub fn close_user(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Vec<Instruction>> {
     let mut instructions = strip_roles(view, signer, key)?;
-    instructions.push(ix::user::close_user(view.program(), signer, (key, user(view, &key)?)));
+    instructions.push(close_user_account(view, signer, key)?);
     Ok(instructions)
 }
 
+/// The same of one whose roles are stripped.
+///
+/// # Errors
+/// When the view lacks the user.
+pub fn close_user_account(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
+    let program = view.program();
+    let user = user(view, &key)?;
+    let Holdings { client, client_payer, clients, clients_payer, tunnel_nets, tunnel_ids, dz_ips } =
+        Holdings::of(view, signer, user);
+    let list = lists::CloseUser {
+        config: pda::config(program).0,
+        user: key,
+        user_payer: payer(view, &key, signer),
+        device: user.device,
+        interface: user.interface,
+        access_pass: user.access_pass,
+        client,
+        client_payer,
+        clients,
+        clients_payer,
+        tenant: user.tenant,
+        tunnel_nets,
+        tunnel_ids,
+        dz_ips,
+    };
+    Ok(instruction(program, signer, &I::CloseUser, list.metas(program)))
+}
+
 /// Bans a user.
+///
+/// # Errors
+/// When the view lacks the user.
 pub fn ban_user(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
     Ok(ix::user::ban_user(view.program(), signer, user(view, &key)?.access_pass, key))
 }
 
 /// Takes back what a user that is being banned holds: its roles, then the rest.
+///
+/// # Errors
+/// When the view lacks the user.
 pub fn finish_ban(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Vec<Instruction>> {
     let mut instructions = strip_roles(view, signer, key)?;
-    instructions.push(ix::user::finish_ban(view.program(), signer, (key, user(view, &key)?)));
+    instructions.push(finish_ban_alone(view, signer, key)?);
     Ok(instructions)
+}
+
+/// The same of one whose roles are stripped.
+///
+/// # Errors
+/// When the view lacks the user.
+pub fn finish_ban_alone(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
+    let program = view.program();
+    let user = user(view, &key)?;
+    let Holdings { client, client_payer, clients, clients_payer, tunnel_nets, tunnel_ids, dz_ips } =
+        Holdings::of(view, signer, user);
+    let list = lists::FinishBan {
+        config: pda::config(program).0,
+        user: key,
+        device: user.device,
+        interface: user.interface,
+        access_pass: user.access_pass,
+        client,
+        client_payer,
+        clients,
+        clients_payer,
+        tenant: user.tenant,
+        tunnel_nets,
+        tunnel_ids,
+        dz_ips,
+    };
+    Ok(instruction(program, signer, &I::FinishBan, list.metas(program)))
+}
+
+/// Ends a user that another payer has made for the address that a pass of this key is for.
+///
+/// # Errors
+/// When the view lacks the user, or the foundation has given this key no pass for the user's address itself.
+pub fn reclaim_address(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
+    let user = user(view, &key)?;
+    let client_ip = user.client_ip;
+    let config = pda::config(view.program()).0;
+    let pass = pda::access_pass(view.program(), client_ip, signer, &config).0;
+    view.access_pass(&pass).ok_or(BuildError::NoNamedPass { payer: *signer, client_ip })?;
+    Ok(ix::user::reclaim_address(view.program(), signer, client_ip, &user.owner, key))
+}
+
+/// Ends a user of a drained device.
+///
+/// # Errors
+/// When the view lacks the user or its device.
+pub fn evict_user(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
+    let of = user(view, &key)?.device;
+    let contributor = device(view, &of)?.contributor;
+    Ok(ix::user::evict_user(view.program(), signer, contributor, of, key))
 }
 
 fn prefix_pool(view: &NetworkView, user: &User, ip: Ipv4Addr) -> Result<Pubkey> {

@@ -2,11 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use dz_serviceability::{instruction::ServiceabilityInstruction as I, pda};
+use dz_serviceability::{instruction::ServiceabilityInstruction as I, lists, pda};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{CLOCK, instruction, r, w};
+use super::{CLOCK, instruction};
 
 /// The limits of a pass.
 #[derive(Clone, Copy, Debug)]
@@ -26,40 +26,56 @@ impl Default for PassLimits {
     }
 }
 
-/// Creates a pass or changes its limits, and allows it these tenants. Accounts: clock, pass, tenants.
+/// The address of a pass that this tenant gives, or the foundation if none is named.
+pub fn pass_address(program: &Pubkey, client_ip: Ipv4Addr, payer: &Pubkey, tenant: Option<Pubkey>) -> Pubkey {
+    let giver = tenant.unwrap_or_else(|| pda::config(program).0);
+    pda::access_pass(program, client_ip, payer, &giver).0
+}
+
+/// Creates a pass or changes its limits: one that this tenant gives, or the foundation if none is named.
 pub fn set_access_pass(
     program: &Pubkey,
     signer: &Pubkey,
     client_ip: Ipv4Addr,
     payer: Pubkey,
     limits: PassLimits,
-    tenants: &[Pubkey],
+    tenant: Option<Pubkey>,
 ) -> Instruction {
     let PassLimits { last_access_epoch, max_unicast_users, max_multicast_users } = limits;
     let data = I::SetAccessPass { client_ip, payer, last_access_epoch, max_unicast_users, max_multicast_users };
-    let pass = pda::access_pass(program, client_ip, &payer).0;
-    let accounts = [r(CLOCK), w(pass)].into_iter().chain(tenants.iter().copied().map(w));
-    instruction(program, signer, &data, accounts)
+    let names_address = tenant.is_none() && !client_ip.is_unspecified();
+    let list = lists::SetAccessPass {
+        config: pda::config(program).0,
+        access_pass: pass_address(program, client_ip, &payer, tenant),
+        clock: CLOCK,
+        tenant,
+        client: names_address.then(|| pda::client(program, client_ip).0),
+    };
+    instruction(program, signer, &data, list.metas(program))
 }
 
-/// Allows or forbids it a tenant. Accounts: pass, tenant.
-pub fn set_pass_tenant(program: &Pubkey, signer: &Pubkey, pass: Pubkey, tenant: Pubkey, allowed: bool) -> Instruction {
-    instruction(program, signer, &I::SetPassTenant { allowed }, [w(pass), w(tenant)])
+/// Allows or forbids a pass of the foundation's a tenant.
+pub fn set_pass_tenant(
+    program: &Pubkey,
+    signer: &Pubkey,
+    access_pass: Pubkey,
+    tenant: Pubkey,
+    allowed: bool,
+) -> Instruction {
+    let list = lists::SetPassTenant { config: pda::config(program).0, access_pass, tenant };
+    instruction(program, signer, &I::SetPassTenant { allowed }, list.metas(program))
 }
 
-/// Says what it may do with a group. Accounts: pass, group.
+/// Says what a pass may do with a group, as the group's owner; or takes that away as an administrator of this tenant,
+/// which gave the pass.
 pub fn set_pass_group(
     program: &Pubkey,
     signer: &Pubkey,
-    pass: Pubkey,
+    access_pass: Pubkey,
     group: Pubkey,
-    publish: bool,
-    subscribe: bool,
+    tenant: Option<Pubkey>,
+    (publish, subscribe): (bool, bool),
 ) -> Instruction {
-    instruction(program, signer, &I::SetPassGroup { publish, subscribe }, [w(pass), w(group)])
-}
-
-/// Closes it. Accounts: pass.
-pub fn close_access_pass(program: &Pubkey, signer: &Pubkey, pass: Pubkey) -> Instruction {
-    instruction(program, signer, &I::CloseAccessPass, [w(pass)])
+    let list = lists::SetPassGroup { config: pda::config(program).0, access_pass, group, tenant };
+    instruction(program, signer, &I::SetPassGroup { publish, subscribe }, list.metas(program))
 }

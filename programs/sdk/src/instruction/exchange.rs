@@ -1,12 +1,12 @@
 //! Verbs of metros.
 
-use dz_serviceability::{instruction::ServiceabilityInstruction as I, pda};
+use dz_serviceability::{instruction::ServiceabilityInstruction as I, lists, pda};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{instruction, w};
+use super::instruction;
 
-/// Creates a metro at a place in millionths of a degree. Accounts: exchange.
+/// Creates a metro at a place in millionths of a degree.
 pub fn create_exchange(
     program: &Pubkey,
     signer: &Pubkey,
@@ -16,10 +16,11 @@ pub fn create_exchange(
     longitude: i32,
 ) -> Instruction {
     let data = I::CreateExchange { code: code.to_owned(), name: name.to_owned(), latitude, longitude };
-    instruction(program, signer, &data, [w(pda::exchange(program, code).0)])
+    let list = lists::CreateExchange { config: pda::config(program).0, exchange: pda::exchange(program, code).0 };
+    instruction(program, signer, &data, list.metas(program))
 }
 
-/// Changes its name and place. Accounts: exchange.
+/// Changes its name and place.
 pub fn update_exchange(
     program: &Pubkey,
     signer: &Pubkey,
@@ -29,20 +30,18 @@ pub fn update_exchange(
     longitude: i32,
 ) -> Instruction {
     let data = I::UpdateExchange { name: name.to_owned(), latitude, longitude };
-    instruction(program, signer, &data, [w(exchange)])
+    let list = lists::UpdateExchange { config: pda::config(program).0, exchange };
+    instruction(program, signer, &data, list.metas(program))
 }
 
-/// Lets it take no more devices. Accounts: exchange.
+/// Lets it take no more devices.
 pub fn suspend_exchange(program: &Pubkey, signer: &Pubkey, exchange: Pubkey) -> Instruction {
-    instruction(program, signer, &I::SuspendExchange, [w(exchange)])
+    let list = lists::SuspendExchange { config: pda::config(program).0, exchange };
+    instruction(program, signer, &I::SuspendExchange, list.metas(program))
 }
 
-/// Lets it take devices again. Accounts: exchange.
+/// Lets it take devices again.
 pub fn resume_exchange(program: &Pubkey, signer: &Pubkey, exchange: Pubkey) -> Instruction {
-    instruction(program, signer, &I::ResumeExchange, [w(exchange)])
-}
-
-/// Closes it. Accounts: exchange.
-pub fn delete_exchange(program: &Pubkey, signer: &Pubkey, exchange: Pubkey) -> Instruction {
-    instruction(program, signer, &I::DeleteExchange, [w(exchange)])
+    let list = lists::ResumeExchange { config: pda::config(program).0, exchange };
+    instruction(program, signer, &I::ResumeExchange, list.metas(program))
 }

@@ -2,55 +2,66 @@
 
 use dz_serviceability::{
     instruction::ServiceabilityInstruction as I,
+    lists,
     network::NetworkV4,
     pda,
+    registry::{UNITS, base_of, consulted},
     state::{ConfigNumbers, PoolKind},
+    upgrade,
 };
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{config_instruction, pool, registry, vrf_ids, w};
+use super::{instruction, pool, vrf_ids};
 
-/// Creates config and VRF ids; the signer becomes foundation and activator. Accounts: VRF ids.
+/// Creates the config, as the program's upgrade authority.
 pub fn init_global_config(program: &Pubkey, signer: &Pubkey, args: ConfigNumbers) -> Instruction {
-    config_instruction(program, signer, &I::InitGlobalConfig(args), [w(vrf_ids(program))])
+    let list = lists::InitGlobalConfig {
+        config: pda::config(program).0,
+        program_data: upgrade::program_data(program),
+        vrf_ids: vrf_ids(program),
+    };
+    instruction(program, signer, &I::InitGlobalConfig(args), list.metas(program))
 }
 
-/// Changes the numbers. Accounts: none.
+/// Changes the numbers.
 pub fn set_global_config(program: &Pubkey, signer: &Pubkey, args: ConfigNumbers) -> Instruction {
-    config_instruction(program, signer, &I::SetGlobalConfig(args), [])
+    let list = lists::SetGlobalConfig { config: pda::config(program).0 };
+    instruction(program, signer, &I::SetGlobalConfig(args), list.metas(program))
 }
 
-/// Names the activator. Accounts: none.
+/// Names the activator.
 pub fn set_activator(program: &Pubkey, signer: &Pubkey, key: Pubkey) -> Instruction {
-    config_instruction(program, signer, &I::SetActivator { key }, [])
+    let list = lists::SetActivator { config: pda::config(program).0 };
+    instruction(program, signer, &I::SetActivator { key }, list.metas(program))
 }
 
-/// Adds a foundation key. Accounts: none.
+/// Adds a foundation key.
 pub fn add_foundation(program: &Pubkey, signer: &Pubkey, key: Pubkey) -> Instruction {
-    config_instruction(program, signer, &I::AddFoundation { key }, [])
+    let list = lists::AddFoundation { config: pda::config(program).0 };
+    instruction(program, signer, &I::AddFoundation { key }, list.metas(program))
 }
 
-/// Removes a foundation key. Accounts: none.
+/// Removes a foundation key.
 pub fn remove_foundation(program: &Pubkey, signer: &Pubkey, key: Pubkey) -> Instruction {
-    config_instruction(program, signer, &I::RemoveFoundation { key }, [])
+    let list = lists::RemoveFoundation { config: pda::config(program).0 };
+    instruction(program, signer, &I::RemoveFoundation { key }, list.metas(program))
 }
 
-/// Adds a global block. Accounts: its pool; for a publisher block also the registry of each /24 it touches.
+/// Adds a global block.
 pub fn add_block(program: &Pubkey, signer: &Pubkey, kind: PoolKind, block: NetworkV4) -> Instruction {
-    let owner = pda::config(program).0;
-    let mut accounts = vec![w(pool(program, kind, &owner, block.network()))];
-    if kind == PoolKind::MulticastPublisherBlock {
-        let first = u32::from(block.network()) & !0xff;
-        // The program refuses publisher blocks shorter than /20.
-        let registries = block.address_count().div_ceil(256).min(16) as u32;
-        accounts.extend((0..registries).map(|index| super::r(registry(program, (first + 256 * index).into()))));
-    }
-    config_instruction(program, signer, &I::AddBlock { kind, block }, accounts)
-}
-
-/// Removes a global block. Accounts: its pool.
-pub fn remove_block(program: &Pubkey, signer: &Pubkey, kind: PoolKind, block: NetworkV4) -> Instruction {
-    let pool = pool(program, kind, &pda::config(program).0, block.network());
-    config_instruction(program, signer, &I::RemoveBlock { kind, block }, [w(pool)])
+    let config = pda::config(program).0;
+    // The program refuses public blocks shorter than /21.
+    let count = block.address_count().div_ceil(UNITS.into()).min(8) as u32;
+    let first = base_of(block.network());
+    let registries = (0..count).flat_map(|index| {
+        let base = first.wrapping_add(UNITS * index);
+        consulted(kind).iter().map(move |kind| pda::pool(program, *kind, &config, base).0)
+    });
+    let list = lists::AddBlock {
+        config,
+        pool: pool(program, kind, &config, block.network()),
+        registries: registries.collect(),
+    };
+    instruction(program, signer, &I::AddBlock { kind, block }, list.metas(program))
 }

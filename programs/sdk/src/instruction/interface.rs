@@ -2,16 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use dz_serviceability::{
-    instruction::ServiceabilityInstruction as I,
-    pda,
-    state::{AddressSource, Interface},
-    validation::InterfaceName,
-};
+use dz_serviceability::{instruction::ServiceabilityInstruction as I, lists, pda, validation::InterfaceName};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{endpoint_loopbacks, instruction, registry, w};
+use super::{CLOCK, clients, endpoint_loopbacks, instruction, registry};
 
 /// What creating an interface refers to.
 #[derive(Clone, Debug)]
@@ -32,30 +27,35 @@ pub struct CreateInterface {
     pub user_tunnel_endpoint: bool,
 }
 
-/// Creates an interface. Accounts: contributor, device, interface; for an own address its registry; for a loopback of
-/// the range the endpoint loopbacks.
+/// Creates an interface.
 pub fn create_interface(program: &Pubkey, signer: &Pubkey, ids: CreateInterface) -> Instruction {
-    let parsed: Option<InterfaceName> = ids.name.parse().ok();
+    let CreateInterface { contributor, device, public_ip, loopback_range, name, ip, user_tunnel_endpoint } = ids;
+    let parsed: Option<InterfaceName> = name.parse().ok();
     // A name that is none is refused by the program; any address leads there.
-    let full = parsed.as_ref().map_or(ids.name.clone(), ToString::to_string);
-    let mut accounts = vec![w(ids.contributor), w(ids.device), w(pda::interface(program, &ids.device, &full).0)];
-    if let Some(ip) = ids.ip.filter(|ip| *ip != ids.public_ip) {
-        accounts.push(w(registry(program, ip)));
-    }
-    let (first, last) = ids.loopback_range;
-    if parsed.and_then(|name| name.loopback_number()).is_some_and(|number| (first..=last).contains(&number)) {
-        accounts.push(w(endpoint_loopbacks(program, &ids.device, first)));
-    }
-    let CreateInterface { name, ip, user_tunnel_endpoint, .. } = ids;
-    instruction(program, signer, &I::CreateInterface { name, ip, user_tunnel_endpoint }, accounts)
+    let full = parsed.as_ref().map_or(name.clone(), ToString::to_string);
+    let own = ip.filter(|ip| *ip != public_ip);
+    let (first, last) = loopback_range;
+    let number = parsed.and_then(|name| name.loopback_number()).filter(|number| (first..=last).contains(number));
+    let list = lists::CreateInterface {
+        config: pda::config(program).0,
+        interface: pda::interface(program, &device, &full).0,
+        clock: CLOCK,
+        contributor,
+        device,
+        registry: own.map(|ip| registry(program, ip)),
+        clients: own.map(|ip| clients(program, ip)),
+        loopbacks: number.map(|_| endpoint_loopbacks(program, &device, first)),
+    };
+    instruction(program, signer, &I::CreateInterface { name, ip, user_tunnel_endpoint }, list.metas(program))
 }
 
-/// Puts it into the device's configuration. Accounts: device, interface.
+/// Puts it into the device's configuration.
 pub fn activate_interface(program: &Pubkey, signer: &Pubkey, device: Pubkey, interface: Pubkey) -> Instruction {
-    instruction(program, signer, &I::ActivateInterface, [w(device), w(interface)])
+    let list = lists::ActivateInterface { config: pda::config(program).0, interface, device };
+    instruction(program, signer, &I::ActivateInterface, list.metas(program))
 }
 
-/// Starts its end. Accounts: contributor, device, interface.
+/// Starts its end.
 pub fn delete_interface(
     program: &Pubkey,
     signer: &Pubkey,
@@ -63,30 +63,6 @@ pub fn delete_interface(
     device: Pubkey,
     interface: Pubkey,
 ) -> Instruction {
-    instruction(program, signer, &I::DeleteInterface, [w(contributor), w(device), w(interface)])
-}
-
-/// Closes it. Accounts: contributor, device, interface, owner; the registry of an own address or the pool of a pulled
-/// one; the endpoint loopbacks when it holds a number.
-pub fn close_interface(
-    program: &Pubkey,
-    signer: &Pubkey,
-    contributor: Pubkey,
-    contributor_owner: Pubkey,
-    first_loopback: u16,
-    interface: (Pubkey, &Interface),
-) -> Instruction {
-    let (key, interface) = interface;
-    let mut accounts = vec![w(contributor), w(interface.device), w(key), w(contributor_owner)];
-    if let Some(address) = interface.address {
-        match address.source {
-            AddressSource::PublicIp => {}
-            AddressSource::Own => accounts.push(w(registry(program, address.ip))),
-            AddressSource::Pulled { pool } => accounts.push(w(pool)),
-        }
-    }
-    if interface.loopback_number.is_some() {
-        accounts.push(w(endpoint_loopbacks(program, &interface.device, first_loopback)));
-    }
-    instruction(program, signer, &I::CloseInterface, accounts)
+    let list = lists::DeleteInterface { config: pda::config(program).0, interface, clock: CLOCK, contributor, device };
+    instruction(program, signer, &I::DeleteInterface, list.metas(program))
 }

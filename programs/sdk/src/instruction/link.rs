@@ -2,6 +2,7 @@
 
 use dz_serviceability::{
     instruction::ServiceabilityInstruction as I,
+    lists,
     network::NetworkV4,
     pda,
     state::{Link, LinkEnd, LinkStatus},
@@ -9,7 +10,7 @@ use dz_serviceability::{
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{instruction, r, w};
+use super::{CLOCK, instruction};
 
 /// The numbers of a link.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +23,7 @@ pub struct LinkNumbers {
     pub mtu: u16,
 }
 
-/// Creates a link. Accounts: contributor of side A, device and interface of side A, device and interface of side Z,
-/// link.
+/// Creates a link; the contributor is that of side A.
 pub fn create_link(
     program: &Pubkey,
     signer: &Pubkey,
@@ -34,11 +34,21 @@ pub fn create_link(
 ) -> Instruction {
     let (a, z) = ends;
     let LinkNumbers { delay_ns, bandwidth, mtu } = numbers;
-    let accounts = [contributor, a.device, a.interface, z.device, z.interface, pda::link(program, code).0].map(w);
-    instruction(program, signer, &I::CreateLink { code: code.to_owned(), delay_ns, bandwidth, mtu }, accounts)
+    let list = lists::CreateLink {
+        config: pda::config(program).0,
+        link: pda::link(program, code).0,
+        clock: CLOCK,
+        contributor,
+        device_a: a.device,
+        interface_a: a.interface,
+        device_z: z.device,
+        interface_z: z.interface,
+    };
+    let data = I::CreateLink { code: code.to_owned(), delay_ns, bandwidth, mtu };
+    instruction(program, signer, &data, list.metas(program))
 }
 
-/// Agrees to a link. Accounts: contributor, device and interface of side Z, link.
+/// Agrees to a link; the contributor is that of side Z.
 pub fn accept_link(
     program: &Pubkey,
     signer: &Pubkey,
@@ -46,11 +56,17 @@ pub fn accept_link(
     side_z: LinkEnd,
     link: Pubkey,
 ) -> Instruction {
-    let accounts = [r(contributor), w(side_z.device), w(side_z.interface), w(link)];
-    instruction(program, signer, &I::AcceptLink, accounts)
+    let list = lists::AcceptLink {
+        config: pda::config(program).0,
+        link,
+        contributor,
+        device_z: side_z.device,
+        interface_z: side_z.interface,
+    };
+    instruction(program, signer, &I::AcceptLink, list.metas(program))
 }
 
-/// Gives it its network. Accounts: link, its two interfaces, pool of the block.
+/// Gives it its network, out of the block with this pool.
 pub fn activate_link(
     program: &Pubkey,
     signer: &Pubkey,
@@ -59,11 +75,17 @@ pub fn activate_link(
     net: NetworkV4,
 ) -> Instruction {
     let (key, link) = link;
-    let accounts = [w(key), r(link.side_a.interface), r(link.side_z.interface), w(pool)];
-    instruction(program, signer, &I::ActivateLink { net }, accounts)
+    let list = lists::ActivateLink {
+        config: pda::config(program).0,
+        link: key,
+        interface_a: link.side_a.interface,
+        interface_z: link.side_z.interface,
+        pool,
+    };
+    instruction(program, signer, &I::ActivateLink { net }, list.metas(program))
 }
 
-/// Changes delay and bandwidth. Accounts: contributor of side A, link.
+/// Changes delay and bandwidth; the contributor is that of side A.
 pub fn update_link(
     program: &Pubkey,
     signer: &Pubkey,
@@ -72,10 +94,11 @@ pub fn update_link(
     delay_ns: u64,
     bandwidth: u64,
 ) -> Instruction {
-    instruction(program, signer, &I::UpdateLink { delay_ns, bandwidth }, [r(contributor), w(link)])
+    let list = lists::UpdateLink { config: pda::config(program).0, link, contributor };
+    instruction(program, signer, &I::UpdateLink { delay_ns, bandwidth }, list.metas(program))
 }
 
-/// Drains it or opens it again. Accounts: contributor and device of either side, link.
+/// Drains it or takes that back, as the contributor of the side that this device is at.
 pub fn set_link_status(
     program: &Pubkey,
     signer: &Pubkey,
@@ -84,25 +107,18 @@ pub fn set_link_status(
     link: Pubkey,
     status: LinkStatus,
 ) -> Instruction {
-    instruction(program, signer, &I::SetLinkStatus { status }, [r(contributor), r(device), w(link)])
+    let list = lists::SetLinkStatus { config: pda::config(program).0, link, contributor, device };
+    instruction(program, signer, &I::SetLinkStatus { status }, list.metas(program))
 }
 
-/// Starts its end. Accounts: contributor of side A, link.
-pub fn delete_link(program: &Pubkey, signer: &Pubkey, contributor: Pubkey, link: Pubkey) -> Instruction {
-    instruction(program, signer, &I::DeleteLink, [r(contributor), w(link)])
-}
-
-/// Closes it. Accounts: contributor of side A, link, owner, device and interface of side A; those of side Z when it
-/// has accepted; the pool of its network when it has one.
-pub fn close_link(program: &Pubkey, signer: &Pubkey, contributor_owner: Pubkey, link: (Pubkey, &Link)) -> Instruction {
-    let (key, link) = link;
-    let mut accounts =
-        vec![w(link.contributor), w(key), w(contributor_owner), w(link.side_a.device), w(link.side_a.interface)];
-    if link.accepted {
-        accounts.extend([w(link.side_z.device), w(link.side_z.interface)]);
-    }
-    if let Some(network) = link.network {
-        accounts.push(w(network.pool));
-    }
-    instruction(program, signer, &I::CloseLink, accounts)
+/// Starts its end, as the contributor of the side that this device is at.
+pub fn delete_link(
+    program: &Pubkey,
+    signer: &Pubkey,
+    contributor: Pubkey,
+    device: Pubkey,
+    link: Pubkey,
+) -> Instruction {
+    let list = lists::DeleteLink { config: pda::config(program).0, link, contributor, device };
+    instruction(program, signer, &I::DeleteLink, list.metas(program))
 }

@@ -1,7 +1,8 @@
-//! One pure function for each verb of the program: plain ids in, an instruction out. Each says which accounts it
-//! lists after the head that all share: the signer (who pays), the system program, the config.
+//! A pure function for each verb of the program whose accounts follow from plain ids: ids in, an instruction out. Which
+//! accounts it lists is in [`dz_serviceability::lists`].
 //!
-//! Where the list depends on what the chain holds, [`crate::build`] finds the accounts in a view.
+//! Where the list depends on what the chain holds, such as on who paid for what is closed, [`crate::build`] finds the
+//! accounts in a view.
 
 pub mod access_pass;
 pub mod contributor;
@@ -19,18 +20,20 @@ use std::net::Ipv4Addr;
 use dz_serviceability::{
     instruction::ServiceabilityInstruction,
     pda,
+    registry::base_of,
     state::{Pool, PoolKind},
 };
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
+
+use crate::view::NetworkView;
 
 /// The address of the clock sysvar.
 pub const CLOCK: Pubkey = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
 /// The address of the registry that knows this address.
 pub fn registry(program: &Pubkey, address: Ipv4Addr) -> Pubkey {
-    let base = u32::from(address) & !0xff;
-    pda::pool(program, PoolKind::AddressRegistry, &pda::config(program).0, base).0
+    pda::pool(program, PoolKind::AddressRegistry, &pda::config(program).0, base_of(address)).0
 }
 
 /// The address of the pool of a network's addresses or pieces.
@@ -60,44 +63,33 @@ pub fn vrf_ids(program: &Pubkey) -> Pubkey {
     pda::pool(program, PoolKind::VrfIds, &pda::config(program).0, base).0
 }
 
-/// An account that the instruction changes.
-fn w(key: Pubkey) -> AccountMeta {
-    AccountMeta::new(key, false)
+/// The address of the pool that knows whether a live client connects from this address.
+pub fn clients(program: &Pubkey, address: Ipv4Addr) -> Pubkey {
+    pda::pool(program, PoolKind::ClientAddresses, &pda::config(program).0, base_of(address)).0
 }
 
-/// An account that it only reads.
-fn r(key: Pubkey) -> AccountMeta {
-    AccountMeta::new_readonly(key, false)
-}
-
-/// An instruction that leaves the config as it is.
-fn instruction(
+/// An instruction with these accounts, of whichever life of what it is about.
+pub(crate) fn instruction(
     program: &Pubkey,
     signer: &Pubkey,
     data: &ServiceabilityInstruction,
-    accounts: impl IntoIterator<Item = AccountMeta>,
+    accounts: Vec<AccountMeta>,
 ) -> Instruction {
-    with_config(program, signer, data, r(pda::config(program).0), accounts)
-}
-
-/// An instruction that changes the config.
-fn config_instruction(
-    program: &Pubkey,
-    signer: &Pubkey,
-    data: &ServiceabilityInstruction,
-    accounts: impl IntoIterator<Item = AccountMeta>,
-) -> Instruction {
-    with_config(program, signer, data, w(pda::config(program).0), accounts)
-}
-
-fn with_config(
-    program: &Pubkey,
-    signer: &Pubkey,
-    data: &ServiceabilityInstruction,
-    config: AccountMeta,
-    accounts: impl IntoIterator<Item = AccountMeta>,
-) -> Instruction {
-    let mut list = vec![AccountMeta::new(*signer, true), r(solana_system_interface::program::ID), config];
+    let mut list =
+        vec![AccountMeta::new(*signer, true), AccountMeta::new_readonly(solana_system_interface::program::ID, false)];
     list.extend(accounts);
-    Instruction { program_id: *program, accounts: list, data: data.encode() }
+    Instruction { program_id: *program, accounts: list, data: data.encode(0) }
+}
+
+/// The place of the account that an instruction is about: after signer, system program and config.
+const SUBJECT: usize = 3;
+
+/// The same instruction, as it was decided on what this view shows: a later life of the account that it is about refuses
+/// it. What the view does not have, such as an account that the same transaction creates, may be any.
+pub fn decided_on(view: &NetworkView, mut instruction: Instruction) -> Instruction {
+    let life = instruction.accounts.get(SUBJECT).and_then(|meta| view.life(&meta.pubkey)).unwrap_or(0);
+    if let Some(bytes) = instruction.data.get_mut(1..9) {
+        bytes.copy_from_slice(&life.to_le_bytes());
+    }
+    instruction
 }

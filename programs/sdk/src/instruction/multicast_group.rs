@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use dz_serviceability::{instruction::ServiceabilityInstruction as I, pda, state::GroupAddress};
+use dz_serviceability::{instruction::ServiceabilityInstruction as I, lists, pda};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{instruction, w};
+use super::instruction;
 
-/// Creates a group. Accounts: group.
+/// Creates a group.
 pub fn create_multicast_group(
     program: &Pubkey,
     signer: &Pubkey,
@@ -17,10 +17,12 @@ pub fn create_multicast_group(
     max_bandwidth: u64,
 ) -> Instruction {
     let data = I::CreateMulticastGroup { code: code.to_owned(), owner, max_bandwidth };
-    instruction(program, signer, &data, [w(pda::multicast_group(program, code).0)])
+    let list =
+        lists::CreateMulticastGroup { config: pda::config(program).0, group: pda::multicast_group(program, code).0 };
+    instruction(program, signer, &data, list.metas(program))
 }
 
-/// Changes owner and bandwidth. Accounts: group.
+/// Changes owner and bandwidth.
 pub fn update_multicast_group(
     program: &Pubkey,
     signer: &Pubkey,
@@ -28,10 +30,11 @@ pub fn update_multicast_group(
     owner: Pubkey,
     max_bandwidth: u64,
 ) -> Instruction {
-    instruction(program, signer, &I::UpdateMulticastGroup { owner, max_bandwidth }, [w(group)])
+    let list = lists::UpdateMulticastGroup { config: pda::config(program).0, group };
+    instruction(program, signer, &I::UpdateMulticastGroup { owner, max_bandwidth }, list.metas(program))
 }
 
-/// Gives it its address. Accounts: group, pool of the block.
+/// Gives it its address, out of the block with this pool.
 pub fn activate_multicast_group(
     program: &Pubkey,
     signer: &Pubkey,
@@ -39,22 +42,12 @@ pub fn activate_multicast_group(
     pool: Pubkey,
     ip: Ipv4Addr,
 ) -> Instruction {
-    instruction(program, signer, &I::ActivateMulticastGroup { ip }, [w(group), w(pool)])
+    let list = lists::ActivateMulticastGroup { config: pda::config(program).0, group, pool };
+    instruction(program, signer, &I::ActivateMulticastGroup { ip }, list.metas(program))
 }
 
-/// Starts its end. Accounts: group.
+/// Starts its end.
 pub fn delete_multicast_group(program: &Pubkey, signer: &Pubkey, group: Pubkey) -> Instruction {
-    instruction(program, signer, &I::DeleteMulticastGroup, [w(group)])
-}
-
-/// Closes it. Accounts: group, owner; the pool of its address when it has one.
-pub fn close_multicast_group(
-    program: &Pubkey,
-    signer: &Pubkey,
-    group: Pubkey,
-    owner: Pubkey,
-    address: Option<GroupAddress>,
-) -> Instruction {
-    let accounts = [w(group), w(owner)].into_iter().chain(address.map(|address| w(address.pool)));
-    instruction(program, signer, &I::CloseMulticastGroup, accounts)
+    let list = lists::DeleteMulticastGroup { config: pda::config(program).0, group };
+    instruction(program, signer, &I::DeleteMulticastGroup, list.metas(program))
 }

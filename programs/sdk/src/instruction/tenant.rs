@@ -1,33 +1,32 @@
 //! Verbs of tenants.
 
-use dz_serviceability::{instruction::ServiceabilityInstruction as I, pda};
+use dz_serviceability::{instruction::ServiceabilityInstruction as I, lists, pda};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{instruction, vrf_ids, w};
+use super::{instruction, vrf_ids};
 
-/// Creates a tenant. Accounts: tenant.
+/// Creates a tenant.
 pub fn create_tenant(program: &Pubkey, signer: &Pubkey, code: &str, administrators: Vec<Pubkey>) -> Instruction {
     let data = I::CreateTenant { code: code.to_owned(), administrators };
-    instruction(program, signer, &data, [w(pda::tenant(program, code).0)])
+    let list = lists::CreateTenant { config: pda::config(program).0, tenant: pda::tenant(program, code).0 };
+    instruction(program, signer, &data, list.metas(program))
 }
 
-/// Sets its administrators. Accounts: tenant.
+/// Sets its administrators.
 pub fn update_tenant(program: &Pubkey, signer: &Pubkey, tenant: Pubkey, administrators: Vec<Pubkey>) -> Instruction {
-    instruction(program, signer, &I::UpdateTenant { administrators }, [w(tenant)])
+    let list = lists::UpdateTenant { config: pda::config(program).0, tenant };
+    instruction(program, signer, &I::UpdateTenant { administrators }, list.metas(program))
 }
 
-/// Gives it its VRF id. Accounts: tenant, VRF ids.
+/// Gives it its VRF id.
 pub fn activate_tenant(program: &Pubkey, signer: &Pubkey, tenant: Pubkey, vrf_id: u16) -> Instruction {
-    instruction(program, signer, &I::ActivateTenant { vrf_id }, [w(tenant), w(vrf_ids(program))])
+    let list = lists::ActivateTenant { config: pda::config(program).0, tenant, vrf_ids: vrf_ids(program) };
+    instruction(program, signer, &I::ActivateTenant { vrf_id }, list.metas(program))
 }
 
-/// Starts its end. Accounts: tenant.
+/// Starts its end.
 pub fn delete_tenant(program: &Pubkey, signer: &Pubkey, tenant: Pubkey) -> Instruction {
-    instruction(program, signer, &I::DeleteTenant, [w(tenant)])
-}
-
-/// Closes it. Accounts: tenant, VRF ids.
-pub fn close_tenant(program: &Pubkey, signer: &Pubkey, tenant: Pubkey) -> Instruction {
-    instruction(program, signer, &I::CloseTenant, [w(tenant), w(vrf_ids(program))])
+    let list = lists::DeleteTenant { config: pda::config(program).0, tenant };
+    instruction(program, signer, &I::DeleteTenant, list.metas(program))
 }

@@ -4,14 +4,15 @@ use std::net::Ipv4Addr;
 
 use dz_serviceability::{
     instruction::{RoleChange, ServiceabilityInstruction as I},
+    lists,
     network::NetworkV4,
     pda,
-    state::{Roles, User, UserType},
+    state::{Roles, UserType},
 };
-use solana_instruction::{AccountMeta, Instruction};
+use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{CLOCK, instruction, r, tunnel_ids, w};
+use super::{CLOCK, clients, instruction, registry, tunnel_ids};
 
 /// What creating a user refers to.
 #[derive(Clone, Debug)]
@@ -32,17 +33,33 @@ pub struct CreateUser {
     pub tenant: Option<Pubkey>,
     /// Roles in groups of a multicast user.
     pub roles: Vec<(Pubkey, Roles)>,
+    /// The key that paid for the rejected user that it replaces.
+    pub old_payer: Option<Pubkey>,
+    /// The payer's pass of the foundation for this very address, where `access_pass` is another one.
+    pub named_pass: Option<Pubkey>,
 }
 
-/// Takes a seat. Accounts: clock, pass, device, interface, user, then tenant or groups.
+/// Takes a seat.
 pub fn create_user(program: &Pubkey, signer: &Pubkey, ids: CreateUser) -> Instruction {
     let CreateUser { client_ip, endpoint_ip, user_type, .. } = ids;
-    let user = pda::user(program, client_ip, endpoint_ip).0;
-    let mut accounts = vec![r(CLOCK), w(ids.access_pass), w(ids.device), w(ids.interface), w(user)];
-    accounts.extend(ids.tenant.map(w));
-    accounts.extend(ids.roles.iter().map(|(group, _)| w(*group)));
+    let list = lists::CreateUser {
+        config: pda::config(program).0,
+        user: pda::user(program, client_ip, endpoint_ip).0,
+        clock: CLOCK,
+        access_pass: ids.access_pass,
+        device: ids.device,
+        interface: ids.interface,
+        client: pda::client(program, client_ip).0,
+        clients: clients(program, client_ip),
+        registry: registry(program, client_ip),
+        old_payer: ids.old_payer,
+        named_pass: ids.named_pass,
+        tenant: ids.tenant,
+        groups: ids.roles.iter().map(|(group, _)| *group).collect(),
+    };
     let roles = ids.roles.iter().map(|(_, roles)| *roles).collect();
-    instruction(program, signer, &I::CreateUser { client_ip, endpoint_ip, user_type, roles }, accounts)
+    let data = I::CreateUser { client_ip, endpoint_ip, user_type, roles };
+    instruction(program, signer, &data, list.metas(program))
 }
 
 /// What a user is given.
@@ -56,8 +73,7 @@ pub struct Grant {
     pub dz_ip: Ipv4Addr,
 }
 
-/// Gives a Pending user its tunnel. Accounts: user, pool of tunnel networks, tunnel ids, and the pool of the dz_ip
-/// unless that is the client_ip.
+/// Gives a Pending user its tunnel; `dz_ip_pool` is the pool of the dz_ip unless that is the client_ip.
 pub fn activate_user(
     program: &Pubkey,
     signer: &Pubkey,
@@ -67,12 +83,18 @@ pub fn activate_user(
     dz_ip_pool: Option<Pubkey>,
     grant: Grant,
 ) -> Instruction {
-    let mut accounts = vec![w(user), w(tunnel_pool), w(tunnel_ids(program, device))];
-    accounts.extend(dz_ip_pool.map(w));
-    instruction(program, signer, &activate(grant), accounts)
+    let list = lists::ActivateUser {
+        config: pda::config(program).0,
+        user,
+        tunnel_nets: Some(tunnel_pool),
+        tunnel_ids: Some(tunnel_ids(program, device)),
+        dz_ips: dz_ip_pool,
+        clients: dz_ip_pool.map(|_| clients(program, grant.dz_ip)),
+    };
+    instruction(program, signer, &activate(grant), list.metas(program))
 }
 
-/// Lets an Updating user's dz_ip follow its roles. Accounts: user, and the publisher block it enters or leaves.
+/// Lets an Updating user's dz_ip follow its roles; the pool is the publisher block it enters or leaves.
 pub fn update_user(
     program: &Pubkey,
     signer: &Pubkey,
@@ -80,8 +102,15 @@ pub fn update_user(
     publisher_pool: Option<Pubkey>,
     grant: Grant,
 ) -> Instruction {
-    let accounts = [user].into_iter().chain(publisher_pool).map(w);
-    instruction(program, signer, &activate(grant), accounts)
+    let list = lists::ActivateUser {
+        config: pda::config(program).0,
+        user,
+        tunnel_nets: None,
+        tunnel_ids: None,
+        dz_ips: publisher_pool,
+        clients: publisher_pool.map(|_| clients(program, grant.dz_ip)),
+    };
+    instruction(program, signer, &activate(grant), list.metas(program))
 }
 
 fn activate(grant: Grant) -> I {
@@ -89,30 +118,7 @@ fn activate(grant: Grant) -> I {
     I::ActivateUser { tunnel_net, tunnel_id, dz_ip }
 }
 
-/// What a user gives back goes into these: device, interface, pass, its tenant, the pools of its allocation.
-fn holdings(program: &Pubkey, user: &User) -> impl Iterator<Item = AccountMeta> {
-    let pools = user.allocation.map(|held| {
-        let own = [held.tunnel_pool, tunnel_ids(program, &user.device)];
-        own.into_iter().chain(held.dz_ip_pool)
-    });
-    [user.device, user.interface, user.access_pass]
-        .into_iter()
-        .chain(user.tenant)
-        .chain(pools.into_iter().flatten())
-        .map(w)
-}
-
-/// Refuses a Pending user, or an Updating one's change of roles. Accounts: user; for a Pending one what it gives back
-/// goes into.
-pub fn reject_user(program: &Pubkey, signer: &Pubkey, user: (Pubkey, &User), reason: &str) -> Instruction {
-    let (key, user) = user;
-    let gives_back = user.allocation.is_none();
-    let accounts = [w(key)].into_iter().chain(gives_back.then(|| holdings(program, user)).into_iter().flatten());
-    instruction(program, signer, &I::RejectUser { reason: reason.to_owned() }, accounts)
-}
-
 /// Changes roles in groups, at most [`MAX_ROLES_PER_INSTRUCTION`](dz_serviceability::instruction::MAX_ROLES_PER_INSTRUCTION).
-/// Accounts: pass, device, user, groups.
 pub fn set_user_roles(
     program: &Pubkey,
     signer: &Pubkey,
@@ -121,30 +127,44 @@ pub fn set_user_roles(
     user: Pubkey,
     changes: &[(Pubkey, impl Into<RoleChange> + Copy)],
 ) -> Instruction {
-    let accounts = [r(access_pass), w(device), w(user)].into_iter().chain(changes.iter().map(|(group, _)| w(*group)));
+    let list = lists::SetUserRoles {
+        config: pda::config(program).0,
+        user,
+        clock: CLOCK,
+        access_pass,
+        device,
+        groups: changes.iter().map(|(group, _)| *group).collect(),
+    };
     let changes = changes.iter().map(|(_, change)| (*change).into()).collect();
-    instruction(program, signer, &I::SetUserRoles { changes }, accounts)
+    instruction(program, signer, &I::SetUserRoles { changes }, list.metas(program))
 }
 
-/// Starts its end, or closes a Rejected or Banned one. Accounts: pass, user, owner.
-pub fn delete_user(program: &Pubkey, signer: &Pubkey, access_pass: Pubkey, user: Pubkey, owner: Pubkey) -> Instruction {
-    instruction(program, signer, &I::DeleteUser, [w(access_pass), w(user), w(owner)])
-}
-
-/// Closes it. Accounts: user, owner, and what it gives back goes into.
-pub fn close_user(program: &Pubkey, signer: &Pubkey, user: (Pubkey, &User)) -> Instruction {
-    let (key, user) = user;
-    let accounts = [w(key), w(user.owner)].into_iter().chain(holdings(program, user));
-    instruction(program, signer, &I::CloseUser, accounts)
-}
-
-/// Bans it. Accounts: pass, user.
+/// Bans it.
 pub fn ban_user(program: &Pubkey, signer: &Pubkey, access_pass: Pubkey, user: Pubkey) -> Instruction {
-    instruction(program, signer, &I::BanUser, [w(access_pass), w(user)])
+    let list = lists::BanUser { config: pda::config(program).0, user, access_pass };
+    instruction(program, signer, &I::BanUser, list.metas(program))
 }
 
-/// Takes back what a user that is being banned holds. Accounts: user, and what it gives back goes into.
-pub fn finish_ban(program: &Pubkey, signer: &Pubkey, user: (Pubkey, &User)) -> Instruction {
-    let (key, user) = user;
-    instruction(program, signer, &I::FinishBan, [w(key)].into_iter().chain(holdings(program, user)))
+/// Ends one that `owner` has made for the address that a pass of the foundation gives the signer.
+pub fn reclaim_address(
+    program: &Pubkey,
+    signer: &Pubkey,
+    client_ip: Ipv4Addr,
+    owner: &Pubkey,
+    user: Pubkey,
+) -> Instruction {
+    let config = pda::config(program).0;
+    let list = lists::ReclaimAddress {
+        config,
+        user,
+        access_pass: pda::access_pass(program, client_ip, signer, &config).0,
+        other_named: pda::access_pass(program, client_ip, owner, &config).0,
+    };
+    instruction(program, signer, &I::ReclaimAddress, list.metas(program))
+}
+
+/// Ends one of a drained device.
+pub fn evict_user(program: &Pubkey, signer: &Pubkey, contributor: Pubkey, device: Pubkey, user: Pubkey) -> Instruction {
+    let list = lists::EvictUser { config: pda::config(program).0, user, contributor, device };
+    instruction(program, signer, &I::EvictUser, list.metas(program))
 }

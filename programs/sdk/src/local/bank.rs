@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
 };
 
-use dz_serviceability::{entrypoint, error::ServiceabilityError};
+use dz_serviceability::{entrypoint, error::ServiceabilityError, upgrade};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
@@ -80,8 +80,8 @@ pub struct LocalBank {
 }
 
 impl LocalBank {
-    /// An empty chain in epoch 0 with this program.
-    pub fn new(program: Pubkey) -> Self {
+    /// An empty chain in epoch 0 with this program, which this key may upgrade.
+    pub fn new(program: Pubkey, authority: &Pubkey) -> Self {
         let mut bank = Self {
             program,
             slot: 1,
@@ -92,6 +92,8 @@ impl LocalBank {
             remembered: 0,
         };
         bank.set_epoch(0);
+        let record = Record { lamports: 1, data: upgrade::header(authority), owner: upgrade::LOADER };
+        bank.accounts.insert(upgrade::program_data(&program), record);
         bank
     }
 

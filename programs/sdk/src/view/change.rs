@@ -1,8 +1,8 @@
 //! One account's new state, read before it goes into a view: what can fail is then behind.
 
 use dz_serviceability::state::{
-    AccessPass, AccountData, AccountType, Contributor, DecodeError, Device, Exchange, GlobalConfig, Interface, Link,
-    MulticastGroup, Pool, Tenant, User,
+    AccessPass, AccountData, AccountType, Client, Contributor, DecodeError, Device, Exchange, GlobalConfig, Header,
+    Interface, Link, MulticastGroup, Pool, Tenant, User,
 };
 use solana_pubkey::Pubkey;
 
@@ -12,6 +12,7 @@ use super::ViewError;
 #[derive(Clone, Debug)]
 pub struct Change {
     pub(super) key: Pubkey,
+    pub(super) header: Header,
     pub(super) value: Value,
 }
 
@@ -30,20 +31,23 @@ pub(super) enum Value {
     AccessPass(AccessPass),
     MulticastGroup(MulticastGroup),
     User(Box<User>),
+    Client(Client),
 }
 
 impl Change {
     /// Reads an account's data; empty data means that it was closed.
     pub fn read(key: Pubkey, data: &[u8]) -> Result<Self, ViewError> {
-        let value = read(data).map_err(|source| ViewError { account: key, source })?;
-        Ok(Self { key, value })
+        let (header, value) = read(data).map_err(|source| ViewError { account: key, source })?;
+        Ok(Self { key, header, value })
     }
 }
 
-fn read(data: &[u8]) -> Result<Value, DecodeError> {
-    let Some(&tag) = data.first() else { return Ok(Value::Closed) };
-    let account_type = AccountType::try_from(tag).map_err(|_| DecodeError::UnknownType(tag))?;
-    Ok(match account_type {
+fn read(data: &[u8]) -> Result<(Header, Value), DecodeError> {
+    if data.is_empty() {
+        return Ok((Header::default(), Value::Closed));
+    }
+    let (account_type, header) = Header::read(data)?;
+    let value = match account_type {
         AccountType::GlobalConfig => Value::GlobalConfig(Box::new(GlobalConfig::decode(data)?)),
         AccountType::Pool => Value::Pool(Pool::decode(data)?),
         AccountType::Contributor => Value::Contributor(Contributor::decode(data)?),
@@ -55,5 +59,7 @@ fn read(data: &[u8]) -> Result<Value, DecodeError> {
         AccountType::AccessPass => Value::AccessPass(AccessPass::decode(data)?),
         AccountType::MulticastGroup => Value::MulticastGroup(MulticastGroup::decode(data)?),
         AccountType::User => Value::User(Box::new(User::decode(data)?)),
-    })
+        AccountType::Client => Value::Client(Client::decode(data)?),
+    };
+    Ok((header, value))
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use dz_serviceability::state::{
-    AccessPass, AccountData, AccountType, Contributor, Device, Exchange, Interface, Link, MulticastGroup, Pool, Tenant,
-    User,
+    AccessPass, AccountData, AccountType, Client, Contributor, Device, Exchange, Interface, Link, MulticastGroup, Pool,
+    Tenant, User,
 };
 use solana_pubkey::Pubkey;
 
@@ -20,6 +20,7 @@ pub(super) struct Index {
     users_by_client: Keys<Ipv4Addr>,
     users_by_device: Keys<Pubkey>,
     interfaces_by_device: Keys<Pubkey>,
+    passes_by_payer: Keys<Pubkey>,
     /// No two interfaces have the same address: the address registry sees to it.
     interfaces_by_address: BTreeMap<Ipv4Addr, Pubkey>,
 }
@@ -37,6 +38,9 @@ impl Index {
                 if let Some(address) = address {
                     self.interfaces_by_address.insert(address, key);
                 }
+            }
+            Entry::Pass { payer } => {
+                self.passes_by_payer.entry(payer).or_default().insert(key);
             }
             Entry::User { client_ip, device } => {
                 self.users_by_client.entry(client_ip).or_default().insert(key);
@@ -56,6 +60,7 @@ impl Index {
                     drop_one(&mut self.interfaces_by_address, &address, key);
                 }
             }
+            Entry::Pass { payer } => drop_from(&mut self.passes_by_payer, &payer, key),
             Entry::User { client_ip, device } => {
                 drop_from(&mut self.users_by_client, &client_ip, key);
                 drop_from(&mut self.users_by_device, &device, key);
@@ -73,6 +78,10 @@ impl Index {
 
     pub(super) fn users_of_device(&self, device: &Pubkey) -> impl Iterator<Item = &Pubkey> {
         self.users_by_device.get(device).into_iter().flatten()
+    }
+
+    pub(super) fn passes_of_payer(&self, payer: &Pubkey) -> impl Iterator<Item = &Pubkey> {
+        self.passes_by_payer.get(payer).into_iter().flatten()
     }
 
     pub(super) fn interfaces_of_device(&self, device: &Pubkey) -> impl Iterator<Item = &Pubkey> {
@@ -106,6 +115,7 @@ pub(super) enum Entry<'a> {
     None,
     Code(AccountType, &'a str),
     Interface { device: Pubkey, address: Option<Ipv4Addr> },
+    Pass { payer: Pubkey },
     User { client_ip: Ipv4Addr, device: Pubkey },
 }
 
@@ -136,7 +146,13 @@ macro_rules! by_address_only {
     };
 }
 
-by_address_only!(Pool AccessPass);
+by_address_only!(Pool Client);
+
+impl Indexed for AccessPass {
+    fn entry(&self) -> Entry<'_> {
+        Entry::Pass { payer: self.payer }
+    }
+}
 
 impl Indexed for Interface {
     fn entry(&self) -> Entry<'_> {

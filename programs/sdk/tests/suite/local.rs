@@ -17,7 +17,7 @@ const VERIFY_EVERY: Duration = Duration::from_secs(15);
 const ALL: u32 = 1_000_000;
 
 fn chain() -> LocalLedger {
-    let mut bank = LocalBank::new(ID).remember(64);
+    let mut bank = LocalBank::new(ID, &KEY).remember(64);
     bank.airdrop(KEY, 1 << 60);
     bank.execute(&[KEY], &[global_config::init_global_config(&ID, &KEY, ConfigNumbers::default())]).unwrap();
     LocalLedger::new(bank, KEY).unwrap()

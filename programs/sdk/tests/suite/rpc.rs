@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use dz_sdk::{
-    Ledger, LedgerError, NetworkView,
+    Ledger, LedgerError, NetworkView, build,
     instruction::{exchange as ix, global_config},
     ledger::rpc::{RpcLedger, RpcOptions},
 };
@@ -13,8 +13,10 @@ use dz_serviceability::{
     error::ServiceabilityError,
     pda,
     state::{AccountType, ConfigNumbers, PoolKind},
+    upgrade,
 };
 use dzsim_ledger::{Chance, ClientName, FaultHandle, Faults, LedgerConfig, NotificationFaults, processor};
+use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -32,7 +34,12 @@ struct Chain {
 impl Chain {
     async fn start() -> Self {
         let key = Keypair::new_from_array([1; 32]);
-        let config = LedgerConfig::default()
+        // The key may upgrade the program, and so initialise its network.
+        let mut config = LedgerConfig::default();
+        let (data, owner) = (upgrade::header(&key.pubkey()), upgrade::LOADER);
+        let account = Account { lamports: 1_000_000_000, data, owner, ..Account::default() };
+        config.accounts.push((upgrade::program_data(&P), account));
+        let config = config
             .program(P, "dz_serviceability", processor!(process_instruction))
             .fund(key.pubkey(), 1_000_000_000_000);
         let ledger = dzsim_ledger::Ledger::start(config).await.unwrap();
@@ -56,7 +63,8 @@ impl Chain {
     }
 
     async fn delete(&self, code: &str) -> u64 {
-        let delete = ix::delete_exchange(&P, &self.payer(), pda::exchange(&P, code).0);
+        // Whatever its view shows by now: it has paid for all there is.
+        let delete = build::delete_exchange(&NetworkView::new(P), &self.payer(), pda::exchange(&P, code).0);
         self.clean.send(&[delete]).await.unwrap().slot
     }
 }

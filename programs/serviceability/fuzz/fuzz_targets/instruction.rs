@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     match ServiceabilityInstruction::decode(data) {
-        Ok(instruction) => assert_eq!(instruction.encode(), data),
+        Ok((life, instruction)) => assert_eq!(instruction.encode(life), data),
         Err(error) => assert_eq!(error, ServiceabilityError::MalformedInstruction),
     }
 });

@@ -3,8 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType};
-use crate::network::NetworkV4;
+use super::{AccountData, AccountType, Requests};
+use crate::network::{NETWORK_BYTES, NetworkV4};
 
 /// Where a contributor is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -33,10 +33,23 @@ pub struct Contributor {
     pub reference_count: u32,
     /// The /24s carved for it, in order; each has a [`Pool`](super::Pool) of kind `ContributorBlock`.
     pub blocks: Vec<NetworkV4>,
+    /// What its owner asked of the activator this hour; at most [`Self::REQUESTS_PER_HOUR`].
+    pub requests: Requests,
 }
 
-decode_fields!(Contributor { code, owner, status, reference_count, blocks });
+impl Contributor {
+    /// The most /24s of one contributor.
+    pub const MAX_BLOCKS: usize = 64;
+    /// The most requests of its owner in an hour that the activator pays fees for.
+    pub const REQUESTS_PER_HOUR: u32 = 1000;
+}
+
+decode_fields!(Contributor { code, owner, status, reference_count, blocks, requests });
 
 impl AccountData for Contributor {
     const TYPE: AccountType = AccountType::Contributor;
+
+    fn growth(&self) -> usize {
+        NETWORK_BYTES * Self::MAX_BLOCKS.saturating_sub(self.blocks.len())
+    }
 }

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType, UserType};
-use crate::network::NetworkV4;
+use super::{AccountData, AccountType, UserType, keys};
+use crate::network::{NETWORK_BYTES, NetworkV4};
 
 /// Where a device is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -73,19 +73,51 @@ pub struct DevicePrefix {
     pub source: PrefixSource,
 }
 
+impl DevicePrefix {
+    /// Its bytes on chain.
+    fn bytes(&self) -> usize {
+        let source = match self.source {
+            PrefixSource::Carved { .. } => 32,
+            PrefixSource::Own => 0,
+        };
+        NETWORK_BYTES + 1 + source
+    }
+}
+
 /// The most users of each kind; live counts are in [`DeviceCounts`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+///
+/// A cap is the most there may be. So 0 is none at all in every one of them, and [`DeviceCaps::NO_LIMIT`] is more than
+/// any device takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct DeviceCaps {
-    /// All users together; 0 means the device is closed.
+    /// All users together.
     pub max_users: u16,
-    /// Unicast users; 0 means unlimited.
+    /// Unicast users.
     pub max_unicast_users: u16,
-    /// Multicast users that publish nothing; 0 means unlimited.
+    /// Multicast users that publish nothing.
     pub max_multicast_subscribers: u16,
-    /// Multicast users that publish; 0 means unlimited.
+    /// Multicast users that publish.
     pub max_multicast_publishers: u16,
     /// Seats kept free out of `max_users`.
     pub reserved_seats: u16,
+}
+
+impl DeviceCaps {
+    /// The cap that limits nothing.
+    pub const NO_LIMIT: u16 = u16::MAX;
+}
+
+impl Default for DeviceCaps {
+    /// What a device gets when its registration does not say: 96 users of any kind.
+    fn default() -> Self {
+        Self {
+            max_users: 96,
+            max_unicast_users: Self::NO_LIMIT,
+            max_multicast_subscribers: Self::NO_LIMIT,
+            max_multicast_publishers: Self::NO_LIMIT,
+            reserved_seats: 0,
+        }
+    }
 }
 
 /// Live users by kind; always equal to a recount of the accounts that hold a seat.
@@ -167,6 +199,12 @@ decode_fields!(Device {
 
 impl AccountData for Device {
     const TYPE: AccountType = AccountType::Device;
+
+    fn growth(&self) -> usize {
+        let most = Self::MAX_PREFIXES * (NETWORK_BYTES + 1 + 32);
+        let held: usize = self.prefixes.iter().map(DevicePrefix::bytes).sum();
+        most.saturating_sub(held) + keys(usize::from(self.public_ip_interface.is_none()))
+    }
 }
 
 /// Why a device has no room for one more user.
@@ -204,6 +242,11 @@ pub enum CapacityError {
 }
 
 impl Device {
+    /// The most prefixes of one device: taking them all back fits one transaction.
+    pub const MAX_PREFIXES: usize = 8;
+    /// The tunnel slots of a device whose registration does not say.
+    pub const DEFAULT_TUNNEL_SLOTS: u16 = 4096;
+
     /// True when one of its prefixes was carved from its contributor's /24.
     pub fn has_carved_prefix(&self) -> bool {
         self.prefixes.iter().any(|prefix| matches!(prefix.source, PrefixSource::Carved { .. }))
@@ -224,7 +267,7 @@ impl Device {
 
     /// Whether the cap of this kind alone has room; a live user that changes its role asks this.
     pub fn seat_of_kind(&self, user_type: UserType, publisher: bool) -> Result<(), CapacityError> {
-        let room = |count: u16, cap: u16| cap == 0 || count < cap;
+        let room = |count: u16, cap: u16| count < cap;
         let (caps, counts) = (&self.caps, &self.counts);
         if !user_type.is_multicast() {
             let max = caps.max_unicast_users;

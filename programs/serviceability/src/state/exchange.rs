@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{AccountData, AccountType};
+use crate::validation::MAX_NAME_LEN;
 
 /// Whether an exchange takes new devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -37,4 +38,8 @@ decode_fields!(Exchange { code, name, latitude, longitude, status, reference_cou
 
 impl AccountData for Exchange {
     const TYPE: AccountType = AccountType::Exchange;
+
+    fn growth(&self) -> usize {
+        MAX_NAME_LEN.saturating_sub(self.name.len())
+    }
 }

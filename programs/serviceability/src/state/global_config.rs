@@ -3,8 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType, PoolKind};
-use crate::network::NetworkV4;
+use super::{AccountData, AccountType, PoolKind, keys};
+use crate::network::{NETWORK_BYTES, NetworkV4};
 
 /// The numbers of [`GlobalConfig`].
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -57,6 +57,8 @@ pub struct GlobalConfig {
     pub endpoints_per_device: u8,
     /// Devices there are; while there is one, the loopback range stays.
     pub device_count: u32,
+    /// Accounts created so far: the life of the latest one.
+    pub lives: u64,
     /// Blocks in allocation order: contributors' /24s are carved from these.
     pub double_zero_blocks: Vec<NetworkV4>,
     /// Blocks in allocation order: each user tunnel takes a /31.
@@ -79,6 +81,7 @@ decode_fields!(GlobalConfig {
     min_contributor_prefix,
     endpoints_per_device,
     device_count,
+    lives,
     double_zero_blocks,
     user_tunnel_blocks,
     device_tunnel_blocks,
@@ -89,6 +92,16 @@ decode_fields!(GlobalConfig {
 impl AccountData for GlobalConfig {
     const TYPE: AccountType = AccountType::GlobalConfig;
 
+    fn growth(&self) -> usize {
+        let blocks = |held: &[NetworkV4]| NETWORK_BYTES * Self::MAX_BLOCKS.saturating_sub(held.len());
+        keys(Self::MAX_FOUNDATION.saturating_sub(self.foundation.len()))
+            + blocks(&self.double_zero_blocks)
+            + blocks(&self.user_tunnel_blocks)
+            + blocks(&self.device_tunnel_blocks)
+            + blocks(&self.multicast_group_blocks)
+            + blocks(&self.multicast_publisher_blocks)
+    }
+
     /// Holds the arithmetic with the range.
     fn check(&self) -> Result<(), &'static str> {
         let empty = self.endpoint_loopback_first > self.endpoint_loopback_last;
@@ -97,6 +110,11 @@ impl AccountData for GlobalConfig {
 }
 
 impl GlobalConfig {
+    /// The most foundation keys.
+    pub const MAX_FOUNDATION: usize = 32;
+    /// The most blocks of one kind.
+    pub const MAX_BLOCKS: usize = 32;
+
     /// A config with nothing in it but these numbers; the key is the foundation and the activator.
     pub fn new(key: Pubkey, numbers: ConfigNumbers) -> Self {
         let ConfigNumbers {
@@ -117,6 +135,7 @@ impl GlobalConfig {
             min_contributor_prefix,
             endpoints_per_device,
             device_count: 0,
+            lives: 0,
             double_zero_blocks: vec![],
             user_tunnel_blocks: vec![],
             device_tunnel_blocks: vec![],
@@ -136,6 +155,7 @@ impl GlobalConfig {
             PoolKind::ContributorBlock
             | PoolKind::DevicePrefix
             | PoolKind::AddressRegistry
+            | PoolKind::ClientAddresses
             | PoolKind::TunnelIds
             | PoolKind::EndpointLoopbacks
             | PoolKind::VrfIds => None,
@@ -153,6 +173,7 @@ impl GlobalConfig {
             PoolKind::ContributorBlock
             | PoolKind::DevicePrefix
             | PoolKind::AddressRegistry
+            | PoolKind::ClientAddresses
             | PoolKind::TunnelIds
             | PoolKind::EndpointLoopbacks
             | PoolKind::VrfIds => None,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType};
+use super::{AccountData, AccountType, keys};
 
 /// Where an interface is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -93,6 +93,10 @@ decode_fields!(Interface {
 
 impl AccountData for Interface {
     const TYPE: AccountType = AccountType::Interface;
+
+    fn growth(&self) -> usize {
+        keys(usize::from(self.link.is_none()))
+    }
 }
 
 impl Interface {

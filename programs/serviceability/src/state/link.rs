@@ -3,8 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType};
-use crate::network::NetworkV4;
+use super::{AccountData, AccountType, keys};
+use crate::network::{NETWORK_BYTES, NetworkV4};
 
 /// Where a link is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -24,6 +24,35 @@ pub enum LinkStatus {
     HardDrained = 5,
     /// Waits for the activator to take its network back.
     Deleting = 6,
+}
+
+/// How far one side has taken a link out of use.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize, strum::Display,
+)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "kebab-case")]
+#[repr(u8)]
+pub enum LinkDrain {
+    /// Not at all.
+    #[default]
+    None = 1,
+    /// For all that has another way.
+    Soft = 2,
+    /// For everything.
+    Hard = 3,
+}
+
+impl LinkDrain {
+    /// The drain that this status asks for; none for a status that nobody can ask for.
+    pub fn asked_by(status: LinkStatus) -> Option<Self> {
+        match status {
+            LinkStatus::Activated => Some(Self::None),
+            LinkStatus::SoftDrained => Some(Self::Soft),
+            LinkStatus::HardDrained => Some(Self::Hard),
+            LinkStatus::Requested | LinkStatus::Pending | LinkStatus::Deleting => None,
+        }
+    }
 }
 
 /// Who runs the two ends.
@@ -69,8 +98,12 @@ pub struct Link {
     pub side_a: LinkEnd,
     /// Side Z.
     pub side_z: LinkEnd,
-    /// Where it is in its life.
+    /// Where it is in its life. One that is in service is drained as far as the side that drains more wants it.
     pub status: LinkStatus,
+    /// How far side A has drained it.
+    pub drained_by_a: LinkDrain,
+    /// How far side Z has drained it.
+    pub drained_by_z: LinkDrain,
     /// True once side Z belongs to it: from the start when one contributor runs both ends.
     pub accepted: bool,
     /// Its network once it is activated.
@@ -90,6 +123,8 @@ decode_fields!(Link {
     side_a,
     side_z,
     status,
+    drained_by_a,
+    drained_by_z,
     accepted,
     network,
     delay_ns,
@@ -99,4 +134,24 @@ decode_fields!(Link {
 
 impl AccountData for Link {
     const TYPE: AccountType = AccountType::Link;
+
+    fn growth(&self) -> usize {
+        if self.network.is_none() { NETWORK_BYTES + keys(1) } else { 0 }
+    }
+}
+
+impl Link {
+    /// True when it has its network and is not going away.
+    pub fn in_service(&self) -> bool {
+        matches!(self.status, LinkStatus::Activated | LinkStatus::SoftDrained | LinkStatus::HardDrained)
+    }
+
+    /// The status of a link in service: what the side that drains more wants.
+    pub fn drained_status(&self) -> LinkStatus {
+        match self.drained_by_a.max(self.drained_by_z) {
+            LinkDrain::None => LinkStatus::Activated,
+            LinkDrain::Soft => LinkStatus::SoftDrained,
+            LinkDrain::Hard => LinkStatus::HardDrained,
+        }
+    }
 }

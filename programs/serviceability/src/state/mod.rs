@@ -12,6 +12,7 @@ macro_rules! decode_fields {
 }
 
 mod access_pass;
+mod client;
 mod contributor;
 mod device;
 mod exchange;
@@ -20,10 +21,12 @@ mod interface;
 mod link;
 mod multicast_group;
 mod pool;
+mod requests;
 mod tenant;
 mod user;
 
 pub use access_pass::*;
+pub use client::*;
 pub use contributor::*;
 pub use device::*;
 pub use exchange::*;
@@ -32,10 +35,12 @@ pub use interface::*;
 pub use link::*;
 pub use multicast_group::*;
 pub use pool::*;
+pub use requests::*;
 pub use tenant::*;
 pub use user::*;
 
 use borsh::{BorshDeserialize, BorshSerialize, io};
+use solana_pubkey::Pubkey;
 
 /// The first byte of every account of the program.
 #[derive(
@@ -78,6 +83,35 @@ pub enum AccountType {
     MulticastGroup = 10,
     /// [`User`]
     User = 11,
+    /// [`Client`]
+    Client = 12,
+}
+
+/// What every account says between its tag and its fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Header {
+    /// Which life this is. The program counts all accounts it creates, so no two lives have one number, also when they
+    /// follow each other at one address.
+    pub life: u64,
+    /// The key that paid the rent and gets it back.
+    pub rent_payer: Pubkey,
+}
+
+impl Header {
+    /// Bytes of the tag and the header.
+    pub const END: usize = 1 + 8 + 32;
+
+    /// The type and the header of an account.
+    ///
+    /// # Errors
+    /// When the data is not that of an account of the program.
+    pub fn read(data: &[u8]) -> Result<(AccountType, Self), DecodeError> {
+        let (&tag, mut rest) = data.split_first().ok_or(DecodeError::Empty)?;
+        let account = AccountType::try_from(tag).map_err(|_| DecodeError::UnknownType(tag))?;
+        let header = decode_field("header", &mut rest)
+            .map_err(|error| DecodeError::Malformed { account, reason: error.to_string() })?;
+        Ok((account, header))
+    }
 }
 
 fn decode_field<T: BorshDeserialize, R: io::Read>(name: &str, reader: &mut R) -> io::Result<T> {
@@ -89,12 +123,24 @@ pub trait AccountData: BorshSerialize + BorshDeserialize {
     /// The tag in the account's first byte.
     const TYPE: AccountType;
 
-    /// The whole account data: tag, then Borsh.
+    /// The whole account data with an empty header, as an account that somebody wrote into a test or a genesis.
     fn encode(&self) -> Vec<u8> {
+        self.encode_with(&Header::default())
+    }
+
+    /// The whole account data: tag, header, then the fields in Borsh.
+    fn encode_with(&self, header: &Header) -> Vec<u8> {
         let mut data = vec![Self::TYPE as u8];
         // Writing Borsh into a Vec cannot fail.
+        header.serialize(&mut data).expect("writing into memory");
         self.serialize(&mut data).expect("writing into memory");
         data
+    }
+
+    /// The bytes by which the account can still grow. Their rent is paid when it is created, so that whoever changes it
+    /// later pays nothing.
+    fn growth(&self) -> usize {
+        0
     }
 
     /// What the fields must say together, beyond each being readable.
@@ -103,20 +149,38 @@ pub trait AccountData: BorshSerialize + BorshDeserialize {
     }
 
     /// Reads a whole account; every byte must be accounted for.
+    ///
+    /// # Errors
+    /// When the data is not that of an account of this type.
     fn decode(data: &[u8]) -> Result<Self, DecodeError> {
-        let (&tag, mut body) = data.split_first().ok_or(DecodeError::Empty)?;
+        Ok(Self::decode_with_header(data)?.1)
+    }
+
+    /// The same, with the header.
+    ///
+    /// # Errors
+    /// When the data is not that of an account of this type.
+    fn decode_with_header(data: &[u8]) -> Result<(Header, Self), DecodeError> {
+        let (&tag, _) = data.split_first().ok_or(DecodeError::Empty)?;
         let found = AccountType::try_from(tag).map_err(|_| DecodeError::UnknownType(tag))?;
         if found != Self::TYPE {
             return Err(DecodeError::WrongType { expected: Self::TYPE, found });
         }
+        let (_, header) = Header::read(data)?;
+        let mut body = data.get(Header::END..).unwrap_or_default();
         let value = Self::deserialize(&mut body)
             .map_err(|error| DecodeError::Malformed { account: Self::TYPE, reason: error.to_string() })?;
         if !body.is_empty() {
             return Err(DecodeError::TrailingBytes { account: Self::TYPE, count: body.len() });
         }
         value.check().map_err(|reason| DecodeError::Malformed { account: Self::TYPE, reason: reason.to_owned() })?;
-        Ok(value)
+        Ok((header, value))
     }
+}
+
+/// Bytes of so many more keys.
+const fn keys(count: usize) -> usize {
+    32 * count
 }
 
 /// Why bytes are not an account.
@@ -169,14 +233,18 @@ mod tests {
         }
     }
 
-    /// The layout is what other programs read: tag, then fields in order, integers little endian.
+    /// The layout is what other programs read: tag, header, then fields in order, integers little endian.
     #[test]
     fn the_layout_of_an_account() {
-        let mut bytes = vec![4, 3, 0, 0, 0, b'n', b'y', b'c', 8, 0, 0, 0];
+        let mut bytes = vec![4, 5, 0, 0, 0, 0, 0, 0, 0];
+        bytes.extend([7; 32]);
+        bytes.extend([3, 0, 0, 0, b'n', b'y', b'c', 8, 0, 0, 0]);
         bytes.extend(b"New York");
         bytes.extend([1, 0, 0, 0, 255, 255, 255, 255, 2, 3, 0, 0, 0]);
-        assert_eq!(exchange().encode(), bytes);
-        assert_eq!(Exchange::decode(&bytes), Ok(exchange()));
+        let header = Header { life: 5, rent_payer: Pubkey::new_from_array([7; 32]) };
+        assert_eq!(exchange().encode_with(&header), bytes);
+        assert_eq!(Exchange::decode_with_header(&bytes), Ok((header, exchange())));
+        assert_eq!(Header::read(&bytes), Ok((AccountType::Exchange, header)));
     }
 
     #[test]
@@ -189,11 +257,11 @@ mod tests {
         let long = [good.clone(), vec![7, 7]].concat();
         assert_eq!(Exchange::decode(&long), Err(DecodeError::TrailingBytes { account: expected, count: 2 }));
         let mut status = good.clone();
-        status[28] = 9;
+        status[68] = 9;
         let error = Exchange::decode(&status).unwrap_err().to_string();
         assert!(error.starts_with("malformed Exchange account: status: "), "{error}");
         let mut text = good.clone();
-        text[5] = 0xff;
+        text[45] = 0xff;
         let error = Exchange::decode(&text).unwrap_err().to_string();
         assert!(error.starts_with("malformed Exchange account: code: "), "{error}");
         for len in 1..good.len() {

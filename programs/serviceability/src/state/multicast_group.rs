@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType};
+use super::{AccountData, AccountType, keys};
 
 /// Where a group is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -64,4 +64,8 @@ decode_fields!(MulticastGroup {
 
 impl AccountData for MulticastGroup {
     const TYPE: AccountType = AccountType::MulticastGroup;
+
+    fn growth(&self) -> usize {
+        if self.address.is_none() { 4 + keys(1) } else { 0 }
+    }
 }

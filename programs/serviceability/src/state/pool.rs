@@ -54,6 +54,8 @@ pub enum PoolKind {
     EndpointLoopbacks = 10,
     /// Numbers of tenants' VRFs; owner: the config.
     VrfIds = 11,
+    /// Which addresses of one /24 live users connect from, so that none is handed out; owner: the config.
+    ClientAddresses = 12,
 }
 
 /// What the values of a pool stand for.
@@ -76,7 +78,8 @@ impl PoolKind {
             | Self::DeviceTunnelBlock
             | Self::MulticastGroupBlock
             | Self::MulticastPublisherBlock
-            | Self::AddressRegistry => PoolValue::Address,
+            | Self::AddressRegistry
+            | Self::ClientAddresses => PoolValue::Address,
             Self::TunnelIds | Self::EndpointLoopbacks | Self::VrfIds => PoolValue::Number,
         }
     }

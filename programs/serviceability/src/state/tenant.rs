@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType};
+use super::{AccountData, AccountType, keys};
 
 /// Where a tenant is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -34,8 +34,18 @@ pub struct Tenant {
     pub reference_count: u32,
 }
 
+impl Tenant {
+    /// The most administrators of one tenant.
+    pub const MAX_ADMINISTRATORS: usize = 16;
+}
+
 decode_fields!(Tenant { code, administrators, status, vrf_id, reference_count });
 
 impl AccountData for Tenant {
     const TYPE: AccountType = AccountType::Tenant;
+
+    fn growth(&self) -> usize {
+        keys(Self::MAX_ADMINISTRATORS.saturating_sub(self.administrators.len()))
+            + usize::from(self.vrf_id.is_none()) * 2
+    }
 }

@@ -5,8 +5,11 @@ use std::net::Ipv4Addr;
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType};
-use crate::network::NetworkV4;
+use super::{AccountData, AccountType, keys};
+use crate::network::{NETWORK_BYTES, NetworkV4};
+
+/// The longest reject reason, in bytes.
+pub const MAX_REASON_LEN: usize = 256;
 
 /// Where a user is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -150,9 +153,23 @@ decode_fields!(User {
 
 impl AccountData for User {
     const TYPE: AccountType = AccountType::User;
+
+    fn growth(&self) -> usize {
+        let roles = if self.user_type.is_multicast() { 2 * Self::MAX_ROLES } else { 0 };
+        let held = self.publishers.len() + self.subscribers.len();
+        let allocation = match self.allocation {
+            None => NETWORK_BYTES + 32 + 2 + 4 + 1 + 32,
+            Some(UserAllocation { dz_ip_pool: None, .. }) => 32,
+            Some(UserAllocation { dz_ip_pool: Some(_), .. }) => 0,
+        };
+        keys(roles.saturating_sub(held)) + allocation + MAX_REASON_LEN.saturating_sub(self.reject_reason.len())
+    }
 }
 
 impl User {
+    /// The most groups a user can have one kind of role in.
+    pub const MAX_ROLES: usize = 64;
+
     /// True when it sends to a group: it then counts as a publisher and needs an address of the publisher block.
     pub fn is_publisher(&self) -> bool {
         !self.publishers.is_empty()

@@ -6,7 +6,7 @@ use dz_sdk::{
 };
 use dz_serviceability::{
     ID as P, pda,
-    state::{AccessPass, UserType},
+    state::{AccessPass, Requests, UserType},
 };
 use solana_signer::Signer;
 
@@ -26,6 +26,7 @@ async fn a_life() {
     let fresh = AccessPass {
         client_ip: ip("0.0.0.0"),
         payer,
+        giver: pda::config(&P).0,
         tenants: vec![tenant],
         publish: vec![],
         subscribe: vec![],
@@ -35,21 +36,22 @@ async fn a_life() {
         unicast_users: 0,
         multicast_users: 0,
         banned_users: 0,
+        requests: Requests::default(),
     };
     assert_eq!((n.get_pass(pass), n.get_tenant(tenant).reference_count), (fresh.clone(), 1));
 
-    n.ok(&g, [ix::set_pass_group(&P, &gk, pass, group, true, true)]).await;
+    n.ok(&g, [ix::set_pass_group(&P, &gk, pass, group, None, (true, true))]).await;
     let allowed = AccessPass { publish: vec![group], subscribe: vec![group], ..fresh.clone() };
     assert_eq!((n.get_pass(pass), n.get_group(group).allowlist_count), (allowed.clone(), 2));
     // Asking for what already is succeeds and changes nothing.
-    n.ok(&g, [ix::set_pass_group(&P, &gk, pass, group, true, true)]).await;
+    n.ok(&g, [ix::set_pass_group(&P, &gk, pass, group, None, (true, true))]).await;
     n.ok(&f, [ix::set_pass_tenant(&P, &fk, pass, tenant, true)]).await;
     assert_eq!((n.get_pass(pass), n.get_group(group).allowlist_count), (allowed.clone(), 2));
     // New limits leave the allowlists.
     n.pass_with("0.0.0.0", limits(u64::MAX, 1, 1), &[]).await;
     let limited = AccessPass { last_access_epoch: u64::MAX, max_unicast_users: 1, max_multicast_users: 1, ..allowed };
     assert_eq!(n.get_pass(pass), limited);
-    n.ok(&g, [ix::set_pass_group(&P, &gk, pass, group, false, true)]).await;
+    n.ok(&g, [ix::set_pass_group(&P, &gk, pass, group, None, (false, true))]).await;
     assert_eq!(n.get_pass(pass), AccessPass { publish: vec![], ..limited });
 
     n.ok(&f, build::close_access_pass(&n.view, &fk, pass).unwrap()).await;
@@ -57,38 +59,46 @@ async fn a_life() {
     assert_eq!((n.get_group(group).allowlist_count, n.get_tenant(tenant).reference_count), (0, 0));
 }
 
+/// What an administrator gives is its tenant's own: it changes nothing that anybody else has given, and nobody else's pass
+/// is ever made of it.
 #[tokio::test]
-async fn a_tenants_administrator_stays_within_its_tenants() {
+async fn a_tenants_administrator_gives_passes_of_its_tenant_and_touches_no_other() {
     let mut n = Net::start().await;
-    let (f, t) = (signer(&n.keys.foundation), signer(&n.keys.administrator));
-    let (fk, tk, payer) = (f.pubkey(), t.pubkey(), n.keys.payer.pubkey());
-    let (mine, also) = (n.tenant("mine", 2).await, n.tenant("also", 3).await);
+    let (f, t, g) = (signer(&n.keys.foundation), signer(&n.keys.administrator), signer(&n.keys.group_owner));
+    let (fk, tk, gk, payer) = (f.pubkey(), t.pubkey(), g.pubkey(), n.keys.payer.pubkey());
+    let (mine, group) = (n.tenant("mine", 2).await, n.group("mg01", 0).await);
     let foreign = pda::tenant(&P, "foreign").0;
     n.ok(&f, [dz_sdk::instruction::tenant::create_tenant(&P, &fk, "foreign", vec![])]).await;
-    let set = |tenants: &[_]| ix::set_access_pass(&P, &tk, ip("9.1.0.1"), payer, limits(9, 1, 0), tenants);
-    n.refused(&t, set(&[]), Error::NotTenantAdministrator).await;
-    n.refused(&t, set(&[foreign]), Error::NotTenantAdministrator).await;
-    n.refused(&t, set(&[mine, foreign]), Error::NotTenantAdministrator).await;
-    n.ok(&t, [set(&[mine, also])]).await;
-    let pass = pda::access_pass(&P, ip("9.1.0.1"), &payer).0;
-    assert_eq!(n.get_pass(pass).tenants, [mine, also]);
-    // It must name all that the pass is for.
-    n.refused(&t, set(&[mine]), Error::NotTenantAdministrator).await;
-    n.refused(&t, ix::set_pass_tenant(&P, &tk, pass, foreign, true), Error::NotTenantAdministrator).await;
-    n.ok(&f, [ix::set_pass_tenant(&P, &fk, pass, foreign, true)]).await;
-    n.refused(&t, set(&[mine, also]), Error::NotTenantAdministrator).await;
-    n.ok(&t, [ix::set_pass_tenant(&P, &tk, pass, also, false)]).await;
-    assert_eq!(n.get_pass(pass).tenants, [mine, foreign]);
-    // Neither the last tenant nor the first one is its to take or to give: without one, a pass is for everybody's VRF.
-    n.ok(&f, [ix::set_pass_tenant(&P, &fk, pass, foreign, false)]).await;
-    n.refused(&t, ix::set_pass_tenant(&P, &tk, pass, mine, false), Error::OnlyTenant).await;
-    n.ok(&t, [ix::set_pass_tenant(&P, &tk, pass, also, true)]).await;
-    n.ok(&t, [ix::set_pass_tenant(&P, &tk, pass, also, false)]).await;
-    let open = n.pass("9.1.0.9").await;
-    n.refused(&t, ix::set_pass_tenant(&P, &tk, open, mine, true), Error::OnlyTenant).await;
-    let take = ix::set_access_pass(&P, &tk, ip("9.1.0.9"), payer, limits(0, 0, 0), &[mine]);
-    n.refused(&t, take, Error::NotTenantAdministrator).await;
-    n.ok(&f, [ix::set_pass_tenant(&P, &fk, open, mine, true)]).await;
+    let set = |tenant, most| ix::set_access_pass(&P, &tk, ip("9.1.0.1"), payer, limits(9, most, 0), tenant);
+    let address = |tenant| ix::pass_address(&P, ip("9.1.0.1"), &payer, tenant);
+    n.refused(&t, set(None, 1), Error::NotFoundation).await;
+    n.refused(&t, set(Some(foreign), 1), Error::NotTenantAdministrator).await;
+    n.ok(&t, [set(Some(mine), 1)]).await;
+    let pass = address(Some(mine));
+    assert_eq!((n.get_pass(pass).tenants, n.get_tenant(mine).reference_count), (vec![mine], 1));
+
+    // The foundation's pass for the same is another account: it inherits nothing, and its limits are not the tenant's.
+    let given = n.pass("9.1.0.1").await;
+    assert_eq!((n.get_pass(given).tenants, n.get_pass(given).max_unicast_users), (vec![], 1));
+    n.ok(&t, [set(Some(mine), 7)]).await;
+    assert_eq!((n.get_pass(given).max_unicast_users, n.get_pass(pass).max_unicast_users), (1, 7));
+    n.refused(&t, ix::set_pass_tenant(&P, &tk, given, mine, true), Error::NotFoundation).await;
+    let close = build::close_access_pass_account(&n.view, &tk, given).unwrap();
+    n.refused(&t, close, Error::NotFoundation).await;
+    let swapped = with_account(set(Some(mine), 9), "access_pass", |meta| meta.pubkey = given);
+    n.refused(&t, swapped, Error::WrongPass).await;
+    // Nor does the foundation turn a tenant's pass into one of its own.
+    n.refused(&f, ix::set_pass_tenant(&P, &fk, pass, foreign, true), Error::PassOfTenant).await;
+
+    // Who gave a pass may empty it, so that it can go, and gives nothing that is a group's to give.
+    n.ok(&g, [ix::set_pass_group(&P, &gk, pass, group, None, (true, false))]).await;
+    let adds = ix::set_pass_group(&P, &tk, pass, group, Some(mine), (true, true));
+    n.refused(&t, adds, Error::NotGroupOwner).await;
+    let others = ix::set_pass_group(&P, &tk, given, group, Some(mine), (false, false));
+    n.refused(&t, others, Error::WrongTenant).await;
+    n.ok(&t, build::close_access_pass(&n.view, &tk, pass).unwrap()).await;
+    assert_eq!((n.view.access_pass(&pass), n.get_tenant(mine).reference_count), (None, 0));
+    assert_eq!(dz_sdk::audit::audit(&n.view), []);
 }
 
 #[tokio::test]
@@ -97,21 +107,24 @@ async fn refusals() {
     n.device("nyc1", "9.0.0.1", "9.0.1.0/29").await;
     let (f, s, p) = (signer(&n.keys.foundation), signer(&n.keys.stranger), signer(&n.keys.payer));
     let (fk, sk, payer) = (f.pubkey(), s.pubkey(), p.pubkey());
-    let set = |key, client, limits| ix::set_access_pass(&P, key, ip(client), payer, limits, &[]);
-    n.refused(&s, set(&sk, "9.1.0.1", limits(9, 1, 1)), Error::NotTenantAdministrator).await;
+    let set = |key, client, limits| ix::set_access_pass(&P, key, ip(client), payer, limits, None);
+    n.refused(&s, set(&sk, "9.1.0.1", limits(9, 1, 1)), Error::NotFoundation).await;
     n.refused(&f, set(&fk, "10.0.0.1", limits(9, 1, 1)), Error::AddressNotPublic).await;
     let (group, pass) = (n.group("mg01", 0).await, n.pass("9.1.0.1").await);
     let other = n.pass("9.1.0.2").await;
-    let swapped = with_account(set(&fk, "9.1.0.1", limits(9, 1, 1)), 1, |meta| meta.pubkey = other);
+    let swapped = with_account(set(&fk, "9.1.0.1", limits(9, 1, 1)), "access_pass", |meta| meta.pubkey = other);
     n.refused(&f, swapped, Error::WrongPass).await;
-    n.refused(&s, ix::set_pass_group(&P, &sk, pass, group, true, true), Error::NotGroupOwner).await;
-    n.refused(&p, ix::set_pass_group(&P, &payer, pass, group, true, true), Error::NotGroupOwner).await;
+    n.refused(&s, ix::set_pass_group(&P, &sk, pass, group, None, (true, true)), Error::NotGroupOwner).await;
+    n.refused(&p, ix::set_pass_group(&P, &payer, pass, group, None, (true, true)), Error::NotGroupOwner).await;
 
-    n.refused(&s, ix::close_access_pass(&P, &sk, pass), Error::NotFoundation).await;
+    let close = build::close_access_pass_account(&n.view, &sk, pass).unwrap();
+    n.refused(&s, close, Error::NotFoundation).await;
     n.allow(pass, group).await;
-    n.refused(&f, ix::close_access_pass(&P, &fk, pass), Error::PassHasEntries).await;
+    let close = build::close_access_pass_account(&n.view, &fk, pass).unwrap();
+    n.refused(&f, close, Error::PassHasEntries).await;
     n.pending_user("9.1.0.1", "9.0.1.1", UserType::Ibrl, vec![]).await;
-    n.refused(&f, ix::close_access_pass(&P, &fk, pass), Error::PassInUse).await;
+    let close = build::close_access_pass_account(&n.view, &fk, pass).unwrap();
+    n.refused(&f, close, Error::PassInUse).await;
 
     n.warp_to_epoch(3);
     n.blockhash().await;

@@ -50,7 +50,6 @@ async fn history() -> Costs {
             ix::global_config::add_foundation(&P, &fk, ok),
             ix::global_config::remove_foundation(&P, &fk, ok),
             ix::global_config::add_block(&P, &fk, PoolKind::DoubleZeroBlock, second),
-            ix::global_config::remove_block(&P, &fk, PoolKind::DoubleZeroBlock, second),
             ix::contributor::update_contributor(&P, &fk, co, ok),
             ix::contributor::suspend_contributor(&P, &fk, co),
             ix::contributor::resume_contributor(&P, &fk, co),
@@ -60,6 +59,7 @@ async fn history() -> Costs {
         ],
     )
     .await;
+    n.ok(&f, [build::remove_block(&n.view, &fk, PoolKind::DoubleZeroBlock, second)]).await;
     n.ok(&a, [build::allocate_contributor_block(&n.view, &ak, co, net("45.33.0.0/24")).unwrap()]).await;
 
     // One device of each of the first two bootstraps, with everything on it.
@@ -117,11 +117,40 @@ async fn history() -> Costs {
     each(&mut n, &a, steps).await;
     n.ok(&f, [build::delete_user(&n.view, &fk, banned).unwrap()]).await;
 
+    // The foundation names an address that somebody is at, and its holder takes it; a device is emptied.
+    let named = n.pass("9.2.0.9").await;
+    let holder = n.get_pass(named);
+    let other = signer(&n.keys.stranger);
+    let any = ix::access_pass::set_access_pass(&P, &fk, ip("0.0.0.0"), other.pubkey(), PassLimits::default(), None);
+    n.ok(&f, [any]).await;
+    assert_eq!(holder.payer, pk);
+    n.ok(&f, build::close_access_pass(&n.view, &fk, named).unwrap()).await;
+    let wanted = |client_ip: &str| build::CreateUser {
+        client_ip: ip(client_ip),
+        endpoint_ip: ip("9.0.1.1"),
+        user_type: UserType::Ibrl,
+        tenant: None,
+        roles: vec![],
+    };
+    let create = build::create_user(&n.view, &other.pubkey(), &other.pubkey(), wanted("9.2.0.9")).unwrap();
+    n.ok(&other, [create]).await;
+    n.pass("9.2.0.9").await;
+    let user = pda::user(&P, ip("9.2.0.9"), ip("9.0.1.1")).0;
+    n.ok(&p, [build::reclaim_address(&n.view, &pk, user).unwrap()]).await;
+    let steps = build::close_user(&n.view, &ak, user).unwrap();
+    each(&mut n, &a, steps).await;
+    let create = build::create_user(&n.view, &pk, &pk, wanted("9.2.0.9")).unwrap();
+    n.ok(&p, [create]).await;
+    each(&mut n, &o, [ix::device::drain_device(&P, &ok, co, device)]).await;
+    n.ok(&o, [build::evict_user(&n.view, &ok, user).unwrap()]).await;
+    let steps = build::close_user(&n.view, &ak, user).unwrap();
+    each(&mut n, &a, steps).await;
+
     // And everything away again.
     let steps = build::close_access_pass(&n.view, &fk, pass).unwrap();
     each(&mut n, &f, steps).await;
     each(&mut n, &f, [ix::tenant::delete_tenant(&P, &fk, tenant)]).await;
-    each(&mut n, &a, [ix::tenant::close_tenant(&P, &ak, tenant)]).await;
+    n.ok(&a, [build::close_tenant(&n.view, &ak, tenant)]).await;
     each(&mut n, &f, [ix::multicast_group::delete_multicast_group(&P, &fk, groups[0])]).await;
     n.ok(&a, [build::close_multicast_group(&n.view, &ak, groups[0]).unwrap()]).await;
     n.ok(&o, [build::delete_interface(&n.view, &ok, ports[1]).unwrap()]).await;
@@ -139,7 +168,7 @@ async fn history() -> Costs {
     let steps = build::close_contributor(&n.view, &ak, co).unwrap();
     each(&mut n, &a, steps).await;
     each(&mut n, &f, [ix::exchange::create_exchange(&P, &fk, "pit", "Pittsburgh", 0, 0)]).await;
-    each(&mut n, &f, [ix::exchange::delete_exchange(&P, &fk, pda::exchange(&P, "pit").0)]).await;
+    n.ok(&f, [build::delete_exchange(&n.view, &fk, pda::exchange(&P, "pit").0)]).await;
     assert_eq!(dz_sdk::audit::audit(&n.view), []);
     n.costs
 }

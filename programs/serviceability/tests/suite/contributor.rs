@@ -3,7 +3,7 @@
 use dz_sdk::{build, instruction::contributor as ix};
 use dz_serviceability::{
     ID as P, pda,
-    state::{Bootstrap, Contributor, ContributorStatus, Pool, PoolKind},
+    state::{Bootstrap, Contributor, ContributorStatus, Pool, PoolKind, Requests},
 };
 use solana_signer::Signer;
 
@@ -16,6 +16,7 @@ fn fresh(code: &str, owner: &impl Signer) -> Contributor {
         status: ContributorStatus::Activated,
         reference_count: 0,
         blocks: vec![],
+        requests: Requests::default(),
     }
 }
 
@@ -91,15 +92,20 @@ async fn refusals() {
     let outside = ix::allocate_contributor_block(&P, &a.pubkey(), co, net("45.33.0.0/21"), net("45.33.8.0/24"));
     n.refused(&a, outside, Error::OutsidePool).await;
     let mut wrong = allocate(&n, &a, "45.33.1.0/24");
+    // After the contributor comes the pool of the block.
     wrong.accounts[4].pubkey = pda::pool(&P, PoolKind::UserTunnelBlock, &pda::config(&P).0, ip("169.254.0.0").into()).0;
     n.refused(&a, wrong, Error::WrongPool).await;
 
-    let release =
-        |who: &dyn Signer, block| ix::release_contributor_block(&P, &who.pubkey(), co, net("45.33.0.0/21"), net(block));
-    n.refused(&f, release(&f, "45.33.0.0/24"), Error::NotActivator).await;
-    n.refused(&a, release(&a, "45.33.0.0/24"), Error::ContributorNotDeleting).await;
-    n.refused(&f, ix::close_contributor(&P, &fk, co, o.pubkey()), Error::NotActivator).await;
-    n.refused(&a, ix::close_contributor(&P, &a.pubkey(), co, o.pubkey()), Error::ContributorNotDeleting).await;
+    let release = |n: &Net, who: &dyn Signer, co| {
+        build::release_contributor_block(&n.view, &who.pubkey(), co, net("45.33.0.0/24")).unwrap()
+    };
+    let close = |n: &Net, who: &dyn Signer, co| build::close_contributor_account(&n.view, &who.pubkey(), co);
+    let (by_f, by_a) = (release(&n, &f, co), release(&n, &a, co));
+    n.refused(&f, by_f, Error::NotActivator).await;
+    n.refused(&a, by_a, Error::ContributorNotDeleting).await;
+    let (by_f, by_a) = (close(&n, &f, co), close(&n, &a, co));
+    n.refused(&f, by_f, Error::NotActivator).await;
+    n.refused(&a, by_a, Error::ContributorNotDeleting).await;
 
     // A device refers to it.
     n.pending_device("nyc1", "9.0.0.1", Bootstrap::Carve { prefix_len: 29 }).await;
@@ -109,12 +115,11 @@ async fn refusals() {
     let other = n.other();
     n.ok(&f, [ix::delete_contributor(&P, &fk, other)]).await;
     n.refused(&f, ix::delete_contributor(&P, &fk, other), Error::ContributorDeleting).await;
-    // Its rent goes to its owner, who must be able to take it.
-    n.ok(&f, [ix::update_contributor(&P, &fk, other, solana_sysvar::rent::ID)]).await;
-    let close = ix::close_contributor(&P, &a.pubkey(), other, solana_sysvar::rent::ID);
-    n.refused(&a, close, Error::NotWritable).await;
-    n.ok(&f, [ix::update_contributor(&P, &fk, other, fk)]).await;
-    let foreign = ix::release_contributor_block(&P, &a.pubkey(), other, net("45.33.0.0/21"), net("45.33.0.0/24"));
+    // Its rent goes back to the foundation, which paid it, whoever owns it.
+    let mut to_owner = close(&n, &a, other);
+    to_owner.accounts[4].pubkey = o.pubkey();
+    n.refused(&a, to_owner, Error::WrongRentRecipient).await;
+    let foreign = release(&n, &a, other);
     // Its pool is another contributor's: there is none at the place it would have.
     n.refused(&a, foreign, Error::AccountNotFound).await;
 }

@@ -6,7 +6,7 @@ use dz_sdk::{
 };
 use dz_serviceability::{
     ID as P,
-    instruction::CreateDeviceArgs,
+    instruction::{CreateDeviceArgs, ServiceabilityInstruction},
     pda,
     state::{
         AddressSource, Bootstrap, Device, DeviceCaps, DeviceCounts, DevicePrefix, DeviceStatus, DeviceType, Interface,
@@ -15,7 +15,7 @@ use dz_serviceability::{
 };
 use solana_signer::Signer;
 
-use crate::support::{Error, Net, caps, ip, net, signer, with_account};
+use crate::support::{Error, Net, caps, ip, net, place_of, signer, with_account};
 
 fn registered(n: &Net, base: &str) -> Vec<u32> {
     let found = n.view.pool_at(PoolKind::AddressRegistry, &pda::config(&P).0, ip(base).into());
@@ -165,11 +165,12 @@ async fn a_prefix_stays_while_it_is_used() {
         Error::NotContributorOwner,
     )
     .await;
-    let unknown = DevicePrefix { net: net("9.0.3.0/29"), source: PrefixSource::Own };
-    let unknown = ix::remove_device_prefix(&P, &ok, co, device, &unknown);
-    let unknown = with_account(unknown, 2, |meta| meta.pubkey = second.accounts[5].pubkey);
+    let mut unknown = second.clone();
+    unknown.data = ServiceabilityInstruction::RemoveDevicePrefix { net: net("9.0.3.0/29") }.encode(0);
+    let pool = second.accounts[place_of(&second, "pool")].pubkey;
+    let unknown = with_account(unknown, "pool", |meta| meta.pubkey = pool);
     n.refused(&o, unknown, Error::PrefixNotFound).await;
-    let swapped = with_account(remove, 2, |meta| meta.pubkey = second.accounts[5].pubkey);
+    let swapped = with_account(remove, "pool", |meta| meta.pubkey = pool);
     n.refused(&o, swapped, Error::WrongPool).await;
 }
 
@@ -263,8 +264,8 @@ async fn creation_refusals() {
     n.refused(&o, create(good.clone()), Error::ExchangeNotActive).await;
     n.ok(&f, [all::exchange::resume_exchange(&P, &fk, nyc)]).await;
     // The foundation may, too; the registry of an address is where the address says.
-    let mut wrong = create(good.clone());
-    wrong.accounts[6].pubkey = all::registry(&P, ip("9.9.9.9"));
+    let elsewhere = all::registry(&P, ip("9.9.9.9"));
+    let wrong = with_account(create(good.clone()), "registry", |meta| meta.pubkey = elsewhere);
     n.refused(&o, wrong, Error::WrongAddress).await;
     n.ok(&f, [ix::create_device(&P, &fk, co, nyc, 100, good.clone())]).await;
     n.refused(&o, create(CreateDeviceArgs { public_ip: ip("9.0.0.2"), ..good.clone() }), Error::AlreadyExists).await;
@@ -325,7 +326,7 @@ async fn updates_drains_and_moves() {
         .await;
     n.refused(&o, ix::delete_device(&P, &ok, co, device), Error::DeviceHasUsers).await;
     n.refused(&o, ix::activate_device(&P, &ok, device), Error::NotActivator).await;
-    let wrong_type = with_account(ix::activate_device(&P, &a.pubkey(), device), 0, |meta| meta.pubkey = n.co());
+    let wrong_type = with_account(ix::activate_device(&P, &a.pubkey(), device), "device", |meta| meta.pubkey = n.co());
     n.refused(&a, wrong_type, Error::WrongAccountType).await;
 }
 
@@ -385,7 +386,7 @@ async fn everything_goes_back_when_a_device_goes() {
     n.refused(&a, last.clone(), Error::DeviceHasPrefixes).await;
     n.ok(&a, [build::remove_device_prefix(&n.view, &ak, device, net("45.33.0.0/29")).unwrap()]).await;
     n.refused(&o, build::close_device(&n.view, &ok, device).unwrap().pop().unwrap(), Error::NotActivator).await;
-    let exchange = with_account(last.clone(), 1, |meta| meta.pubkey = pda::exchange(&P, "pit").0);
+    let exchange = with_account(last.clone(), "exchange", |meta| meta.pubkey = pda::exchange(&P, "pit").0);
     let f = signer(&n.keys.foundation);
     n.ok(&f, [all::exchange::create_exchange(&P, &f.pubkey(), "pit", "Pittsburgh", 0, 0)]).await;
     n.refused(&a, exchange, Error::WrongExchange).await;

@@ -1,6 +1,6 @@
 //! Metros.
 
-use dz_sdk::instruction::exchange as ix;
+use dz_sdk::{build, instruction::exchange as ix};
 use dz_serviceability::{
     ID as P,
     state::{Bootstrap, Exchange, ExchangeStatus},
@@ -30,7 +30,7 @@ async fn a_life() {
     assert_eq!(n.get_exchange(nyc), Exchange { status: ExchangeStatus::Suspended, ..moved.clone() });
     n.ok(&f, [ix::resume_exchange(&P, &fk, nyc)]).await;
     assert_eq!(n.get_exchange(nyc), moved);
-    n.ok(&f, [ix::delete_exchange(&P, &fk, nyc)]).await;
+    n.ok(&f, [build::delete_exchange(&n.view, &fk, nyc)]).await;
     assert_eq!(n.view.exchange(&nyc), None);
 }
 
@@ -50,12 +50,14 @@ async fn refusals() {
     n.refused(&s, ix::update_exchange(&P, &sk, nyc, "x", 0, 0), Error::NotFoundation).await;
     n.refused(&s, ix::suspend_exchange(&P, &sk, nyc), Error::NotFoundation).await;
     n.refused(&s, ix::resume_exchange(&P, &sk, nyc), Error::NotFoundation).await;
-    n.refused(&s, ix::delete_exchange(&P, &sk, nyc), Error::NotFoundation).await;
+    let delete = build::delete_exchange(&n.view, &sk, nyc);
+    n.refused(&s, delete, Error::NotFoundation).await;
     n.refused(&f, ix::resume_exchange(&P, &fk, nyc), Error::ExchangeNotSuspended).await;
     n.ok(&f, [ix::suspend_exchange(&P, &fk, nyc)]).await;
     n.refused(&f, ix::suspend_exchange(&P, &fk, nyc), Error::ExchangeNotActive).await;
     n.ok(&f, [ix::resume_exchange(&P, &fk, nyc)]).await;
     n.pending_device("nyc1", "9.0.0.1", Bootstrap::OwnPrefix).await;
     assert_eq!(n.get_exchange(nyc).reference_count, 1);
-    n.refused(&f, ix::delete_exchange(&P, &fk, nyc), Error::ExchangeInUse).await;
+    let delete = build::delete_exchange(&n.view, &fk, nyc);
+    n.refused(&f, delete, Error::ExchangeInUse).await;
 }

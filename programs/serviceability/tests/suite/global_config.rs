@@ -1,6 +1,6 @@
 //! The config: authorities, numbers, blocks.
 
-use dz_sdk::instruction::global_config as ix;
+use dz_sdk::{build, instruction::global_config as ix};
 use dz_serviceability::{
     ID as P, pda,
     state::{ConfigNumbers, GlobalConfig, Pool, PoolKind},
@@ -21,6 +21,8 @@ fn fresh(foundation: Pubkey, activator: Pubkey) -> GlobalConfig {
         min_contributor_prefix: 29,
         endpoints_per_device: 2,
         device_count: 0,
+        // The pool of VRF ids and the config itself.
+        lives: 2,
         double_zero_blocks: vec![],
         user_tunnel_blocks: vec![],
         device_tunnel_blocks: vec![],
@@ -42,6 +44,20 @@ async fn init_makes_the_signer_foundation_and_activator_and_reserves_vrf_1() {
     assert_eq!(vrf_ids.lowest_free(1), Ok(2));
 
     n.refused(&f, init, Error::AlreadyInitialized).await;
+}
+
+/// The network belongs to who deployed the program, not to who is first.
+#[tokio::test]
+async fn init_is_the_upgrade_authoritys() {
+    let mut n = Net::empty().await;
+    let (f, s) = (signer(&n.keys.foundation), signer(&n.keys.stranger));
+    let init = |key: &Pubkey| ix::init_global_config(&P, key, ConfigNumbers::default());
+    n.refused(&s, init(&s.pubkey()), Error::NotUpgradeAuthority).await;
+    // An account of the stranger's own says nothing, wherever it is.
+    let mut own = init(&s.pubkey());
+    own.accounts[3].pubkey = s.pubkey();
+    n.refused(&s, own, Error::WrongProgramData).await;
+    n.ok(&f, [init(&f.pubkey())]).await;
 }
 
 #[tokio::test]
@@ -148,7 +164,7 @@ async fn blocks_come_with_their_pools_and_go_when_unused() {
     assert_eq!(n.config().double_zero_blocks, [net("45.33.0.0/21"), net("45.34.0.0/24")]);
     let rent = n.fetch(&pda::pool(&P, kind, &owner, ip("45.33.0.0").into()).0).await.unwrap().lamports;
     let before = n.fetch(&f.pubkey()).await.unwrap().lamports;
-    n.ok(&f, [ix::remove_block(&P, &f.pubkey(), kind, net("45.33.0.0/21"))]).await;
+    n.ok(&f, [build::remove_block(&n.view, &f.pubkey(), kind, net("45.33.0.0/21"))]).await;
     assert_eq!(n.config().double_zero_blocks, [net("45.34.0.0/24")]);
     assert_eq!(n.view.pool_at(kind, &owner, ip("45.33.0.0").into()), None);
     assert_eq!(n.fetch(&f.pubkey()).await.unwrap().lamports - before, rent);
@@ -168,17 +184,17 @@ async fn blocks_that_cannot_be_are_refused() {
         // Somebody's public address.
         (MulticastPublisherBlock, "148.52.0.0/24", Error::BlockOverlaps),
         (DoubleZeroBlock, "10.0.0.0/21", Error::InvalidBlock),
-        // Public at both ends and private in between.
-        (DoubleZeroBlock, "100.0.0.0/8", Error::InvalidBlock),
-        (MulticastPublisherBlock, "203.0.112.0/20", Error::InvalidBlock),
+        // Public at one end and private at the other.
+        (DoubleZeroBlock, "192.0.0.0/23", Error::InvalidBlock),
+        (MulticastPublisherBlock, "203.0.112.0/21", Error::InvalidBlock),
         (DoubleZeroBlock, "46.0.0.0/25", Error::InvalidBlock),
-        (DoubleZeroBlock, "8.0.0.0/7", Error::InvalidBlock),
+        (DoubleZeroBlock, "8.0.0.0/20", Error::InvalidBlock),
         (UserTunnelBlock, "46.0.0.0/16", Error::InvalidBlock),
         (DeviceTunnelBlock, "10.0.0.0/14", Error::InvalidBlock),
         (DeviceTunnelBlock, "10.0.0.0/32", Error::InvalidBlock),
         (MulticastGroupBlock, "46.0.0.0/24", Error::InvalidBlock),
         (MulticastGroupBlock, "232.0.0.0/15", Error::InvalidBlock),
-        (MulticastPublisherBlock, "46.0.0.0/19", Error::InvalidBlock),
+        (MulticastPublisherBlock, "46.0.0.0/20", Error::InvalidBlock),
         (TunnelIds, "46.0.0.0/24", Error::NotABlockKind),
     ] {
         n.refused(&f, ix::add_block(&P, &fk, kind, net(block)), error).await;
@@ -189,19 +205,22 @@ async fn blocks_that_cannot_be_are_refused() {
     let stranger = signer(&n.keys.stranger);
     let add = ix::add_block(&P, &stranger.pubkey(), DoubleZeroBlock, net("46.0.0.0/24"));
     n.refused(&stranger, add, Error::NotFoundation).await;
-    let remove = ix::remove_block(&P, &stranger.pubkey(), DoubleZeroBlock, net("45.33.0.0/21"));
+    let remove = build::remove_block(&n.view, &stranger.pubkey(), DoubleZeroBlock, net("45.33.0.0/21"));
     n.refused(&stranger, remove, Error::NotFoundation).await;
-    n.refused(&f, ix::remove_block(&P, &fk, DoubleZeroBlock, net("46.0.0.0/24")), Error::BlockNotFound).await;
-    n.refused(&f, ix::remove_block(&P, &fk, TunnelIds, net("46.0.0.0/24")), Error::NotABlockKind).await;
+    let remove = build::remove_block(&n.view, &fk, DoubleZeroBlock, net("46.0.0.0/24"));
+    n.refused(&f, remove, Error::BlockNotFound).await;
+    let remove = build::remove_block(&n.view, &fk, TunnelIds, net("46.0.0.0/24"));
+    n.refused(&f, remove, Error::NotABlockKind).await;
 
     // The tunnel of a user is in use.
     n.pass("9.1.0.1").await;
     n.user("9.1.0.1", "9.0.1.1", dz_serviceability::state::UserType::Ibrl, vec![], 0, "9.1.0.1").await;
-    n.refused(&f, ix::remove_block(&P, &fk, UserTunnelBlock, net("169.254.0.0/16")), Error::BlockInUse).await;
+    let remove = build::remove_block(&n.view, &fk, UserTunnelBlock, net("169.254.0.0/16"));
+    n.refused(&f, remove, Error::BlockInUse).await;
     // A pool of another block does not stand in for it.
     n.ok(&f, [ix::add_block(&P, &fk, UserTunnelBlock, net("10.0.0.0/30"))]).await;
-    let mut wrong = ix::remove_block(&P, &fk, UserTunnelBlock, net("169.254.0.0/16"));
-    wrong.accounts[3] = ix::remove_block(&P, &fk, UserTunnelBlock, net("10.0.0.0/30")).accounts[3].clone();
+    let mut wrong = build::remove_block(&n.view, &fk, UserTunnelBlock, net("169.254.0.0/16"));
+    wrong.accounts[3] = build::remove_block(&n.view, &fk, UserTunnelBlock, net("10.0.0.0/30")).accounts[3].clone();
     n.refused(&f, wrong, Error::WrongPool).await;
 
     for index in 0..30u32 {

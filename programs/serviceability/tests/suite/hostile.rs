@@ -32,12 +32,13 @@ async fn bytes_that_are_no_instruction() {
     // A string longer than its bytes, a bool that is neither, a network with host bits.
     let code = ix::contributor::create_contributor(&P, &f.pubkey(), "abc", f.pubkey());
     let mut long = code.data.clone();
-    long[1] = 255;
+    // After tag and life comes its length.
+    long[9] = 255;
     n.refused(&f, with(long), Error::MalformedInstruction).await;
-    let tenant = ServiceabilityInstruction::SetPassTenant { allowed: true }.encode();
-    n.refused(&f, with(vec![tenant[0], 2]), Error::MalformedInstruction).await;
-    let block = ServiceabilityInstruction::AddDevicePrefix { net: net("9.0.0.0/29") }.encode();
-    n.refused(&f, with([&block[..4], &[1, 29]].concat()), Error::MalformedInstruction).await;
+    let tenant = ServiceabilityInstruction::SetPassTenant { allowed: true }.encode(0);
+    n.refused(&f, with([&tenant[..9], &[2]].concat()), Error::MalformedInstruction).await;
+    let block = ServiceabilityInstruction::AddDevicePrefix { net: net("9.0.0.0/29") }.encode(0);
+    n.refused(&f, with([&block[..12], &[1, 29]].concat()), Error::MalformedInstruction).await;
 }
 
 #[tokio::test]
@@ -73,8 +74,8 @@ async fn lists_of_accounts_that_do_not_fit() {
     let mut config = good.clone();
     config.accounts[2].pubkey = n.nyc();
     n.refused(&f, config, Error::WrongAccountType).await;
-    n.refused(&f, with_account(good.clone(), 0, |meta| meta.is_writable = false), Error::NotWritable).await;
-    n.refused(&f, with_account(good, 0, |meta| meta.pubkey = n.nyc()), Error::WrongAccountType).await;
+    n.refused(&f, with_account(good.clone(), "contributor", |meta| meta.is_writable = false), Error::NotWritable).await;
+    n.refused(&f, with_account(good, "contributor", |meta| meta.pubkey = n.nyc()), Error::WrongAccountType).await;
 }
 
 #[tokio::test]
@@ -107,9 +108,9 @@ async fn accounts_that_are_not_what_they_should_be() {
     // A new account that is not at its place, or already there, or another program's.
     let create = |code: &str| ix::contributor::create_contributor(&P, &fk, code, fk);
     let elsewhere = create("b").accounts[3].pubkey;
-    n.refused(&f, with_account(create("a"), 0, |meta| meta.pubkey = elsewhere), Error::WrongAddress).await;
+    n.refused(&f, with_account(create("a"), "contributor", |meta| meta.pubkey = elsewhere), Error::WrongAddress).await;
     n.refused(&f, create("co"), Error::AlreadyExists).await;
-    n.refused(&f, with_account(create("a"), 0, |meta| meta.is_writable = false), Error::NotWritable).await;
+    n.refused(&f, with_account(create("a"), "contributor", |meta| meta.is_writable = false), Error::NotWritable).await;
     n.set_account(pda::contributor(&P, "taken").0, &Account { lamports, owner, ..Account::default() });
     n.refused(&f, create("taken"), Error::ForeignAccount).await;
 }
@@ -135,7 +136,7 @@ async fn what_is_packed_together_lands_together() {
         ix::device::create_device(&P, &o.pubkey(), n.co(), n.nyc(), 100, args)
     });
     let packed = dz_sdk::build::pack(&o.pubkey(), devices.collect::<Vec<_>>());
-    assert_eq!(packed.iter().map(Vec::len).collect::<Vec<_>>(), [5, 2]);
+    assert_eq!(packed.iter().map(Vec::len).collect::<Vec<_>>(), [4, 3]);
     for transaction in packed {
         n.ok(&o, transaction).await;
     }
@@ -165,7 +166,7 @@ async fn counters_at_their_edges() {
 }
 
 #[tokio::test]
-async fn rent_goes_back_to_the_owner_and_to_nobody_else() {
+async fn rent_goes_back_to_who_paid_it_and_to_nobody_else() {
     let mut n = Net::with_metro().await;
     n.device("nyc1", "9.0.0.1", "9.0.1.0/29").await;
     n.pass("9.1.0.1").await;
@@ -173,9 +174,15 @@ async fn rent_goes_back_to_the_owner_and_to_nobody_else() {
     let (a, payer) = (signer(&n.keys.activator), signer(&n.keys.payer));
     n.ok(&payer, [dz_sdk::build::delete_user(&n.view, &payer.pubkey(), user).unwrap()]).await;
     let close = dz_sdk::build::close_user(&n.view, &a.pubkey(), user).unwrap().pop().unwrap();
-    n.refused(&a, with_account(close.clone(), 1, |meta| meta.pubkey = a.pubkey()), Error::WrongRentRecipient).await;
-    n.refused(&a, with_account(close.clone(), 1, |meta| meta.is_writable = false), Error::NotWritable).await;
-    let rent = n.fetch(&user).await.unwrap().lamports;
+    n.refused(
+        &a,
+        with_account(close.clone(), "user_payer", |meta| meta.pubkey = a.pubkey()),
+        Error::WrongRentRecipient,
+    )
+    .await;
+    // The pool that knew its address goes with it, and was paid for by the same key.
+    let clients = ix::clients(&P, ip("9.1.0.1"));
+    let rent = n.fetch(&user).await.unwrap().lamports + n.fetch(&clients).await.unwrap().lamports;
     let before = n.fetch(&payer.pubkey()).await.unwrap().lamports;
     n.ok(&a, [close]).await;
     assert_eq!(n.fetch(&payer.pubkey()).await.unwrap().lamports, before + rent);
@@ -187,8 +194,8 @@ async fn the_clock_is_the_clock() {
     let mut n = Net::with_metro().await;
     let f = signer(&n.keys.foundation);
     let limits = Default::default();
-    let set = ix::access_pass::set_access_pass(&P, &f.pubkey(), ip("9.1.0.1"), f.pubkey(), limits, &[]);
-    n.refused(&f, with_account(set, 0, |meta| meta.pubkey = f.pubkey()), Error::NotClock).await;
+    let set = ix::access_pass::set_access_pass(&P, &f.pubkey(), ip("9.1.0.1"), f.pubkey(), limits, None);
+    n.refused(&f, with_account(set, "clock", |meta| meta.pubkey = f.pubkey()), Error::NotClock).await;
 }
 
 /// The program never panics over bytes: an account of each type, broken at each byte, is read or refused.
@@ -206,8 +213,8 @@ fn every_byte_of_an_account_may_be_anything(#[values(0, 1, 2, 3, 127, 128, 254, 
     for index in 0..data.len() {
         let mut broken = data.clone();
         broken[index] = value;
-        if let Ok(read) = Exchange::decode(&broken) {
-            assert_eq!(read.encode(), broken);
+        if let Ok((header, read)) = Exchange::decode_with_header(&broken) {
+            assert_eq!(read.encode_with(&header), broken);
         }
         let mut view = dz_sdk::NetworkView::new(P);
         if view.set_account(Pubkey::default(), &broken).is_err() {
@@ -232,6 +239,9 @@ fn every_refusal_has_a_test() {
         include_str!("tenant.rs"),
         include_str!("user.rs"),
         include_str!("user_life.rs"),
+        include_str!("addresses.rs"),
+        include_str!("leaving.rs"),
+        include_str!("lives.rs"),
     ]
     .concat();
     let out_of_reach = [
@@ -281,5 +291,5 @@ fn codes_and_errors_are_one_to_one() {
     }
     assert_eq!(ServiceabilityError::from_code(0), None);
     assert_eq!(ServiceabilityError::from_code(ServiceabilityError::iter().count() as u32 + 1), None);
-    assert_eq!((AccountType::iter().count(), PoolKind::iter().count()), (11, 11));
+    assert_eq!((AccountType::iter().count(), PoolKind::iter().count()), (12, 12));
 }

@@ -111,7 +111,7 @@ async fn refusals() {
     n.refused(&o, build::close_interface(&n.view, &ok, second).unwrap(), Error::NotActivator).await;
     let elsewhere = pda::pool(&P, PoolKind::DevicePrefix, &far, ip("9.0.8.0").into()).0;
     let close = build::close_interface(&n.view, &ak, second).unwrap();
-    n.refused(&a, with_account(close.clone(), 4, |meta| meta.pubkey = elsewhere), Error::WrongPool).await;
+    n.refused(&a, with_account(close.clone(), "prefix", |meta| meta.pubkey = elsewhere), Error::WrongPool).await;
     n.ok(&a, [close]).await;
     assert_eq!(n.get_device(device).pulled_count, 1);
 

@@ -6,7 +6,7 @@ use dz_sdk::{
 };
 use dz_serviceability::{
     ID as P, pda,
-    state::{Bootstrap, Link, LinkEnd, LinkNetwork, LinkStatus, LinkType, PoolKind},
+    state::{Bootstrap, Link, LinkDrain, LinkEnd, LinkNetwork, LinkStatus, LinkType, PoolKind},
 };
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -40,6 +40,8 @@ async fn a_life_within_one_contributor() {
         side_a: LinkEnd { device: devices[0], interface: ports[0] },
         side_z: LinkEnd { device: devices[1], interface: ports[1] },
         status: LinkStatus::Pending,
+        drained_by_a: LinkDrain::None,
+        drained_by_z: LinkDrain::None,
         accepted: true,
         network: None,
         delay_ns: LINK_NUMBERS.delay_ns,
@@ -92,9 +94,8 @@ async fn another_contributors_side_is_bound_when_it_accepts() {
     assert_eq!((n.get_device(devices[2]).link_count, n.get_interface(ports[2]).link), (1, Some(key)));
     n.refused(&other, build::accept_link(&n.view, &zk, key).unwrap(), Error::LinkNotRequested).await;
     n.ok(&a, [build::activate_link(&n.view, &ak, key, net("172.16.0.2/31")).unwrap()]).await;
-    // Either side may drain it; only side A may change or delete it.
+    // Either side may drain it; only side A may change it.
     n.ok(&other, [build::set_link_status(&n.view, &zk, key, LinkStatus::HardDrained).unwrap()]).await;
-    n.refused(&other, build::delete_link(&n.view, &zk, key).unwrap(), Error::NotContributorOwner).await;
     let update = ix::update_link(&P, &zk, n.other(), key, 10_000, 10_000_000_000);
     n.refused(&other, update, Error::WrongContributor).await;
     n.ok(&o, [build::delete_link(&n.view, &ok, key).unwrap()]).await;
@@ -159,10 +160,10 @@ async fn refusals() {
     n.refused(&o, create(&n, "a-b", loopback, LINK_NUMBERS), Error::InterfaceNotPhysical).await;
     let foreign = build::create_link(&n.view, &sk, "a-b", ports[0], ports[1], LINK_NUMBERS).unwrap();
     n.refused(&s, foreign, Error::NotContributorOwner).await;
-    let swapped = with_account(create(&n, "a-b", ports[1], LINK_NUMBERS), 4, |meta| meta.pubkey = second);
+    let swapped = with_account(create(&n, "a-b", ports[1], LINK_NUMBERS), "interface_z", |meta| meta.pubkey = second);
     n.refused(&o, swapped, Error::WrongInterface).await;
     let theirs = build::create_link(&n.view, &ok, "a-b", ports[2], ports[1], LINK_NUMBERS).unwrap();
-    let theirs = with_account(theirs, 0, |meta| meta.pubkey = n.co());
+    let theirs = with_account(theirs, "contributor", |meta| meta.pubkey = n.co());
     n.refused(&o, theirs, Error::WrongContributor).await;
     let fk = n.keys.foundation.pubkey();
     let f = signer(&n.keys.foundation);
@@ -186,9 +187,9 @@ async fn refusals() {
     n.refused(&a, activate(&n, &ak, "172.16.0.0/30"), Error::NotATunnelNet).await;
     let mut outside = activate(&n, &ak, "172.16.0.0/31");
     outside.data =
-        dz_serviceability::instruction::ServiceabilityInstruction::ActivateLink { net: net("172.17.0.0/31") }.encode();
+        dz_serviceability::instruction::ServiceabilityInstruction::ActivateLink { net: net("172.17.0.0/31") }.encode(0);
     n.refused(&a, outside, Error::OutsidePool).await;
-    let wrong_end = with_account(activate(&n, &ak, "172.16.0.0/31"), 2, |meta| meta.pubkey = ports[1]);
+    let wrong_end = with_account(activate(&n, &ak, "172.16.0.0/31"), "interface_z", |meta| meta.pubkey = ports[1]);
     n.refused(&a, wrong_end, Error::WrongInterface).await;
     let status = |n: &Net, by, to| build::set_link_status(&n.view, by, key, to).unwrap();
     n.refused(&o, status(&n, &ok, LinkStatus::SoftDrained), Error::LinkNotActivated).await;

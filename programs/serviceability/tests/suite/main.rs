@@ -1,6 +1,7 @@
 //! The program on a test bank, natively or as bytecode (`SBF_OUT_DIR`), and its model.
 
 mod access_pass;
+mod addresses;
 mod compute_units;
 mod contributor;
 mod device;
@@ -8,7 +9,10 @@ mod exchange;
 mod global_config;
 mod hostile;
 mod interface;
+mod leaving;
 mod link;
+mod lists;
+mod lives;
 mod model;
 mod multicast_group;
 mod support;

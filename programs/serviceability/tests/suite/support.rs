@@ -10,13 +10,15 @@ use dz_serviceability::{
     ID as P,
     entrypoint::process_instruction,
     error::ServiceabilityError,
-    instruction::CreateDeviceArgs,
+    instruction::{CreateDeviceArgs, ServiceabilityInstruction},
+    lists,
     network::NetworkV4,
     pda,
     state::{
         AccessPass, Bootstrap, ConfigNumbers, Contributor, Device, DeviceCaps, DeviceType, Exchange, GlobalConfig,
         Interface, Link, MulticastGroup, Pool, PoolKind, Roles, Tenant, User, UserType,
     },
+    upgrade,
     validation::InterfaceName,
 };
 use solana_account::Account;
@@ -128,6 +130,9 @@ impl Net {
         for key in keys.all() {
             test.add_account(key.pubkey(), Account { lamports: 100_000_000_000, ..Account::default() });
         }
+        let data = upgrade::header(&keys.foundation.pubkey());
+        let program_data = Account { lamports: 1_000_000_000, data, owner: upgrade::LOADER, ..Account::default() };
+        test.add_account(upgrade::program_data(&P), program_data);
         for (key, account) in accounts {
             test.add_account(key, account);
         }
@@ -223,8 +228,11 @@ impl Net {
 
     pub(crate) async fn pass_with(&mut self, client_ip: &str, limits: PassLimits, tenants: &[Pubkey]) -> Pubkey {
         let (f, payer, client_ip) = (self.keys.foundation.pubkey(), self.keys.payer.pubkey(), ip(client_ip));
-        self.ok(&key(1), [ix::access_pass::set_access_pass(&P, &f, client_ip, payer, limits, tenants)]).await;
-        pda::access_pass(&P, client_ip, &payer).0
+        let pass = ix::access_pass::pass_address(&P, client_ip, &payer, None);
+        let set = ix::access_pass::set_access_pass(&P, &f, client_ip, payer, limits, None);
+        let allow = |tenant: &Pubkey| ix::access_pass::set_pass_tenant(&P, &f, pass, *tenant, true);
+        self.ok(&key(1), [set].into_iter().chain(tenants.iter().map(allow))).await;
+        pass
     }
 
     /// An activated group; the `index`-th address of the block.
@@ -242,7 +250,7 @@ impl Net {
     /// Lets a pass publish and subscribe to a group.
     pub(crate) async fn allow(&mut self, pass: Pubkey, group: Pubkey) {
         let f = self.keys.foundation.pubkey();
-        self.ok(&key(1), [ix::access_pass::set_pass_group(&P, &f, pass, group, true, true)]).await;
+        self.ok(&key(1), [ix::access_pass::set_pass_group(&P, &f, pass, group, None, (true, true))]).await;
     }
 
     /// An activated tenant administered by `administrator`.
@@ -364,7 +372,7 @@ impl Net {
         transaction.sign(&signers, self.bank.last_blockhash);
         let answer = self.bank.banks_client.process_transaction_with_metadata(transaction).await.unwrap();
         if let (Ok(()), Some(metadata), [instruction, _]) = (&answer.result, &answer.metadata, instructions.as_slice())
-            && let Ok(decoded) = dz_serviceability::instruction::ServiceabilityInstruction::decode(&instruction.data)
+            && let Ok((_, decoded)) = ServiceabilityInstruction::decode(&instruction.data)
         {
             let cost = self.costs.entry(decoded.as_ref().to_owned()).or_default();
             *cost = (*cost).max(metadata.compute_units_consumed);
@@ -441,13 +449,22 @@ fn unique(number: u64) -> Instruction {
     Instruction { program_id, accounts: vec![], data }
 }
 
-/// The same instruction with its `index`-th account after the head changed.
+/// Where an account of this name stands in an instruction.
+pub(crate) fn place_of(instruction: &Instruction, name: &str) -> usize {
+    let (_, decoded) = ServiceabilityInstruction::decode(&instruction.data).unwrap();
+    let spec = lists::ALL.iter().find(|spec| spec.instruction == decoded.as_ref()).unwrap();
+    let slot = spec.slots.iter().position(|slot| slot.name == name);
+    2 + slot.unwrap_or_else(|| panic!("{} has no {name}", spec.instruction))
+}
+
+/// The same instruction with the account of this name changed.
 pub(crate) fn with_account(
     mut instruction: Instruction,
-    index: usize,
+    name: &str,
     change: impl FnOnce(&mut AccountMeta),
 ) -> Instruction {
-    change(&mut instruction.accounts[3 + index]);
+    let place = place_of(&instruction, name);
+    change(&mut instruction.accounts[place]);
     instruction
 }
 

@@ -1,6 +1,9 @@
 //! Tenants and their VRF ids.
 
-use dz_sdk::instruction::{self as all, tenant as ix};
+use dz_sdk::{
+    build,
+    instruction::{self as all, tenant as ix},
+};
 use dz_serviceability::{
     ID as P, pda,
     state::{PoolKind, Tenant, TenantStatus},
@@ -34,7 +37,7 @@ async fn a_life() {
     assert_eq!(n.get_tenant(tenant), Tenant { administrators: vec![], ..active });
     n.ok(&f, [ix::delete_tenant(&P, &fk, tenant)]).await;
     assert_eq!(n.get_tenant(tenant).status, TenantStatus::Deleting);
-    n.ok(&a, [ix::close_tenant(&P, &ak, tenant)]).await;
+    n.ok(&a, [build::close_tenant(&n.view, &ak, tenant)]).await;
     assert_eq!((n.view.tenant(&tenant), ids(&n)), (None, vec![]));
 }
 
@@ -61,11 +64,13 @@ async fn refusals() {
     n.refused(&a, ix::activate_tenant(&P, &ak, two, 0), Error::OutsidePool).await;
     n.refused(&a, ix::activate_tenant(&P, &ak, two, 1024), Error::OutsidePool).await;
     let wrong = pda::pool(&P, PoolKind::UserTunnelBlock, &pda::config(&P).0, u32::from_be_bytes([169, 254, 0, 0])).0;
-    let activate = with_account(ix::activate_tenant(&P, &ak, two, 3), 1, |meta| meta.pubkey = wrong);
+    let activate = with_account(ix::activate_tenant(&P, &ak, two, 3), "vrf_ids", |meta| meta.pubkey = wrong);
     n.refused(&a, activate, Error::WrongPool).await;
     n.refused(&s, ix::delete_tenant(&P, &sk, one), Error::NotFoundation).await;
-    n.refused(&f, ix::close_tenant(&P, &fk, one), Error::NotActivator).await;
-    n.refused(&a, ix::close_tenant(&P, &ak, one), Error::TenantNotDeleting).await;
+    let close = build::close_tenant(&n.view, &fk, one);
+    n.refused(&f, close, Error::NotActivator).await;
+    let close = build::close_tenant(&n.view, &ak, one);
+    n.refused(&a, close, Error::TenantNotDeleting).await;
 
     let pass = n.pass_with("9.1.0.1", Default::default(), &[one]).await;
     assert_eq!(n.get_tenant(one).reference_count, 1);

@@ -8,7 +8,7 @@ use dz_serviceability::{
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use crate::support::{BOTH, Error, NONE, Net, PUBLISH, SUBSCRIBE, caps, ip, signer, with_account};
+use crate::support::{BOTH, Error, NONE, Net, PUBLISH, SUBSCRIBE, caps, ip, place_of, signer, with_account};
 
 use UserType::{Ibrl, IbrlWithAllocatedIp, Multicast};
 
@@ -72,7 +72,7 @@ async fn invariant_u_whoever_asks() {
     by_foundation.accounts[0].pubkey = f.pubkey();
     n.refused(&f, by_foundation, Error::EndpointInUse).await;
     let s = signer(&n.keys.stranger);
-    let any = ix::access_pass::set_access_pass(&P, &f.pubkey(), ip("0.0.0.0"), s.pubkey(), PassLimits::default(), &[]);
+    let any = ix::access_pass::set_access_pass(&P, &f.pubkey(), ip("0.0.0.0"), s.pubkey(), PassLimits::default(), None);
     n.ok(&f, [any]).await;
     let wanted = build::CreateUser {
         client_ip: ip("9.1.0.1"),
@@ -87,9 +87,10 @@ async fn invariant_u_whoever_asks() {
     // An endpoint of another device, one that is none, one that is pending, and "0.0.0.0".
     let far = n.device("far", "9.0.0.7", "9.0.8.0/29").await;
     let good = n.create_user_with("9.1.0.1", "9.0.1.2", Multicast, None, vec![(group, SUBSCRIBE)]);
-    n.refused(&p, with_account(good.clone(), 2, |meta| meta.pubkey = far), Error::WrongInterface).await;
+    n.refused(&p, with_account(good.clone(), "device", |meta| meta.pubkey = far), Error::WrongInterface).await;
     let mismatch = pda::interface(&P, &device, "Loopback100").0;
-    n.refused(&p, with_account(good.clone(), 3, |meta| meta.pubkey = mismatch), Error::EndpointMismatch).await;
+    n.refused(&p, with_account(good.clone(), "interface", |meta| meta.pubkey = mismatch), Error::EndpointMismatch)
+        .await;
     let o = signer(&n.keys.owner);
     for (name, address, endpoint) in [("lo7", "9.0.5.1", true), ("lo8", "9.0.5.2", false)] {
         let create = build::create_interface(&n.view, &o.pubkey(), device, name, Some(ip(address)), endpoint).unwrap();
@@ -104,7 +105,7 @@ async fn invariant_u_whoever_asks() {
         &P,
         &p.pubkey(),
         ix::user::CreateUser {
-            access_pass: good.accounts[4].pubkey,
+            access_pass: good.accounts[place_of(&good, "access_pass")].pubkey,
             device,
             interface: mismatch,
             client_ip: ip("9.1.0.1"),
@@ -112,12 +113,14 @@ async fn invariant_u_whoever_asks() {
             user_type: Ibrl,
             tenant: None,
             roles: vec![],
+            old_payer: None,
+            named_pass: None,
         },
     );
     n.refused(&p, nowhere, Error::EndpointMismatch).await;
-    n.refused(&p, with_account(good.clone(), 4, |meta| meta.pubkey = mismatch), Error::WrongAccountType).await;
-    let swapped = good.accounts[6].pubkey;
-    n.refused(&p, with_account(good.clone(), 4, |meta| meta.pubkey = swapped), Error::DuplicateAccount).await;
+    n.refused(&p, with_account(good.clone(), "user", |meta| meta.pubkey = mismatch), Error::WrongAccountType).await;
+    let swapped = good.accounts[place_of(&good, "interface")].pubkey;
+    n.refused(&p, with_account(good.clone(), "user", |meta| meta.pubkey = swapped), Error::DuplicateAccount).await;
     n.ok(&p, [good]).await;
 }
 
@@ -131,7 +134,7 @@ async fn the_pass_decides_who_and_how_many() {
     stolen.accounts[0].pubkey = s.pubkey();
     n.refused(&s, stolen, Error::NotPassPayer).await;
     n.pass("9.1.0.2").await;
-    let elsewhere = with_account(n.create_user("9.1.0.2", "9.0.1.1", Ibrl), 1, |meta| meta.pubkey = pass);
+    let elsewhere = with_account(n.create_user("9.1.0.2", "9.0.1.1", Ibrl), "access_pass", |meta| meta.pubkey = pass);
     n.refused(&p, elsewhere, Error::PassForOtherAddress).await;
     n.pass("0.0.0.0").await;
     n.refused(&p, n.create_user("10.0.0.1", "9.0.1.1", Ibrl), Error::AddressNotPublic).await;
@@ -139,6 +142,8 @@ async fn the_pass_decides_who_and_how_many() {
     for client in ["148.51.120.1", "45.33.0.3"] {
         n.refused(&p, n.create_user(client, "9.0.1.1", Ibrl), Error::AddressInBlock).await;
     }
+    let any = ix::access_pass::pass_address(&P, ip("0.0.0.0"), &p.pubkey(), None);
+    n.ok(&f, build::close_access_pass(&n.view, &fk, any).unwrap()).await;
 
     n.pending_user("9.1.0.1", "9.0.1.1", Ibrl, vec![]).await;
     n.refused(&p, n.create_user("9.1.0.1", "9.0.1.2", Ibrl), Error::PassUnicastFull).await;
@@ -158,8 +163,8 @@ async fn the_pass_decides_who_and_how_many() {
     n.blockhash().await;
     let late = PassLimits { last_access_epoch: 0, ..more };
     n.pass_with("9.1.0.3", late, &[]).await;
-    let pass = pda::access_pass(&P, ip("9.1.0.3"), &p.pubkey()).0;
-    n.ok(&f, [ix::access_pass::set_pass_group(&P, &fk, pass, group, false, true)]).await;
+    let pass = ix::access_pass::pass_address(&P, ip("9.1.0.3"), &p.pubkey(), None);
+    n.ok(&f, [ix::access_pass::set_pass_group(&P, &fk, pass, group, None, (false, true))]).await;
     n.refused(&p, n.create_user("9.1.0.3", "9.0.1.1", Ibrl), Error::PassExpired).await;
     n.pending_user("9.1.0.3", "9.0.1.1", Multicast, vec![(group, SUBSCRIBE)]).await;
 }
@@ -204,7 +209,7 @@ async fn roles_are_within_the_allowlists() {
     let other = n.group("other", 1).await;
     n.refused(&p, create(&n, vec![(group, PUBLISH), (other, PUBLISH)]), Error::PublishNotAllowed).await;
     n.refused(&p, create(&n, vec![(other, SUBSCRIBE)]), Error::SubscribeNotAllowed).await;
-    n.ok(&f, [ix::access_pass::set_pass_group(&P, &fk, pass, other, false, true)]).await;
+    n.ok(&f, [ix::access_pass::set_pass_group(&P, &fk, pass, other, None, (false, true))]).await;
     n.refused(&p, create(&n, vec![(other, BOTH)]), Error::PublishNotAllowed).await;
     let pending = pda::multicast_group(&P, "pending").0;
     n.ok(&f, [ix::multicast_group::create_multicast_group(&P, &fk, "pending", fk, 1)]).await;

@@ -9,7 +9,9 @@ use dz_serviceability::{
     ID as P,
     instruction::RoleChange,
     pda,
-    state::{DeviceCaps, DeviceCounts, DeviceType, PoolKind, Roles, User, UserAllocation, UserStatus, UserType},
+    state::{
+        AccessPass, DeviceCaps, DeviceCounts, DeviceType, PoolKind, Roles, User, UserAllocation, UserStatus, UserType,
+    },
 };
 use rstest::rstest;
 use solana_pubkey::Pubkey;
@@ -50,6 +52,11 @@ fn taken(n: &Net, device: Pubkey) -> [u32; 4] {
     ]
 }
 
+/// A pass, whatever was asked under it this hour.
+fn idle(pass: AccessPass) -> AccessPass {
+    AccessPass { requests: Default::default(), ..pass }
+}
+
 #[rstest]
 #[case::ibrl(Ibrl, None, "9.2.0.1", None)]
 #[case::allocated(IbrlWithAllocatedIp, None, "9.0.1.3", Some(PoolKind::DevicePrefix))]
@@ -65,7 +72,7 @@ async fn a_life(
 ) {
     let (mut n, device, groups, pass) = network().await;
     let (a, p) = (signer(&n.keys.activator), signer(&n.keys.payer));
-    let baseline = (taken(&n, device), n.get_device(device), n.get_pass(pass), n.get_group(groups[0]));
+    let baseline = (taken(&n, device), n.get_device(device), idle(n.get_pass(pass)), n.get_group(groups[0]));
     let roles = role.map(|role| (groups[0], role)).into_iter().collect();
     let key = n.pending_user("9.2.0.1", "9.0.1.1", user_type, roles).await;
     let fresh = n.get_user(key);
@@ -88,7 +95,7 @@ async fn a_life(
     assert_eq!(n.get_user(key), User { status: UserStatus::Deleting, ..active });
     n.ok(&a, build::close_user(&n.view, &a.pubkey(), key).unwrap()).await;
     assert_eq!(n.view.user(&key), None);
-    assert_eq!((taken(&n, device), n.get_device(device), n.get_pass(pass), n.get_group(groups[0])), baseline);
+    assert_eq!((taken(&n, device), n.get_device(device), idle(n.get_pass(pass)), n.get_group(groups[0])), baseline);
 }
 
 /// Pitfalls 14, 20, 23, 27: nothing is given twice, out of range, or off its grid; index 0 of a prefix to nobody.
@@ -121,7 +128,7 @@ async fn allocations_are_checked_to_the_unit() {
             tunnel_id: grant.tunnel_id,
             dz_ip: grant.dz_ip,
         }
-        .encode();
+        .encode(0);
         instruction
     };
     let cases = [
@@ -135,10 +142,10 @@ async fn allocations_are_checked_to_the_unit() {
     // Other people's pools.
     let far = n.device("far", "9.0.0.7", "9.0.8.0/29").await;
     for (index, wrong) in [
-        (1, pool(PoolKind::DeviceTunnelBlock, config(), "172.16.0.0")),
-        (2, ix::tunnel_ids(&P, &far)),
-        (3, pool(PoolKind::DevicePrefix, far, "9.0.8.0")),
-        (3, pool(PoolKind::MulticastPublisherBlock, config(), "148.51.120.0")),
+        ("tunnel_nets", pool(PoolKind::DeviceTunnelBlock, config(), "172.16.0.0")),
+        ("tunnel_ids", ix::tunnel_ids(&P, &far)),
+        ("dz_ips", pool(PoolKind::DevicePrefix, far, "9.0.8.0")),
+        ("dz_ips", pool(PoolKind::MulticastPublisherBlock, config(), "148.51.120.0")),
     ] {
         n.refused(&a, with_account(give(&n, key, good), index, |meta| meta.pubkey = wrong), Error::WrongPool).await;
     }
@@ -251,9 +258,9 @@ async fn role_refusals() {
     n.refused(&p, set(&p.pubkey(), key, &[(groups[0], NONE); 13]), Error::DuplicateAccount).await;
     let other = n.pass("9.2.0.1").await;
     let good = set(&p.pubkey(), key, &[(groups[1], BOTH)]);
-    n.refused(&p, with_account(good.clone(), 0, |meta| meta.pubkey = other), Error::WrongPass).await;
+    n.refused(&p, with_account(good.clone(), "access_pass", |meta| meta.pubkey = other), Error::WrongPass).await;
     let far = n.device("far", "9.0.0.7", "9.0.8.0/29").await;
-    n.refused(&p, with_account(good.clone(), 1, |meta| meta.pubkey = far), Error::WrongDevice).await;
+    n.refused(&p, with_account(good.clone(), "device", |meta| meta.pubkey = far), Error::WrongDevice).await;
     let third = n.group("mg03", 2).await;
     n.refused(&p, set(&p.pubkey(), key, &[(third, PUBLISH)]), Error::PublishNotAllowed).await;
     n.refused(&p, set(&p.pubkey(), key, &[(third, SUBSCRIBE)]), Error::SubscribeNotAllowed).await;
@@ -269,7 +276,7 @@ async fn role_refusals() {
     n.ok(&p, [build::delete_user(&n.view, &p.pubkey(), key).unwrap()]).await;
     n.refused(&p, good, Error::UserDeleting).await;
     // What a pass forbids later stays until its user lets it go.
-    let forbid = ix::access_pass::set_pass_group(&P, &f.pubkey(), pass, groups[0], false, false);
+    let forbid = ix::access_pass::set_pass_group(&P, &f.pubkey(), pass, groups[0], None, (false, false));
     n.ok(&f, [forbid]).await;
     assert_eq!(audit(&n.view), []);
 }
@@ -280,15 +287,17 @@ async fn a_pending_user_is_rejected_and_gives_way() {
     let (mut n, device, groups, pass) = network().await;
     let (a, p) = (signer(&n.keys.activator), signer(&n.keys.payer));
     let ak = a.pubkey();
-    let baseline = (taken(&n, device), n.get_device(device), n.get_pass(pass), n.get_group(groups[0]));
+    let baseline = (taken(&n, device), n.get_device(device), idle(n.get_pass(pass)), n.get_group(groups[0]));
     let key = n.pending_user("9.2.0.1", "9.0.1.1", Multicast, vec![(groups[0], BOTH)]).await;
     let reject = |n: &Net, reason: &str| build::reject_user(&n.view, &ak, key, reason).unwrap();
     let bare = reject(&n, "no room").pop().unwrap();
     n.refused(&a, bare.clone(), Error::UserHasRoles).await;
-    n.refused(&a, ix::user::reject_user(&P, &ak, (key, &n.get_user(key)), ""), Error::InvalidReason).await;
-    let long = ix::user::reject_user(&P, &ak, (key, &n.get_user(key)), &"x".repeat(257));
+    let short = build::reject_user_alone(&n.view, &ak, key, "").unwrap();
+    n.refused(&a, short, Error::InvalidReason).await;
+    let long = build::reject_user_alone(&n.view, &ak, key, &"x".repeat(257)).unwrap();
     n.refused(&a, long, Error::InvalidReason).await;
-    n.refused(&p, ix::user::reject_user(&P, &p.pubkey(), (key, &n.get_user(key)), "x"), Error::NotActivator).await;
+    let by_payer = build::reject_user_alone(&n.view, &p.pubkey(), key, "x").unwrap();
+    n.refused(&p, by_payer, Error::NotActivator).await;
     let pending = n.get_user(key);
     n.ok(&a, reject(&n, "no room")).await;
     let rejected = User {
@@ -299,7 +308,7 @@ async fn a_pending_user_is_rejected_and_gives_way() {
         ..pending.clone()
     };
     assert_eq!(n.get_user(key), rejected);
-    assert_eq!((taken(&n, device), n.get_device(device), n.get_pass(pass), n.get_group(groups[0])), baseline);
+    assert_eq!((taken(&n, device), n.get_device(device), idle(n.get_pass(pass)), n.get_group(groups[0])), baseline);
     n.refused(&a, bare, Error::UserNotPending).await;
     let set = ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, &[(groups[0], BOTH)]);
     n.refused(&p, set, Error::UserRejected).await;
@@ -343,7 +352,7 @@ async fn ends() {
     n.refused(&s, build::delete_user(&n.view, &sk, key).unwrap(), Error::NotUserOwner).await;
     n.refused(&a, build::close_user(&n.view, &ak, key).unwrap().pop().unwrap(), Error::UserNotDeleting).await;
     let other = n.pass("9.2.0.1").await;
-    let wrong = with_account(build::delete_user(&n.view, &pk, key).unwrap(), 0, |meta| meta.pubkey = other);
+    let wrong = with_account(build::delete_user(&n.view, &pk, key).unwrap(), "access_pass", |meta| meta.pubkey = other);
     n.refused(&p, wrong, Error::WrongPass).await;
     // The tunnel that is going still stands in the way of the same pair (pitfall 40).
     n.ok(&p, [build::delete_user(&n.view, &pk, key).unwrap()]).await;
@@ -360,11 +369,12 @@ async fn ends() {
     let far = n.device("far", "9.0.0.7", "9.0.8.0/29").await;
     let far_interface = pda::interface(&P, &far, "Loopback100").0;
     for (index, wrong, error) in [
-        (2, far, Error::WrongDevice),
-        (3, far_interface, Error::WrongInterface),
-        (4, other, Error::WrongPass),
-        (6, ix::tunnel_ids(&P, &far), Error::WrongPool),
-        (7, pool(PoolKind::DevicePrefix, far, "9.0.8.0"), Error::WrongPool),
+        ("device", far, Error::WrongDevice),
+        ("interface", far_interface, Error::WrongInterface),
+        ("access_pass", other, Error::WrongPass),
+        ("client", pda::client(&P, ip("9.2.0.9")).0, Error::AccountNotFound),
+        ("tunnel_ids", ix::tunnel_ids(&P, &far), Error::WrongPool),
+        ("dz_ips", pool(PoolKind::DevicePrefix, far, "9.0.8.0"), Error::WrongPool),
     ] {
         n.refused(&a, with_account(close.clone(), index, |meta| meta.pubkey = wrong), error).await;
     }
@@ -384,7 +394,7 @@ async fn ends() {
     let key = pda::user(&P, ip("9.2.0.5"), ip("9.0.1.1")).0;
     n.ok(&p, [build::delete_user(&n.view, &pk, key).unwrap()]).await;
     let close = build::close_user(&n.view, &ak, key).unwrap().pop().unwrap();
-    n.refused(&a, with_account(close.clone(), 5, |meta| meta.pubkey = three), Error::WrongTenant).await;
+    n.refused(&a, with_account(close.clone(), "tenant", |meta| meta.pubkey = three), Error::WrongTenant).await;
     n.ok(&a, [close]).await;
     assert_eq!((n.get_tenant(tenant).reference_count, audit(&n.view)), (1, vec![]));
 }
@@ -399,7 +409,7 @@ async fn bans() {
     let key = n.user("9.2.0.1", "9.0.1.1", Multicast, vec![(groups[0], BOTH)], 0, "148.51.120.0").await;
     n.refused(&p, build::ban_user(&n.view, &pk, key).unwrap(), Error::NotFoundation).await;
     let other = n.pass("9.2.0.9").await;
-    let wrong = with_account(build::ban_user(&n.view, &fk, key).unwrap(), 0, |meta| meta.pubkey = other);
+    let wrong = with_account(build::ban_user(&n.view, &fk, key).unwrap(), "access_pass", |meta| meta.pubkey = other);
     n.refused(&f, wrong, Error::WrongPass).await;
     n.ok(&f, [build::ban_user(&n.view, &fk, key).unwrap()]).await;
     assert_eq!((n.get_user(key).status, n.get_pass(pass).banned_users), (UserStatus::PendingBan, 1));
@@ -417,7 +427,8 @@ async fn bans() {
     // Its pair is nobody's until the ban ends, also under another pass.
     n.pass("9.2.0.1").await;
     n.refused(&p, n.create_user("9.2.0.1", "9.0.1.1", Ibrl), Error::UserBanned).await;
-    n.refused(&f, ix::access_pass::close_access_pass(&P, &fk, pass), Error::PassInUse).await;
+    let close = build::close_access_pass_account(&n.view, &fk, pass).unwrap();
+    n.refused(&f, close, Error::PassInUse).await;
     n.refused(&p, build::delete_user(&n.view, &pk, key).unwrap(), Error::NotFoundation).await;
     n.ok(&f, [build::delete_user(&n.view, &fk, key).unwrap()]).await;
     assert_eq!((n.view.user(&key), n.get_pass(pass).banned_users), (None, 0));

@@ -46,8 +46,8 @@ pub struct Device {
     pub bootstrap: Bootstrap,
     /// The most users.
     pub caps: DeviceCaps,
-    /// How many tunnel ids it has, from 500 on.
-    pub tunnel_slots: u16,
+    /// How many tunnel ids it has, from 500 on; what the program gives a device if it is not said.
+    pub tunnel_slots: Option<u16>,
 }
 
 /// What a device is for.
@@ -98,19 +98,19 @@ pub struct OwnEndpoint {
     pub address: Ipv4Addr,
 }
 
-/// The most users of a device.
+/// The most users of a device; what is not said is left to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DeviceCaps {
-    /// Of all kinds; 0 closes the device.
-    pub max_users: u16,
-    /// Unicast; 0 means no limit of their own.
-    pub max_unicast: u16,
-    /// Multicast, subscribing only; 0 means no limit of their own.
-    pub max_subscribers: u16,
-    /// Multicast, publishing; 0 means no limit of their own.
-    pub max_publishers: u16,
+    /// Of all kinds.
+    pub max_users: Option<u16>,
+    /// Unicast.
+    pub max_unicast: Option<u16>,
+    /// Multicast, subscribing only.
+    pub max_subscribers: Option<u16>,
+    /// Multicast, publishing.
+    pub max_publishers: Option<u16>,
     /// Seats of `max_users` kept free.
-    pub reserved_seats: u16,
+    pub reserved_seats: Option<u16>,
 }
 
 /// A user's host.

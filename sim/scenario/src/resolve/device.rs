@@ -39,14 +39,14 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
             self.context.error(at.key("count"), "devices with a count cannot have addresses of their own", "");
         }
         let caps = DeviceCaps {
-            max_users: file.max_users.unwrap_or(96),
+            max_users: file.max_users,
             max_unicast: file.max_unicast,
             max_subscribers: file.max_subscribers,
             max_publishers: file.max_publishers,
             reserved_seats: file.reserved_seats,
         };
-        let tunnel_slots = file.tunnel_slots.unwrap_or(4096);
-        if !(1..=4096).contains(&tunnel_slots) {
+        let tunnel_slots = file.tunnel_slots;
+        if let Some(tunnel_slots) = tunnel_slots.filter(|slots| !(1..=4096).contains(slots)) {
             self.context.error(at.key("tunnel_slots"), format!("expected 1 to 4096, got {tunnel_slots}"), "");
         }
         let device = Device {

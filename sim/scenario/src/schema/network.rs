@@ -81,21 +81,17 @@ pub(crate) struct Device {
     pub(crate) endpoints: Vec<EndpointSpec>,
     /// How many endpoints are pulled off its prefix. Default: the policy's `endpoints_per_device`.
     pub(crate) pull: Option<u8>,
-    /// The most users of all kinds; 0 closes the device. Default: 96.
+    /// The most users of all kinds; as in every cap, 0 is none at all. Default: what the command line gives a device.
     pub(crate) max_users: Option<u16>,
-    /// The most unicast users; 0 means no limit of their own. Default: 0.
-    #[serde(default)]
-    pub(crate) max_unicast: u16,
-    /// The most multicast users that only subscribe; 0 means no limit of their own. Default: 0.
-    #[serde(default)]
-    pub(crate) max_subscribers: u16,
-    /// The most multicast users that publish; 0 means no limit of their own. Default: 0.
-    #[serde(default)]
-    pub(crate) max_publishers: u16,
-    /// Seats of `max_users` that are kept free. Default: 0.
-    #[serde(default)]
-    pub(crate) reserved_seats: u16,
-    /// How many tunnel ids it has, from 500 on. Default: 4096.
+    /// The most unicast users. Default: no limit of their own.
+    pub(crate) max_unicast: Option<u16>,
+    /// The most multicast users that only subscribe. Default: no limit of their own.
+    pub(crate) max_subscribers: Option<u16>,
+    /// The most multicast users that publish. Default: no limit of their own.
+    pub(crate) max_publishers: Option<u16>,
+    /// Seats of `max_users` that are kept free. Default: none.
+    pub(crate) reserved_seats: Option<u16>,
+    /// How many tunnel ids it has, from 500 on. Default: what the command line gives a device.
     pub(crate) tunnel_slots: Option<u16>,
     /// How many such devices: `x` with a count of 3 is x1, x2 and x3. Not together with addresses.
     pub(crate) count: Option<u16>,

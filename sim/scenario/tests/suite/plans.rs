@@ -21,7 +21,7 @@ fn the_smallest_network_has_every_default() {
     assert_eq!(device.public_ip, ip("9.0.0.1"));
     assert_eq!(device.contributor.as_str(), "co1");
     assert_eq!(device.bootstrap, Bootstrap::Carve { prefix_len: 29, pull: 2 });
-    assert_eq!(device.caps.max_users, 96);
+    assert_eq!(device.caps.max_users, None);
     let client = &case.plan.clients["val1"];
     assert_eq!(client.client_ip, ip("9.128.0.1"));
     assert_eq!(client.pass.as_ref().map(|pass| (pass.max_unicast, pass.max_multicast)), Some((1, 1)));

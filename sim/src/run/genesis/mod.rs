@@ -126,7 +126,7 @@ fn create_device(
         Bootstrap::OwnPrefix { pull, .. } => (state::Bootstrap::OwnPrefix, *pull),
         Bootstrap::OwnEndpoints { .. } => (state::Bootstrap::OwnEndpoints, 0),
     };
-    let caps = wanted.caps;
+    let (caps, default) = (wanted.caps, state::DeviceCaps::default());
     let args = CreateDeviceArgs {
         code: code.as_str().to_owned(),
         device_type: match wanted.device_type {
@@ -137,13 +137,13 @@ fn create_device(
         public_ip: wanted.public_ip,
         bootstrap,
         endpoints_wanted: Some(endpoints_wanted),
-        tunnel_slots: wanted.tunnel_slots,
+        tunnel_slots: wanted.tunnel_slots.unwrap_or(state::Device::DEFAULT_TUNNEL_SLOTS),
         caps: state::DeviceCaps {
-            max_users: caps.max_users,
-            max_unicast_users: caps.max_unicast,
-            max_multicast_subscribers: caps.max_subscribers,
-            max_multicast_publishers: caps.max_publishers,
-            reserved_seats: caps.reserved_seats,
+            max_users: caps.max_users.unwrap_or(default.max_users),
+            max_unicast_users: caps.max_unicast.unwrap_or(default.max_unicast_users),
+            max_multicast_subscribers: caps.max_subscribers.unwrap_or(default.max_multicast_subscribers),
+            max_multicast_publishers: caps.max_publishers.unwrap_or(default.max_multicast_publishers),
+            reserved_seats: caps.reserved_seats.unwrap_or(default.reserved_seats),
         },
     };
     let exchange = pda::exchange(&ID, wanted.exchange.as_str()).0;
@@ -230,12 +230,14 @@ fn give_pass(keys: Keys, payer: &Pubkey, name: &str, client: &Client, pass: &Acc
         max_unicast_users: pass.max_unicast,
         max_multicast_users: pass.max_multicast,
     };
-    let tenants: Vec<_> = pass.tenants.iter().map(|code| pda::tenant(&ID, code.as_str()).0).collect();
-    list.push(instruction::access_pass::set_access_pass(&ID, payer, client_ip, key, limits, &tenants));
-    let account = pda::access_pass(&ID, client_ip, &key).0;
+    list.push(instruction::access_pass::set_access_pass(&ID, payer, client_ip, key, limits, None));
+    let account = access_pass::pass_address(&ID, client_ip, &key, None);
+    for code in &pass.tenants {
+        list.push(access_pass::set_pass_tenant(&ID, payer, account, pda::tenant(&ID, code.as_str()).0, true));
+    }
     for group in pass.publish.union(&pass.subscribe) {
         let (publish, subscribe) = (pass.publish.contains(group), pass.subscribe.contains(group));
         let group = pda::multicast_group(&ID, group.as_str()).0;
-        list.push(access_pass::set_pass_group(&ID, payer, account, group, publish, subscribe));
+        list.push(access_pass::set_pass_group(&ID, payer, account, group, None, (publish, subscribe)));
     }
 }

@@ -44,7 +44,7 @@ impl Chain {
         let keys = Keys::new(1);
         let [foundation, activator, client] =
             [Owner::Foundation, Owner::Activator, Owner::Client("val1")].map(|owner| keys.of(owner).pubkey());
-        let mut bank = LocalBank::new(ID);
+        let mut bank = LocalBank::new(ID, &keys.of(Owner::Foundation).pubkey());
         [foundation, activator, client].into_iter().for_each(|key| bank.airdrop(key, FUNDS));
         let mut chain = Self { bank };
         let genesis = genesis::instructions(&case.plan, &case.policy, keys).unwrap();

@@ -1,4 +1,7 @@
 //! Access passes and their allowlists.
+//!
+//! Who gives a pass is in its address: the foundation, or a tenant for its administrators. So nobody changes what somebody
+//! else gave, and a pass that a tenant gave allows that tenant and no other.
 
 pub(super) mod close;
 pub(super) mod set;
@@ -6,39 +9,34 @@ pub(super) mod set_group;
 pub(super) mod set_tenant;
 
 use crate::{
-    accounts::{Account, Context},
+    accounts::{Account, Context, Info},
     error::{Result, ServiceabilityError, ensure},
-    processor::member::{self, Limit},
-    state::{AccessPass, Tenant, TenantStatus},
+    processor::member::Limit,
+    state::{AccessPass, Tenant},
 };
 
 /// The most tenants a pass can name.
-const TENANTS: Limit = Limit { most: 16, refusal: ServiceabilityError::TooManyKeys };
+const TENANTS: Limit = Limit { most: AccessPass::MAX_TENANTS, refusal: ServiceabilityError::TooManyKeys };
 /// The most groups an allowlist of a pass can name.
-const GROUPS: Limit = Limit { most: 128, refusal: ServiceabilityError::TooManyKeys };
+const GROUPS: Limit = Limit { most: AccessPass::MAX_GROUPS, refusal: ServiceabilityError::TooManyKeys };
 
-/// Adds a tenant to a pass; nothing when it is there.
-fn allow_tenant<'a, 'info>(
+/// Whether the signer may act for who gave the pass: the foundation, or an administrator of this tenant.
+fn read_giver<'a, 'info>(
     ctx: &Context<'a, 'info>,
-    pass: &mut AccessPass,
-    tenant: &mut Account<'a, 'info, Tenant>,
-) -> Result {
-    if pass.tenants.contains(tenant.key()) {
-        return Ok(());
+    pass: &AccessPass,
+    tenant: Option<Info<'a, 'info>>,
+) -> Result<Option<Account<'a, 'info, Tenant>>> {
+    match tenant {
+        None => {
+            ensure!(ctx.foundation_gave(pass), MissingAccount);
+            ctx.foundation()?;
+            Ok(None)
+        }
+        Some(info) => {
+            let tenant = ctx.read::<Tenant>(info)?;
+            ensure!(pass.giver == *tenant.key(), WrongTenant);
+            ctx.tenant_administrator(&tenant)?;
+            Ok(Some(tenant))
+        }
     }
-    ensure!(tenant.status != TenantStatus::Deleting, TenantDeleting);
-    let key = tenant.key();
-    member::set(&mut pass.tenants, key, true, TENANTS, &mut tenant.reference_count)?;
-    ctx.save(tenant)
-}
-
-/// The epoch that the clock sysvar, the next account, tells. A native program cannot ask for it otherwise.
-pub(in crate::processor) fn load_epoch(ctx: &mut Context) -> Result<u64> {
-    /// slot u64, epoch_start_timestamp i64, epoch u64, ...
-    const EPOCH: std::ops::Range<usize> = 16..24;
-    let clock = ctx.take()?;
-    ensure!(*clock.key == solana_sysvar::clock::ID, NotClock);
-    let data = clock.try_borrow_data().map_err(|_| ServiceabilityError::DuplicateAccount)?;
-    let bytes = data.get(EPOCH).and_then(|bytes| bytes.try_into().ok()).ok_or(ServiceabilityError::NotClock)?;
-    Ok(u64::from_le_bytes(bytes))
 }

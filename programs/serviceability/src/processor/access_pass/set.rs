@@ -1,16 +1,18 @@
-//! Creates a pass or changes its limits; the tenants that follow are allowed, too.
+//! Creates a pass or changes its limits.
 
 use std::net::Ipv4Addr;
 
 use solana_pubkey::Pubkey;
 
-use super::{allow_tenant, load_epoch};
 use crate::{
-    accounts::Context,
-    error::{Result, ensure},
+    accounts::{Context, Info},
+    counter::Counter,
+    error::{Result, ServiceabilityError, ensure},
+    lists,
     network::is_global,
     pda::Place,
-    state::{AccessPass, Tenant},
+    processor::{client, load_time},
+    state::{AccessPass, Requests, Tenant, TenantStatus},
 };
 
 pub(in crate::processor) struct Args {
@@ -22,28 +24,35 @@ pub(in crate::processor) struct Args {
 }
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::SetAccessPass<Info<'a, 'info>>,
+    args: Args,
+) -> Result {
     let Args { client_ip, payer, last_access_epoch, max_unicast_users, max_multicast_users } = args;
-    let epoch = load_epoch(ctx)?;
-    let info = ctx.take()?;
+    let epoch = load_time(a.clock)?.epoch;
     ensure!(client_ip.is_unspecified() || is_global(client_ip), AddressNotPublic);
     ensure!(last_access_epoch == 0 || last_access_epoch >= epoch, EpochInPast);
+    let tenant = a.tenant.map(|info| ctx.read::<Tenant>(info)).transpose()?;
+    match &tenant {
+        None => ctx.foundation()?,
+        Some(tenant) => ctx.tenant_administrator(tenant)?,
+    }
+    let giver = tenant.as_ref().map_or(*ctx.config.key(), |tenant| *tenant.key());
 
-    if ctx.exists(info)? {
-        let mut pass = ctx.read::<AccessPass>(info)?;
-        ensure!((pass.client_ip, pass.payer) == (client_ip, payer), WrongPass);
-        // One without a tenant is the foundation's own.
-        ensure!(!pass.tenants.is_empty() || ctx.signer_is_foundation(), NotTenantAdministrator);
+    if ctx.exists(a.access_pass)? {
+        let mut pass = ctx.read::<AccessPass>(a.access_pass)?;
+        ensure!((pass.client_ip, pass.payer, pass.giver) == (client_ip, payer, giver), WrongPass);
         pass.last_access_epoch = last_access_epoch;
         pass.max_unicast_users = max_unicast_users;
         pass.max_multicast_users = max_multicast_users;
-        allow_tenants(ctx, &mut pass)?;
         return ctx.save(&pass);
     }
-    let mut pass = AccessPass {
+    let pass = AccessPass {
         client_ip,
         payer,
-        tenants: vec![],
+        giver,
+        tenants: tenant.iter().map(|tenant| *tenant.key()).collect(),
         publish: vec![],
         subscribe: vec![],
         last_access_epoch,
@@ -52,22 +61,17 @@ pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
         unicast_users: 0,
         multicast_users: 0,
         banned_users: 0,
+        requests: Requests::default(),
     };
-    allow_tenants(ctx, &mut pass)?;
-    ctx.create(info, Place::AccessPass { client_ip, payer: &payer }, pass)
-}
-
-/// A tenant's administrator may touch only passes all of whose tenants, and at least one, are its own: it names
-/// each of them. The foundation names those to add.
-fn allow_tenants(ctx: &mut Context, pass: &mut AccessPass) -> Result {
-    let mut named = Vec::with_capacity(ctx.left());
-    while ctx.left() > 0 {
-        let mut tenant = ctx.load::<Tenant>()?;
-        ctx.tenant_administrator(&tenant)?;
-        named.push(*tenant.key());
-        allow_tenant(ctx, pass, &mut tenant)?;
+    match (ctx.names_address(&pass), a.client) {
+        (false, None) => {}
+        (true, Some(info)) => client::name(ctx, info, client_ip)?,
+        (false, Some(_)) | (true, None) => return Err(ServiceabilityError::WrongAddress),
     }
-    let all = !named.is_empty() && pass.tenants.iter().all(|tenant| named.contains(tenant));
-    ensure!(all || ctx.signer_is_foundation(), NotTenantAdministrator);
-    Ok(())
+    if let Some(mut tenant) = tenant {
+        ensure!(tenant.status != TenantStatus::Deleting, TenantDeleting);
+        tenant.reference_count.up()?;
+        ctx.save(&tenant)?;
+    }
+    ctx.create(a.access_pass, Place::AccessPass { client_ip, payer: &payer, giver: &giver }, pass)
 }

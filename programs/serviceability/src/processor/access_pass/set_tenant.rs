@@ -1,30 +1,28 @@
-//! Allows or forbids a pass a tenant. Users that are in the tenant stay.
-//!
-//! A pass without tenants is for users without a tenant. So a tenant's administrator may neither give a pass its first
-//! tenant, which would shut such users out, nor take the last one, which would let its users into everybody's VRF.
+//! Allows or forbids a pass of the foundation's a tenant. Users that are in the tenant stay.
 
-use super::{TENANTS, allow_tenant};
+use super::TENANTS;
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     processor::member,
-    state::{AccessPass, Tenant},
+    state::{AccessPass, Tenant, TenantStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, allowed: bool) -> Result {
-    let mut pass = ctx.load::<AccessPass>()?;
-    let mut tenant = ctx.load::<Tenant>()?;
-    ctx.tenant_administrator(&tenant)?;
-    let others = pass.tenants.iter().any(|other| other != tenant.key());
-    let changes = allowed != pass.tenants.contains(tenant.key());
-    ensure!(others || !changes || ctx.signer_is_foundation(), OnlyTenant);
-    if allowed {
-        allow_tenant(ctx, &mut pass, &mut tenant)?;
-    } else {
-        let key = tenant.key();
-        member::set(&mut pass.tenants, key, false, TENANTS, &mut tenant.reference_count)?;
-        ctx.save(&tenant)?;
-    }
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::SetPassTenant<Info<'a, 'info>>,
+    allowed: bool,
+) -> Result {
+    ctx.foundation()?;
+    let mut pass = ctx.read::<AccessPass>(a.access_pass)?;
+    let mut tenant = ctx.read::<Tenant>(a.tenant)?;
+    ensure!(ctx.foundation_gave(&pass), PassOfTenant);
+    let adds = allowed && !pass.tenants.contains(tenant.key());
+    ensure!(!adds || tenant.status != TenantStatus::Deleting, TenantDeleting);
+    let key = tenant.key();
+    member::set(&mut pass.tenants, key, allowed, TENANTS, &mut tenant.reference_count)?;
+    ctx.save(&tenant)?;
     ctx.save(&pass)
 }

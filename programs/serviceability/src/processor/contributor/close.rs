@@ -1,17 +1,20 @@
 //! Closes a contributor that has given everything back.
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     state::{Contributor, ContributorStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CloseContributor<Info<'a, 'info>>,
+) -> Result {
     ctx.activator()?;
-    let contributor = ctx.load::<Contributor>()?;
-    let owner = ctx.rent_recipient(&contributor.owner)?;
+    let contributor = ctx.read::<Contributor>(a.contributor)?;
     ensure!(contributor.status == ContributorStatus::Deleting, ContributorNotDeleting);
     ensure!(contributor.blocks.is_empty(), ContributorHasBlocks);
-    ctx.close(contributor, owner)
+    ctx.close(contributor, a.contributor_payer)
 }

@@ -3,24 +3,30 @@
 use solana_pubkey::Pubkey;
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::Result,
+    lists,
     pda::Place,
-    state::{Contributor, ContributorStatus},
+    state::{Contributor, ContributorStatus, Requests},
     validation::check_code,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, code: String, owner: Pubkey) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CreateContributor<Info<'a, 'info>>,
+    code: String,
+    owner: Pubkey,
+) -> Result {
     ctx.foundation()?;
     check_code(&code)?;
-    let info = ctx.take()?;
     let value = Contributor {
         code: code.clone(),
         owner,
         status: ContributorStatus::Activated,
         reference_count: 0,
         blocks: vec![],
+        requests: Requests::default(),
     };
-    ctx.create(info, Place::Contributor(&code), value)
+    ctx.create(a.contributor, Place::Contributor(&code), value)
 }

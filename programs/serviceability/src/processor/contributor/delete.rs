@@ -1,15 +1,19 @@
 //! Starts a contributor's end; nothing may refer to it.
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     state::{Contributor, ContributorStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::DeleteContributor<Info<'a, 'info>>,
+) -> Result {
     ctx.foundation()?;
-    let mut contributor = ctx.load::<Contributor>()?;
+    let mut contributor = ctx.read::<Contributor>(a.contributor)?;
     ensure!(contributor.status != ContributorStatus::Deleting, ContributorDeleting);
     ensure!(contributor.reference_count == 0, ContributorInUse);
     contributor.status = ContributorStatus::Deleting;

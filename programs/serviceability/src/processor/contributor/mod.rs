@@ -9,7 +9,27 @@ pub(super) mod resume;
 pub(super) mod suspend;
 pub(super) mod update;
 
-/// The most /24s of one contributor.
-const MAX_BLOCKS: usize = 64;
+use super::load_time;
+use crate::{
+    accounts::{Context, Info},
+    error::{Result, ensure},
+    state::{Contributor, ContributorStatus},
+};
+
 /// Addresses in a unit of a contributor's /24: the longest prefix a device is given.
 const UNIT: u32 = 8;
+
+/// Whether a contributor may take anything: a suspended one may drain and leave.
+pub(super) fn active(contributor: &Contributor) -> Result {
+    ensure!(contributor.status == ContributorStatus::Activated, ContributorNotActive);
+    Ok(())
+}
+
+/// Counts one more thing that a contributor makes the activator do. What the foundation does is not counted.
+pub(super) fn count_request(ctx: &Context, contributor: &mut Contributor, clock: Info) -> Result {
+    let time = load_time(clock)?;
+    let counted =
+        ctx.signer_is_foundation() || contributor.requests.count(time.unix_time, Contributor::REQUESTS_PER_HOUR);
+    ensure!(counted, TooManyRequests);
+    Ok(())
+}

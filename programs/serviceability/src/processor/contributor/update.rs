@@ -1,14 +1,22 @@
-//! Gives a contributor to another owner. Also one that goes away: its rent goes to the owner, and a key that cannot
-//! take any, such as a sysvar's, would hold it up for ever.
+//! Gives a contributor to another owner.
 
 use solana_pubkey::Pubkey;
 
-use crate::{accounts::Context, error::Result, state::Contributor};
+use crate::{
+    accounts::{Context, Info},
+    error::Result,
+    lists,
+    state::Contributor,
+};
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, owner: Pubkey) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::UpdateContributor<Info<'a, 'info>>,
+    owner: Pubkey,
+) -> Result {
     ctx.foundation()?;
-    let mut contributor = ctx.load::<Contributor>()?;
+    let mut contributor = ctx.read::<Contributor>(a.contributor)?;
     contributor.owner = owner;
     ctx.save(&contributor)
 }

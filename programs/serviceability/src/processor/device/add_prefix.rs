@@ -1,16 +1,28 @@
 //! Registers a prefix that the contributor brings.
 
-use super::{active, check_prefix_len, load_owned, push_prefix};
-use crate::{accounts::Context, error::Result, network::NetworkV4, registry::check_own, state::PrefixSource};
+use super::{check_prefix_len, load_owned, push_prefix};
+use crate::{
+    accounts::{Context, Info},
+    error::Result,
+    lists,
+    network::NetworkV4,
+    processor::contributor::active,
+    registry::check_own,
+    state::PrefixSource,
+};
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, net: NetworkV4) -> Result {
-    let mut owned = load_owned(ctx)?;
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::AddDevicePrefix<Info<'a, 'info>>,
+    net: NetworkV4,
+) -> Result {
+    let mut owned = load_owned(ctx, a.contributor, a.device)?;
     active(&owned.contributor)?;
     check_prefix_len(&ctx.config, net.prefix_len())?;
     check_own(&ctx.config, net)?;
-    ctx.register(net)?;
-    let pool = ctx.take()?;
+    // It may lie around live clients: their addresses are passed over when its own are handed out.
+    ctx.register(a.registry, net)?;
     let value = push_prefix(ctx, &mut owned.device, net, PrefixSource::Own)?;
-    ctx.create_pool(pool, value)
+    ctx.create_pool(a.pool, value)
 }

@@ -1,25 +1,31 @@
 //! Registers a device: notes its address, creates its id pools.
 
-use super::{active, check_endpoints, check_prefix_len};
+use super::{check_endpoints, check_prefix_len};
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     counter::Counter,
     error::{Result, ensure},
     instruction::{CreateDeviceArgs, FIRST_TUNNEL_ID, MAX_TUNNEL_SLOTS},
+    lists,
     network::NetworkV4,
     pda::Place,
+    processor::contributor::{active, count_request},
     registry::check_own,
     state::{Bootstrap, Contributor, Device, DeviceCounts, DeviceStatus, Exchange, ExchangeStatus, Pool, PoolKind},
     validation::check_lower_code,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, args: CreateDeviceArgs) -> Result {
-    let mut contributor = ctx.load::<Contributor>()?;
-    let mut exchange = ctx.load::<Exchange>()?;
-    let info = ctx.take()?;
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CreateDevice<Info<'a, 'info>>,
+    args: CreateDeviceArgs,
+) -> Result {
+    let mut contributor = ctx.read::<Contributor>(a.contributor)?;
+    let mut exchange = ctx.read::<Exchange>(a.exchange)?;
     ctx.contributor_owner(&contributor)?;
     active(&contributor)?;
+    count_request(ctx, &mut contributor, a.clock)?;
     ensure!(exchange.status == ExchangeStatus::Activated, ExchangeNotActive);
     check_lower_code(&args.code)?;
     ensure!((1..=MAX_TUNNEL_SLOTS).contains(&args.tunnel_slots), InvalidTunnelSlots);
@@ -33,7 +39,8 @@ pub(in crate::processor) fn process(ctx: &mut Context, args: CreateDeviceArgs) -
     check_endpoints(&ctx.config, args.bootstrap, endpoints_wanted)?;
     let public = NetworkV4::host(args.public_ip);
     check_own(&ctx.config, public)?;
-    ctx.register(public)?;
+    ctx.check_no_client(a.clients, public)?;
+    ctx.register(a.registry, public)?;
 
     let value = Device {
         code: args.code.clone(),
@@ -54,16 +61,14 @@ pub(in crate::processor) fn process(ctx: &mut Context, args: CreateDeviceArgs) -
         pulled_count: 0,
         link_count: 0,
     };
-    ctx.create(info, Place::Device(&args.code), value)?;
+    ctx.create(a.device, Place::Device(&args.code), value)?;
 
-    let tunnel_ids = ctx.take()?;
     let (kind, base, count) = (PoolKind::TunnelIds, u32::from(FIRST_TUNNEL_ID), u32::from(args.tunnel_slots));
-    ctx.create_pool(tunnel_ids, Pool::new(kind, *info.key, base, 1, count, 0))?;
+    ctx.create_pool(a.tunnel_ids, Pool::new(kind, *a.device.key, base, 1, count, 0))?;
 
-    let loopbacks = ctx.take()?;
     let (first, last) = (ctx.config.endpoint_loopback_first, ctx.config.endpoint_loopback_last);
     let (kind, base, count) = (PoolKind::EndpointLoopbacks, u32::from(first), u32::from(last - first) + 1);
-    ctx.create_pool(loopbacks, Pool::new(kind, *info.key, base, 1, count, 0))?;
+    ctx.create_pool(a.loopbacks, Pool::new(kind, *a.device.key, base, 1, count, 0))?;
 
     contributor.reference_count.up()?;
     exchange.reference_count.up()?;

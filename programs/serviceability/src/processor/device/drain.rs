@@ -2,14 +2,18 @@
 
 use super::load_owned;
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     state::DeviceStatus,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context) -> Result {
-    let mut device = load_owned(ctx)?.device;
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::DrainDevice<Info<'a, 'info>>,
+) -> Result {
+    let mut device = load_owned(ctx, a.contributor, a.device)?.device;
     ensure!(device.status == DeviceStatus::Activated, DeviceNotActivated);
     device.status = DeviceStatus::Drained;
     ctx.save(&device)

@@ -14,18 +14,15 @@ pub(super) mod undrain;
 pub(super) mod update;
 
 use crate::{
-    accounts::{Account, Context},
+    accounts::{Account, Context, Info},
     error::{Result, ServiceabilityError, ensure},
     network::NetworkV4,
     pools::pool_of_network,
     state::{
-        Bootstrap, Contributor, ContributorStatus, Device, DevicePrefix, DeviceStatus, DeviceType, GlobalConfig, Pool,
-        PoolKind, PrefixSource,
+        Bootstrap, Contributor, Device, DevicePrefix, DeviceStatus, DeviceType, GlobalConfig, Pool, PoolKind,
+        PrefixSource,
     },
 };
-
-/// The most prefixes of one device: taking them all back fits one transaction.
-const MAX_PREFIXES: usize = 8;
 
 /// A contributor and its device that the signer may change.
 pub(super) struct Owned<'a, 'info> {
@@ -33,19 +30,18 @@ pub(super) struct Owned<'a, 'info> {
     pub(super) device: Account<'a, 'info, Device>,
 }
 
-/// The next two accounts are a contributor of the signer's and a device of it that is not going away.
-pub(super) fn load_owned<'a, 'info>(ctx: &mut Context<'a, 'info>) -> Result<Owned<'a, 'info>> {
-    let contributor = ctx.load::<Contributor>()?;
-    let device = ctx.load::<Device>()?;
+/// A contributor of the signer's and a device of it that is not going away.
+pub(super) fn load_owned<'a, 'info>(
+    ctx: &Context<'a, 'info>,
+    contributor: Info<'a, 'info>,
+    device: Info<'a, 'info>,
+) -> Result<Owned<'a, 'info>> {
+    let contributor = ctx.read::<Contributor>(contributor)?;
+    let device = ctx.read::<Device>(device)?;
     ctx.contributor_owner(&contributor)?;
     ensure!(device.contributor == *contributor.key(), WrongContributor);
     ensure!(device.status != DeviceStatus::Deleting, DeviceDeleting);
     Ok(Owned { contributor, device })
-}
-
-pub(super) fn active(contributor: &Contributor) -> Result {
-    ensure!(contributor.status == ContributorStatus::Activated, ContributorNotActive);
-    Ok(())
 }
 
 /// Whether the activator can ever pull this many endpoints.
@@ -73,7 +69,7 @@ fn push_prefix<'a, 'info>(
     net: NetworkV4,
     source: PrefixSource,
 ) -> Result<Pool> {
-    ensure!(device.prefixes.len() < MAX_PREFIXES, TooManyPrefixes);
+    ensure!(device.prefixes.len() < Device::MAX_PREFIXES, TooManyPrefixes);
     device.prefixes.push(DevicePrefix { net, source });
     ctx.save(device)?;
     pool_of_network(PoolKind::DevicePrefix, *device.key(), net, 1, 1)

@@ -2,14 +2,21 @@
 
 use super::load_owned;
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
+    processor::contributor::active,
     state::DeviceStatus,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context) -> Result {
-    let mut device = load_owned(ctx)?.device;
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::UndrainDevice<Info<'a, 'info>>,
+) -> Result {
+    let owned = load_owned(ctx, a.contributor, a.device)?;
+    active(&owned.contributor)?;
+    let mut device = owned.device;
     ensure!(device.status == DeviceStatus::Drained, DeviceNotDrained);
     device.status = DeviceStatus::Activated;
     ctx.save(&device)

@@ -1,16 +1,18 @@
 //! Creates a metro.
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::Result,
+    lists,
     pda::Place,
     state::{Exchange, ExchangeStatus},
     validation::check_code,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(
-    ctx: &mut Context,
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CreateExchange<Info<'a, 'info>>,
     code: String,
     name: String,
     latitude: i32,
@@ -19,8 +21,7 @@ pub(in crate::processor) fn process(
     ctx.foundation()?;
     check_code(&code)?;
     super::check(&name, latitude, longitude)?;
-    let info = ctx.take()?;
     let status = ExchangeStatus::Activated;
     let value = Exchange { code: code.clone(), name, latitude, longitude, status, reference_count: 0 };
-    ctx.create(info, Place::Exchange(&code), value)
+    ctx.create(a.exchange, Place::Exchange(&code), value)
 }

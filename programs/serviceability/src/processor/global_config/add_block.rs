@@ -1,32 +1,37 @@
 //! Adds a global block and its pool.
 
-use super::MAX_BLOCKS;
+use std::net::Ipv4Addr;
+
+use solana_account_info::AccountInfo;
+
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ServiceabilityError, ensure},
+    lists,
     network::NetworkV4,
-    pda,
     pools::pool_of_network,
-    registry::base_of,
-    state::{Pool, PoolKind},
+    registry::{UNITS, base_of, consulted},
+    state::{GlobalConfig, PoolKind},
 };
 
-/// A publisher block is checked against the registry of each /24 it touches; more would not fit a transaction.
-const SHORTEST_PUBLISHER_BLOCK: u8 = 20;
+/// A block of public addresses is checked against the registries of each /24 it touches; more would not fit a transaction.
+const SHORTEST_PUBLIC_BLOCK: u8 = 21;
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, kind: PoolKind, block: NetworkV4) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::AddBlock<Info<'a, 'info>>,
+    kind: PoolKind,
+    block: NetworkV4,
+) -> Result {
     ctx.foundation()?;
-    let pool = ctx.take()?;
     let unit = check(kind, block)?;
     ensure!(!ctx.config.all_blocks().any(|other| other.overlaps(&block)), BlockOverlaps);
-    if kind == PoolKind::MulticastPublisherBlock {
-        check_unregistered(ctx, block)?;
-    }
+    check_unused(ctx, kind, block, &a.registries)?;
     let blocks = ctx.config.blocks_mut(kind).ok_or(ServiceabilityError::NotABlockKind)?;
-    ensure!(blocks.len() < MAX_BLOCKS, TooManyBlocks);
+    ensure!(blocks.len() < GlobalConfig::MAX_BLOCKS, TooManyBlocks);
     blocks.push(block);
-    ctx.create_pool(pool, pool_of_network(kind, *ctx.config.key(), block, unit, 0)?)?;
+    ctx.create_pool(a.pool, pool_of_network(kind, *ctx.config.key(), block, unit, 0)?)?;
     ctx.save_config()
 }
 
@@ -34,13 +39,14 @@ pub(in crate::processor) fn process(ctx: &mut Context, kind: PoolKind, block: Ne
 fn check(kind: PoolKind, block: NetworkV4) -> Result<u32> {
     let len = block.prefix_len();
     let (fits, unit) = match kind {
-        PoolKind::DoubleZeroBlock => (block.is_global() && (8..=24).contains(&len), 256),
+        PoolKind::DoubleZeroBlock => (block.is_global() && (SHORTEST_PUBLIC_BLOCK..=24).contains(&len), UNITS),
         PoolKind::UserTunnelBlock | PoolKind::DeviceTunnelBlock => (block.is_private() && (15..=31).contains(&len), 2),
         PoolKind::MulticastGroupBlock => (block.network().is_multicast() && len >= 16, 1),
-        PoolKind::MulticastPublisherBlock => (block.is_global() && len >= SHORTEST_PUBLISHER_BLOCK, 1),
+        PoolKind::MulticastPublisherBlock => (block.is_global() && len >= SHORTEST_PUBLIC_BLOCK, 1),
         PoolKind::ContributorBlock
         | PoolKind::DevicePrefix
         | PoolKind::AddressRegistry
+        | PoolKind::ClientAddresses
         | PoolKind::TunnelIds
         | PoolKind::EndpointLoopbacks
         | PoolKind::VrfIds => return Err(ServiceabilityError::NotABlockKind),
@@ -49,22 +55,31 @@ fn check(kind: PoolKind, block: NetworkV4) -> Result<u32> {
     Ok(unit)
 }
 
-/// No address of the block may be somebody's already. What comes later is refused by the block itself, and what a
-/// DoubleZero block holds already shows when its /24 is carved; publishers' addresses are carved by nobody.
-fn check_unregistered(ctx: &mut Context, block: NetworkV4) -> Result {
-    let owner = *ctx.config.key();
-    let mut base = base_of(block.network());
-    let last = base_of(block.broadcast());
-    loop {
-        let info = ctx.take()?;
-        ensure!(*info.key == pda::pool(ctx.program(), PoolKind::AddressRegistry, &owner, base).0, WrongAddress);
-        if ctx.exists(info)? {
-            let registry = ctx.read::<Pool>(info)?;
-            ensure!(!registry.taken().any(|address| block.contains(&std::net::Ipv4Addr::from(address))), BlockOverlaps);
+/// No address of the block may be somebody's already. What comes later is refused by the block itself.
+fn check_unused<'a, 'info>(
+    ctx: &Context<'a, 'info>,
+    kind: PoolKind,
+    block: NetworkV4,
+    accounts: &[&'a AccountInfo<'info>],
+) -> Result {
+    let mut accounts = accounts.iter();
+    let kinds = consulted(kind);
+    if !kinds.is_empty() {
+        let last = base_of(block.broadcast());
+        let mut base = base_of(block.network());
+        loop {
+            for &kind in kinds {
+                let info = accounts.next().ok_or(ServiceabilityError::MissingAccount)?;
+                if let Some(pool) = ctx.read_registry(info, kind, base)? {
+                    ensure!(!pool.taken().any(|address| block.contains(&Ipv4Addr::from(address))), BlockOverlaps);
+                }
+            }
+            if base == last {
+                break;
+            }
+            base += UNITS;
         }
-        if base == last {
-            return Ok(());
-        }
-        base += 256;
     }
+    ensure!(accounts.len() == 0, TooManyAccounts);
+    Ok(())
 }

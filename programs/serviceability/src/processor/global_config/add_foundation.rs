@@ -2,17 +2,22 @@
 
 use solana_pubkey::Pubkey;
 
-use super::MAX_FOUNDATION;
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
+    state::GlobalConfig,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, key: Pubkey) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    _: lists::AddFoundation<Info<'a, 'info>>,
+    key: Pubkey,
+) -> Result {
     ctx.foundation()?;
     ensure!(!ctx.config.is_foundation(&key), AlreadyFoundation);
-    ensure!(ctx.config.foundation.len() < MAX_FOUNDATION, TooManyKeys);
+    ensure!(ctx.config.foundation.len() < GlobalConfig::MAX_FOUNDATION, TooManyKeys);
     ctx.config.foundation.push(key);
     ctx.save_config()
 }

@@ -13,11 +13,6 @@ use crate::{
     state::ConfigNumbers,
 };
 
-/// The most foundation keys.
-const MAX_FOUNDATION: usize = 32;
-/// The most blocks of one kind.
-const MAX_BLOCKS: usize = 32;
-
 fn check(args: &ConfigNumbers) -> Result {
     let asn = 1..u32::MAX;
     ensure!(asn.contains(&args.local_asn) && asn.contains(&args.remote_asn), InvalidAsn);

@@ -1,13 +1,18 @@
 //! Changes the numbers of the config.
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     state::ConfigNumbers,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, args: ConfigNumbers) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    _: lists::SetGlobalConfig<Info<'a, 'info>>,
+    args: ConfigNumbers,
+) -> Result {
     ctx.foundation()?;
     super::check(&args)?;
     let config = &mut ctx.config;

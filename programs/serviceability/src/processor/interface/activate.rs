@@ -1,17 +1,21 @@
 //! Puts an interface that the activator has checked into the device's configuration.
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     counter::Counter,
     error::{Result, ensure},
+    lists,
     state::{Device, DeviceStatus, Interface, InterfaceStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::ActivateInterface<Info<'a, 'info>>,
+) -> Result {
     ctx.activator()?;
-    let mut device = ctx.load::<Device>()?;
-    let mut interface = ctx.load::<Interface>()?;
+    let mut device = ctx.read::<Device>(a.device)?;
+    let mut interface = ctx.read::<Interface>(a.interface)?;
     ensure!(interface.device == *device.key(), WrongInterface);
     ensure!(device.status != DeviceStatus::Deleting, DeviceDeleting);
     ensure!(interface.status == InterfaceStatus::Pending, InterfaceNotPending);

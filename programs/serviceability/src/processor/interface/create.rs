@@ -4,47 +4,58 @@
 use std::net::Ipv4Addr;
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     counter::Counter,
     error::{Result, ServiceabilityError, ensure},
+    lists,
     network::NetworkV4,
     pda::Place,
-    processor::device::{active, load_owned},
+    processor::{
+        contributor::{active, count_request},
+        device::load_owned,
+    },
     registry::check_own,
     state::{AddressSource, Interface, InterfaceAddress, InterfaceStatus, PoolKind},
     validation::InterfaceName,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(
-    ctx: &mut Context,
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CreateInterface<Info<'a, 'info>>,
     name: String,
     ip: Option<Ipv4Addr>,
     user_tunnel_endpoint: bool,
 ) -> Result {
-    let mut owned = load_owned(ctx)?;
+    let mut owned = load_owned(ctx, a.contributor, a.device)?;
     active(&owned.contributor)?;
-    let info = ctx.take()?;
+    count_request(ctx, &mut owned.contributor, a.clock)?;
+    ctx.save(&owned.contributor)?;
     let name: InterfaceName = name.parse().map_err(|_| ServiceabilityError::InvalidInterfaceName)?;
     ensure!(ip.is_some() || !user_tunnel_endpoint, EndpointNeedsAddress);
 
     let device = &mut owned.device;
-    let address = match ip {
-        None => None,
-        Some(ip) if ip == device.public_ip => {
+    let own = ip.filter(|ip| *ip != device.public_ip);
+    let address = match (ip, own, a.registry, a.clients) {
+        (None, ..) => None,
+        (Some(ip), None, None, None) => {
             ensure!(device.public_ip_interface.is_none(), PublicIpInUse);
-            device.public_ip_interface = Some(*info.key);
+            device.public_ip_interface = Some(*a.interface.key);
             Some(InterfaceAddress { ip, source: AddressSource::PublicIp })
         }
-        Some(ip) => {
-            check_own(&ctx.config, NetworkV4::host(ip))?;
-            ctx.register(NetworkV4::host(ip))?;
+        (_, Some(ip), Some(registry), Some(clients)) => {
+            let net = NetworkV4::host(ip);
+            check_own(&ctx.config, net)?;
+            ctx.check_no_client(clients, net)?;
+            ctx.register(registry, net)?;
             Some(InterfaceAddress { ip, source: AddressSource::Own })
         }
+        _ => return Err(ServiceabilityError::WrongPool),
     };
     let loopback_number = name.loopback_number().filter(|&number| ctx.config.is_endpoint_loopback(number));
     if let Some(number) = loopback_number {
-        let mut loopbacks = ctx.load_pool(PoolKind::EndpointLoopbacks, device.key())?;
+        let loopbacks = a.loopbacks.ok_or(ServiceabilityError::MissingAccount)?;
+        let mut loopbacks = ctx.read_pool(loopbacks, PoolKind::EndpointLoopbacks, device.key())?;
         loopbacks.claim(number.into(), 1)?;
         ctx.save(&loopbacks)?;
     }
@@ -60,7 +71,7 @@ pub(in crate::processor) fn process(
         user_count: 0,
         link: None,
     };
-    ctx.create(info, Place::Interface { device: device.key(), name: &full }, value)?;
+    ctx.create(a.interface, Place::Interface { device: device.key(), name: &full }, value)?;
     device.interface_count.up()?;
     ctx.save(device)
 }

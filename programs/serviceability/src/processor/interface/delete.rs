@@ -2,21 +2,29 @@
 //! that goes away.
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     counter::Counter,
     error::{Result, ensure},
+    lists,
+    processor::contributor::count_request,
     state::{Contributor, Device, DeviceStatus, Interface, InterfaceStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context) -> Result {
-    let contributor = ctx.load::<Contributor>()?;
-    let mut device = ctx.load::<Device>()?;
-    let mut interface = ctx.load::<Interface>()?;
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::DeleteInterface<Info<'a, 'info>>,
+) -> Result {
+    let mut contributor = ctx.read::<Contributor>(a.contributor)?;
+    let mut device = ctx.read::<Device>(a.device)?;
+    let mut interface = ctx.read::<Interface>(a.interface)?;
     ensure!(device.contributor == *contributor.key(), WrongContributor);
     ensure!(interface.device == *device.key(), WrongInterface);
     if device.status != DeviceStatus::Deleting || !ctx.signer_is_activator() {
         ctx.contributor_owner(&contributor)?;
+        // The activator pulls another endpoint.
+        count_request(ctx, &mut contributor, a.clock)?;
+        ctx.save(&contributor)?;
     }
     ensure!(interface.status != InterfaceStatus::Deleting, InterfaceDeleting);
     ensure!(interface.user_count == 0, InterfaceHasUsers);

@@ -2,18 +2,22 @@
 
 use super::End;
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
-    processor::device::active,
+    lists,
+    processor::contributor::active,
     state::{Contributor, Link, LinkStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context) -> Result {
-    let contributor = ctx.load::<Contributor>()?;
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::AcceptLink<Info<'a, 'info>>,
+) -> Result {
+    let contributor = ctx.read::<Contributor>(a.contributor)?;
     ctx.contributor_owner(&contributor)?;
-    let mut side_z = End::load(ctx)?;
-    let mut link = ctx.load::<Link>()?;
+    let mut side_z = End::read(ctx, a.device_z, a.interface_z)?;
+    let mut link = ctx.read::<Link>(a.link)?;
     ensure!(side_z.device.contributor == *contributor.key(), WrongContributor);
     ensure!(link.side_z == side_z.key(), NotALinkEnd);
     ensure!(link.status == LinkStatus::Requested, LinkNotRequested);

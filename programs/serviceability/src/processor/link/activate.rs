@@ -1,18 +1,23 @@
 //! Gives a link its network.
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     network::NetworkV4,
     state::{Interface, InterfaceStatus, Link, LinkNetwork, LinkStatus, PoolKind},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, net: NetworkV4) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::ActivateLink<Info<'a, 'info>>,
+    net: NetworkV4,
+) -> Result {
     ctx.activator()?;
-    let mut link = ctx.load::<Link>()?;
-    let ends = [ctx.load::<Interface>()?, ctx.load::<Interface>()?];
-    let mut pool = ctx.load_global_pool(PoolKind::DeviceTunnelBlock)?;
+    let mut link = ctx.read::<Link>(a.link)?;
+    let ends = [ctx.read::<Interface>(a.interface_a)?, ctx.read::<Interface>(a.interface_z)?];
+    let mut pool = ctx.read_global_pool(a.pool, PoolKind::DeviceTunnelBlock)?;
     ensure!([link.side_a.interface, link.side_z.interface] == [*ends[0].key(), *ends[1].key()], WrongInterface);
     ensure!(link.status == LinkStatus::Pending, LinkNotPending);
     ensure!(ends.iter().all(|end| end.status == InterfaceStatus::Activated), InterfaceNotActivated);

@@ -2,29 +2,31 @@
 
 use super::{End, MTU, check};
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     counter::Counter,
     error::{Result, ensure},
+    lists,
     pda::Place,
-    processor::device::active,
-    state::{Contributor, Link, LinkStatus, LinkType},
+    processor::contributor::{active, count_request},
+    state::{Contributor, Link, LinkDrain, LinkStatus, LinkType},
     validation::check_lower_code,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(
-    ctx: &mut Context,
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CreateLink<Info<'a, 'info>>,
     code: String,
     delay_ns: u64,
     bandwidth: u64,
     mtu: u16,
 ) -> Result {
-    let mut contributor = ctx.load::<Contributor>()?;
+    let mut contributor = ctx.read::<Contributor>(a.contributor)?;
     ctx.contributor_owner(&contributor)?;
-    let mut side_a = End::load(ctx)?;
-    let mut side_z = End::load(ctx)?;
-    let info = ctx.take()?;
+    let mut side_a = End::read(ctx, a.device_a, a.interface_a)?;
+    let mut side_z = End::read(ctx, a.device_z, a.interface_z)?;
     active(&contributor)?;
+    count_request(ctx, &mut contributor, a.clock)?;
     check_lower_code(&code)?;
     check(delay_ns, bandwidth)?;
     ensure!(MTU.contains(&mtu), InvalidMtu);
@@ -40,16 +42,18 @@ pub(in crate::processor) fn process(
         side_a: side_a.key(),
         side_z: side_z.key(),
         status: if accepted { LinkStatus::Pending } else { LinkStatus::Requested },
+        drained_by_a: LinkDrain::None,
+        drained_by_z: LinkDrain::None,
         accepted,
         network: None,
         delay_ns,
         bandwidth,
         mtu,
     };
-    ctx.create(info, Place::Link(&code), value)?;
-    side_a.bind(ctx, *info.key)?;
+    ctx.create(a.link, Place::Link(&code), value)?;
+    side_a.bind(ctx, *a.link.key)?;
     if accepted {
-        side_z.bind(ctx, *info.key)?;
+        side_z.bind(ctx, *a.link.key)?;
     }
     contributor.reference_count.up()?;
     ctx.save(&contributor)

@@ -11,11 +11,11 @@ pub(super) mod update;
 use std::ops::RangeInclusive;
 
 use crate::{
-    accounts::{Account, Context},
+    accounts::{Account, Context, Info},
     counter::Counter,
     error::{Result, ensure},
     instruction::{LINK_BANDWIDTH, LINK_DELAY_NS},
-    state::{Contributor, Device, DeviceStatus, Interface, InterfaceKind, InterfaceStatus, Link, LinkEnd, LinkStatus},
+    state::{Contributor, Device, DeviceStatus, Interface, InterfaceKind, InterfaceStatus, Link, LinkEnd},
 };
 
 /// Octets of the largest packet of a link.
@@ -34,10 +34,9 @@ struct End<'a, 'info> {
 }
 
 impl<'a, 'info> End<'a, 'info> {
-    /// The next two accounts are an end.
-    fn load(ctx: &mut Context<'a, 'info>) -> Result<Self> {
-        let device = ctx.load::<Device>()?;
-        let interface = ctx.load::<Interface>()?;
+    fn read(ctx: &Context<'a, 'info>, device: Info<'a, 'info>, interface: Info<'a, 'info>) -> Result<Self> {
+        let device = ctx.read::<Device>(device)?;
+        let interface = ctx.read::<Interface>(interface)?;
         ensure!(interface.device == *device.key(), WrongInterface);
         Ok(Self { device, interface })
     }
@@ -73,12 +72,18 @@ impl<'a, 'info> End<'a, 'info> {
     }
 }
 
-/// The next two accounts are the contributor of side A, who is the signer's, and a link that is not going away.
-fn load_owned<'a, 'info>(ctx: &mut Context<'a, 'info>) -> Result<Account<'a, 'info, Link>> {
-    let contributor = ctx.load::<Contributor>()?;
-    let link = ctx.load::<Link>()?;
+/// A link, and the contributor of one of its sides, who is the signer's: the one that this device is at.
+fn read_of_side<'a, 'info>(
+    ctx: &Context<'a, 'info>,
+    link: Info<'a, 'info>,
+    contributor: Info<'a, 'info>,
+    device: Info<'a, 'info>,
+) -> Result<(Account<'a, 'info, Link>, Account<'a, 'info, Contributor>)> {
+    let contributor = ctx.read::<Contributor>(contributor)?;
+    let device = ctx.read::<Device>(device)?;
+    let link = ctx.read::<Link>(link)?;
     ctx.contributor_owner(&contributor)?;
-    ensure!(link.contributor == *contributor.key(), WrongContributor);
-    ensure!(link.status != LinkStatus::Deleting, LinkDeleting);
-    Ok(link)
+    ensure!(device.contributor == *contributor.key(), WrongContributor);
+    ensure!([link.side_a.device, link.side_z.device].contains(device.key()), NotALinkEnd);
+    Ok((link, contributor))
 }

@@ -1,23 +1,36 @@
-//! Drains a link or opens it again; either side may.
+//! Drains a link or opens it again. Each side says how far it drains; so neither opens what the other has drained.
 
+use super::read_of_side;
 use crate::{
-    accounts::Context,
-    error::{Result, ensure},
-    state::{Contributor, Device, Link, LinkStatus},
+    accounts::{Context, Info},
+    error::{Result, ServiceabilityError, ensure},
+    lists,
+    processor::contributor::active,
+    state::{LinkDrain, LinkStatus, LinkType},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, status: LinkStatus) -> Result {
-    let contributor = ctx.load::<Contributor>()?;
-    let device = ctx.load::<Device>()?;
-    let mut link = ctx.load::<Link>()?;
-    ctx.contributor_owner(&contributor)?;
-    ensure!(device.contributor == *contributor.key(), WrongContributor);
-    ensure!([link.side_a.device, link.side_z.device].contains(device.key()), NotALinkEnd);
-    let in_service =
-        |status| matches!(status, LinkStatus::Activated | LinkStatus::SoftDrained | LinkStatus::HardDrained);
-    ensure!(in_service(status), InvalidLinkStatus);
-    ensure!(in_service(link.status), LinkNotActivated);
-    link.status = status;
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::SetLinkStatus<Info<'a, 'info>>,
+    status: LinkStatus,
+) -> Result {
+    let (mut link, contributor) = read_of_side(ctx, a.link, a.contributor, a.device)?;
+    let drain = LinkDrain::asked_by(status).ok_or(ServiceabilityError::InvalidLinkStatus)?;
+    ensure!(link.in_service(), LinkNotActivated);
+    let before = link.drained_status();
+    let both = link.link_type == LinkType::Wan || contributor.owner != *ctx.signer.key;
+    if both || *a.device.key == link.side_a.device {
+        link.drained_by_a = drain;
+    }
+    if both || *a.device.key == link.side_z.device {
+        link.drained_by_z = drain;
+    }
+    link.status = link.drained_status();
+    // Who may take nothing may drain, and not undrain.
+    let opens = LinkDrain::asked_by(link.status) < LinkDrain::asked_by(before);
+    if opens && !ctx.signer_is_foundation() {
+        active(&contributor)?;
+    }
     ctx.save(&link)
 }

@@ -3,16 +3,21 @@
 use std::net::Ipv4Addr;
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     state::{GroupAddress, MulticastGroup, MulticastGroupStatus, PoolKind},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, ip: Ipv4Addr) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::ActivateMulticastGroup<Info<'a, 'info>>,
+    ip: Ipv4Addr,
+) -> Result {
     ctx.activator()?;
-    let mut group = ctx.load::<MulticastGroup>()?;
-    let mut pool = ctx.load_global_pool(PoolKind::MulticastGroupBlock)?;
+    let mut group = ctx.read::<MulticastGroup>(a.group)?;
+    let mut pool = ctx.read_global_pool(a.pool, PoolKind::MulticastGroupBlock)?;
     ensure!(group.status == MulticastGroupStatus::Pending, GroupNotPending);
     pool.claim_ip(ip)?;
     group.address = Some(GroupAddress { ip, pool: *pool.key() });

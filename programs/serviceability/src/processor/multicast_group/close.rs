@@ -1,22 +1,29 @@
 //! Releases the address of a group that goes away and closes it.
 
 use crate::{
-    accounts::Context,
-    error::{Result, ensure},
+    accounts::{Context, Info},
+    error::{Result, ServiceabilityError, ensure},
+    lists,
     state::{MulticastGroup, MulticastGroupStatus, PoolKind},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CloseMulticastGroup<Info<'a, 'info>>,
+) -> Result {
     ctx.activator()?;
-    let group = ctx.load::<MulticastGroup>()?;
-    let owner = ctx.rent_recipient(&group.owner)?;
+    let group = ctx.read::<MulticastGroup>(a.group)?;
     ensure!(group.status == MulticastGroupStatus::Deleting, GroupNotDeleting);
-    if let Some(address) = group.address {
-        let mut pool = ctx.load_global_pool(PoolKind::MulticastGroupBlock)?;
-        ensure!(*pool.key() == address.pool, WrongPool);
-        pool.release_ip(address.ip)?;
-        ctx.save(&pool)?;
+    match (group.address, a.pool) {
+        (None, None) => {}
+        (Some(address), Some(pool)) => {
+            let mut pool = ctx.read_global_pool(pool, PoolKind::MulticastGroupBlock)?;
+            ensure!(*pool.key() == address.pool, WrongPool);
+            pool.release_ip(address.ip)?;
+            ctx.save(&pool)?;
+        }
+        (None, Some(_)) | (Some(_), None) => return Err(ServiceabilityError::WrongPool),
     }
-    ctx.close(group, owner)
+    ctx.close(group, a.group_payer)
 }

@@ -3,19 +3,25 @@
 use solana_pubkey::Pubkey;
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     pda::Place,
     state::{MulticastGroup, MulticastGroupStatus},
     validation::check_code,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, code: String, owner: Pubkey, max_bandwidth: u64) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CreateMulticastGroup<Info<'a, 'info>>,
+    code: String,
+    owner: Pubkey,
+    max_bandwidth: u64,
+) -> Result {
     ctx.foundation()?;
     check_code(&code)?;
     ensure!(max_bandwidth > 0, InvalidBandwidth);
-    let info = ctx.take()?;
     let value = MulticastGroup {
         code: code.clone(),
         owner,
@@ -26,5 +32,5 @@ pub(in crate::processor) fn process(ctx: &mut Context, code: String, owner: Pubk
         subscriber_count: 0,
         allowlist_count: 0,
     };
-    ctx.create(info, Place::MulticastGroup(&code), value)
+    ctx.create(a.group, Place::MulticastGroup(&code), value)
 }

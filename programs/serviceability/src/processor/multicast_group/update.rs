@@ -1,17 +1,22 @@
-//! Changes a group's owner and bandwidth. Also while it goes away: its rent goes to the owner, and a key that cannot
-//! take any, such as a sysvar's, would hold it up for ever.
+//! Changes a group's owner and bandwidth.
 
 use solana_pubkey::Pubkey;
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     state::MulticastGroup,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, owner: Pubkey, max_bandwidth: u64) -> Result {
-    let mut group = ctx.load::<MulticastGroup>()?;
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::UpdateMulticastGroup<Info<'a, 'info>>,
+    owner: Pubkey,
+    max_bandwidth: u64,
+) -> Result {
+    let mut group = ctx.read::<MulticastGroup>(a.group)?;
     ctx.group_owner(&group)?;
     ensure!(max_bandwidth > 0, InvalidBandwidth);
     group.owner = owner;

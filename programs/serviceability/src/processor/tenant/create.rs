@@ -2,22 +2,26 @@
 
 use solana_pubkey::Pubkey;
 
-use super::MAX_ADMINISTRATORS;
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ensure},
+    lists,
     pda::Place,
     state::{Tenant, TenantStatus},
     validation::check_code,
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, code: String, administrators: Vec<Pubkey>) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CreateTenant<Info<'a, 'info>>,
+    code: String,
+    administrators: Vec<Pubkey>,
+) -> Result {
     ctx.foundation()?;
     check_code(&code)?;
-    ensure!(administrators.len() <= MAX_ADMINISTRATORS, TooManyKeys);
-    let info = ctx.take()?;
+    ensure!(administrators.len() <= Tenant::MAX_ADMINISTRATORS, TooManyKeys);
     let value =
         Tenant { code: code.clone(), administrators, status: TenantStatus::Pending, vrf_id: None, reference_count: 0 };
-    ctx.create(info, Place::Tenant(&code), value)
+    ctx.create(a.tenant, Place::Tenant(&code), value)
 }

@@ -5,6 +5,3 @@ pub(super) mod close;
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod update;
-
-/// The most administrators of one tenant.
-const MAX_ADMINISTRATORS: usize = 16;

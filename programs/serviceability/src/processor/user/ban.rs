@@ -1,24 +1,23 @@
 //! Bans a user: its tunnel goes, and its pass is barred from now on.
 
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     counter::Counter,
-    error::{Result, ServiceabilityError, ensure},
+    error::{Result, ensure},
+    lists,
     state::{AccessPass, User, UserStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::BanUser<Info<'a, 'info>>,
+) -> Result {
     ctx.foundation()?;
-    let mut pass = ctx.load::<AccessPass>()?;
-    let mut user = ctx.load::<User>()?;
+    let mut pass = ctx.read::<AccessPass>(a.access_pass)?;
+    let mut user = ctx.read::<User>(a.user)?;
     ensure!(*pass.key() == user.access_pass, WrongPass);
-    match user.status {
-        UserStatus::Pending | UserStatus::Activated | UserStatus::Updating => {}
-        UserStatus::Rejected => return Err(ServiceabilityError::UserRejected),
-        UserStatus::Deleting => return Err(ServiceabilityError::UserDeleting),
-        UserStatus::PendingBan | UserStatus::Banned => return Err(ServiceabilityError::UserBanned),
-    }
+    super::check_live(user.status)?;
     user.status = UserStatus::PendingBan;
     pass.banned_users.up()?;
     ctx.save(&pass)?;

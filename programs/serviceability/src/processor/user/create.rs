@@ -5,13 +5,17 @@ use std::net::Ipv4Addr;
 
 use super::{roles, seat};
 use crate::{
-    accounts::{Account, Context},
+    accounts::{Account, Context, Info},
     counter::Counter,
     error::{Result, ServiceabilityError, ensure},
     instruction::MAX_ROLES_PER_INSTRUCTION,
+    lists,
     network::NetworkV4,
     pda::Place,
-    processor::access_pass::load_epoch,
+    processor::{
+        client::{self, Place24},
+        load_time,
+    },
     registry::check_own,
     state::{
         AccessPass, Device, DeviceStatus, Interface, MulticastGroup, Roles, Tenant, TenantStatus, User, UserStatus,
@@ -27,22 +31,32 @@ pub(in crate::processor) struct Args {
 }
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::CreateUser<Info<'a, 'info>>,
+    args: Args,
+) -> Result {
     let Args { client_ip, endpoint_ip, user_type, roles } = args;
-    let epoch = load_epoch(ctx)?;
-    let mut pass = ctx.load::<AccessPass>()?;
-    let mut device = ctx.load::<Device>()?;
-    let mut interface = ctx.load::<Interface>()?;
-    let info = ctx.take()?;
+    let time = load_time(a.clock)?;
+    let mut pass = ctx.read::<AccessPass>(a.access_pass)?;
+    let mut device = ctx.read::<Device>(a.device)?;
+    let mut interface = ctx.read::<Interface>(a.interface)?;
     check_pass(ctx, &pass, client_ip)?;
     if !user_type.is_multicast() {
-        ensure!(epoch <= pass.last_access_epoch, PassExpired);
+        ensure!(time.epoch <= pass.last_access_epoch, PassExpired);
     }
-    let old = if ctx.exists(info)? { Some(giving_way(ctx.read(info)?, client_ip, endpoint_ip)?) } else { None };
+    let most = pass.requests_per_hour();
+    ensure!(ctx.signer_is_foundation() || pass.requests.count(time.unix_time, most), TooManyRequests);
+    let old = match ctx.exists(a.user)? {
+        true => Some(giving_way(ctx.read(a.user)?, client_ip, endpoint_ip)?),
+        false => None,
+    };
     ensure!(device.status == DeviceStatus::Activated, DeviceNotActivated);
     ensure!(interface.device == *device.key(), WrongInterface);
     let endpoint = interface.endpoint().ok_or(ServiceabilityError::NotAnEndpoint)?;
     ensure!(endpoint == endpoint_ip, EndpointMismatch);
+    let place = Place24 { named_pass: a.named_pass, client: a.client, clients: a.clients, registry: a.registry };
+    client::enter(ctx, &place, &pass, client_ip)?;
 
     let mut user = Box::new(User {
         client_ip,
@@ -60,21 +74,21 @@ pub(in crate::processor) fn process(ctx: &mut Context, args: Args) -> Result {
         reject_reason: String::new(),
     });
     if user_type.is_multicast() {
-        join_groups(ctx, &mut user, &pass, &roles)?;
+        ensure!(a.tenant.is_none(), TenantNotAllowed);
+        join_groups(ctx, &mut user, &pass, &roles, &a.groups)?;
     } else {
-        ensure!(roles.is_empty(), UnicastWithRoles);
-        join_tenant(ctx, &mut user, &pass)?;
+        ensure!(roles.is_empty() && a.groups.is_empty(), UnicastWithRoles);
+        join_tenant(ctx, &mut user, &pass, a.tenant)?;
     }
     seat::take(&mut device, &mut interface, &mut pass, user_type, user.is_publisher())?;
     ctx.save(&pass)?;
     ctx.save(&device)?;
     ctx.save(&interface)?;
-    match old {
-        None => ctx.create(info, Place::User { client_ip, endpoint_ip }, *user),
-        Some(mut old) => {
-            *old = *user;
-            ctx.save(&old)
-        }
+    match (old, a.old_payer) {
+        (None, None) => ctx.create(a.user, Place::User { client_ip, endpoint_ip }, *user),
+        // What the old one's payer has deposited is not the new one's.
+        (Some(old), Some(payer)) => ctx.replace(old, payer, *user),
+        (None, Some(_)) | (Some(_), None) => Err(ServiceabilityError::WrongRentRecipient),
     }
 }
 
@@ -82,7 +96,7 @@ fn check_pass(ctx: &Context, pass: &AccessPass, client_ip: Ipv4Addr) -> Result {
     ctx.pass_payer(pass)?;
     // The dz_ip of most users is their client_ip: one out of a block would be another user's, too.
     check_own(&ctx.config, NetworkV4::host(client_ip))?;
-    ensure!(pass.client_ip.is_unspecified() || pass.client_ip == client_ip, PassForOtherAddress);
+    ensure!(!pass.names_address() || pass.client_ip == client_ip, PassForOtherAddress);
     ensure!(pass.banned_users == 0, PassBanned);
     Ok(())
 }
@@ -102,14 +116,20 @@ fn giving_way<'a, 'info>(
     }
 }
 
-/// One group account follows for each role.
-fn join_groups(ctx: &mut Context, user: &mut User, pass: &AccessPass, roles: &[Roles]) -> Result {
+/// One group for each role.
+fn join_groups<'a, 'info>(
+    ctx: &Context<'a, 'info>,
+    user: &mut User,
+    pass: &AccessPass,
+    roles: &[Roles],
+    groups: &[Info<'a, 'info>],
+) -> Result {
     ensure!(!roles.is_empty(), RolesRequired);
     ensure!(roles.len() <= MAX_ROLES_PER_INSTRUCTION, TooManyRoles);
-    ensure!(ctx.left() == roles.len(), RolesMismatch);
-    for &wanted in roles {
+    ensure!(groups.len() == roles.len(), RolesMismatch);
+    for (&wanted, group) in roles.iter().zip(groups) {
         ensure!(wanted.publish || wanted.subscribe, EmptyRole);
-        let mut group = ctx.load::<MulticastGroup>()?;
+        let mut group = ctx.read::<MulticastGroup>(group)?;
         let key = *group.key();
         roles::set(user, &key, &mut group, wanted, pass)?;
         ctx.save(&group)?;
@@ -117,13 +137,17 @@ fn join_groups(ctx: &mut Context, user: &mut User, pass: &AccessPass, roles: &[R
     Ok(())
 }
 
-/// The tenant's account follows, if the user is to be in one.
-fn join_tenant(ctx: &mut Context, user: &mut User, pass: &AccessPass) -> Result {
-    if ctx.left() == 0 {
+fn join_tenant<'a, 'info>(
+    ctx: &Context<'a, 'info>,
+    user: &mut User,
+    pass: &AccessPass,
+    tenant: Option<Info<'a, 'info>>,
+) -> Result {
+    let Some(tenant) = tenant else {
         ensure!(pass.tenants.is_empty(), TenantRequired);
         return Ok(());
-    }
-    let mut tenant = ctx.load::<Tenant>()?;
+    };
+    let mut tenant = ctx.read::<Tenant>(tenant)?;
     ensure!(pass.tenants.contains(tenant.key()), TenantNotAllowed);
     ensure!(tenant.status == TenantStatus::Activated, TenantNotActivated);
     tenant.reference_count.up()?;

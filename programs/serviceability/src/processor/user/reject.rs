@@ -2,19 +2,42 @@
 
 use super::release;
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ServiceabilityError, ensure},
+    lists,
+    processor::client,
     state::{User, UserStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, reason: String) -> Result {
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::RejectUser<Info<'a, 'info>>,
+    reason: String,
+) -> Result {
     ctx.activator()?;
     release::check_reason(&reason)?;
-    let mut user = ctx.load::<User>()?;
+    let mut user = ctx.read::<User>(a.user)?;
     match user.status {
         UserStatus::Pending => {
-            release::everything(ctx, &mut user)?;
+            let needed = |account: Option<Info<'a, 'info>>| account.ok_or(ServiceabilityError::MissingAccount);
+            let holdings = release::Holdings {
+                device: needed(a.device)?,
+                interface: needed(a.interface)?,
+                access_pass: needed(a.access_pass)?,
+                left: client::Left {
+                    client: needed(a.client)?,
+                    client_payer: needed(a.client_payer)?,
+                    clients: needed(a.clients)?,
+                    clients_payer: needed(a.clients_payer)?,
+                },
+                tenant: a.tenant,
+                // What waits has no tunnel.
+                tunnel_nets: None,
+                tunnel_ids: None,
+                dz_ips: None,
+            };
+            release::everything(ctx, &mut user, holdings)?;
             user.status = UserStatus::Rejected;
         }
         UserStatus::Updating => {

@@ -1,43 +1,73 @@
-//! What a user gives back when it goes, is refused or is banned: its seat, its tenant's count, its allocation.
+//! What a user gives back when it goes, is refused or is banned: its seat, its address, its tenant's count, its
+//! allocation.
 
 use crate::{
-    accounts::{Account, Context},
+    accounts::{Account, Context, Info},
     counter::Counter,
     error::{Result, ServiceabilityError, ensure},
-    state::{AccessPass, Device, Interface, Pool, PoolKind, Tenant, User},
+    processor::client,
+    state::{AccessPass, Device, Interface, MAX_REASON_LEN, Pool, PoolKind, Tenant, User},
 };
 
-/// The accounts that follow: device, interface, pass, the tenant of a user that has one, and the pools its allocation
-/// came from: tunnel networks, tunnel ids, and the one of its dz_ip when that is not its client_ip.
-pub(super) fn everything<'a, 'info>(ctx: &mut Context<'a, 'info>, user: &mut Account<'a, 'info, User>) -> Result {
+/// Where it goes back to. The tenant is that of a user that has one; the pools are those its allocation came from, and
+/// the last of them is there when its dz_ip is not its client_ip.
+pub(super) struct Holdings<'a, 'info> {
+    pub(super) device: Info<'a, 'info>,
+    pub(super) interface: Info<'a, 'info>,
+    pub(super) access_pass: Info<'a, 'info>,
+    pub(super) left: client::Left<'a, 'info>,
+    pub(super) tenant: Option<Info<'a, 'info>>,
+    pub(super) tunnel_nets: Option<Info<'a, 'info>>,
+    pub(super) tunnel_ids: Option<Info<'a, 'info>>,
+    pub(super) dz_ips: Option<Info<'a, 'info>>,
+}
+
+pub(super) fn everything<'a, 'info>(
+    ctx: &Context<'a, 'info>,
+    user: &mut Account<'a, 'info, User>,
+    to: Holdings<'a, 'info>,
+) -> Result {
     ensure!(user.publishers.is_empty() && user.subscribers.is_empty(), UserHasRoles);
-    let mut device = ctx.load::<Device>()?;
-    let mut interface = ctx.load::<Interface>()?;
-    let mut pass = ctx.load::<AccessPass>()?;
+    let mut device = ctx.read::<Device>(to.device)?;
+    let mut interface = ctx.read::<Interface>(to.interface)?;
+    let mut pass = ctx.read::<AccessPass>(to.access_pass)?;
     ensure!(*device.key() == user.device, WrongDevice);
     ensure!(*interface.key() == user.interface, WrongInterface);
     ensure!(*pass.key() == user.access_pass, WrongPass);
     super::seat::give(&mut device, &mut interface, &mut pass, user.user_type, false)?;
-    if let Some(key) = user.tenant {
-        let mut tenant = ctx.load::<Tenant>()?;
-        ensure!(*tenant.key() == key, WrongTenant);
-        tenant.reference_count.down()?;
-        ctx.save(&tenant)?;
-    }
-    if let Some(allocation) = user.allocation.take() {
-        let mut nets = ctx.load_global_pool(PoolKind::UserTunnelBlock)?;
-        ensure!(*nets.key() == allocation.tunnel_pool, WrongPool);
-        nets.release_net(allocation.tunnel_net)?;
-        ctx.save(&nets)?;
-        let mut ids = ctx.load_pool(PoolKind::TunnelIds, device.key())?;
-        ids.release(allocation.tunnel_id.into(), 1)?;
-        ctx.save(&ids)?;
-        if let Some(key) = allocation.dz_ip_pool {
-            let mut addresses = ctx.load::<Pool>()?;
-            ensure!(*addresses.key() == key, WrongPool);
-            addresses.release_ip(allocation.dz_ip)?;
-            ctx.save(&addresses)?;
+    client::leave(ctx, to.left, user.client_ip)?;
+    match (user.tenant, to.tenant) {
+        (None, None) => {}
+        (Some(key), Some(tenant)) => {
+            let mut tenant = ctx.read::<Tenant>(tenant)?;
+            ensure!(*tenant.key() == key, WrongTenant);
+            tenant.reference_count.down()?;
+            ctx.save(&tenant)?;
         }
+        (None, Some(_)) | (Some(_), None) => return Err(ServiceabilityError::WrongTenant),
+    }
+    match (user.allocation.take(), to.tunnel_nets, to.tunnel_ids) {
+        (None, None, None) => ensure!(to.dz_ips.is_none(), WrongPool),
+        (Some(allocation), Some(nets), Some(ids)) => {
+            let mut nets = ctx.read_global_pool(nets, PoolKind::UserTunnelBlock)?;
+            ensure!(*nets.key() == allocation.tunnel_pool, WrongPool);
+            nets.release_net(allocation.tunnel_net)?;
+            ctx.save(&nets)?;
+            let mut ids = ctx.read_pool(ids, PoolKind::TunnelIds, device.key())?;
+            ids.release(allocation.tunnel_id.into(), 1)?;
+            ctx.save(&ids)?;
+            match (allocation.dz_ip_pool, to.dz_ips) {
+                (None, None) => {}
+                (Some(key), Some(addresses)) => {
+                    let mut addresses = ctx.read::<Pool>(addresses)?;
+                    ensure!(*addresses.key() == key, WrongPool);
+                    addresses.release_ip(allocation.dz_ip)?;
+                    ctx.save(&addresses)?;
+                }
+                (None, Some(_)) | (Some(_), None) => return Err(ServiceabilityError::WrongPool),
+            }
+        }
+        _ => return Err(ServiceabilityError::WrongPool),
     }
     ctx.save(&device)?;
     ctx.save(&interface)?;
@@ -46,6 +76,6 @@ pub(super) fn everything<'a, 'info>(ctx: &mut Context<'a, 'info>, user: &mut Acc
 
 /// A reason that people will read.
 pub(super) fn check_reason(reason: &str) -> Result {
-    let fits = (1..=crate::instruction::MAX_REASON_LEN).contains(&reason.len());
-    fits.then_some(()).ok_or(ServiceabilityError::InvalidReason)
+    ensure!((1..=MAX_REASON_LEN).contains(&reason.len()), InvalidReason);
+    Ok(())
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The most groups a user can have one kind of role in.
-const LIMIT: Limit = Limit { most: 64, refusal: ServiceabilityError::TooManyRoles };
+const LIMIT: Limit = Limit { most: User::MAX_ROLES, refusal: ServiceabilityError::TooManyRoles };
 
 /// Whether these roles would take something away and add nothing.
 pub(super) fn only_strips(user: &User, group: &Pubkey, wanted: Roles) -> bool {

@@ -3,30 +3,41 @@
 
 use super::{roles, seat};
 use crate::{
-    accounts::Context,
+    accounts::{Context, Info},
     error::{Result, ServiceabilityError, ensure},
     instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
+    lists,
+    processor::load_time,
     state::{AccessPass, Device, MulticastGroup, User, UserStatus},
 };
 
 #[inline(never)]
-pub(in crate::processor) fn process(ctx: &mut Context, changes: Vec<RoleChange>) -> Result {
-    let pass = ctx.load::<AccessPass>()?;
-    let mut device = ctx.load::<Device>()?;
-    let mut user = ctx.load::<User>()?;
+pub(in crate::processor) fn process<'a, 'info>(
+    ctx: &mut Context<'a, 'info>,
+    a: lists::SetUserRoles<Info<'a, 'info>>,
+    changes: Vec<RoleChange>,
+) -> Result {
+    let mut pass = ctx.read::<AccessPass>(a.access_pass)?;
+    let mut device = ctx.read::<Device>(a.device)?;
+    let mut user = ctx.read::<User>(a.user)?;
     ensure!(*pass.key() == user.access_pass, WrongPass);
     ensure!(*device.key() == user.device, WrongDevice);
     ensure!(user.user_type.is_multicast(), UserNotMulticast);
     ensure!(changes.len() <= MAX_ROLES_PER_INSTRUCTION, TooManyRoles);
-    ensure!(!changes.is_empty() && ctx.left() == changes.len(), RolesMismatch);
+    ensure!(!changes.is_empty() && a.groups.len() == changes.len(), RolesMismatch);
     let mut wishes = Vec::with_capacity(changes.len());
-    for change in changes {
-        let group = ctx.load::<MulticastGroup>()?;
+    for (change, group) in changes.into_iter().zip(&a.groups) {
+        let group = ctx.read::<MulticastGroup>(group)?;
         let wanted = change.over(user.roles_in(group.key()));
         wishes.push((group, wanted));
     }
     let strips = wishes.iter().all(|(group, wanted)| roles::only_strips(&user, group.key(), *wanted));
     let right = right(ctx, &user, strips)?;
+    if right == Right::Payer && !ctx.signer_is_foundation() {
+        let most = pass.requests_per_hour();
+        ensure!(pass.requests.count(load_time(a.clock)?.unix_time, most), TooManyRequests);
+        ctx.save(&pass)?;
+    }
 
     let was_publisher = user.is_publisher();
     for (group, wanted) in &mut wishes {

@@ -8,7 +8,7 @@ use dz_serviceability::{
     pda,
     state::{
         AccountType, Bootstrap, ContributorStatus, DeviceCaps, DeviceStatus, DeviceType, ExchangeStatus, InterfaceKind,
-        InterfaceStatus, LinkEnd, LinkStatus, PoolKind, PrefixSource,
+        InterfaceStatus, Link, LinkDrain, LinkEnd, LinkStatus, PoolKind, PrefixSource,
     },
 };
 use solana_pubkey::Pubkey;
@@ -17,8 +17,8 @@ use super::{
     Op, Step,
     network::{one, owner_of, owns},
     world::{
-        A, ACTORS, CONTRIBUTORS, DEVICES, EXCHANGES, INTERFACES, LINKS, endpoint_ip, free, own_prefix, pick, pick_of,
-        public_ip,
+        A, ACTORS, CONTRIBUTORS, DEVICES, EXCHANGES, F, INTERFACES, LINKS, endpoint_ip, free, has_client, own_prefix,
+        pick, pick_of, public_ip,
     },
 };
 
@@ -38,7 +38,7 @@ pub(crate) fn device(view: &NetworkView, op: &Op) -> Option<Step> {
         1 => {
             let device_type = [DeviceType::Hybrid, DeviceType::Edge, DeviceType::Transit][usize::from(op.c) % 3];
             let caps = caps(op.c);
-            let legal = mine && alive && (device_type != DeviceType::Transit || found.counts.users() == 0);
+            let legal = mine && alive && active && (device_type != DeviceType::Transit || found.counts.users() == 0);
             let wanted = found.endpoints_wanted;
             one(c, build::update_device(view, &signer, key, device_type, caps, wanted).ok()?, legal)
         }
@@ -47,7 +47,8 @@ pub(crate) fn device(view: &NetworkView, op: &Op) -> Option<Step> {
             let stands = view.interfaces_of_device(&key).any(|(_, found)| {
                 found.address.is_some_and(|address| address.source == dz_serviceability::state::AddressSource::PublicIp)
             });
-            let legal = mine && alive && !stands && free(view, NetworkV4::host(ip));
+            let net = NetworkV4::host(ip);
+            let legal = mine && alive && active && !stands && free(view, net) && !has_client(view, net);
             one(c, build::set_device_public_ip(view, &signer, key, ip).ok()?, legal)
         }
         4..=7 => {
@@ -76,24 +77,18 @@ pub(crate) fn device(view: &NetworkView, op: &Op) -> Option<Step> {
             one(a, ix::device::activate_device(&P, &ACTORS[a], key), legal)
         }
         25 => one(c, build::drain_device(view, &signer, key).ok()?, mine && status == DeviceStatus::Activated),
-        26..=28 => one(c, build::undrain_device(view, &signer, key).ok()?, mine && status == DeviceStatus::Drained),
+        26..=28 => {
+            let legal = mine && active && status == DeviceStatus::Drained;
+            one(c, build::undrain_device(view, &signer, key).ok()?, legal)
+        }
         29 => {
             let users = view.users_of_device(&key).any(|(_, user)| user.is_live());
             let ends = view.interfaces_of_device(&key).any(|(_, found)| found.link.is_some());
             one(c, build::delete_device(view, &signer, key).ok()?, mine && alive && !users && !ends)
         }
         30 if op.c.is_multiple_of(2) => {
-            let first = view.config()?.endpoint_loopback_first;
-            let ids = ix::device::CloseDevice {
-                contributor,
-                contributor_owner: view.contributor(&contributor)?.owner,
-                exchange: found.exchange,
-                device: key,
-                public_ip: found.public_ip,
-                first_loopback: first,
-            };
             let empty = view.interfaces_of_device(&key).next().is_none() && found.prefixes.is_empty();
-            one(a, ix::device::close_device(&P, &ACTORS[a], ids), a == A && !alive && empty)
+            one(a, build::close_device_account(view, &ACTORS[a], key).ok()?, a == A && !alive && empty)
         }
         _ => {
             let instructions = build::close_device(view, &ACTORS[a], key).ok()?;
@@ -147,7 +142,8 @@ fn create_device(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
         && args.tunnel_slots > 0
         && u16::from(endpoints_wanted.unwrap_or(0)) <= most
         && !matches!(bootstrap, Bootstrap::Carve { prefix_len: 30 })
-        && free(view, NetworkV4::host(args.public_ip));
+        && free(view, NetworkV4::host(args.public_ip))
+        && !has_client(view, NetworkV4::host(args.public_ip));
     one(actor, build::create_device(view, &ACTORS[actor], contributor, exchange, args).ok()?, legal)
 }
 
@@ -201,6 +197,7 @@ fn pull(view: &NetworkView, op: &Op, actor: usize, key: Pubkey) -> Option<Step> 
         && index > 0
         && !held_by_interface
         && !held_by_user
+        && !has_client(view, NetworkV4::host(ip))
         && view.interface(&name).is_none()
         && !numbers.into_iter().any(|taken| taken == number);
     one(actor, build::pull_endpoint(view, &ACTORS[actor], key, ip, number).ok()?, legal)
@@ -221,7 +218,7 @@ pub(crate) fn interface(view: &NetworkView, op: &Op) -> Option<Step> {
         let address = match ip {
             None => !endpoint,
             Some(ip) if ip == device.public_ip => device.public_ip_interface.is_none(),
-            Some(ip) => free(view, NetworkV4::host(ip)),
+            Some(ip) => free(view, NetworkV4::host(ip)) && !has_client(view, NetworkV4::host(ip)),
         };
         let legal = owns(view, &device.contributor, actor)
             && contributor.status == ContributorStatus::Activated
@@ -261,7 +258,11 @@ pub(crate) fn link(view: &NetworkView, op: &Op) -> Option<Step> {
     let a = op.actor(A);
     let Some(found) = view.link(&key).filter(|_| op.b % 16 != 15) else { return create_link(view, op, code) };
     let c = op.actor(owner_of(view, &found.contributor));
+    let z = view.device(&found.side_z.device).map(|device| device.contributor);
+    // Either side.
+    let c = if op.a >= 192 { z.map_or(c, |z| op.actor(owner_of(view, &z))) } else { c };
     let mine = owns(view, &found.contributor, c);
+    let may = mine || z.is_some_and(|z| owns(view, &z, c));
     let status = found.status;
     let live = matches!(status, LinkStatus::Activated | LinkStatus::SoftDrained | LinkStatus::HardDrained);
     match op.b % 16 {
@@ -287,24 +288,50 @@ pub(crate) fn link(view: &NetworkView, op: &Op) -> Option<Step> {
         }
         7 => {
             let delay = u64::from(op.c) * 1000;
-            let legal = mine && status != LinkStatus::Deleting && delay >= 10_000;
+            let active = view.contributor(&found.contributor)?.status == ContributorStatus::Activated;
+            let legal = mine && active && status != LinkStatus::Deleting && delay >= 10_000;
             one(c, build::update_link(view, &ACTORS[c], key, delay, 10_000_000_000).ok()?, legal)
         }
         8..=11 => {
             let wanted =
                 [LinkStatus::Activated, LinkStatus::SoftDrained, LinkStatus::HardDrained, LinkStatus::Deleting]
                     [usize::from(op.c) % 4];
-            let z = view.device(&found.side_z.device).map(|device| device.contributor);
-            let may = mine || z.is_some_and(|z| owns(view, &z, c));
-            let legal = may && live && wanted != LinkStatus::Deleting;
+            let legal = may && live && wanted != LinkStatus::Deleting && may_set(view, found, c, wanted);
             one(c, build::set_link_status(view, &ACTORS[c], key, wanted).ok()?, legal)
         }
         12 => {
-            let legal = mine && !matches!(status, LinkStatus::Activated | LinkStatus::Deleting);
+            let legal = may && !matches!(status, LinkStatus::Activated | LinkStatus::Deleting);
             one(c, build::delete_link(view, &ACTORS[c], key).ok()?, legal)
         }
         _ => one(a, build::close_link(view, &ACTORS[a], key).ok()?, a == A && status == LinkStatus::Deleting),
     }
+}
+
+/// Whether who may drain a link may do this: a suspended contributor does not open it.
+fn may_set(view: &NetworkView, link: &Link, actor: usize, wanted: LinkStatus) -> bool {
+    if actor == F {
+        return true;
+    }
+    let contributor = |end: LinkEnd| view.device(&end.device).map(|device| device.contributor);
+    let (Some(a), Some(z)) = (contributor(link.side_a), contributor(link.side_z)) else { return false };
+    let owner = |key: &Pubkey| view.contributor(key).is_some_and(|found| found.owner == ACTORS[actor]);
+    let side_z = owner(&z) && !owner(&a);
+    let level = |status| match status {
+        LinkStatus::HardDrained => 2,
+        LinkStatus::SoftDrained => 1,
+        _ => 0,
+    };
+    let drained = |drain: LinkDrain| {
+        level(match drain {
+            LinkDrain::None => LinkStatus::Activated,
+            LinkDrain::Soft => LinkStatus::SoftDrained,
+            LinkDrain::Hard => LinkStatus::HardDrained,
+        })
+    };
+    let other = if side_z { drained(link.drained_by_a) } else { drained(link.drained_by_z) };
+    let after = if a == z { level(wanted) } else { level(wanted).max(other) };
+    let acting = view.contributor(if side_z { &z } else { &a });
+    after >= level(link.status) || acting.is_some_and(|found| found.status == ContributorStatus::Activated)
 }
 
 fn usable(view: &NetworkView, end: LinkEnd) -> bool {

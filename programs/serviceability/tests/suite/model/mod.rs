@@ -17,11 +17,18 @@ use std::{collections::BTreeMap, fmt, ops::Range, panic::AssertUnwindSafe};
 use dz_sdk::{
     NetworkView,
     audit::audit,
+    instruction::decided_on,
     local::{LocalBank, LocalError},
 };
-use dz_serviceability::{ID as P, instruction::ServiceabilityInstruction};
+use dz_serviceability::{
+    ID as P,
+    error::ServiceabilityError,
+    instruction::ServiceabilityInstruction,
+    state::{AccessPass, Header, Link, LinkEnd},
+};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
 
 use self::world::{ACTORS, furnished, genesis};
 
@@ -80,21 +87,116 @@ impl fmt::Display for Failure {
 /// How often each verb was accepted and refused.
 type Tally = BTreeMap<String, (u32, u32)>;
 
-fn run(seed: u64, ops: &[Op], tally: &mut Tally) -> Result<u32, Failure> {
+/// What every key owns: what it has, and what it has paid for accounts and gets back when they go. Nothing that is done
+/// changes it, whoever does it to whom.
+fn wealth(bank: &LocalBank) -> BTreeMap<Pubkey, u64> {
+    let mut wealth = BTreeMap::new();
+    for (key, record) in bank.accounts() {
+        let owner = if record.owner == P {
+            Header::read(&record.data).map_or(*key, |(_, header)| header.rent_payer)
+        } else {
+            *key
+        };
+        *wealth.entry(owner).or_default() += record.lamports;
+    }
+    wealth
+}
+
+/// An instruction that was carried out, with who sent it.
+type Done = (usize, Instruction);
+
+/// Whatever was done to a thing that has been closed and created again is refused when it is sent once more.
+fn replay(bank: &LocalBank, view: &NetworkView, done: &[Done]) -> Result<u32, String> {
+    let mut refused = 0;
+    for (actor, instruction) in done {
+        let life = instruction.data[1..9].try_into().map_or(0, u64::from_le_bytes);
+        let now = instruction.accounts.get(3).and_then(|meta| view.life(&meta.pubkey));
+        if life == 0 || now.is_none_or(|now| now == life) {
+            continue;
+        }
+        let result = bank.clone().execute(&[ACTORS[*actor]], std::slice::from_ref(instruction));
+        let expected = LocalError::Refused { instruction: 0, error: ServiceabilityError::AnotherLife };
+        let decoded = ServiceabilityInstruction::decode(&instruction.data);
+        // A list that names an account twice by now is refused for that.
+        let twice = LocalError::Refused { instruction: 0, error: ServiceabilityError::DuplicateAccount };
+        if result != Err(expected) && result != Err(twice) {
+            return Err(format!("{decoded:?} of life {life} in life {now:?}: {result:?}"));
+        }
+        refused += 1;
+    }
+    Ok(refused)
+}
+
+/// Who may change what others rely on: the limits and tenants of a pass are its giver's, each side's drain of a link is
+/// that side's.
+fn check_reach(
+    passes: &BTreeMap<Pubkey, AccessPass>,
+    links: &BTreeMap<Pubkey, Link>,
+    after: &NetworkView,
+    actor: usize,
+) -> Result<(), String> {
+    if actor == world::F {
+        return Ok(());
+    }
+    for (key, pass) in passes {
+        let Some(now) = after.access_pass(key) else { continue };
+        let terms = |pass: &AccessPass| {
+            (pass.tenants.clone(), pass.last_access_epoch, pass.max_unicast_users, pass.max_multicast_users)
+        };
+        let gave = after.tenant(&pass.giver).is_some_and(|tenant| tenant.administrators.contains(&ACTORS[actor]));
+        if terms(pass) != terms(now) && !gave {
+            return Err(format!("pass {key} is no pass of actor {actor}'s, and now {now:?}"));
+        }
+    }
+    for (key, link) in links {
+        let Some(now) = after.link(key) else { continue };
+        let owns = |end: LinkEnd| {
+            let contributor = after.device(&end.device).and_then(|device| after.contributor(&device.contributor));
+            contributor.is_some_and(|found| found.owner == ACTORS[actor])
+        };
+        let a = link.drained_by_a != now.drained_by_a && !owns(link.side_a);
+        let z = link.drained_by_z != now.drained_by_z && !owns(link.side_z);
+        if a || z {
+            return Err(format!("link {key} is drained or opened for another side by actor {actor}: {now:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// What came of a history: instructions sent, and instructions refused when they were sent again to a later life.
+#[derive(Default)]
+struct Count {
+    sent: u32,
+    replayed: u32,
+}
+
+fn run(seed: u64, ops: &[Op], tally: &mut Tally) -> Result<Count, Failure> {
     // Every third history starts from nothing, the others in a network that works.
     let mut bank = if seed.is_multiple_of(3) { genesis() } else { furnished() };
     let mut view = bank.view().expect("a fresh bank");
-    let mut sent = 0;
+    let (mut count, mut done, owned) = (Count::default(), Vec::new(), wealth(&bank));
     for (step, op) in ops.iter().enumerate() {
         let fail = |what: String| Failure { step, what };
-        let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| apply(&mut bank, &mut view, op, tally)));
-        sent += stepped.unwrap_or_else(|_| Err("a panic".to_owned())).map_err(fail)?;
+        let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| apply(&mut bank, &mut view, op, tally, &mut done)));
+        count.sent += stepped.unwrap_or_else(|_| Err("a panic".to_owned())).map_err(fail)?;
+        if wealth(&bank) != owned {
+            return Err(fail(format!("money has changed hands: {:?}, and before {owned:?}", wealth(&bank))));
+        }
     }
-    Ok(sent)
+    let step = ops.len().saturating_sub(1);
+    count.replayed = replay(&bank, &view, &done).map_err(|what| Failure { step, what })?;
+    Ok(count)
 }
 
-fn apply(bank: &mut LocalBank, view: &mut NetworkView, op: &Op, tally: &mut Tally) -> Result<u32, String> {
+fn apply(
+    bank: &mut LocalBank,
+    view: &mut NetworkView,
+    op: &Op,
+    tally: &mut Tally,
+    done: &mut Vec<Done>,
+) -> Result<u32, String> {
     let Some(mut step) = network::step(view, op).or_else(|| user::step(view, op)) else { return Ok(0) };
+    step.instructions = step.instructions.into_iter().map(|one| decided_on(view, one)).collect();
     let swapped = swap(view, op, &mut step);
     let name = step.instructions.last().map_or(String::new(), |last| {
         ServiceabilityInstruction::decode(&last.data).map_or("?".to_owned(), |decoded| format!("{decoded:?}"))
@@ -102,14 +204,15 @@ fn apply(bank: &mut LocalBank, view: &mut NetworkView, op: &Op, tally: &mut Tall
     let result = bank.execute(&[ACTORS[step.actor]], &step.instructions);
     match &result {
         Ok(_) => {
+            done.extend(step.instructions.iter().map(|one| (step.actor, one.clone())));
             for instruction in &step.instructions {
-                let decoded = ServiceabilityInstruction::decode(&instruction.data).map_err(|e| e.to_string())?;
+                let (_, decoded) = ServiceabilityInstruction::decode(&instruction.data).map_err(|e| e.to_string())?;
                 tally.entry(decoded.as_ref().to_owned()).or_default().0 += 1;
             }
         }
         Err(LocalError::Refused { instruction, .. }) => {
             let refused = ServiceabilityInstruction::decode(&step.instructions[*instruction].data);
-            tally.entry(refused.map_err(|e| e.to_string())?.as_ref().to_owned()).or_default().1 += 1;
+            tally.entry(refused.map_err(|e| e.to_string())?.1.as_ref().to_owned()).or_default().1 += 1;
         }
         Err(error) => return Err(format!("{name}: {error}")),
     }
@@ -117,7 +220,9 @@ fn apply(bank: &mut LocalBank, view: &mut NetworkView, op: &Op, tally: &mut Tall
         let said = if step.legal { "may be done" } else { "may not be done" };
         return Err(format!("{name} by actor {} {said}, and the program says {result:?}", step.actor));
     }
+    let (passes, links) = (view.access_passes().clone(), view.links().clone());
     bank.refresh(view).map_err(|error| format!("{name}: {error}"))?;
+    check_reach(&passes, &links, view, step.actor).map_err(|error| format!("{name}: {error}"))?;
     let findings = audit(view);
     if !findings.is_empty() {
         let list: Vec<_> = findings.iter().map(ToString::to_string).collect();
@@ -183,20 +288,23 @@ fn seeds(few: u64) -> Range<u64> {
 #[test]
 fn random_histories_agree_with_the_reference() {
     let whole = number("DZ_MODEL_SEED").is_none();
-    let (mut tally, mut sent) = (Tally::new(), 0);
+    let (mut tally, mut sent, mut replayed) = (Tally::new(), 0, 0);
     for seed in seeds(36) {
         let ops = history(seed);
         match run(seed, &ops, &mut tally) {
-            Ok(count) => sent += count,
+            Ok(count) => {
+                sent += count.sent;
+                replayed += count.replayed;
+            }
             Err(failure) => {
                 let (ops, shrunk) = shrink(seed, ops);
                 panic!("seed {seed}: {failure}\nshrunk to {} ops: {shrunk}\n{ops:#?}", ops.len());
             }
         }
     }
-    println!("{sent} instructions; accepted and refused by verb: {tally:#?}");
+    println!("{sent} instructions, {replayed} refused when sent again; accepted and refused by verb: {tally:#?}");
     if whole {
-        assert!(sent >= 10_000, "only {sent} instructions");
+        assert!(sent >= 10_000 && replayed >= 50, "only {sent} instructions, {replayed} of them sent again");
         // A verb that never succeeds here is not tested here.
         let verbs = <ServiceabilityInstruction as strum::EnumCount>::COUNT - 1;
         let one_sided: Vec<_> = tally.iter().filter(|(_, (yes, no))| *yes == 0 || *no == 0).collect();
@@ -251,7 +359,7 @@ fn whatever_an_account_says_nothing_breaks() {
                 }
             }
             // The history itself goes on as if nothing had happened.
-            apply(&mut bank, &mut view, &op, &mut Tally::new()).expect("the model holds this");
+            apply(&mut bank, &mut view, &op, &mut Tally::new(), &mut Vec::new()).expect("the model holds this");
         }
     }
     println!("{carried_out} carried out; refused: {refused:#?}");

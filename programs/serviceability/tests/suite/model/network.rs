@@ -14,7 +14,8 @@ use super::{
     Op, Step,
     device::{device, interface, link},
     world::{
-        A, ACTORS, BLOCK_KINDS, CONTRIBUTORS, EXCHANGES, F, GROUP_OWNER, GROUPS, OWNER, TENANTS, args, block, pick,
+        A, ACTORS, BLOCK_KINDS, CONTRIBUTORS, EXCHANGES, F, GROUP_OWNER, GROUPS, OWNER, TENANTS, args, block,
+        has_client, pick,
     },
 };
 
@@ -81,7 +82,9 @@ fn config(view: &NetworkView, op: &Op) -> Option<Step> {
             let mut registered = registered.flat_map(|pool| pool.taken());
             let public = kind == PoolKind::MulticastPublisherBlock
                 && registered.any(|ip| block.contains(&std::net::Ipv4Addr::from(ip)));
-            let legal = legal && !config.all_blocks().any(own) && !public;
+            let around = matches!(kind, PoolKind::DoubleZeroBlock | PoolKind::MulticastPublisherBlock)
+                && has_client(view, block);
+            let legal = legal && !config.all_blocks().any(own) && !public && !around;
             one(actor, ix::global_config::add_block(&P, &key, kind, block), legal)
         }
         _ => {
@@ -92,7 +95,7 @@ fn config(view: &NetworkView, op: &Op) -> Option<Step> {
             // At most one block of a kind may go, so that the history does not dry up.
             let legal = legal && used == 0;
             (config.blocks(kind)?.len() > 1 || !legal)
-                .then(|| one(actor, ix::global_config::remove_block(&P, &key, kind, block), legal))?
+                .then(|| one(actor, build::remove_block(view, &key, kind, block), legal))?
         }
     }
 }
@@ -168,7 +171,7 @@ fn exchange(view: &NetworkView, op: &Op) -> Option<Step> {
         }
         _ => {
             let stands = view.devices().values().any(|device| device.exchange == key);
-            one(actor, ix::exchange::delete_exchange(&P, &signer, key), legal && !stands)
+            one(actor, build::delete_exchange(view, &signer, key), legal && !stands)
         }
     }
 }
@@ -202,7 +205,7 @@ fn tenant(view: &NetworkView, op: &Op) -> Option<Step> {
         }
         _ => {
             let legal = a == A && status == TenantStatus::Deleting;
-            one(a, ix::tenant::close_tenant(&P, &ACTORS[a], key), legal)
+            one(a, build::close_tenant(view, &ACTORS[a], key), legal)
         }
     }
 }

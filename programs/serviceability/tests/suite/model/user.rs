@@ -20,7 +20,8 @@ use solana_pubkey::Pubkey;
 
 use super::{
     Op, Step,
-    world::{A, ACTORS, F, GROUP_OWNER, PAYER, client_ip, pick, pick_of},
+    network::{owner_of, owns},
+    world::{A, ACTORS, F, GROUP_OWNER, PAYER, client_ip, free, has_client, pick, pick_of},
 };
 
 const TYPES: [UserType; 4] = [UserType::Ibrl, UserType::IbrlWithAllocatedIp, UserType::Multicast, UserType::Multicast];
@@ -46,8 +47,15 @@ pub(crate) fn step(view: &NetworkView, op: &Op) -> Option<Step> {
 fn pass(view: &NetworkView, op: &Op) -> Option<Step> {
     let payer = ACTORS[PAYER + usize::from(op.a % 2)];
     let ip = if (op.a / 2).is_multiple_of(4) { Ipv4Addr::UNSPECIFIED } else { client_ip(op.a / 8) };
-    let key = pda::access_pass(&P, ip, &payer).0;
+    // A pass of the foundation's, or now and then one of a tenant's.
+    let tenant = pick_of(view.tenants(), op.a).filter(|_| op.c % 4 == 1);
+    let giver = tenant.map(|(key, _)| key);
+    let key = ix::access_pass::pass_address(&P, ip, &payer, giver);
     let (f, g) = (op.actor(F), op.actor(GROUP_OWNER));
+    let administers = |actor: usize| match tenant {
+        None => actor == F,
+        Some((_, tenant)) => actor == F || tenant.administrators.contains(&ACTORS[actor]),
+    };
     let Some(found) = view.access_pass(&key).filter(|_| op.b % 16 < 14) else {
         let actor = if op.c.is_multiple_of(2) { f } else { g };
         let limits = PassLimits {
@@ -55,43 +63,37 @@ fn pass(view: &NetworkView, op: &Op) -> Option<Step> {
             max_unicast_users: u16::from(op.c % 3) + 1,
             max_multicast_users: u16::from(op.c / 4 % 3),
         };
-        let tenants: Vec<_> = pick_of(view.tenants(), op.c).filter(|_| op.c % 4 == 1).into_iter().collect();
-        let named: Vec<_> = tenants.iter().map(|(key, _)| *key).collect();
-        let had = view.access_pass(&key).map_or(vec![], |pass| pass.tenants.clone());
-        let administers =
-            |tenant: &Pubkey| view.tenant(tenant).is_some_and(|t| t.administrators.contains(&ACTORS[actor]));
-        let authority = actor == F
-            || (!named.is_empty()
-                && named.iter().all(administers)
-                && (view.access_pass(&key).is_none() || !had.is_empty())
-                && had.iter().all(|tenant| named.contains(tenant)));
-        let can_add = tenants.iter().all(|(key, t)| had.contains(key) || t.status != TenantStatus::Deleting);
-        let set = ix::access_pass::set_access_pass(&P, &ACTORS[actor], ip, payer, limits, &named);
-        return one(actor, set, authority && can_add);
+        let new = view.access_pass(&key).is_none();
+        let can = !new || tenant.is_none_or(|(_, tenant)| tenant.status != TenantStatus::Deleting);
+        let set = ix::access_pass::set_access_pass(&P, &ACTORS[actor], ip, payer, limits, giver);
+        return one(actor, set, administers(actor) && can);
     };
     match op.b % 16 {
         0..=2 => {
-            let (tenant, t) = pick_of(view.tenants(), op.c)?;
-            let allowed = op.c % 4 != 3;
-            let adds = allowed && !found.tenants.contains(&tenant);
-            let others = found.tenants.iter().any(|other| *other != tenant);
-            let changes = allowed != found.tenants.contains(&tenant);
-            let may = g == F || (t.administrators.contains(&ACTORS[g]) && (others || !changes));
-            let legal = may && (!adds || t.status != TenantStatus::Deleting);
-            one(g, ix::access_pass::set_pass_tenant(&P, &ACTORS[g], key, tenant, allowed), legal)
+            let (other, t) = pick_of(view.tenants(), op.c / 4)?;
+            let allowed = op.c % 8 != 3;
+            let adds = allowed && !found.tenants.contains(&other);
+            let legal = f == F && giver.is_none() && (!adds || t.status != TenantStatus::Deleting);
+            one(f, ix::access_pass::set_pass_tenant(&P, &ACTORS[f], key, other, allowed), legal)
         }
         3..=11 => {
-            let (group, found) = pick_of(view.groups(), op.c)?;
+            let (group, of) = pick_of(view.groups(), op.c)?;
             let (publish, subscribe) = (!op.b.is_multiple_of(8), !op.c.is_multiple_of(8));
-            let legal = (g == F || found.owner == ACTORS[g])
-                && (found.status != MulticastGroupStatus::Deleting || !(publish || subscribe));
-            one(g, ix::access_pass::set_pass_group(&P, &ACTORS[g], key, group, publish, subscribe), legal)
+            let alive = of.status != MulticastGroupStatus::Deleting || !(publish || subscribe);
+            // As the group's owner, or as who gave the pass and takes something back.
+            let as_giver = giver.filter(|_| op.b % 4 == 3);
+            let takes =
+                (!publish || found.publish.contains(&group)) && (!subscribe || found.subscribe.contains(&group));
+            let may = if as_giver.is_some() { administers(g) && takes } else { g == F || of.owner == ACTORS[g] };
+            let set = ix::access_pass::set_pass_group;
+            one(g, set(&P, &ACTORS[g], key, group, as_giver, (publish, subscribe)), may && alive)
         }
         _ => {
+            let actor = if giver.is_some() { g } else { f };
             let users =
                 view.users().values().any(|user| user.access_pass == key && user.status != UserStatus::Rejected);
-            let instructions = build::close_access_pass(view, &ACTORS[f], key).ok()?;
-            Some(Step { actor: f, instructions, legal: f == F && !users })
+            let instructions = build::close_access_pass(view, &ACTORS[actor], key).ok()?;
+            Some(Step { actor, instructions, legal: administers(actor) && !users })
         }
     }
 }
@@ -112,7 +114,7 @@ fn seat(view: &NetworkView, key: &Pubkey, device: &Device, user_type: UserType, 
     };
     let open = device.device_type != DeviceType::Transit
         && live.len() + usize::from(caps.reserved_seats) < usize::from(caps.max_users);
-    (!new || open) && (cap == 0 || of_kind < usize::from(cap))
+    (!new || open) && of_kind < usize::from(cap)
 }
 
 fn wish(view: &NetworkView, op: &Op) -> Vec<(Pubkey, Roles)> {
@@ -150,7 +152,8 @@ fn create(view: &NetworkView, op: &Op) -> Option<Step> {
     let wanted =
         build::CreateUser { client_ip: client, endpoint_ip: endpoint, user_type, tenant, roles: roles.clone() };
     let instruction = build::create_user(view, &ACTORS[actor], &ACTORS[payer], wanted).ok()?;
-    let (pass_key, pass) = build::find_access_pass(view, client, &ACTORS[payer]).ok()?;
+    let service = build::Service { user_type, tenant, roles: &roles };
+    let (pass_key, pass) = build::find_access_pass(view, client, &ACTORS[payer], service).ok()?;
     let device = view.device(&interface.device)?;
 
     let of_pass: Vec<_> = view.users().values().filter(|user| user.access_pass == pass_key).collect();
@@ -160,7 +163,7 @@ fn create(view: &NetworkView, op: &Op) -> Option<Step> {
     let kind = if user_type.is_multicast() {
         count(true) < usize::from(pass.max_multicast_users)
             && !roles.is_empty()
-            && roles.iter().all(|(group, role)| (role.publish || role.subscribe) && may_take(view, &pass, group, *role))
+            && roles.iter().all(|(group, role)| (role.publish || role.subscribe) && may_take(view, pass, group, *role))
     } else {
         count(false) < usize::from(pass.max_unicast_users)
             && match tenant {
@@ -169,6 +172,7 @@ fn create(view: &NetworkView, op: &Op) -> Option<Step> {
             }
     };
     let legal = (actor == F || actor == payer)
+        && may_come(view, pass, client)
         && !barred
         && kind
         && view.user_at(client, endpoint).is_none_or(|(_, user)| user.status == UserStatus::Rejected)
@@ -176,6 +180,21 @@ fn create(view: &NetworkView, op: &Op) -> Option<Step> {
         && interface.endpoint().is_some()
         && seat(view, &interface.device, device, user_type, publisher, true);
     one(actor, instruction, legal)
+}
+
+/// Whether users of this pass may come from this address: nothing else has it, no other payer is there, and the
+/// foundation has named it to nobody else.
+fn may_come(view: &NetworkView, pass: &AccessPass, client: Ipv4Addr) -> bool {
+    let config = pda::config(&P).0;
+    let names = |pass: &AccessPass| pass.client_ip == client && pass.giver == config;
+    let live: Vec<_> = view.users_of_client(client).filter(|(_, user)| user.is_live()).collect();
+    let net = NetworkV4::host(client);
+    let in_block = view.config().is_some_and(|config| config.all_blocks().any(|block| block.overlaps(&net)));
+    !in_block
+        && (!view.access_passes().values().any(names)
+            || view.access_passes().values().any(|other| names(other) && other.payer == pass.payer))
+        && live.iter().all(|(_, user)| user.owner == pass.payer)
+        && (!live.is_empty() || free(view, net))
 }
 
 fn activate(view: &NetworkView, op: &Op) -> Option<Step> {
@@ -217,7 +236,7 @@ fn activate(view: &NetworkView, op: &Op) -> Option<Step> {
     let in_prefix = device.prefixes.iter().any(|prefix| prefix.net.contains(&dz_ip) && prefix.net.network() != dz_ip);
     let in_publisher_block = config.multicast_publisher_blocks.iter().any(|block| block.contains(&dz_ip));
     let dz_ip_fits = match user.user_type {
-        UserType::IbrlWithAllocatedIp => in_prefix && ip_free,
+        UserType::IbrlWithAllocatedIp => in_prefix && ip_free && !has_client(view, NetworkV4::host(dz_ip)),
         UserType::Multicast if user.is_publisher() => in_publisher_block && ip_free,
         UserType::Ibrl | UserType::Multicast => dz_ip == user.client_ip,
     };
@@ -321,13 +340,29 @@ fn end(view: &NetworkView, op: &Op) -> Option<Step> {
             let instructions = build::finish_ban(view, &ACTORS[a], key).ok()?;
             Some(Step { actor: a, instructions, legal: a == A && status == PendingBan })
         }
+        14 => {
+            let actor = op.actor(if op.c.is_multiple_of(2) { PAYER } else { PAYER + 1 });
+            let config = pda::config(&P).0;
+            let named = |pass: &AccessPass| pass.client_ip == user.client_ip && pass.giver == config;
+            let own = pda::access_pass(&P, user.client_ip, &ACTORS[actor], &config).0;
+            let barred = view.access_pass(&own).is_some_and(|pass| pass.banned_users > 0);
+            let theirs = |pass: &AccessPass| named(pass) && pass.payer == user.owner;
+            let legal = open && ACTORS[actor] != user.owner && !view.access_passes().values().any(theirs) && !barred;
+            one(actor, build::reclaim_address(view, &ACTORS[actor], key).ok()?, legal)
+        }
+        15 => {
+            let device = view.device(&user.device)?;
+            let actor = op.actor(owner_of(view, &device.contributor));
+            let legal = owns(view, &device.contributor, actor) && open && device.status == DeviceStatus::Drained;
+            one(actor, build::evict_user(view, &ACTORS[actor], key).ok()?, legal)
+        }
         _ => match build::reject_user(view, &ACTORS[a], key, "no room") {
             Ok(instructions) => {
                 // An Updating user that was to lose its publisher address keeps it only as a publisher.
                 let leaves = status == Updating && user.allocation.is_some_and(|held| held.dz_ip_pool.is_some());
                 Some(Step { actor: a, instructions, legal: a == A && !leaves })
             }
-            Err(_) => one(a, ix::user::reject_user(&P, &ACTORS[a], (key, user), "no room"), false),
+            Err(_) => one(a, build::reject_user_alone(view, &ACTORS[a], key, "no room").ok()?, false),
         },
     }
 }

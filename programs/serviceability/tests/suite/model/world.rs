@@ -60,8 +60,13 @@ pub(crate) fn own_prefix(index: u8) -> NetworkV4 {
     NetworkV4::new(Ipv4Addr::new(9, 0, 1 + index % 2, index / 2 % 4 * 8), 29).expect("a network")
 }
 
+/// Some of these are also what devices bring.
 pub(crate) fn client_ip(index: u8) -> Ipv4Addr {
-    Ipv4Addr::new(11, 0, 0, 1 + index % 4)
+    match index % 8 {
+        6 => Ipv4Addr::new(9, 0, 0, 3),
+        7 => Ipv4Addr::new(9, 0, 1, 12),
+        other => Ipv4Addr::new(11, 0, 0, 1 + other % 4),
+    }
 }
 
 pub(crate) fn block(kind: PoolKind, index: u8) -> NetworkV4 {
@@ -102,7 +107,7 @@ pub(crate) const fn args() -> ConfigNumbers {
 
 /// An initialised network with one block of each kind.
 pub(crate) fn genesis() -> LocalBank {
-    let mut bank = LocalBank::new(P);
+    let mut bank = LocalBank::new(P, &ACTORS[F]);
     for actor in ACTORS {
         bank.airdrop(actor, 1_000_000_000_000);
     }
@@ -155,11 +160,11 @@ pub(crate) fn furnished() -> LocalBank {
         let limits = PassLimits { last_access_epoch: u64::MAX, max_unicast_users: 3, max_multicast_users: 3 };
         let mut instructions = vec![];
         for (payer, ip) in [(ACTORS[PAYER], Ipv4Addr::UNSPECIFIED), (ACTORS[PAYER + 1], client_ip(0))] {
-            instructions.push(all::access_pass::set_access_pass(&P, &ACTORS[F], ip, payer, limits, &[]));
-            let pass = pda::access_pass(&P, ip, &payer).0;
+            instructions.push(all::access_pass::set_access_pass(&P, &ACTORS[F], ip, payer, limits, None));
+            let pass = all::access_pass::pass_address(&P, ip, &payer, None);
             instructions.extend(GROUPS[..2].iter().map(|code| {
                 let group = pda::multicast_group(&P, code).0;
-                all::access_pass::set_pass_group(&P, &ACTORS[F], pass, group, true, true)
+                all::access_pass::set_pass_group(&P, &ACTORS[F], pass, group, None, (true, true))
             }));
         }
         instructions
@@ -237,7 +242,12 @@ pub(crate) fn pick_of<V>(map: &std::collections::BTreeMap<Pubkey, V>, index: u8)
     map.iter().nth(index).map(|(key, value)| (*key, value))
 }
 
-/// Whether an address may be registered: nobody has it, and no block holds it.
+/// Whether a live client connects from an address of this network.
+pub(crate) fn has_client(view: &NetworkView, net: NetworkV4) -> bool {
+    view.users().values().any(|user| user.is_live() && net.contains(&user.client_ip))
+}
+
+/// Whether an address may be registered: nothing has it, and no block holds it.
 pub(crate) fn free(view: &NetworkView, net: NetworkV4) -> bool {
     let Some(config) = view.config() else { return false };
     let devices = view.devices().values().flat_map(|device| {

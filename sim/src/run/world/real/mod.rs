@@ -25,6 +25,7 @@ use dzsim_fabric::Fabric;
 use dzsim_lab::{Exit, Host as LabHost, Lab, NodeName, Process as LabProcess, RoleName, Spawn};
 use dzsim_ledger::{ClientName as LedgerClient, Ledger};
 use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
+use solana_signer::Signer;
 
 pub use self::start::start;
 use super::backend::{Backend, LedgerInside, Output, Stop};
@@ -105,7 +106,14 @@ impl Real {
             Process::Gre(node) => anyhow::bail!("the gre helper of {node} is started by whoever needs a tunnel"),
         };
         let seed = seeds::of(self.keys.seed(), "process", &process.to_string());
-        Ok(self.spawn_role(&node, role)?.env("DZ_SEED", seed.to_string()).notify(READY))
+        let spawn = self.spawn_role(&node, role)?.env("DZ_SEED", seed.to_string()).notify(READY);
+        Ok(match process {
+            // What somebody else asks for in a client's name is not made on its host.
+            Process::Daemon(name) => {
+                spawn.env("DZ_PAYER", self.keys.of(Owner::Client(name.as_str())).pubkey().to_string())
+            }
+            Process::Activator(_) | Process::Controller | Process::Agent(_) | Process::Gre(_) => spawn,
+        })
     }
 
     fn spawn_role(&self, node: &Node, role: Role) -> anyhow::Result<Spawn> {

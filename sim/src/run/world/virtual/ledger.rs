@@ -37,9 +37,10 @@ pub(super) struct Inside {
 impl Inside {
     /// A chain on which everybody has something to pay with.
     pub(super) fn new(plan: &Plan, keys: Keys) -> Result<Self, LedgerError> {
-        let mut bank = LocalBank::new(ID).remember(REMEMBERED);
+        let foundation = keys.of(Owner::Foundation).pubkey();
+        let mut bank = LocalBank::new(ID, &foundation).remember(REMEMBERED);
         Owner::all(plan).for_each(|owner| bank.airdrop(keys.of(owner).pubkey(), FUNDS));
-        let chain = LocalLedger::new(bank, keys.of(Owner::Foundation).pubkey())?;
+        let chain = LocalLedger::new(bank, foundation)?;
         let devices = plan.devices.keys().map(|code| code.as_str());
         let clients = plan.clients.keys().map(|name| name.as_str());
         let nodes = [CORE, RUNNER].into_iter().chain(devices).chain(clients).map(|name| {

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Args, Parser};
 use dzsim_scenario::plan::Process;
 use futures_util::FutureExt;
+use solana_signer::Signer;
 use tokio::sync::oneshot;
 use tracing::instrument::WithSubscriber;
 
@@ -99,7 +100,9 @@ impl Virtual {
                 let nowhere = Path::new("memory");
                 let role = self.roles.daemon(address, nowhere, nowhere, &self.policy);
                 let name = role.name.clone();
-                let args: dz_client::daemon::Args = parsed(role)?;
+                let mut args: dz_client::daemon::Args = parsed(role)?;
+                // What somebody else asks for in its name is not made on its host.
+                args.payer = Some(self.keys.of(Owner::Client(client.as_str())).pubkey());
                 let deps = dz_client::daemon::Deps {
                     host: Arc::new(self.network.host(client.as_str())?),
                     // Nothing is ever sent.

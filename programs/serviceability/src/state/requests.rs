@@ -1,0 +1,46 @@
+//! How often a key asks the activator to do something, by the hour.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// Seconds in an hour.
+const HOUR: i64 = 3600;
+
+/// Requests of one hour that the activator pays the fees of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Requests {
+    /// Hours from the Unix epoch to the hour that is counted.
+    pub hour: u32,
+    /// Requests in it.
+    pub count: u32,
+}
+
+impl Requests {
+    /// Counts one more at this time in seconds since the Unix epoch; false when the hour had `most` already.
+    #[must_use]
+    pub fn count(&mut self, unix_time: i64, most: u32) -> bool {
+        let hour = u32::try_from(unix_time / HOUR).unwrap_or(0);
+        if self.hour != hour {
+            *self = Self { hour, count: 0 };
+        }
+        if self.count >= most {
+            return false;
+        }
+        self.count += 1;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_hour_starts_from_zero() {
+        let mut requests = Requests::default();
+        assert!(requests.count(7199, 2) && requests.count(3600, 2));
+        assert!(!requests.count(7199, 2));
+        assert_eq!(requests, Requests { hour: 1, count: 2 });
+        assert!(requests.count(7200, 2));
+        assert_eq!(requests, Requests { hour: 2, count: 1 });
+    }
+}
