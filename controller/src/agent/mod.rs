@@ -15,7 +15,6 @@ mod health;
 mod kernel;
 mod listing;
 mod pace;
-#[cfg(test)]
 mod properties;
 mod reconcile;
 mod state;

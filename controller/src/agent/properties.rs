@@ -1,6 +1,8 @@
 //! Property tests of the way from one state to another, on a virtual host: it refuses what a kernel refuses, and takes
 //! along what goes with an interface or an address.
 
+#![cfg(test)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

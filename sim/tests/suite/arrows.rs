@@ -101,7 +101,12 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 fn lines_with(folders: impl IntoIterator<Item = PathBuf>, words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for path in folders.into_iter().flat_map(|folder| sources(&folder)) {
-        for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+        let text = fs::read_to_string(&path).unwrap();
+        // What is only a test may look at anything.
+        if text.contains("\n#![cfg(test)]\n") {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
             if words.iter().any(|word| line.contains(word)) {
                 found.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
             }
