@@ -36,8 +36,17 @@ pub struct Limits {
     pub subscriptions_per_connection: usize,
     /// Notifications that may wait for a subscriber that does not read; one more and it is disconnected.
     pub notification_backlog: usize,
+    /// Bytes of notifications that may wait for such a subscriber.
+    pub notification_bytes: usize,
     /// How long a connection may stay silent before its first request, and between two.
     pub idle: Duration,
+    /// How long the calls of a batch may take together; the rest of them is refused.
+    pub batch: Duration,
+    /// How long a client may be behind with taking an answer until its connection ends.
+    pub write: Duration,
+    /// Bytes of all long answers that wait for their clients; a request that would add to them is answered with HTTP
+    /// 429.
+    pub answer_bytes: usize,
     /// How many slots are remembered: their transactions, and their blockhashes as valid ones.
     pub history: usize,
 }
@@ -50,10 +59,26 @@ impl Default for Limits {
             request_bytes: 50 * 1024,
             subscriptions_per_connection: 1024,
             notification_backlog: 4096,
+            notification_bytes: 8 << 20,
             idle: Duration::from_secs(60),
+            batch: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+            answer_bytes: 128 << 20,
             history: 65_536,
         }
     }
+}
+
+/// The web pages that are answered, by the origin that browsers send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origins {
+    /// None: any page that somebody of this machine opens could otherwise use the ledger.
+    #[default]
+    None,
+    /// These, as in `http://localhost:3000`.
+    These(Vec<String>),
+    /// All.
+    All,
 }
 
 /// What a ledger starts from.
@@ -74,6 +99,8 @@ pub struct LedgerConfig {
     /// system program). A validator does not tell: it compares the owner after the transaction, which is no longer
     /// the program.
     pub announce_closed: bool,
+    /// The web pages that are answered.
+    pub origins: Origins,
     /// What the ledger bounds.
     pub limits: Limits,
 }
@@ -88,6 +115,7 @@ impl Default for LedgerConfig {
             genesis_time: 1_767_225_600,
             blockhash_lifetime: None,
             announce_closed: true,
+            origins: Origins::None,
             limits: Limits::default(),
         }
     }

@@ -12,15 +12,16 @@ use solana_message::VersionedMessage;
 use solana_pubkey::Pubkey;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
     accounts::Lookup,
     bank::BankError,
     chain::{Chain, Preview, Refusal, read},
-    config::{LedgerConfig, Limits},
+    config::{LedgerConfig, Limits, Origins},
     faults::{Client, ClientName},
     replica::{Landed, Replica},
+    turns::Turns,
     verified::Verified,
 };
 
@@ -53,8 +54,8 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) announce_closed: bool,
     pub(crate) faucet: Keypair,
-    /// How many answers of any length may be written at once.
-    pub(crate) long_answers: Semaphore,
+    pub(crate) origins: Origins,
+    pub(crate) turns: Turns,
     pub(crate) seed: u64,
     /// Weak, so that connections that are still open do not keep the chain's thread.
     pub(crate) requests: mpsc::WeakSender<Request>,

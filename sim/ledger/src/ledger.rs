@@ -16,7 +16,7 @@ use solana_transaction::versioned::VersionedTransaction;
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
-    sync::{Semaphore, broadcast, mpsc, oneshot, watch},
+    sync::{broadcast, mpsc, oneshot, watch},
 };
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     keys::faucet,
     replica::Landed,
     server,
+    turns::Turns,
     verified::Verified,
 };
 
@@ -36,7 +37,7 @@ const LANDED_BACKLOG: usize = 4096;
 /// Requests that may wait for the chain's thread; a further one waits for a place.
 const REQUEST_BACKLOG: usize = 1024;
 
-/// Answers of any length (all accounts of a program) that are written at once; more would take memory without end.
+/// Answers of any length (all accounts of a program) that are made at once; more would take memory without end.
 const LONG_ANSWERS: usize = 4;
 
 /// What the faucet holds at genesis, in lamports.
@@ -98,6 +99,7 @@ impl Ledger {
         let (landed, _) = broadcast::channel(LANDED_BACKLOG);
         let (started, start) = oneshot::channel();
         let (seed, limits, announce_closed) = (config.seed, config.limits, config.announce_closed);
+        let origins = config.origins.clone();
         let chain = thread::Builder::new().name("ledger-bank".into()).stack_size(16 << 20).spawn({
             let landed = landed.clone();
             move || own_chain(&config, started, inbox, &landed)
@@ -116,7 +118,8 @@ impl Ledger {
             limits,
             announce_closed,
             faucet,
-            long_answers: Semaphore::new(LONG_ANSWERS),
+            origins,
+            turns: Turns::new(LONG_ANSWERS, limits.answer_bytes),
             seed,
             requests: requests.downgrade(),
             clients,

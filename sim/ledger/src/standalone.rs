@@ -65,6 +65,7 @@ pub async fn standalone(setup: Standalone, mut out: impl Write) -> Result<(), St
         }
     };
     let ws_address = ws.local_addr()?;
+    let seed = config.seed;
     let funded: Vec<Keypair> = (0..keys).map(|nth| keypair(config.seed, &format!("funded {nth}"))).collect();
     for key in &funded {
         config = config.fund(key.pubkey(), 1000 * SOL);
@@ -81,6 +82,9 @@ pub async fn standalone(setup: Standalone, mut out: impl Write) -> Result<(), St
     for (name, id) in programs {
         writeln!(out, "program    {id}  {name}")?;
     }
+    if !funded.is_empty() {
+        writeln!(out, "{}", known_keys(seed))?;
+    }
     for key in &funded {
         writeln!(out, "key        {}  1000 SOL  {}", key.pubkey(), secret_key(key))?;
     }
@@ -92,6 +96,11 @@ pub async fn standalone(setup: Standalone, mut out: impl Write) -> Result<(), St
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+/// What is said before keys of a seed are printed.
+pub fn known_keys(seed: u64) -> String {
+    format!("           keys of seed {seed}: everybody can make them, so never give them anything of value")
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, StandaloneError> {

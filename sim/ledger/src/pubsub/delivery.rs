@@ -11,6 +11,7 @@ pub(crate) struct Delivery {
     dice: SmallRng,
     /// By when they are due, then by when they came.
     waiting: BTreeMap<(Instant, u64), String>,
+    bytes: usize,
     offered: u64,
     /// When the last one in order is due: none passes it unless reordering is asked for.
     last_due: Option<Instant>,
@@ -18,7 +19,7 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     pub(crate) fn new(dice: SmallRng) -> Self {
-        Self { dice, waiting: BTreeMap::new(), offered: 0, last_due: None }
+        Self { dice, waiting: BTreeMap::new(), bytes: 0, offered: 0, last_due: None }
     }
 
     /// Takes a notification over, and counts what befalls it.
@@ -48,7 +49,11 @@ impl Delivery {
     /// Takes out the next one that is due.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<String> {
         match self.waiting.first_key_value() {
-            Some(((due, _), _)) if *due <= now => self.waiting.pop_first().map(|(_, notification)| notification),
+            Some(((due, _), _)) if *due <= now => {
+                let (_, notification) = self.waiting.pop_first()?;
+                self.bytes -= notification.len();
+                Some(notification)
+            }
             _ => None,
         }
     }
@@ -62,7 +67,13 @@ impl Delivery {
         self.waiting.len()
     }
 
+    /// Bytes of those that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn put(&mut self, due: Instant, notification: String) {
+        self.bytes += notification.len();
         self.offered += 1;
         self.waiting.insert((due, self.offered), notification);
     }
@@ -93,7 +104,7 @@ mod tests {
                 came.push((notification.parse().unwrap(), tick));
             }
         }
-        assert_eq!(delivery.len(), 0);
+        assert_eq!((delivery.len(), delivery.bytes()), (0, 0));
         came
     }
 

@@ -4,7 +4,13 @@
 mod delivery;
 mod subscription;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
@@ -23,7 +29,7 @@ use crate::{
     chain::read,
     connection::Connection,
     replica::Landed,
-    rpc::{self, error::RpcError},
+    rpc::{self, MAX_BATCH, error::RpcError},
 };
 
 /// Why a connection's loop ended.
@@ -43,6 +49,8 @@ struct Session {
     last_id: u64,
     delivery: Delivery,
     out: mpsc::Sender<Message>,
+    /// Bytes in the queue before the socket.
+    queued: Arc<AtomicUsize>,
 }
 
 /// Serves a connection until it ends.
@@ -56,9 +64,10 @@ pub(crate) async fn run(connection: Arc<Connection>, socket: WebSocket) {
         last_id: 0,
         delivery: Delivery::new(connection.client.dice()),
         out,
+        queued: Arc::default(),
     };
-    // The writer may wait for the client for as long as it likes; the queue before it is what is bounded.
-    let mut writer = tokio::spawn(write(sink, queue));
+    // The writer waits for the client as long as the socket lets it; the queue before it is bounded.
+    let mut writer = tokio::spawn(write(sink, queue, Arc::clone(&session.queued)));
     let broken = connection.client.broken();
     tokio::pin!(broken);
     let end = loop {
@@ -90,20 +99,29 @@ pub(crate) async fn run(connection: Arc<Connection>, socket: WebSocket) {
     }
 }
 
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Message>) {
+async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Message>, queued: Arc<AtomicUsize>) {
     while let Some(message) = queue.recv().await {
-        if sink.feed(message).await.is_err() {
-            return;
-        }
+        let mut next = Some(message);
         // One write to the socket for all that wait.
-        while let Ok(message) = queue.try_recv() {
+        while let Some(message) = next {
+            let bytes = bytes(&message);
             if sink.feed(message).await.is_err() {
                 return;
             }
+            queued.fetch_sub(bytes, Ordering::Relaxed);
+            next = queue.try_recv().ok();
         }
         if sink.flush().await.is_err() {
             return;
         }
+    }
+}
+
+fn bytes(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
+        Message::Close(_) => 0,
     }
 }
 
@@ -117,6 +135,10 @@ async fn sleep_until(due: Option<Instant>) {
 impl Session {
     fn requested(&mut self, request: &[u8]) -> Result<(), End> {
         let calls = match serde_json::from_slice(request) {
+            Ok(Value::Array(calls)) if calls.len() > MAX_BATCH => {
+                let message = format!("a batch holds 1 to {MAX_BATCH} calls, got {}", calls.len());
+                return self.send(rpc::error_text(&RpcError::invalid_request(message), &Value::Null));
+            }
             Ok(Value::Array(calls)) => calls,
             Ok(call) => vec![call],
             Err(_) => return self.send(rpc::error_text(&RpcError::parse(), &Value::Null)),
@@ -194,7 +216,8 @@ impl Session {
         for notification in notifications {
             self.delivery.offer(now, &faults, notification, &mut self.connection.client.hits());
         }
-        if self.delivery.len() > self.connection.core.limits.notification_backlog {
+        let limits = &self.connection.core.limits;
+        if self.delivery.len() > limits.notification_backlog || self.delivery.bytes() > limits.notification_bytes {
             return Err(End::TooSlow);
         }
         self.deliver()
@@ -209,6 +232,12 @@ impl Session {
     }
 
     fn send(&self, text: String) -> Result<(), End> {
+        let bytes = text.len();
+        let waiting = self.queued.fetch_add(bytes, Ordering::Relaxed);
+        // The first is sent whatever its length: nobody is late who has nothing to read.
+        if waiting > 0 && waiting + bytes > self.connection.core.limits.notification_bytes {
+            return Err(End::TooSlow);
+        }
         self.out.try_send(Message::text(text)).map_err(|_| End::TooSlow)
     }
 }

@@ -39,18 +39,27 @@ pub(crate) fn verified(filters: Option<Vec<RpcFilterType>>) -> Result<Vec<RpcFil
     Ok(filters)
 }
 
-pub(super) async fn account_info(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) async fn account_info(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let address = params.address(0)?;
     let config: RpcAccountInfoConfig = params.optional(1, "config")?.unwrap_or_default();
     context.at_least(config.min_context_slot)?;
     let encoding = config.encoding.unwrap_or(UiAccountEncoding::Binary);
     let account = context.core.accounts(&[address], context.slot).await?.into_iter().flatten().next();
-    let account = account.map(|account| encode(&account, encoding, config.data_slice)).transpose()?;
-    context.respond(account)
+    let respond = context.clone();
+    let write = move || -> MethodResult {
+        let account = account.map(|account| encode(&account, encoding, config.data_slice)).transpose()?;
+        respond.respond(account)
+    };
+    context.core.turns.take(write).await.unwrap_or_else(ended)
 }
 
-pub(super) async fn multiple_accounts(context: &Context<'_>, mut params: Params) -> MethodResult {
+/// The ledger ends, or the method has panicked.
+fn ended() -> MethodResult {
+    Err(RpcError::internal("Internal error").into())
+}
+
+pub(super) async fn multiple_accounts(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let addresses: Vec<String> = params.required(0, "pubkeys")?;
     if addresses.len() > MAX_MULTIPLE_ACCOUNTS {
@@ -62,15 +71,19 @@ pub(super) async fn multiple_accounts(context: &Context<'_>, mut params: Params)
     let encoding = config.encoding.unwrap_or(UiAccountEncoding::Base64);
     let addresses: Vec<_> = addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
     let accounts = context.core.accounts(&addresses, context.slot).await?;
-    let mut encoder = Encoder::new(encoding, config.data_slice);
-    let encoded: Vec<Option<UiAccount>> = accounts
-        .into_iter()
-        .map(|account| account.map(|account| encoder.encode(&account)).transpose())
-        .collect::<Result<_, EncodeError>>()?;
-    context.respond(encoded)
+    let respond = context.clone();
+    let write = move || -> MethodResult {
+        let mut encoder = Encoder::new(encoding, config.data_slice);
+        let encoded: Vec<Option<UiAccount>> = accounts
+            .into_iter()
+            .map(|account| account.map(|account| encoder.encode(&account)).transpose())
+            .collect::<Result<_, EncodeError>>()?;
+        respond.respond(encoded)
+    };
+    context.core.turns.take(write).await.unwrap_or_else(ended)
 }
 
-pub(super) async fn program_accounts(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) async fn program_accounts(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let program = params.address(0)?;
     let config: Option<RpcProgramAccountsConfig> = params.optional(1, "config")?;
@@ -79,11 +92,11 @@ pub(super) async fn program_accounts(context: &Context<'_>, mut params: Params) 
     let filters = verified(config.filters)?;
     let encoding = config.account_config.encoding.unwrap_or(UiAccountEncoding::Binary);
     let slice = config.account_config.data_slice;
-    let _place = context.core.long_answers.acquire().await.map_err(|_| RpcError::internal("Internal error"))?;
-    let accounts = read(&context.core.replica).accounts.owned_by(&program, context.slot);
     let slot = config.with_context.unwrap_or_default().then_some(context.slot);
+    let all = context.clone();
     // Thousands of accounts take a while to write; the other requests go on meanwhile.
     let write_all = move || -> MethodResult {
+        let accounts = read(&all.core.replica).accounts.owned_by(&program, all.slot);
         let passing = accounts.into_iter().filter(|(_, account)| passes(account, &filters));
         let mut encoder = Encoder::new(encoding, slice);
         let encoded = passing
@@ -96,10 +109,10 @@ pub(super) async fn program_accounts(context: &Context<'_>, mut params: Params) 
             None => json(&encoded),
         }
     };
-    tokio::task::spawn_blocking(write_all).await.map_err(|_| RpcError::internal("Internal error"))?
+    context.core.turns.take(write_all).await.unwrap_or_else(ended)
 }
 
-pub(super) async fn balance(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) async fn balance(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let address = params.address(0)?;
     context.context_config(&mut params, 1)?;

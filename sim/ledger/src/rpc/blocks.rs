@@ -25,17 +25,17 @@ const MAX_SAMPLES: usize = 720;
 /// There is no block in it, but its time is known.
 const GENESIS_SLOT: Slot = 0;
 
-pub(super) fn slot(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn slot(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     context.context_config(&mut params, 0)?;
     json(&context.slot)
 }
 
-pub(super) fn first_block(context: &Context<'_>) -> MethodResult {
+pub(super) fn first_block(context: &Context) -> MethodResult {
     json(&read(&context.core.replica).history.oldest())
 }
 
-pub(super) fn transaction_count(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn transaction_count(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     context.context_config(&mut params, 0)?;
     let replica = read(&context.core.replica);
@@ -43,7 +43,7 @@ pub(super) fn transaction_count(context: &Context<'_>, mut params: Params) -> Me
     json(&(replica.history.landed() - (replica.history.latest() - context.slot)))
 }
 
-pub(super) fn block_time(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn block_time(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     let slot: Slot = params.required(0, "slot")?;
     if slot == GENESIS_SLOT {
@@ -59,7 +59,7 @@ pub(super) fn block_commitment(mut params: Params) -> MethodResult {
     json(&value!({ "commitment": null, "totalStake": 0 }))
 }
 
-pub(super) fn block(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn block(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let slot: Slot = params.required(0, "slot")?;
     let config: Option<RpcEncodingConfigWrapper<RpcBlockConfig>> = params.optional(1, "config")?;
@@ -93,7 +93,7 @@ pub(super) fn block(context: &Context<'_>, mut params: Params) -> MethodResult {
     })
 }
 
-pub(super) fn blocks(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn blocks(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(3)?;
     let start: Slot = params.required(0, "startSlot")?;
     let end: Option<RpcBlocksConfigWrapper> = params.optional(1, "endSlot")?;
@@ -108,7 +108,7 @@ pub(super) fn blocks(context: &Context<'_>, mut params: Params) -> MethodResult 
     range(context, start, end)
 }
 
-pub(super) fn blocks_with_limit(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn blocks_with_limit(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(3)?;
     let start: Slot = params.required(0, "startSlot")?;
     let limit: u64 = params.required(1, "limit")?;
@@ -124,7 +124,7 @@ pub(super) fn blocks_with_limit(context: &Context<'_>, mut params: Params) -> Me
     }
 }
 
-pub(super) fn performance_samples(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn performance_samples(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     let limit: usize = params.optional(0, "limit")?.unwrap_or(MAX_SAMPLES);
     if limit > MAX_SAMPLES {
@@ -142,7 +142,7 @@ pub(super) fn performance_samples(context: &Context<'_>, mut params: Params) -> 
 }
 
 /// Nobody competes for a place in a block here, so nobody pays for one.
-pub(super) fn prioritization_fees(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn prioritization_fees(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     let _addresses: Option<Vec<String>> = params.optional(0, "addresses")?;
     let first = context.slot.saturating_sub(149).max(read(&context.core.replica).history.oldest());
@@ -151,19 +151,19 @@ pub(super) fn prioritization_fees(context: &Context<'_>, mut params: Params) -> 
 }
 
 /// Refuses a state of the chain that knows no past, or that is not there yet.
-fn past(context: &Context<'_>, config: Option<RpcContextConfig>) -> Result<(), RpcError> {
+fn past(context: &Context, config: Option<RpcContextConfig>) -> Result<(), RpcError> {
     let config = config.unwrap_or_default();
     at_least_confirmed(config.commitment)?;
     context.at_least(config.min_context_slot)
 }
 
-fn range(context: &Context<'_>, start: Slot, end: Slot) -> MethodResult {
+fn range(context: &Context, start: Slot, end: Slot) -> MethodResult {
     let first = read(&context.core.replica).history.oldest();
     json(&(start.max(first)..=end.min(context.slot)).collect::<Vec<_>>())
 }
 
 /// The block of a slot that this client sees.
-fn seen(context: &Context<'_>, slot: Slot) -> Result<Block, RpcError> {
+fn seen(context: &Context, slot: Slot) -> Result<Block, RpcError> {
     let replica = read(&context.core.replica);
     let first = replica.history.oldest();
     if slot < first {

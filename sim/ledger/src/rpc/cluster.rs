@@ -26,7 +26,7 @@ pub(super) fn version() -> MethodResult {
 }
 
 /// Healthy is who does not lag.
-pub(super) fn health(context: &Context<'_>) -> MethodResult {
+pub(super) fn health(context: &Context) -> MethodResult {
     let behind = read(&context.core.replica).slot(0) - context.slot;
     match behind {
         0 => json(&"ok"),
@@ -34,16 +34,16 @@ pub(super) fn health(context: &Context<'_>) -> MethodResult {
     }
 }
 
-fn validator(context: &Context<'_>) -> String {
+fn validator(context: &Context) -> String {
     keypair(context.core.seed, "validator").pubkey().to_string()
 }
 
-pub(super) fn identity(context: &Context<'_>) -> MethodResult {
+pub(super) fn identity(context: &Context) -> MethodResult {
     json(&value!({ "identity": validator(context) }))
 }
 
 /// It has no address of its own: each client reaches it by a listener of its own.
-pub(super) fn nodes(context: &Context<'_>) -> MethodResult {
+pub(super) fn nodes(context: &Context) -> MethodResult {
     json(&[value!({
         "pubkey": validator(context), "gossip": null, "tvu": null, "tpu": null, "tpuQuic": null, "tpuForwards": null,
         "tpuForwardsQuic": null, "tpuVote": null, "serveRepair": null, "rpc": null, "pubsub": null,
@@ -56,7 +56,7 @@ pub(super) fn vote_accounts() -> MethodResult {
     json(&RpcVoteAccountStatus { current: Vec::new(), delinquent: Vec::new() })
 }
 
-pub(super) fn epoch_info(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn epoch_info(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     context.context_config(&mut params, 0)?;
     let (epoch, slot_index, slots_in_epoch) = {
@@ -70,7 +70,7 @@ pub(super) fn epoch_info(context: &Context<'_>, mut params: Params) -> MethodRes
     }))
 }
 
-pub(super) fn epoch_schedule(context: &Context<'_>) -> MethodResult {
+pub(super) fn epoch_schedule(context: &Context) -> MethodResult {
     let epochs = &read(&context.core.replica).epochs;
     json(&value!({
         "slotsPerEpoch": epochs.slots_per_epoch, "leaderScheduleSlotOffset": epochs.leader_schedule_slot_offset,
@@ -79,7 +79,7 @@ pub(super) fn epoch_schedule(context: &Context<'_>) -> MethodResult {
     }))
 }
 
-pub(super) fn leader_schedule(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn leader_schedule(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let wrapper: Option<RpcLeaderScheduleConfigWrapper> = params.optional(0, "slot")?;
     let (slot, first) = wrapper.map(|wrapper| wrapper.unzip()).unwrap_or_default();
@@ -99,7 +99,7 @@ pub(super) fn leader_schedule(context: &Context<'_>, mut params: Params) -> Meth
 }
 
 /// The validator leads every slot and skips none.
-pub(super) fn block_production(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn block_production(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     let config: RpcBlockProductionConfig = params.optional(0, "config")?.unwrap_or_default();
     let identity = config.identity.as_deref().map(address).transpose()?;
@@ -126,14 +126,14 @@ pub(super) fn block_production(context: &Context<'_>, mut params: Params) -> Met
     context.respond(value!({ "byIdentity": by_identity, "range": { "firstSlot": first_slot, "lastSlot": last_slot } }))
 }
 
-pub(super) fn slot_leader(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn slot_leader(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     let config: Option<RpcContextConfig> = params.optional(0, "config")?;
     context.at_least(config.and_then(|config| config.min_context_slot))?;
     json(&validator(context))
 }
 
-pub(super) fn slot_leaders(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn slot_leaders(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let _start: Slot = params.required(0, "startSlot")?;
     let limit: usize = params.required(1, "limit")?;

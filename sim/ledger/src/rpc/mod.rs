@@ -8,6 +8,8 @@ pub(crate) mod error;
 pub(crate) mod params;
 mod transactions;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 use solana_clock::Slot;
@@ -17,25 +19,53 @@ use solana_rpc_client_api::{
     response::{Response, RpcResponseContext},
 };
 
+use tokio::{task::yield_now, time::Instant};
+
 use self::{error::RpcError, params::Params};
 use crate::{
     chain::read,
     core::Core,
     faults::{Client, Faults},
+    turns::Held,
 };
 
 /// Calls in one batch; a further one is refused with all of them.
-const MAX_BATCH: usize = 100;
+pub(crate) const MAX_BATCH: usize = 100;
 
 /// Bytes after which the further calls of a batch are refused: a short batch can ask for many long answers.
 const MAX_BATCH_ANSWER: usize = 32 << 20;
 
+/// An answer that is longer than this is counted with those that wait for their clients, in bytes.
+const LONG: usize = 64 * 1024;
+
 /// What a request comes to.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Outcome {
     /// An answer; none for notifications.
-    Answer(Option<String>),
+    Answer(Option<Answer>),
+    /// Too much waits for clients already.
+    Busy,
     /// A fault: the connection is reset instead.
+    Reset,
+}
+
+/// An answer on its way: its text in pieces, and the room that it takes.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) pieces: Vec<String>,
+    pub(crate) held: Vec<Held>,
+}
+
+impl Answer {
+    fn new(text: String) -> Self {
+        Self { pieces: vec![text], held: Vec::new() }
+    }
+}
+
+/// What one call comes to.
+enum One {
+    /// The text of its answer; none for a notification.
+    Text(Option<String>),
     Reset,
 }
 
@@ -66,16 +96,17 @@ pub(crate) struct Call {
 pub(crate) type Read = Result<Call, (RpcError, Value)>;
 
 /// What one call is answered from.
-pub(crate) struct Context<'a> {
-    pub(crate) core: &'a Core,
-    pub(crate) client: &'a Client,
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) core: Arc<Core>,
+    pub(crate) client: Arc<Client>,
     pub(crate) faults: Faults,
     /// The slot that this client sees.
     pub(crate) slot: Slot,
 }
 
-impl<'a> Context<'a> {
-    pub(crate) fn new(core: &'a Core, client: &'a Client) -> Self {
+impl Context {
+    pub(crate) fn new(core: &Arc<Core>, client: &Arc<Client>) -> Self {
         let faults = client.faults();
         let replica = read(&core.replica);
         let slot = replica.slot(faults.read_lag);
@@ -83,7 +114,14 @@ impl<'a> Context<'a> {
             client.hits().stale += 1;
         }
         drop(replica);
-        Self { core, client, faults, slot }
+        Self { core: Arc::clone(core), client: Arc::clone(client), faults, slot }
+    }
+
+    /// Runs a method whose answer may be long when it is its turn, away from the threads that answer the others.
+    async fn in_turn(&self, params: Params, method: fn(&Self, Params) -> MethodResult) -> MethodResult {
+        let context = self.clone();
+        let result = self.core.turns.take(move || method(&context, params)).await;
+        result.unwrap_or_else(|| Err(RpcError::internal("Internal error").into()))
     }
 
     /// Refuses to answer from before the slot that the client asks for.
@@ -125,53 +163,86 @@ pub(crate) fn json<T: Serialize>(value: &T) -> MethodResult {
 }
 
 /// Answers the body of an HTTP request: a call or a batch of them.
-pub(crate) async fn answer(core: &Core, client: &Client, body: &[u8]) -> Outcome {
+pub(crate) async fn answer(core: &Arc<Core>, client: &Arc<Client>, body: &[u8]) -> Outcome {
     // serde_json refuses to nest deeper than 128.
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
-        return Outcome::Answer(Some(error_text(&RpcError::parse(), &Value::Null)));
+        return Outcome::Answer(Some(Answer::new(error_text(&RpcError::parse(), &Value::Null))));
     };
-    let Value::Array(calls) = body else {
-        return answer_one(core, client, body).await;
-    };
-    if calls.is_empty() || calls.len() > MAX_BATCH {
-        let error = RpcError::invalid_request(format!("a batch holds 1 to {MAX_BATCH} calls, got {}", calls.len()));
-        return Outcome::Answer(Some(error_text(&error, &Value::Null)));
-    }
-    let mut answers = Vec::with_capacity(calls.len());
-    let mut bytes = 0;
-    for call in calls {
-        if bytes > MAX_BATCH_ANSWER {
-            let id = read_call(call).map_or_else(|(_, id)| id, |call| call.id.unwrap_or_default());
-            let error =
-                RpcError::invalid_request(format!("the batch's answer is longer than {MAX_BATCH_ANSWER} bytes"));
-            answers.push(error_text(&error, &id));
-            continue;
+    match body {
+        Value::Array(calls) if calls.is_empty() || calls.len() > MAX_BATCH => {
+            let error = RpcError::invalid_request(format!("a batch holds 1 to {MAX_BATCH} calls, got {}", calls.len()));
+            Outcome::Answer(Some(Answer::new(error_text(&error, &Value::Null))))
         }
-        match answer_one(core, client, call).await {
-            Outcome::Answer(answer) => {
-                bytes += answer.as_ref().map_or(0, String::len);
-                answers.extend(answer);
-            }
-            Outcome::Reset => return Outcome::Reset,
-        }
+        Value::Array(calls) => answer_batch(core, client, calls).await,
+        call => match answer_one(core, client, call).await {
+            One::Text(None) => Outcome::Answer(None),
+            One::Text(Some(text)) if text.len() <= LONG => Outcome::Answer(Some(Answer::new(text))),
+            One::Text(Some(text)) => match core.turns.hold(text.len()) {
+                Some(held) => Outcome::Answer(Some(Answer { pieces: vec![text], held: vec![held] })),
+                None => Outcome::Busy,
+            },
+            One::Reset => Outcome::Reset,
+        },
     }
-    Outcome::Answer((!answers.is_empty()).then(|| format!("[{}]", answers.join(","))))
 }
 
-async fn answer_one(core: &Core, client: &Client, call: Value) -> Outcome {
+/// Answers the calls one after the other, as long as the answer and the time it takes stay within their limits.
+async fn answer_batch(core: &Arc<Core>, client: &Arc<Client>, calls: Vec<Value>) -> Outcome {
+    let (end, limit) = (Instant::now() + core.limits.batch, core.limits.batch);
+    let mut answer = Answer::default();
+    // What is counted, and what is not yet: many short answers are a long one.
+    let (mut bytes, mut uncounted) = (0, 0);
+    for call in calls {
+        let refusal = if bytes > MAX_BATCH_ANSWER {
+            Some(format!("the batch's answer is longer than {MAX_BATCH_ANSWER} bytes"))
+        } else if Instant::now() >= end {
+            Some(format!("the batch takes longer than {limit:?}"))
+        } else {
+            None
+        };
+        let text = if let Some(refusal) = refusal {
+            let id = read_call(call).map_or_else(|(_, id)| id, |call| call.id.unwrap_or_default());
+            Some(error_text(&RpcError::invalid_request(refusal), &id))
+        } else {
+            match answer_one(core, client, call).await {
+                One::Text(text) => text,
+                One::Reset => return Outcome::Reset,
+            }
+        };
+        // The next call of another connection comes before the next of this one.
+        yield_now().await;
+        let Some(text) = text else { continue };
+        bytes += text.len();
+        uncounted += text.len();
+        if uncounted > LONG {
+            let Some(held) = core.turns.hold(uncounted) else { return Outcome::Busy };
+            answer.held.push(held);
+            uncounted = 0;
+        }
+        answer.pieces.push(if answer.pieces.is_empty() { "[".to_owned() } else { ",".to_owned() });
+        answer.pieces.push(text);
+    }
+    if answer.pieces.is_empty() {
+        return Outcome::Answer(None);
+    }
+    answer.pieces.push("]".to_owned());
+    Outcome::Answer(Some(answer))
+}
+
+async fn answer_one(core: &Arc<Core>, client: &Arc<Client>, call: Value) -> One {
     let call = match read_call(call) {
         Ok(call) => call,
-        Err((error, id)) => return Outcome::Answer(Some(error_text(&error, &id))),
+        Err((error, id)) => return One::Text(Some(error_text(&error, &id))),
     };
     let context = Context::new(core, client);
     if client.draw(context.faults.reset_requests) {
-        return Outcome::Reset;
+        return One::Reset;
     }
     match (call_method(&context, &call.method, call.params).await, call.id) {
-        (Err(Failure::Reset), _) => Outcome::Reset,
-        (_, None) => Outcome::Answer(None),
-        (Ok(result), Some(id)) => Outcome::Answer(Some(result_text(&result, &id))),
-        (Err(Failure::Error(error)), Some(id)) => Outcome::Answer(Some(error_text(&error, &id))),
+        (Err(Failure::Reset), _) => One::Reset,
+        (_, None) => One::Text(None),
+        (Ok(result), Some(id)) => One::Text(Some(result_text(&result, &id))),
+        (Err(Failure::Error(error)), Some(id)) => One::Text(Some(error_text(&error, &id))),
     }
 }
 
@@ -207,7 +278,7 @@ pub(crate) fn error_text(error: &RpcError, id: &Value) -> String {
     serde_json::json!({ "jsonrpc": "2.0", "error": error, "id": id }).to_string()
 }
 
-async fn call_method(context: &Context<'_>, method: &str, params: Params) -> MethodResult {
+async fn call_method(context: &Context, method: &str, params: Params) -> MethodResult {
     match method {
         "getAccountInfo" => accounts::account_info(context, params).await,
         "getBalance" => accounts::balance(context, params).await,
@@ -217,24 +288,24 @@ async fn call_method(context: &Context<'_>, method: &str, params: Params) -> Met
 
         "getFeeForMessage" => transactions::fee_for_message(context, params).await,
         "getLatestBlockhash" => transactions::latest_blockhash(context, params),
-        "getSignatureStatuses" => transactions::signature_statuses(context, params),
-        "getSignaturesForAddress" => transactions::signatures_for_address(context, params),
-        "getTransaction" => transactions::transaction(context, params),
+        "getSignatureStatuses" => context.in_turn(params, transactions::signature_statuses).await,
+        "getSignaturesForAddress" => context.in_turn(params, transactions::signatures_for_address).await,
+        "getTransaction" => context.in_turn(params, transactions::transaction).await,
         "isBlockhashValid" => transactions::is_blockhash_valid(context, params),
         "requestAirdrop" => transactions::request_airdrop(context, params).await,
         "sendTransaction" => transactions::send_transaction(context, params).await,
         "simulateTransaction" => transactions::simulate_transaction(context, params).await,
 
-        "getBlock" => blocks::block(context, params),
+        "getBlock" => context.in_turn(params, blocks::block).await,
         "getBlockCommitment" => blocks::block_commitment(params),
         "getBlockHeight" | "getSlot" => blocks::slot(context, params),
         "getBlockTime" => blocks::block_time(context, params),
-        "getBlocks" => blocks::blocks(context, params),
-        "getBlocksWithLimit" => blocks::blocks_with_limit(context, params),
+        "getBlocks" => context.in_turn(params, blocks::blocks).await,
+        "getBlocksWithLimit" => context.in_turn(params, blocks::blocks_with_limit).await,
         "getFirstAvailableBlock" | "minimumLedgerSlot" => blocks::first_block(context),
         "getMaxRetransmitSlot" | "getMaxShredInsertSlot" => json(&context.slot),
-        "getRecentPerformanceSamples" => blocks::performance_samples(context, params),
-        "getRecentPrioritizationFees" => blocks::prioritization_fees(context, params),
+        "getRecentPerformanceSamples" => context.in_turn(params, blocks::performance_samples).await,
+        "getRecentPrioritizationFees" => context.in_turn(params, blocks::prioritization_fees).await,
         "getTransactionCount" => blocks::transaction_count(context, params),
 
         // Votes are counted here as they were before there were certificates.
@@ -247,9 +318,9 @@ async fn call_method(context: &Context<'_>, method: &str, params: Params) -> Met
         "getHealth" => cluster::health(context),
         "getHighestSnapshotSlot" => Err(RpcError::no_snapshot().into()),
         "getIdentity" => cluster::identity(context),
-        "getLeaderSchedule" => cluster::leader_schedule(context, params),
+        "getLeaderSchedule" => context.in_turn(params, cluster::leader_schedule).await,
         "getSlotLeader" => cluster::slot_leader(context, params),
-        "getSlotLeaders" => cluster::slot_leaders(context, params),
+        "getSlotLeaders" => context.in_turn(params, cluster::slot_leaders).await,
         "getVersion" => cluster::version(),
         "getVoteAccounts" => cluster::vote_accounts(),
         _ => Err(RpcError::method_not_found().into()),

@@ -46,7 +46,7 @@ use crate::{
 /// Bytes of a packet: what a transaction may take.
 const PACKET_BYTES: usize = 1232;
 
-pub(super) async fn send_transaction(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) async fn send_transaction(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let text: String = params.required(0, "transaction")?;
     let config: RpcSendTransactionConfig = params.optional(1, "config")?.unwrap_or_default();
@@ -68,7 +68,7 @@ pub(super) async fn send_transaction(context: &Context<'_>, mut params: Params) 
     json(&signature.to_string())
 }
 
-pub(super) async fn simulate_transaction(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) async fn simulate_transaction(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let text: String = params.required(0, "transaction")?;
     let config: RpcSimulateTransactionConfig = params.optional(1, "config")?.unwrap_or_default();
@@ -113,7 +113,7 @@ pub(super) async fn simulate_transaction(context: &Context<'_>, mut params: Para
     json(&RpcResponse { context: RpcResponseContext::new(preview.slot), value: result })
 }
 
-pub(super) async fn request_airdrop(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) async fn request_airdrop(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(3)?;
     let to = params.address(0)?;
     let lamports: u64 = params.required(1, "lamports")?;
@@ -138,13 +138,13 @@ pub(super) async fn request_airdrop(context: &Context<'_>, mut params: Params) -
     }
 }
 
-pub(super) fn latest_blockhash(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn latest_blockhash(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     context.context_config(&mut params, 0)?;
     context.respond(latest(context, context.slot))
 }
 
-fn latest(context: &Context<'_>, slot: Slot) -> RpcBlockhash {
+fn latest(context: &Context, slot: Slot) -> RpcBlockhash {
     let replica = read(&context.core.replica);
     RpcBlockhash {
         blockhash: replica.history.blockhash_of(slot).to_string(),
@@ -152,7 +152,7 @@ fn latest(context: &Context<'_>, slot: Slot) -> RpcBlockhash {
     }
 }
 
-pub(super) fn is_blockhash_valid(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn is_blockhash_valid(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let blockhash = blockhash(&params.required::<String>(0, "blockhash")?)?;
     context.context_config(&mut params, 1)?;
@@ -160,7 +160,7 @@ pub(super) fn is_blockhash_valid(context: &Context<'_>, mut params: Params) -> M
     context.respond(valid)
 }
 
-pub(super) async fn fee_for_message(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) async fn fee_for_message(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let text: String = params.required(0, "message")?;
     context.context_config(&mut params, 1)?;
@@ -175,7 +175,7 @@ pub(super) async fn fee_for_message(context: &Context<'_>, mut params: Params) -
     context.respond(fee)
 }
 
-pub(super) fn signature_statuses(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn signature_statuses(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let signatures: Vec<String> = params.required(0, "signatures")?;
     let _config: Option<RpcSignatureStatusConfig> = params.optional(1, "config")?;
@@ -203,7 +203,7 @@ fn status(record: &TransactionRecord) -> TransactionStatus {
     }
 }
 
-pub(super) fn transaction(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn transaction(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let signature = params.signature(0)?;
     let config: Option<RpcEncodingConfigWrapper<RpcTransactionConfig>> = params.optional(1, "config")?;
@@ -226,7 +226,7 @@ pub(super) fn transaction(context: &Context<'_>, mut params: Params) -> MethodRe
     })
 }
 
-pub(super) fn signatures_for_address(context: &Context<'_>, mut params: Params) -> MethodResult {
+pub(super) fn signatures_for_address(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(2)?;
     let address: Pubkey = params.address(0)?;
     let config: RpcSignaturesForAddressConfig = params.optional(1, "config")?.unwrap_or_default();

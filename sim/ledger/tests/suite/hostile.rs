@@ -56,7 +56,9 @@ async fn a_batch_is_answered_in_order_and_notifications_are_not() {
 async fn a_batch_that_asks_for_too_much_gets_what_it_may() {
     let big = Account { lamports: 1 << 40, data: vec![7; 4 << 20], owner: BOXES, ..Account::default() };
     let accounts = vec![(solana_pubkey::Pubkey::new_from_array([1; 32]), big)];
-    let stage = Stage::with(LedgerConfig { accounts, ..LedgerConfig::default() }).await;
+    // Bytes are bounded here; a slow machine needs more than the default for them.
+    let limits = Limits { batch: std::time::Duration::from_secs(600), ..Limits::default() };
+    let stage = Stage::with(LedgerConfig { accounts, limits, ..LedgerConfig::default() }).await;
     let config = json!({"encoding": "base64"});
     let calls: Vec<_> = (0..10)
         .map(|id| json!({"id": id, "method": "getProgramAccounts", "params": [BOXES.to_string(), config]}))
@@ -82,7 +84,7 @@ async fn http_that_is_no_call_is_refused() {
         let answer = raw_http(&stage.http, request).await;
         answer.split(' ').nth(1).map(str::to_owned)
     };
-    let head = "host: a\r\nconnection: close\r\n";
+    let head = "host: localhost\r\nconnection: close\r\n";
     assert_eq!(status(&format!("GET / HTTP/1.1\r\n{head}\r\n")).await.as_deref(), Some("405"));
     assert_eq!(status(&format!("GET /health HTTP/1.1\r\n{head}\r\n")).await.as_deref(), Some("200"));
     assert_eq!(status(&format!("OPTIONS / HTTP/1.1\r\n{head}\r\n")).await.as_deref(), Some("200"));
@@ -305,7 +307,7 @@ async fn a_silent_connection_is_closed() {
     soon("the end", silent.read_to_end(&mut answer)).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n";
     let trickle = raw_http(&stage.http, &format!("{head}content-length: 10\r\n\r\n{{")).await;
     assert!(trickle.starts_with("HTTP/1.1 408 "), "{trickle}");
 }

@@ -3,6 +3,7 @@
 mod faults;
 mod hostile;
 mod index;
+mod load;
 mod pubsub_client;
 mod rpc_client;
 mod support;

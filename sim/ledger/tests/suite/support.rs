@@ -194,7 +194,7 @@ pub(crate) async fn raw_http(url: &str, request: &str) -> String {
 
 /// Posts a body and returns the body of the answer.
 pub(crate) async fn post(url: &str, body: &str) -> String {
-    let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n";
     let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
     let answer = raw_http(url, &request).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");

@@ -1,12 +1,10 @@
 //! The listeners: who gets in, what a connection may take, and how it ends. Knows HTTP and nothing of the methods.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+mod body;
+mod guard;
+mod socket;
+
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -20,11 +18,11 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
 };
 
+use self::{body::AnswerBody, socket::Socket};
 use crate::{
     chain::read,
     connection::Connection,
@@ -103,12 +101,13 @@ fn turn_away(stream: &TcpStream) {
 }
 
 async fn serve(connection: Arc<Connection>) {
-    let idle = connection.core.limits.idle;
+    let limits = &connection.core.limits;
+    let stream = Socket::new(Arc::clone(&connection.stream), limits.write);
     let service = axum::Router::new().fallback(handle).with_state(Arc::clone(&connection));
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(idle)
-        .serve_connection(TokioIo::new(Socket(Arc::clone(&connection.stream))), TowerToHyperService::new(service))
+        .header_read_timeout(limits.idle)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
     tokio::select! {
         result = http => {
@@ -122,9 +121,15 @@ async fn serve(connection: Arc<Connection>) {
 }
 
 async fn handle(State(connection): State<Arc<Connection>>, request: Request) -> Response {
+    let origin = match guard::check(request.headers(), request.uri(), &connection.core.origins) {
+        Ok(origin) => origin,
+        Err(refusal) => return (StatusCode::FORBIDDEN, refusal.to_string()).into_response(),
+    };
     let mut response = respond(&connection, request).await;
-    // As a validator does, for clients in browsers.
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if let Some(origin) = origin {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
+    }
     response
 }
 
@@ -191,52 +196,15 @@ async fn call(connection: &Connection, body: Body) -> Response {
     }
     match outcome {
         Outcome::Answer(Some(answer)) => {
-            ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], answer).into_response()
+            let kind = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
+            (kind, Body::new(AnswerBody::new(answer))).into_response()
         }
         Outcome::Answer(None) => StatusCode::OK.into_response(),
+        Outcome::Busy => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response(),
         Outcome::Reset => {
             connection.killed.notify_one();
             // The connection is dropped with this in it.
             std::future::pending().await
         }
-    }
-}
-
-/// A connection's stream that can still be reached when hyper, or the WebSocket, owns it.
-struct Socket(Arc<TcpStream>);
-
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read(buf.initialize_unfilled()) {
-                Ok(count) => {
-                    buf.advance(count);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(socket2::SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write))
     }
 }
