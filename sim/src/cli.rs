@@ -198,6 +198,9 @@ pub struct RunArgs {
     /// Write a JUnit document to this file, whatever the format of the output.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Write the timeline of all cases to this file, in Chrome's trace format, which Perfetto shows.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// Hold the network of a case that failed until Enter is pressed.
     #[arg(long)]
     pub pause_on_failure: bool,

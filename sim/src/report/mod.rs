@@ -1,4 +1,4 @@
-//! Output formats: live lines for people, JSON lines for programs, JUnit and GitHub's annotations for CI.
+//! Output formats: live lines for people, JSON lines for programs, JUnit and GitHub's annotations for CI, and timelines.
 
 mod failure;
 mod github;
@@ -6,6 +6,7 @@ mod human;
 mod json;
 mod junit;
 mod set;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ pub use human::Human;
 pub use json::Json;
 pub use junit::Junit;
 pub use set::Reports;
+pub use trace::Trace;
 
 use crate::run::protocol::{CaseSummary, Progress};
 

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 
-use super::{Github, Human, Json, Junit, Report};
+use super::{Github, Human, Json, Junit, Report, Trace};
 use crate::{
     cli::{Format, RunArgs},
     exit::Error,
@@ -49,6 +49,9 @@ impl Reports {
         }
         if let Some(path) = &args.junit {
             list.push((Target::File(path.clone()), Box::new(Junit::new(create(path)?))));
+        }
+        if let Some(path) = &args.trace {
+            list.push((Target::File(path.clone()), Box::new(Trace::new(create(path)?))));
         }
         Ok(Self { list, failed: Vec::new() })
     }
