@@ -94,31 +94,25 @@ impl Reconciler {
         Self { ledger, policy, pace, metrics, status, sender, reached, after_conflict, after_outage, said }
     }
 
-    /// Reconciles until it is asked to stop; calls `ready` when the first plan is done.
-    pub async fn run(mut self, stop: watch::Receiver<bool>, ready: impl FnOnce()) {
+    /// Reconciles until it is asked to stop.
+    pub async fn run(mut self, stop: watch::Receiver<bool>) {
         let out_of_patience = async {
             asked(&stop).await;
             time::sleep(STOP_GRACE).await;
         };
         tokio::select! {
             biased;
-            () = self.work(&stop, ready) => {}
+            () = self.work(&stop) => {}
             () = out_of_patience => {}
         }
     }
 
-    async fn work(&mut self, stop: &watch::Receiver<bool>, ready: impl FnOnce()) {
+    async fn work(&mut self, stop: &watch::Receiver<bool>) {
         // Before the first read, so that nothing that changes after it goes unheard.
         let mut views = self.ledger.watch();
-        let mut ready = Some(ready);
         let Some(mut view) = unless_asked(stop, self.read()).await else { return };
         loop {
             let pass = self.pass(&view, stop).await;
-            if matches!(pass, Pass::Quiet | Pass::Landed { .. })
-                && let Some(ready) = ready.take()
-            {
-                ready();
-            }
             match unless_asked(stop, self.next_view(pass, &view, &mut views)).await {
                 Some(next) => view = next,
                 None => return,

@@ -48,7 +48,7 @@ pub struct Deps {
     pub http: Option<Box<dyn Accept>>,
     /// Seed of everything that is decided at random.
     pub seed: u64,
-    /// Called when the first plan is done.
+    /// Called when it looks at the ledger and serves its health; which of the two it can do, its health says.
     pub ready: Box<dyn FnOnce() + Send>,
     /// Completes when it is to stop.
     pub stop: BoxFuture<'static, ()>,
@@ -79,10 +79,11 @@ pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
     };
     let pace = Pace { in_flight: args.policy.in_flight.into(), resync: args.resync, ..Pace::default() };
     let reconciler = Reconciler::new(ledger, args.policy, pace, metrics, status, seed);
+    ready();
     tokio::select! {
         biased;
         () = stopping => Ok(()),
-        () = reconciler.run(asked, ready) => Ok(()),
+        () = reconciler.run(asked) => Ok(()),
         error = server => Err(error).context("serving the health"),
     }
 }

@@ -99,7 +99,7 @@ fn run_through(
             let node = LocalNode::new(ledger.clone(), LATENCY, seed);
             node.update(|known| *known = LocalFaults { answer_jitter: 4 * LATENCY, ..*faults });
             let way = Scripted::over(Arc::new(node.connect(ACTIVATOR, VERIFY_EVERY)), script, seed);
-            running.spawn(reconciler(way, policy).run(stop.clone(), || {}));
+            running.spawn(reconciler(way, policy).run(stop.clone()));
             running.spawn(lag_now_and_then(node.clone(), faults.read_lag));
             nodes.push(node);
         }
@@ -247,7 +247,7 @@ fn an_outage_is_sat_out() {
         let way = Scripted::over(Arc::new(node.connect(ACTIVATOR, VERIFY_EVERY)), Script::default(), 1);
         let (_ask_to_stop, stop) = watch::channel(false);
         let mut running = task::JoinSet::new();
-        running.spawn(reconciler(way.clone(), policy).run(stop, || {}));
+        running.spawn(reconciler(way.clone(), policy).run(stop));
         time::sleep(Duration::from_secs(60)).await;
         assert_eq!(way.landed.load(Ordering::Relaxed), 0);
         let reads = way.reads.load(Ordering::Relaxed);
@@ -287,7 +287,7 @@ fn what_is_refused_for_good_is_not_fought() {
     block_on(async {
         let (_ask_to_stop, stop) = watch::channel(false);
         let mut running = task::JoinSet::new();
-        running.spawn(reconciler(way.clone(), ActivatorPolicy::default()).run(stop, || {}));
+        running.spawn(reconciler(way.clone(), ActivatorPolicy::default()).run(stop));
         let reads = async {
             while way.reads.load(Ordering::Relaxed) < 12 {
                 time::sleep(Duration::from_millis(1)).await;
