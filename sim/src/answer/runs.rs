@@ -7,10 +7,12 @@ use std::{
 };
 
 use anyhow::Context;
+use dzsim_scenario::Change;
 
 use super::table::{Row, Table};
 use crate::{
     exit::Exit,
+    files,
     run::protocol::{CaseSummary, Outcome},
 };
 
@@ -32,7 +34,7 @@ impl Runs {
         Ok(Self { dzsim: std::env::current_exe().context("finding the dzsim program")?, options })
     }
 
-    /// Runs the files once and returns every summary, in the order of the cases. `artifacts` gets what the runs leave.
+    /// Runs the files once and returns every summary, in the order of the files and of the cases in each. `artifacts` gets what the runs leave.
     ///
     /// # Errors
     /// If the program cannot be started. Where it refuses the files or the machine, its own words go to standard error, and
@@ -40,11 +42,17 @@ impl Runs {
     pub fn run(
         &self,
         files: &[PathBuf],
+        changes: &[Change],
         seed: Option<u64>,
         artifacts: &Path,
     ) -> anyhow::Result<Result<Vec<CaseSummary>, Exit>> {
         let mut command = Command::new(&self.dzsim);
-        command.arg("run").args(files).args(&self.options).args(["--format", "json", "--record-snapshots"]);
+        let changed = changes.iter().flat_map(|change| ["--set".to_owned(), change.to_string()]);
+        command.arg("run").args(files).args(changed).args(&self.options).args([
+            "--format",
+            "json",
+            "--record-snapshots",
+        ]);
         command.arg("--artifacts").arg(artifacts).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(seed) = seed {
             command.args(["--seed", &seed.to_string()]);
@@ -62,9 +70,17 @@ impl Runs {
             let known = exits.into_iter().find(|exit| ended.status.code() == Some(*exit as i32));
             return Ok(Err(known.unwrap_or(Exit::Failed)));
         }
-        summaries.sort_by(|a, b| a.case.cmp(&b.case));
+        let order = order(files, changes);
+        summaries.sort_by_key(|summary| order.iter().position(|case| *case == summary.case));
         Ok(Ok(summaries))
     }
+}
+
+/// The names of the cases as the files have them. Another build may name them differently, or know files that this one does not:
+/// what is not found here comes first.
+fn order(paths: &[PathBuf], changes: &[Change]) -> Vec<String> {
+    let cases = files::find(paths).and_then(|files| files::load(&files, changes));
+    cases.map(|cases| cases.into_iter().map(|(_, case)| case.name).collect()).unwrap_or_default()
 }
 
 /// The summary in a line of `dzsim run --format json`, if it is one.

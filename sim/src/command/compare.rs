@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::Context;
+use dzsim_scenario::Change;
 
 use crate::{
     answer::{
@@ -23,7 +24,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit, Error> {
         ));
     }
     let world = vec!["--world".to_owned(), args.world.to_string()];
-    let (first, mut second) = (Runs::new(world.clone())?, Runs::new([world, args.change.as_options()].concat())?);
+    let (first, mut second) = (Runs::new(world.clone())?, Runs::new(world)?);
     let mut name = args.change.set.iter().map(ToString::to_string).collect::<Vec<_>>();
     if let Some(other) = &args.with {
         second.dzsim.clone_from(other);
@@ -32,7 +33,10 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit, Error> {
     if args.b.is_some() || name.is_empty() {
         name.insert(0, right.display().to_string());
     }
-    let (a, b) = match (side(&first, &args.a, args.a.display().to_string())?, side(&second, right, name.join(", "))?) {
+    let (a, b) = match (
+        side(&first, &args.a, &[], args.a.display().to_string())?,
+        side(&second, right, &args.change.set, name.join(", "))?,
+    ) {
         (Ok(a), Ok(b)) => (a, b),
         (Err(exit), _) | (_, Err(exit)) => return Ok(exit),
     };
@@ -40,9 +44,9 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit, Error> {
     Ok(Exit::Passed)
 }
 
-fn side(runs: &Runs, file: &PathBuf, name: String) -> anyhow::Result<Result<Side, Exit>> {
+fn side(runs: &Runs, file: &PathBuf, changes: &[Change], name: String) -> anyhow::Result<Result<Side, Exit>> {
     let folder = tempfile::tempdir()?;
-    let summaries = match runs.run(std::slice::from_ref(file), None, folder.path())? {
+    let summaries = match runs.run(std::slice::from_ref(file), changes, None, folder.path())? {
         Ok(summaries) => summaries,
         Err(exit) => return Ok(Err(exit)),
     };

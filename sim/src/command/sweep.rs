@@ -43,8 +43,7 @@ fn merged(files: &[PathBuf]) -> anyhow::Result<Table> {
 }
 
 fn swept(args: &SweepArgs) -> anyhow::Result<Result<Table, Exit>> {
-    let mut options = args.change.as_options();
-    options.extend(["--world".to_owned(), args.world.to_string()]);
+    let mut options = vec!["--world".to_owned(), args.world.to_string()];
     if let Some(shard) = args.shard {
         options.extend(["--shard".to_owned(), shard.to_string()]);
     }
@@ -54,7 +53,7 @@ fn swept(args: &SweepArgs) -> anyhow::Result<Result<Table, Exit>> {
     for seed in 1..=args.seeds {
         // A single seed is the file's own.
         let seed = (args.seeds > 1).then_some(seed);
-        match runs.run(&args.paths, seed, artifacts.path())? {
+        match runs.run(&args.paths, &args.change.set, seed, artifacts.path())? {
             Ok(found) => summaries.extend(found),
             Err(exit) => return Ok(Err(exit)),
         }

@@ -3,7 +3,9 @@
 mod arrows;
 mod bad_input;
 mod decisions;
+mod documents;
 mod repeatable;
+mod rfc;
 mod rooms;
 mod runner;
 mod support;
