@@ -311,6 +311,28 @@ fn roles(view: &NetworkView, op: &Op) -> Option<Step> {
     one(actor, instruction, legal)
 }
 
+/// Somebody takes an address back that it has a pass for. Where nobody has one for the address, the foundation names the other payer
+/// first: what comes first by chance, the user or the pass, is nearly always the pass.
+fn reclaim(view: &NetworkView, op: &Op, key: Pubkey, user: &User) -> Option<Step> {
+    use UserStatus::{Activated, Pending, Updating};
+    let open = matches!(user.status, Pending | Activated | Updating);
+    let config = pda::config(&P).0;
+    let other = if user.owner == ACTORS[PAYER] { PAYER + 1 } else { PAYER };
+    let own = pda::access_pass(&P, user.client_ip, &ACTORS[other], &config).0;
+    if view.access_pass(&own).is_none() {
+        let limits = PassLimits { last_access_epoch: u64::MAX, max_unicast_users: 1, max_multicast_users: 1 };
+        let set = ix::access_pass::set_access_pass(&P, &ACTORS[F], user.client_ip, ACTORS[other], limits, None);
+        return one(F, set, true);
+    }
+    let actor = op.actor(other);
+    let named = |pass: &AccessPass| pass.client_ip == user.client_ip && pass.giver == config;
+    let pass = pda::access_pass(&P, user.client_ip, &ACTORS[actor], &config).0;
+    let barred = view.access_pass(&pass).is_some_and(|pass| pass.banned_users > 0);
+    let theirs = |pass: &AccessPass| named(pass) && pass.payer == user.owner;
+    let legal = open && ACTORS[actor] != user.owner && !view.access_passes().values().any(theirs) && !barred;
+    one(actor, build::reclaim_address(view, &ACTORS[actor], key).ok()?, legal)
+}
+
 fn end(view: &NetworkView, op: &Op) -> Option<Step> {
     let (key, user) = pick_of(view.users(), op.a)?;
     let a = op.actor(A);
@@ -340,16 +362,7 @@ fn end(view: &NetworkView, op: &Op) -> Option<Step> {
             let instructions = build::finish_ban(view, &ACTORS[a], key).ok()?;
             Some(Step { actor: a, instructions, legal: a == A && status == PendingBan })
         }
-        14 => {
-            let actor = op.actor(if op.c.is_multiple_of(2) { PAYER } else { PAYER + 1 });
-            let config = pda::config(&P).0;
-            let named = |pass: &AccessPass| pass.client_ip == user.client_ip && pass.giver == config;
-            let own = pda::access_pass(&P, user.client_ip, &ACTORS[actor], &config).0;
-            let barred = view.access_pass(&own).is_some_and(|pass| pass.banned_users > 0);
-            let theirs = |pass: &AccessPass| named(pass) && pass.payer == user.owner;
-            let legal = open && ACTORS[actor] != user.owner && !view.access_passes().values().any(theirs) && !barred;
-            one(actor, build::reclaim_address(view, &ACTORS[actor], key).ok()?, legal)
-        }
+        14 => reclaim(view, op, key, user),
         15 => {
             let device = view.device(&user.device)?;
             let actor = op.actor(owner_of(view, &device.contributor));
