@@ -48,6 +48,8 @@ pub(crate) struct Machine {
     pub(crate) rules: Vec<RuleInfo>,
     /// Rules were added or deleted: sources are checked by them for good.
     pub(crate) custom_rules: bool,
+    /// A route that delivers here was added by hand, with the same effect.
+    pub(crate) custom_local_routes: bool,
     pub(crate) parameters: Parameters,
     pub(crate) filter: Filter,
     pub(crate) groups: GroupRoutes,
@@ -76,6 +78,7 @@ impl Machine {
             tables: BTreeMap::new(),
             rules: rule::initial(),
             custom_rules: false,
+            custom_local_routes: false,
             parameters: Parameters::new(),
             filter: Filter::default(),
             groups: GroupRoutes::default(),

@@ -91,7 +91,7 @@ impl Machine {
         let Some(link) = self.links.get(index) else { return false };
         let strictness = self.parameters.highest(&link.name, PerInterface::RpFilter);
         let accept_local = self.parameters.highest(&link.name, PerInterface::AcceptLocal) != 0;
-        if strictness == 0 && !self.custom_rules {
+        if strictness == 0 && !self.custom_rules && !self.custom_local_routes {
             let local = || self.links.iter().any(|(_, link)| link.addresses.iter().any(|a| a.local == header.source));
             return accept_local || !local();
         }

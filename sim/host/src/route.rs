@@ -97,12 +97,18 @@ impl Machine {
 
     /// `ip route add`.
     pub(crate) fn add_route(&mut self, route: &RouteInfo) -> Result<(), Errno> {
-        self.insert_route(route, Meeting::Refuse)
+        self.insert_by_hand(route, Meeting::Refuse)
     }
 
     /// `ip route replace`.
     pub(crate) fn replace_route(&mut self, route: &RouteInfo) -> Result<(), Errno> {
-        self.insert_route(route, Meeting::Replace)
+        self.insert_by_hand(route, Meeting::Replace)
+    }
+
+    fn insert_by_hand(&mut self, route: &RouteInfo, meeting: Meeting) -> Result<(), Errno> {
+        self.insert_route(route, meeting)?;
+        self.custom_local_routes |= route.kind == RouteKind::Local;
+        Ok(())
     }
 
     /// `ip route append`.
