@@ -72,7 +72,16 @@ pub enum Command {
     /// What an operator looks after.
     #[command(flatten)]
     Entity(entity::Command),
+    /// Print the address of the key that pays
+    Address,
+    /// Write a new key to a file
+    Keygen {
+        /// Where to; nothing is written over
+        #[arg(short = 'o', long, value_name = "PATH")]
+        outfile: PathBuf,
+    },
     /// Print completions for a shell
+    #[command(visible_alias = "completion")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -134,6 +143,12 @@ pub enum ServiceArgs {
     },
     /// Group traffic.
     Multicast {
+        /// The role in the groups that follow.
+        #[arg(value_enum, value_name = "ROLE", requires = "codes", conflicts_with_all = ["publish", "subscribe"])]
+        role: Option<RoleArg>,
+        /// The groups of that role.
+        #[arg(value_name = "CODE", value_delimiter = ',', requires = "role")]
+        codes: Vec<String>,
         /// Send to these groups.
         #[arg(long, value_name = "CODE", num_args = 1.., value_delimiter = ',')]
         publish: Vec<String>,
@@ -144,6 +159,15 @@ pub enum ServiceArgs {
         #[command(flatten)]
         place: PlaceArgs,
     },
+}
+
+/// A role in a group, as a word before the groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum RoleArg {
+    /// Send to them.
+    Publisher,
+    /// Receive them.
+    Subscriber,
 }
 
 /// Where a tunnel may end.

@@ -6,6 +6,7 @@ pub mod disconnect;
 pub mod entity;
 pub mod error;
 pub mod exit;
+mod key;
 pub mod latency;
 pub mod names;
 pub mod output;

@@ -6,18 +6,18 @@ use clap::{CommandFactory, Parser};
 use dz_sdk::Ledger;
 
 use super::{
-    args::{Cli, Command, ConnectArgs, MulticastCommand, PlaceArgs, ServiceArgs, WhatArg},
+    args::{Cli, Command, ConnectArgs, MulticastCommand, PlaceArgs, RoleArg, ServiceArgs, WhatArg},
     connect::{ChangeRoles, Client, Connect, Request, Service, Verb},
     disconnect::{self, What},
     entity::{self, Desk},
     error::CommandError,
     exit::Exit,
-    latency, output,
+    key, latency, output,
     progress::{self, Progress},
     status,
     wait::Waiting,
 };
-use crate::api::Daemon;
+use crate::{api::Daemon, chain};
 
 /// What a command works with, each made when it is needed.
 pub struct Deps<'a> {
@@ -127,6 +127,13 @@ async fn run_command(
             let desk = Desk { ledger: ledger.as_ref(), waiting, wait: cli.wait, format, out };
             entity::run(command, desk).await
         }
+        Command::Address => {
+            let Some(path) = &cli.keypair else {
+                return Err(CommandError::Usage("no key: give one with --keypair or DZ_KEYPAIR".to_owned()));
+            };
+            key::print(&chain::read_keypair(path)?, format, out)
+        }
+        Command::Keygen { outfile } => key::print(&key::generate(outfile)?, format, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "doublezero", &mut script);
@@ -150,7 +157,12 @@ fn request(args: &ConnectArgs) -> Request {
         ServiceArgs::Ibrl { allocate_addr, tenant, place } => {
             (Service::Ibrl { allocate_address: *allocate_addr, tenant: tenant.clone() }, place)
         }
-        ServiceArgs::Multicast { publish, subscribe, place } => {
+        ServiceArgs::Multicast { role, codes, publish, subscribe, place } => {
+            let (publish, subscribe) = match role {
+                None => (publish, subscribe),
+                Some(RoleArg::Publisher) => (codes, subscribe),
+                Some(RoleArg::Subscriber) => (publish, codes),
+            };
             (Service::Multicast { publish: publish.clone(), subscribe: subscribe.clone() }, place)
         }
     };

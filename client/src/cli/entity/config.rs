@@ -7,14 +7,14 @@ use dz_sdk::{
     program::{
         network::NetworkV4,
         pda,
-        state::{ConfigNumbers, GlobalConfig, PoolKind},
+        state::{ConfigNumbers, Device, GlobalConfig, PoolKind},
     },
 };
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, KeyArg, row::row};
-use crate::cli::error::CommandError;
+use super::{Changed, Desk, KeyArg, rollout, row::row};
+use crate::cli::{error::CommandError, names};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -23,8 +23,8 @@ pub enum Command {
     Get,
     /// Create it, once; who pays becomes the foundation
     Init(NumberArgs),
-    /// Change what is given
-    Set(NumberArgs),
+    /// Change what is given; a new number of endpoints per device is brought to the devices first, one by one
+    Set(SetArgs),
     /// Name the activator
     SetActivator {
         /// Its key
@@ -54,6 +54,17 @@ pub enum Command {
         /// The network
         block: NetworkV4,
     },
+}
+
+/// Arguments of `set`.
+#[derive(Args, Debug)]
+pub struct SetArgs {
+    /// The numbers
+    #[command(flatten)]
+    numbers: NumberArgs,
+    /// Devices that keep the endpoints they have: their codes or accounts
+    #[arg(long, value_name = "DEVICE", requires = "endpoints_per_device", value_delimiter = ',')]
+    keep: Vec<String>,
 }
 
 /// The numbers.
@@ -147,8 +158,14 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         Command::Init(numbers) => {
             global_config::init_global_config(&program, &payer, numbers.over(ConfigNumbers::default()))
         }
-        Command::Set(numbers) => {
+        Command::Set(SetArgs { numbers, keep }) => {
             let old = config(&view)?;
+            if let Some(endpoints) = numbers.endpoints_per_device {
+                let keep = keep.iter().map(|device| names::account::<Device>(&view, device));
+                let keep: Vec<_> = keep.collect::<Result<_, _>>()?;
+                let rows = rollout::endpoints(desk, old.endpoints_per_device, endpoints, &keep).await?;
+                desk.notes(&rows)?;
+            }
             let old = ConfigNumbers {
                 local_asn: old.local_asn,
                 remote_asn: old.remote_asn,

@@ -83,6 +83,15 @@ impl Desk<'_> {
         Ok(output::rows(self.out, self.format, rows).map_err(anyhow::Error::from)?)
     }
 
+    /// Prints what was done on the way to a change, for people: with `--json` the answer stays one value, and the state
+    /// of things is asked with `list`.
+    pub(super) fn notes<R: Row>(&mut self, rows: &[R]) -> Result<(), CommandError> {
+        match self.format {
+            Format::Table if !rows.is_empty() => self.list(rows),
+            Format::Table | Format::Json => Ok(()),
+        }
+    }
+
     /// Prints one thing.
     pub(super) fn one<R: Row>(&mut self, row: &R) -> Result<(), CommandError> {
         Ok(output::one(self.out, self.format, row).map_err(anyhow::Error::from)?)

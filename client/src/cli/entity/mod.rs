@@ -15,6 +15,7 @@ pub mod multicast_group;
 mod named;
 pub mod pool;
 pub mod prefix;
+mod rollout;
 mod row;
 pub mod tenant;
 pub mod user;
