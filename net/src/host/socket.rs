@@ -23,6 +23,8 @@ pub struct UdpSpec {
     /// A group to join on the interface that the route to it leads through. Then only what came in by joined interfaces is
     /// received.
     pub join: Option<Ipv4Addr>,
+    /// Octets that may wait to be received, as the kernel accounts them; the host's default if 0.
+    pub receive_buffer: u32,
     /// TTL of what is sent to one host; the host's default if none.
     pub ttl: Option<u8>,
     /// TTL of what is sent to a group; 1 if none. The host's own sockets do not receive it.
@@ -138,6 +140,13 @@ pub(super) fn udp(spec: &UdpSpec) -> io::Result<Socket> {
         socket.set_multicast_ttl_v4(ttl.into())?;
     }
     socket.set_multicast_loop_v4(false)?;
+    if spec.receive_buffer > 0 {
+        let octets = i32::try_from(spec.receive_buffer).unwrap_or(i32::MAX);
+        // Beyond the host's limit where that is allowed, else up to it.
+        if set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, octets).is_err() {
+            socket.set_recv_buffer_size(spec.receive_buffer as usize)?;
+        }
+    }
     if let Some(address) = spec.bind {
         socket.set_reuse_address(true)?;
         socket.set_freebind_v4(spec.freebind)?;

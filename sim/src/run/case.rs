@@ -113,10 +113,13 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
     };
     let held_instead = setup.hold.as_ref().is_some_and(|hold| hold.instead);
     let mut end = setup.end.clone();
+    let within = case.plan.timeouts.bring_up;
     let world = tokio::select! {
         biased;
         () = asked(&mut end), if !held_instead => None,
-        world = bring_up::bring_up(case.plan, case.policy, start, &mut phases) => Some(world),
+        world = tokio::time::timeout(within, bring_up::bring_up(case.plan, case.policy, start, &mut phases)) => {
+            Some(world.unwrap_or_else(|_| Err(anyhow::anyhow!("it was not up after {within:?}"))))
+        }
     };
     let ended = match world {
         Some(Ok(world)) => {
@@ -240,9 +243,11 @@ async fn all_steps(
         tell(Progress::Step { number, title: step.title.clone() });
         world.internet().annotate(&format!("step {number}: {}", step.title));
         record(world, "step", json!({"number": number, "line": step.line, "title": step.title}));
-        let result = tokio::time::timeout(step.deadline, context.run(step))
-            .await
-            .unwrap_or_else(|_| Err(StepError::new(format!("it was not done within {:?}", step.deadline))));
+        let result = context.run(step, tokio::time::Instant::now() + step.deadline).await;
+        let result = match result {
+            Ok(()) => Ok(()),
+            Err(error) => Err(in_context(error, &oracle::standing(world).await)),
+        };
         result.map_err(|error| failure(Some(number), &step.title, step.line, error))?;
         let acted = phases.total();
         if may_change(&step.action) {
@@ -282,6 +287,14 @@ async fn hold_until_asked(
     tell(Progress::Held { nodes, summary: so_far.map(Box::new) });
     asked(end).await;
     Ok(Held::forget(&setup.artifacts)?)
+}
+
+/// The error with what was broken or not settled at that time: what the step may have waited for in vain.
+fn in_context(error: StepError, standing: &[String]) -> StepError {
+    if standing.is_empty() {
+        return error;
+    }
+    StepError { message: format!("{}; at that time: {}", error.message, standing.join("; ")), ..error }
 }
 
 /// A look changes nothing, so nothing has to settle after it.

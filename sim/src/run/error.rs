@@ -41,13 +41,16 @@ where
 {
     let end = tokio::time::Instant::now() + deadline;
     let mut pause = Duration::from_millis(1);
+    let mut last = StepError::new("there was no answer");
     loop {
-        match probe().await {
-            Ok(found) => return Ok(found),
-            Err(error) if tokio::time::Instant::now() + pause >= end => {
-                return Err(StepError { message: format!("{} (after {deadline:?})", error.message), ..error });
-            }
-            Err(_) => {}
+        // What gives no answer keeps the last one from being shown no longer than anything else.
+        match tokio::time::timeout_at(end, probe()).await {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(error)) => last = error,
+            Err(_) => pause = Duration::MAX,
+        }
+        if end.saturating_duration_since(tokio::time::Instant::now()) <= pause {
+            return Err(StepError { message: format!("{} (after {deadline:?})", last.message), ..last });
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(50));

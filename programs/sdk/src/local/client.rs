@@ -48,8 +48,13 @@ impl LocalNode {
     /// Waits as long as a request is on its way.
     async fn travel(&self) -> Result<(), LedgerError> {
         let broken = || self.unavailable("the connection was reset");
-        if self.faults().outage {
+        let faults = self.faults();
+        if faults.outage {
+            self.count(|hits| hits.cut += 1);
             return Err(broken());
+        }
+        if !faults.answer_delay.is_zero() {
+            self.count(|hits| hits.delayed += 1);
         }
         let travelled = timeout(REQUEST_TIMEOUT, sleep(self.round_trip()));
         tokio::select! {
@@ -64,7 +69,10 @@ impl LocalNode {
         self.travel().await?;
         match self.faults().read_lag {
             0 => self.chain().snapshot().await,
-            slots => Ok(Arc::new(self.chain().bank().view_before(slots)?)),
+            slots => {
+                self.count(|hits| hits.stale += 1);
+                Ok(Arc::new(self.chain().bank().view_before(slots)?))
+            }
         }
     }
 }
@@ -94,6 +102,7 @@ impl Ledger for LocalClient {
         node.travel().await?;
         let faults = node.faults();
         if node.draw(faults.refused_sends_ppm) {
+            node.count(|hits| hits.refused += 1);
             return Err(node.unavailable("Node is unhealthy"));
         }
         node.some_arrive().await;

@@ -67,6 +67,23 @@ impl LocalFaults {
     }
 }
 
+/// How often a node's faults have made a difference, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalHits {
+    /// Answers and notifications that came late.
+    pub delayed: u64,
+    /// Notifications that did not come.
+    pub lost: u64,
+    /// Notifications that came twice.
+    pub duplicated: u64,
+    /// Reads that were answered from an older slot.
+    pub stale: u64,
+    /// Sends that were refused.
+    pub refused: u64,
+    /// Requests and connections that an outage ended.
+    pub cut: u64,
+}
+
 /// One node's way to the chain; all clients in the node share its faults. Clones are the same way.
 #[derive(Clone)]
 pub struct LocalNode(Arc<Inner>);
@@ -78,6 +95,7 @@ struct Inner {
     dice: Mutex<SmallRng>,
     /// Transactions that were given up for lost and are still on their way, with who pays.
     late: Mutex<Vec<(Pubkey, Vec<Instruction>)>>,
+    hits: Mutex<LocalHits>,
 }
 
 /// The chance that a late transaction arrives before one that is sent after it, ppm.
@@ -87,7 +105,8 @@ impl LocalNode {
     /// A node whose requests take `latency` each, answer included.
     pub fn new(chain: LocalLedger, latency: Duration, seed: u64) -> Self {
         let dice = Mutex::new(SmallRng::seed_from_u64(seed));
-        Self(Arc::new(Inner { chain, latency, faults: watch::Sender::default(), dice, late: Mutex::default() }))
+        let (faults, late, hits) = (watch::Sender::default(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { chain, latency, faults, dice, late, hits }))
     }
 
     /// Changes some of the faults and leaves the others.
@@ -100,11 +119,22 @@ impl LocalNode {
         *self.0.faults.borrow()
     }
 
+    /// How often they have made a difference.
+    pub fn hits(&self) -> LocalHits {
+        *self.0.hits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts that a fault has made a difference.
+    pub(super) fn count(&self, change: impl FnOnce(&mut LocalHits)) {
+        change(&mut self.0.hits.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Returns when nothing works any more.
     pub(super) async fn outage(&self) {
         let mut faults = self.0.faults.subscribe();
         // The sender lives as long as `self`.
         let _ = faults.wait_for(|faults| faults.outage).await;
+        self.count(|hits| hits.cut += 1);
     }
 
     /// The chain itself.

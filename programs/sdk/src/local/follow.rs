@@ -136,9 +136,14 @@ impl Queue {
             let after = [Notification::Active { slot }, Notification::Complete { slot }];
             for notification in [Notification::Created { slot }].into_iter().chain(accounts).chain(after) {
                 if node.draw(faults.lost_notifications_ppm) {
+                    node.count(|hits| hits.lost += 1);
                     continue;
                 }
+                if !faults.notification_delay.is_zero() {
+                    node.count(|hits| hits.delayed += 1);
+                }
                 if node.draw(faults.duplicated_notifications_ppm) {
+                    node.count(|hits| hits.duplicated += 1);
                     self.due.push_back((due, notification.clone()));
                 }
                 self.due.push_back((due, notification));

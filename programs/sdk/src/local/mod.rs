@@ -17,5 +17,5 @@ mod ledger;
 
 pub use bank::{LocalBank, LocalError, Record};
 pub use client::LocalClient;
-pub use faults::{LocalFaults, LocalNode};
+pub use faults::{LocalFaults, LocalHits, LocalNode};
 pub use ledger::LocalLedger;

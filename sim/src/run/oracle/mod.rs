@@ -13,7 +13,7 @@ mod wire;
 
 use std::{fmt, time::Duration};
 
-pub use settle::settle;
+pub use settle::{settle, standing};
 use tokio::time::Instant;
 
 use super::world::World;

@@ -25,6 +25,20 @@ pub async fn settle(world: &World, deadline: Duration) -> Result<(), StepError> 
     eventually(deadline, || quiet(world)).await
 }
 
+/// How long [`standing`] waits for those it asks.
+const ANSWER: Duration = Duration::from_millis(500);
+
+/// What is broken or has not settled right now, one line each: what a wait may have been in vain for.
+pub async fn standing(world: &World) -> Vec<String> {
+    let mut lines = world.faults.lines();
+    match tokio::time::timeout(ANSWER, quiet(world)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => lines.push(error.message),
+        Err(_) => lines.push("somebody who is asked whether everything has settled does not answer".to_owned()),
+    }
+    lines
+}
+
 async fn quiet(world: &World) -> Result<(), StepError> {
     let slot = world.latest_slot();
     let behind = |who: &str, why: String| Err(StepError::new(format!("{who} has not settled: {why}")));

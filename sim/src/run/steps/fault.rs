@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use dz_net::kernel::{Deleted, RouteInfo, RouteKind};
+use dz_net::kernel::{Deleted, RTPROT_DZ, RouteInfo, RouteKind};
 use dzsim_scenario::plan::{
     Condition, Fault, Healing, InterfaceName, LedgerFault, LinkCode, Node, NodeFault, PathEnds, Process, ProcessFault,
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::{Context, StepError};
 use crate::run::{
@@ -19,40 +20,43 @@ use crate::run::{
     },
 };
 
+/// Routes that the kernel makes by itself, rtnetlink(7).
+const RTPROT_KERNEL: u8 = 2;
+
 fn failed<E: Into<anyhow::Error>>(error: E) -> StepError {
     StepError::from(error.into())
 }
 
-pub(super) async fn inflict(context: &Context, fault: &Fault) -> Result<(), StepError> {
+pub(super) async fn inflict(context: &Context, fault: &Fault, end: Instant) -> Result<(), StepError> {
     let world = &context.world;
     match fault {
         Fault::Link { link, condition } => {
             set_link(world, link, Some(condition))?;
-            context.world.faults.broken().links.insert(link.clone());
+            world.faults.broken().links.insert(link.clone());
         }
         Fault::Path { ends, condition } => {
             let fault = path_rules::of_fault(world, ends, condition).await?;
-            context.world.faults.broken().mark_path(ends, fault.clone());
-            let faults = context.world.faults.broken().path_rules();
+            world.faults.broken().mark_path(ends, fault.clone());
+            let faults = world.faults.broken().path_rules();
             path_rules::refresh(world, &fault, &faults).await?;
         }
         Fault::Node { node, fault: NodeFault::Unplug } => {
-            context.world.faults.broken().nodes.insert(node.clone());
+            world.faults.broken().nodes.insert(node.clone());
             plug(context, node)?;
         }
         Fault::Node { node, fault: NodeFault::Reboot } => reboot(context, node).await?,
         Fault::Interface(interface) => {
-            set_interface(world, interface, false).await?;
-            context.world.faults.broken().interfaces.insert(interface.clone());
+            let routes = set_down(world, interface).await?;
+            world.faults.broken().interfaces.insert(interface.clone(), routes);
         }
         Fault::Process { process, fault, after_transactions } => {
-            landed(world, *after_transactions).await?;
+            landed(world, *after_transactions, end).await?;
             stop(context, process, *fault).await?;
         }
         Fault::Ledger { fault, towards } => {
             let nodes = ledger_nodes(world, towards);
             nodes.iter().for_each(|node| world.backend.ledger().inflict(node, fault));
-            context.world.faults.broken().mark_ledger(fault, nodes);
+            world.faults.broken().mark_ledger(fault, nodes);
         }
     }
     Ok(())
@@ -63,16 +67,16 @@ pub(super) async fn heal(context: &Context, healing: &Healing) -> Result<(), Ste
     match healing {
         Healing::Link(link) => {
             set_link(world, link, None)?;
-            context.world.faults.broken().links.remove(link);
+            world.faults.broken().links.remove(link);
         }
         Healing::Path(ends) => heal_path(context, ends).await?,
         Healing::Node(node) => {
-            context.world.faults.broken().nodes.remove(node);
+            world.faults.broken().nodes.remove(node);
             plug(context, node)?;
         }
         Healing::Interface(interface) => {
-            set_interface(world, interface, true).await?;
-            context.world.faults.broken().interfaces.remove(interface);
+            let routes = world.faults.broken().interfaces.remove(interface);
+            set_up(world, interface, &routes.unwrap_or_default()).await?;
         }
         Healing::Process(process) => resume(context, process).await?,
         Healing::Ledger(kind) => heal_ledger(context, kind),
@@ -96,8 +100,8 @@ async fn heal_all(context: &Context) -> Result<(), StepError> {
         plug(context, node)?;
     }
     let interfaces = std::mem::take(&mut context.world.faults.broken().interfaces);
-    for interface in &interfaces {
-        set_interface(world, interface, true).await?;
+    for (interface, routes) in &interfaces {
+        set_up(world, interface, routes).await?;
     }
     let kinds = context.world.faults.broken().ledger_kinds();
     kinds.iter().for_each(|kind| heal_ledger(context, kind));
@@ -142,22 +146,35 @@ fn plug(context: &Context, node: &Node) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Sets an interface of a device up or down in its kernel, as somebody who is logged in there would. A switch answers for
-/// an address only while its interface is up. Linux goes on answering, so the routes that let it are taken away; it puts
-/// them back when the interface comes up, whoever sets it up.
-async fn set_interface(world: &World, interface: &InterfaceName, up: bool) -> Result<(), StepError> {
+/// Sets an interface of a device down in its kernel, as somebody who is logged in there would. A switch answers for an
+/// address only while its interface is up. Linux goes on answering, so the routes that let it are taken away; it puts
+/// them back when the interface comes up, whoever sets it up. Returns the routes through it that nobody puts back: neither
+/// the kernel nor the agent.
+async fn set_down(world: &World, interface: &InterfaceName) -> Result<Vec<RouteInfo>, StepError> {
     let host = world.backend.host(&Node::Device(interface.device.clone()))?;
     let index = host.link_index(&ports::port_name(&interface.name)?).await.map_err(failed)?;
-    if !up {
-        let routes = host.routes().await.map_err(failed)?;
-        let answers = |route: &&RouteInfo| route.kind == RouteKind::Local && route.dev == Some(index);
-        for route in routes.iter().filter(answers) {
-            if host.delete_route(route).await.map_err(failed)? == Deleted::Absent {
-                return Err(StepError::new(format!("{interface} changes while it is set down")));
-            }
+    let routes = host.routes().await.map_err(failed)?;
+    let through = |route: &&RouteInfo| route.dev == Some(index);
+    for route in routes.iter().filter(through).filter(|route| route.kind == RouteKind::Local) {
+        if host.delete_route(route).await.map_err(failed)? == Deleted::Absent {
+            return Err(StepError::new(format!("{interface} changes while it is set down")));
         }
     }
-    host.set_link_up(index, up).await.map_err(failed)
+    host.set_link_up(index, false).await.map_err(failed)?;
+    let lasting =
+        |route: &&RouteInfo| route.kind != RouteKind::Local && ![RTPROT_KERNEL, RTPROT_DZ].contains(&route.protocol);
+    Ok(routes.iter().filter(through).filter(lasting).cloned().collect())
+}
+
+/// Sets an interface up again, and puts back the routes that went with it.
+async fn set_up(world: &World, interface: &InterfaceName, routes: &[RouteInfo]) -> Result<(), StepError> {
+    let host = world.backend.host(&Node::Device(interface.device.clone()))?;
+    let index = host.link_index(&ports::port_name(&interface.name)?).await.map_err(failed)?;
+    host.set_link_up(index, true).await.map_err(failed)?;
+    for route in routes {
+        host.replace_route(route).await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 async fn reboot(context: &Context, node: &Node) -> Result<(), StepError> {
@@ -172,11 +189,20 @@ async fn reboot(context: &Context, node: &Node) -> Result<(), StepError> {
 }
 
 /// Waits until so many more transactions have landed.
-async fn landed(world: &World, count: u32) -> Result<(), StepError> {
+async fn landed(world: &World, count: u32, end: Instant) -> Result<(), StepError> {
     let mut slots = world.backend.ledger().slots();
-    let until = *slots.borrow() + u64::from(count);
-    slots.wait_for(|slot| *slot >= until).await.map_err(failed)?;
-    Ok(())
+    let start = *slots.borrow();
+    let until = start + u64::from(count);
+    let landed = timeout_at(end, slots.wait_for(|slot| *slot >= until)).await.map(|slot| slot.map(drop));
+    match landed {
+        Ok(landed) => landed.map_err(failed),
+        Err(_) => Err(StepError {
+            message: format!("{} transactions have landed", world.latest_slot() - start),
+            expected: Some(format!("{count} transactions")),
+            actual: Some(format!("{}", world.latest_slot() - start)),
+            ..StepError::default()
+        }),
+    }
 }
 
 async fn stop(context: &Context, process: &Process, fault: ProcessFault) -> Result<(), StepError> {

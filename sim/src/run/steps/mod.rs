@@ -16,11 +16,13 @@ mod until_refused;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use dzsim_fabric::Mark;
 use dzsim_scenario::plan::{Action, Step};
 use futures_util::future::{LocalBoxFuture, try_join_all};
+use tokio::time::Instant;
 
 use super::{
     error::StepError,
@@ -29,6 +31,9 @@ use super::{
 };
 
 pub use membership::Memberships;
+
+/// How much later than at its deadline a step is ended from outside.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What steps share beside the world.
 pub struct Context {
@@ -90,8 +95,20 @@ impl Context {
         self.measures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Runs a step to its end or its deadline.
-    pub fn run<'a>(&'a self, step: &'a Step) -> LocalBoxFuture<'a, Result<(), StepError>> {
+    /// Runs a step to its end, its deadline or that of what it is a part of, whichever comes first.
+    ///
+    /// What waits innermost knows best what for, so it ends first and says so; only what cannot is ended from here.
+    pub fn run<'a>(&'a self, step: &'a Step, end: Instant) -> LocalBoxFuture<'a, Result<(), StepError>> {
+        Box::pin(async move {
+            let end = end.min(Instant::now() + step.deadline);
+            match tokio::time::timeout_at(end + GRACE, self.act(step, end)).await {
+                Ok(ended) => ended,
+                Err(_) => Err(StepError::new(format!("it was still going on after {:?}", step.deadline + GRACE))),
+            }
+        })
+    }
+
+    fn act<'a>(&'a self, step: &'a Step, end: Instant) -> LocalBoxFuture<'a, Result<(), StepError>> {
         Box::pin(async move {
             if !matches!(
                 step.action,
@@ -99,7 +116,7 @@ impl Context {
             ) {
                 self.last().action = self.world.internet().mark();
             }
-            let deadline = step.deadline;
+            let deadline = end.saturating_duration_since(Instant::now());
             match &step.action {
                 Action::Run(run) => {
                     let start = tokio::time::Instant::now();
@@ -111,19 +128,19 @@ impl Context {
                     Ok(())
                 }
                 Action::Expect { expectations, stays } => expect::run(self, expectations, *stays, deadline).await,
-                Action::Ping(ping) => ping::run(self, ping, &step.record).await,
-                Action::Send(send) => send::run(self, send, deadline).await,
+                Action::Ping(ping) => ping::run(self, ping, &step.record, end).await,
+                Action::Send(send) => send::run(self, send, end).await,
                 Action::Join { client, group } => membership::join(self, client, group).await,
                 Action::Leave { client, group } => membership::leave(self, client, group),
                 Action::Traffic(traffic) => traffic::run(self, traffic, deadline).await,
-                Action::Fault(fault) => fault::inflict(self, fault).await,
+                Action::Fault(fault) => fault::inflict(self, fault, end).await,
                 Action::Heal(healing) => fault::heal(self, healing).await,
                 Action::Epoch(epoch) => epoch::run(self, *epoch).await,
                 Action::Snapshot { views, name } => snapshot::run(self, views, name).await,
                 Action::Measure { measures } => measure::run(self, measures).await,
-                Action::UntilRefused { measure, steps } => until_refused::run(self, measure, steps).await,
+                Action::UntilRefused { measure, steps } => until_refused::run(self, measure, steps, end).await,
                 Action::Parallel { branches } => {
-                    let branches = branches.iter().map(|branch| self.sequence(branch));
+                    let branches = branches.iter().map(|branch| self.sequence(branch, end));
                     try_join_all(branches).await.map(drop)
                 }
             }
@@ -131,9 +148,9 @@ impl Context {
     }
 
     /// Runs steps one after another.
-    async fn sequence(&self, steps: &[Step]) -> Result<(), StepError> {
+    async fn sequence(&self, steps: &[Step], end: Instant) -> Result<(), StepError> {
         for step in steps {
-            self.run(step).await.map_err(|error| StepError {
+            self.run(step, end).await.map_err(|error| StepError {
                 message: format!("line {}: {}: {}", step.line, step.title, error.message),
                 ..error
             })?;

@@ -9,6 +9,8 @@ use dz_net::{
 use dzsim_fabric::FlowNumber;
 use dzsim_scenario::plan::{Bound, Comparison, Ping, Via};
 
+use tokio::time::Instant;
+
 use super::{Context, StepError, target};
 use crate::run::measure::{Measure, Unit};
 
@@ -17,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// The same where the scenario expects some not to come: it would be waited for in vain.
 const TIMEOUT_IN_VAIN: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(context: &Context, ping: &Ping, record: &str) -> Result<(), StepError> {
+pub(super) async fn run(context: &Context, ping: &Ping, record: &str, end: Instant) -> Result<(), StepError> {
     let to = target::address(context, &ping.from, &ping.via, &ping.to).await?;
     let source = match &ping.source {
         Some(source) => Some(target::address(context, &ping.from, &ping.via, source).await?),
@@ -38,9 +40,15 @@ pub(super) async fn run(context: &Context, ping: &Ping, record: &str) -> Result<
         tag: FlowNumber::new(0).tag(),
     };
     let mut prober = open(context, ping, config).await?;
-    let mut total = round(&mut prober, to).await?;
+    let first = tokio::time::timeout_at(end, round(&mut prober, to)).await;
+    let mut total = first.map_err(|_| {
+        let (count, interval) = (ping.count, ping.interval);
+        StepError::new(format!(
+            "{count} requests to {to}, {interval:?} apart, were not all answered or given up in time"
+        ))
+    })??;
     if !ping.meanwhile.is_empty() {
-        let meanwhile = context.sequence(&ping.meanwhile);
+        let meanwhile = context.sequence(&ping.meanwhile, end);
         tokio::pin!(meanwhile);
         loop {
             // A round is finished before its result is looked at, so that no answer is lost by being interrupted.
@@ -48,12 +56,15 @@ pub(super) async fn run(context: &Context, ping: &Ping, record: &str) -> Result<
             tokio::pin!(next);
             let (result, ended) = tokio::select! {
                 biased;
-                result = &mut next => (result?, None),
-                ended = &mut meanwhile => (next.await?, Some(ended)),
+                result = &mut next => (result?, false),
+                // What failed meanwhile is what matters, and no round is waited for.
+                ended = &mut meanwhile => {
+                    ended?;
+                    (next.await?, true)
+                }
             };
             add(&mut total, result);
-            if let Some(ended) = ended {
-                ended?;
+            if ended {
                 break;
             }
         }

@@ -9,6 +9,7 @@ use std::{
 use dz_net::host::{Datagrams, UdpSpec};
 use dzsim_scenario::plan::{ClientName, Node, Send, Target, Via};
 use futures_util::future::try_join_all;
+use tokio::time::Instant;
 
 use super::{Context, StepError, membership, target};
 
@@ -21,7 +22,7 @@ const GROUP_TTL: u8 = 32;
 /// How long those who must receive nothing are listened to after the last datagram.
 const SILENCE: Duration = Duration::from_millis(200);
 
-pub(super) async fn run(context: &Context, send: &Send, deadline: Duration) -> Result<(), StepError> {
+pub(super) async fn run(context: &Context, send: &Send, end: Instant) -> Result<(), StepError> {
     let from = Node::Client(send.from.clone());
     let to = target::address(context, &from, &send.via, &send.to).await?;
     let mut listening = BTreeMap::new();
@@ -35,7 +36,7 @@ pub(super) async fn run(context: &Context, send: &Send, deadline: Duration) -> R
         None => None,
     };
     let socket = sender(context, send, source, to).await?;
-    let meanwhile = context.sequence(&send.meanwhile);
+    let meanwhile = context.sequence(&send.meanwhile, end);
     tokio::pin!(meanwhile);
     let mut done = send.meanwhile.is_empty();
     let mut sent = 0u32;
@@ -58,7 +59,7 @@ pub(super) async fn run(context: &Context, send: &Send, deadline: Duration) -> R
     }
     for client in &send.received_by {
         if let Some(socket) = listening.get(client) {
-            received_all(client, &**socket, sent, deadline).await?;
+            received_all(client, &**socket, sent, end.saturating_duration_since(Instant::now())).await?;
         }
     }
     let silent = send.not_received_by.iter().filter_map(|client| Some((client, listening.get(client)?)));

@@ -1,19 +1,20 @@
 //! `until_refused`: steps until one of their commands is refused, and how many were not.
 
 use dzsim_scenario::plan::{Action, Step};
+use tokio::time::Instant;
 
 use super::{Context, StepError};
 use crate::run::measure::{Measure, Unit};
 
 /// Runs the steps in order. What fails that is no command, or a command that expected to fail, fails this step, too.
-pub(super) async fn run(context: &Context, measure: &str, steps: &[Step]) -> Result<(), StepError> {
+pub(super) async fn run(context: &Context, measure: &str, steps: &[Step], end: Instant) -> Result<(), StepError> {
     let mut done = 0u32;
     for step in steps {
         let is_command = matches!(step.action, Action::Run(_));
         if is_command {
             context.last().output = None;
         }
-        let ended = context.sequence(std::slice::from_ref(step)).await;
+        let ended = context.sequence(std::slice::from_ref(step), end).await;
         let refusal = context.last().output.as_ref().filter(|output| is_command && output.code != 0).map(reason);
         match (ended, refusal) {
             (Err(_), Some(refusal)) => {

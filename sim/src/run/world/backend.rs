@@ -139,4 +139,7 @@ pub trait LedgerInside: Send + Sync {
 
     /// Takes a fault of this kind away from a node.
     fn heal(&self, node: &str, kind: &LedgerFault);
+
+    /// How often faults of this kind have made a difference to a node, since the start.
+    fn hits(&self, node: &str, kind: &LedgerFault) -> u64;
 }

@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use dz_net::kernel::RouteInfo;
 use dzsim_scenario::plan::{InterfaceName, LedgerFault, Link, LinkCode, Node, PathEnds, Process};
 
 use crate::run::{internet::rule::Rule, roles};
@@ -27,7 +28,8 @@ pub(in crate::run) enum Stopped {
 pub(in crate::run) struct Broken {
     pub(in crate::run) links: BTreeSet<LinkCode>,
     pub(in crate::run) nodes: BTreeSet<Node>,
-    pub(in crate::run) interfaces: BTreeSet<InterfaceName>,
+    /// With the routes that went with them.
+    pub(in crate::run) interfaces: BTreeMap<InterfaceName, Vec<RouteInfo>>,
     pub(in crate::run) processes: BTreeMap<Process, Stopped>,
     /// In the order in which they were inflicted, with what their ends stood for then.
     paths: Vec<(PathEnds, Vec<Rule>)>,
@@ -39,6 +41,21 @@ impl Faults {
     /// Whether a process runs and nothing keeps it from seeing the chain or from acting on it.
     pub(in crate::run) fn allows(&self, process: &Process) -> bool {
         self.broken().allows(process)
+    }
+
+    /// What is broken, one line each.
+    pub(in crate::run) fn lines(&self) -> Vec<String> {
+        let broken = self.broken();
+        let stopped = broken.processes.iter().map(|(process, stopped)| match stopped {
+            Stopped::Dead => format!("{process} is down by a fault"),
+            Stopped::Paused => format!("{process} is paused by a fault"),
+        });
+        let links = broken.links.iter().map(|link| format!("link {link} is faulty"));
+        let nodes = broken.nodes.iter().map(|node| format!("{node} is unplugged"));
+        let interfaces = broken.interfaces.keys().map(|interface| format!("interface {interface} is down by a fault"));
+        let paths = broken.paths.iter().map(|(ends, _)| format!("{ends} is faulty"));
+        let ledger = broken.ledger.iter().map(|(fault, _)| format!("the ledger has a fault: {fault}"));
+        stopped.chain(links).chain(nodes).chain(interfaces).chain(paths).chain(ledger).collect()
     }
 
     pub(in crate::run) fn broken(&self) -> MutexGuard<'_, Broken> {

@@ -51,6 +51,18 @@ impl LedgerInside for Inside {
     fn heal(&self, node: &str, kind: &LedgerFault) {
         self.0.faults(&ClientName::new(node)).update(|faults| clear(faults, kind));
     }
+
+    fn hits(&self, node: &str, kind: &LedgerFault) -> u64 {
+        let hits = self.0.faults(&ClientName::new(node)).hits();
+        match kind {
+            LedgerFault::Outage => hits.cut,
+            LedgerFault::Slow { .. } => hits.delayed,
+            LedgerFault::LostNotifications { .. } => hits.dropped,
+            LedgerFault::DuplicatedNotifications { .. } => hits.duplicated,
+            LedgerFault::StaleReads { .. } => hits.stale,
+            LedgerFault::RefusedSends { .. } => hits.refused,
+        }
+    }
 }
 
 /// Allows the transaction some compute units, and does nothing with them. Each number is another message: the same one

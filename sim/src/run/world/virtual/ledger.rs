@@ -99,4 +99,16 @@ impl LedgerInside for Inside {
             LedgerFault::RefusedSends { .. } => faults.refused_sends_ppm = none.refused_sends_ppm,
         });
     }
+
+    fn hits(&self, node: &str, kind: &LedgerFault) -> u64 {
+        let hits = self.nodes.get(node).map(LocalNode::hits).unwrap_or_default();
+        match kind {
+            LedgerFault::Outage => hits.cut,
+            LedgerFault::Slow { .. } => hits.delayed,
+            LedgerFault::LostNotifications { .. } => hits.lost,
+            LedgerFault::DuplicatedNotifications { .. } => hits.duplicated,
+            LedgerFault::StaleReads { .. } => hits.stale,
+            LedgerFault::RefusedSends { .. } => hits.refused,
+        }
+    }
 }
