@@ -132,7 +132,7 @@ fn an_account_that_cannot_be_read_changes_nothing() {
     let before = view.clone();
     for (data, text) in [
         (vec![99], "unknown account type 99"),
-        (exchange(2)[..9].to_vec(), "malformed Exchange account: name: "),
+        (exchange(2)[..9].to_vec(), "malformed Exchange account: header: "),
         ([exchange(2), vec![1]].concat(), "1 bytes too many in a Exchange account"),
     ] {
         let error = view.set_account(key(1), &data).unwrap_err();
