@@ -39,7 +39,8 @@ pub(crate) struct RunStep {
     pub(crate) run: String,
     /// A client, a device, or `operator`. Default: the only client.
     pub(crate) on: Option<String>,
-    /// Exit code: a number, `failure` for any but 0, or `any`. Default: 0.
+    /// Exit code: a number, `failure` for any but 0, or `any`; with `any`, a command that names an
+    /// address which is not there is left out. Default: 0.
     #[serde(default)]
     pub(crate) exit: Exit,
     /// What standard output must contain: a text, several, or a table of `contains`, `lacks`, `matches`.
