@@ -17,6 +17,6 @@ regenerate:
 regenerate-snapshots *FILES="scenarios":
     cargo run -- run {{FILES}} --update-snapshots
 
-# Figures of docs/design tables, on an otherwise idle machine.
+# All benchmarks, on an otherwise idle machine.
 bench:
     cargo bench --workspace
