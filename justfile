@@ -10,7 +10,7 @@ run +FILES:
 
 # Documents that are generated from the types, and snapshots of outputs that were changed on purpose; look at `git diff` after.
 regenerate:
-    UPDATE_DOCS=1 DZ_WRITE_DOCS=1 cargo test --workspace --locked -- --skip scenarios
+    UPDATE_DOCS=1 cargo test --workspace --locked -- --skip scenarios
     INSTA_UPDATE=always cargo test --workspace --locked
 
 # Snapshots of scenarios.

@@ -3,9 +3,9 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod api;
-pub mod chain;
 pub mod cli;
 pub mod daemon;
+pub mod keypair;
 pub mod select;
 mod unix_time;
 

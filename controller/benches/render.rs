@@ -4,13 +4,13 @@
 //! with a chord each.
 
 #[allow(dead_code)]
-#[path = "../tests/suite/chain.rs"]
-mod chain;
+#[path = "../tests/suite/view_builder.rs"]
+mod view_builder;
 
 use std::{hint::black_box, time::Instant};
 
-use chain::{Chain, Kind, NewUser};
 use dz_controller::serve::{Catalog, FailedLinks};
+use view_builder::{Chain, Kind, NewUser};
 
 const ROUNDS: usize = 11;
 

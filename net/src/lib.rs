@@ -31,5 +31,5 @@ pub mod sandbox;
 pub mod tun;
 pub mod wire;
 
-mod rawlink;
-mod sys;
+mod raw_netlink;
+mod syscalls;

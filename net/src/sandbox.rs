@@ -24,7 +24,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::sys;
+use crate::syscalls;
 
 /// Set in the inner process, to the name of the test it is for.
 const MARKER: &str = "DZ_SANDBOX_TEST";
@@ -61,7 +61,7 @@ where
 }
 
 fn inside(name: &str, body: impl FnOnce()) {
-    sys::set_up("lo").expect("the loopback interface of the sandbox comes up");
+    syscalls::set_up("lo").expect("the loopback interface of the sandbox comes up");
     body();
     println!("{}", finished(name));
 }
@@ -158,9 +158,9 @@ fn enter_namespaces(maps: &Maps) -> io::Result<()> {
     unsafe {
         if libc::unshare(libc::CLONE_NEWUSER | REST) == 0 {
             // One id is mapped, which needs no privilege once setgroups is given up: user_namespaces(7).
-            sys::write_file(c"/proc/self/setgroups", b"deny")?;
-            sys::write_file(c"/proc/self/gid_map", maps.gid.as_bytes())?;
-            sys::write_file(c"/proc/self/uid_map", maps.uid.as_bytes())?;
+            syscalls::write_file(c"/proc/self/setgroups", b"deny")?;
+            syscalls::write_file(c"/proc/self/gid_map", maps.gid.as_bytes())?;
+            syscalls::write_file(c"/proc/self/uid_map", maps.uid.as_bytes())?;
         } else {
             // Root on a machine without user namespaces has what it takes already.
             let refused = io::Error::last_os_error();

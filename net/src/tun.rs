@@ -10,8 +10,8 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 
-use crate::rawlink::{ACK, Message, RawLink};
-use crate::sys;
+use crate::raw_netlink::{ACK, Message, RawLink};
+use crate::syscalls;
 use crate::wire::offload::VirtioHeader;
 
 /// The largest IP packet, and so the largest read without a virtio header.
@@ -97,10 +97,10 @@ impl Tun {
         let create = |source: io::Error| match source.raw_os_error() {
             Some(libc::EBUSY | libc::EEXIST) => TunError::Exists { name: name.clone() },
             // A name taken by another kind of device is reported as a bad argument.
-            Some(libc::EINVAL) if sys::index_of(name).is_ok() => TunError::Exists { name: name.clone() },
+            Some(libc::EINVAL) if syscalls::index_of(name).is_ok() => TunError::Exists { name: name.clone() },
             _ => TunError::Create { name: name.clone(), source },
         };
-        let mut request = sys::ifreq(name).map_err(create)?;
+        let mut request = syscalls::ifreq(name).map_err(create)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -119,7 +119,7 @@ impl Tun {
         if unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &mut request) } < 0 {
             return Err(create(io::Error::last_os_error()));
         }
-        Ok(Self { file, name: sys::ifreq_name(&request), spec: spec.clone() })
+        Ok(Self { file, name: syscalls::ifreq_name(&request), spec: spec.clone() })
     }
 
     /// The name the device was made with. It can be renamed: [`Tun::current_name`] asks.
@@ -132,7 +132,7 @@ impl Tun {
         let mut request = zeroed_ifreq();
         // SAFETY: the request writes one ifreq, which outlives the call.
         match unsafe { libc::ioctl(self.file.as_raw_fd(), libc::TUNGETIFF, &mut request) } {
-            0 => Ok(sys::ifreq_name(&request)),
+            0 => Ok(syscalls::ifreq_name(&request)),
             _ => Err(io::Error::last_os_error()),
         }
     }
@@ -231,7 +231,7 @@ fn set_waiting(name: &str, packets: u32) -> io::Result<()> {
     const IFLA_TXQLEN: u16 = 13;
     // `struct ifinfomsg`, of which only the index matters.
     let mut body = [0; 16];
-    body[4..8].copy_from_slice(&sys::index_of(name)?.to_ne_bytes());
+    body[4..8].copy_from_slice(&syscalls::index_of(name)?.to_ne_bytes());
     let message = Message::new(RTM_NEWLINK, ACK, &body).attribute(IFLA_TXQLEN, &packets.to_ne_bytes());
     RawLink::open(NETLINK_ROUTE)?.execute(vec![message])
 }

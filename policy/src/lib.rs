@@ -7,12 +7,14 @@
 //! Nothing here changes what is correct, only which correct value is taken and whether somebody waits for one.
 
 mod activator;
-mod client;
+mod connect;
+mod defaults;
 mod flags;
 mod quantity;
 mod word;
 
 pub use activator::{ActivatorPolicy, DzIp, EndpointPull, LoopbackNumbering, WhenFull};
-pub use client::{ConnectPolicy, HOLD_TIME, Rank, TOLERANCE, WhenDrained};
+pub use connect::{ConnectPolicy, Rank, WhenDrained};
+pub use defaults::{HOLD_TIME, TOLERANCE};
 pub use flags::Flags;
 pub use quantity::{Duration, quantity};

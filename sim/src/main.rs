@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     if let Some(name) =
         args.next().as_deref().and_then(|path| Path::new(path).file_name()).filter(|name| multicall::is(name))
     {
-        return multicall::play(std::iter::once(name.to_owned()).chain(args).collect());
+        return multicall::play(std::iter::once(name.to_owned()).chain(args).collect()).into();
     }
     command::run(Cli::parse())
 }

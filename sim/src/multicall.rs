@@ -1,6 +1,6 @@
 //! The roles of the stack in one program: `dzsim node <role>` is what the product's own binary is.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::ffi::OsString;
 
 use clap::Parser;
 use dz_net::gre::HelperCommand;
@@ -15,8 +15,8 @@ pub fn is(name: &std::ffi::OsStr) -> bool {
     ROLES.iter().any(|role| name == *role)
 }
 
-/// Plays a role; `args` begins with its name.
-pub fn play(args: Vec<OsString>) -> ExitCode {
+/// Plays a role and returns its exit code; `args` begins with its name.
+pub fn play(args: Vec<OsString>) -> u8 {
     let Some(role) = args.first().and_then(|role| role.to_str()).map(str::to_owned) else { return unknown("") };
     match role.as_str() {
         "activator" => service(args, dz_activator::run),
@@ -24,25 +24,25 @@ pub fn play(args: Vec<OsString>) -> ExitCode {
         "agent" => service(args, dz_controller::agent::run),
         "doublezerod" => service(args, dz_client::daemon::run),
         "doublezero" => match runtime() {
-            Ok(runtime) => runtime.block_on(dz_client::cli::run(args)).into(),
+            Ok(runtime) => runtime.block_on(dz_client::cli::run(args)) as u8,
             Err(error) => failed(&error.into()),
         },
         HelperCommand::ARGUMENT => match dz_net::gre::helper::serve() {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => 0,
             Err(error) => failed(&anyhow::Error::from(error)),
         },
         other => unknown(other),
     }
 }
 
-fn unknown(role: &str) -> ExitCode {
+fn unknown(role: &str) -> u8 {
     complain(format!("error: unknown role '{role}'; the roles are {}", ROLES.join(", ")));
-    Exit::BadInput.into()
+    Exit::BadInput as u8
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
+fn failed(error: &anyhow::Error) -> u8 {
     complain(format!("error: {error:#}"));
-    ExitCode::FAILURE
+    1
 }
 
 /// One thread is enough for any role: they wait far more than they work.
@@ -57,13 +57,10 @@ struct CommandLine<A: clap::Args> {
     args: A,
 }
 
-fn service<A: clap::Args, F: Future<Output = anyhow::Result<()>>>(
-    args: Vec<OsString>,
-    run: impl FnOnce(A) -> F,
-) -> ExitCode {
+fn service<A: clap::Args, F: Future<Output = anyhow::Result<()>>>(args: Vec<OsString>, run: impl FnOnce(A) -> F) -> u8 {
     let CommandLine { args } = CommandLine::parse_from(args);
     match runtime().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(args))) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => failed(&error),
     }
 }

@@ -11,7 +11,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use dzsim::{files, run::world::Kind};
+use dzsim::{run::world::Kind, scenario_files};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let scenarios = root.join("scenarios");
     let files = files_below(&scenarios, "yaml").expect("scenarios/ can be read");
     assert!(!files.is_empty(), "no scenario below {}", scenarios.display());
-    let cases = files::load(&files, &[]).expect("every scenario is valid");
+    let cases = scenario_files::load(&files, &[]).expect("every scenario is valid");
     let trials = [Kind::Virtual, Kind::Real].into_iter().flat_map(|world| {
         // A file that says that only the other world can show what it is about.
         let elsewhere = |file: &Path| {

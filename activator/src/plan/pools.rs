@@ -12,9 +12,9 @@ use std::{
 use dz_sdk::{
     NetworkView,
     program::{
+        address_registry::base_of,
         network::NetworkV4,
         pda,
-        registry::base_of,
         state::{Pool, PoolKind},
     },
 };

@@ -8,7 +8,7 @@ use dz_sdk::{Ledger, ledger::rpc::RpcArgs};
 use solana_keypair::Keypair;
 
 use super::{entity, output::Format};
-use crate::{api::DEFAULT_SOCKET, chain};
+use crate::{api::DEFAULT_SOCKET, keypair};
 
 /// Connects this host to DoubleZero and shows how it is connected.
 #[derive(Debug, Parser)]
@@ -40,7 +40,7 @@ pub struct Cli {
 impl Cli {
     /// Connects to the ledger as who pays.
     pub fn connect(&self) -> anyhow::Result<Arc<dyn Ledger>> {
-        let keypair = self.keypair.as_deref().map(chain::read_keypair).transpose()?;
+        let keypair = self.keypair.as_deref().map(keypair::read_keypair).transpose()?;
         // Without a key nothing can be paid for, and a new one reads.
         Ok(Arc::new(self.chain.connect(keypair.unwrap_or_else(Keypair::new))))
     }

@@ -18,9 +18,9 @@ use solana_pubkey::Pubkey;
 
 use super::{
     connect::Client,
+    deadline::ACTIVATOR,
     error::CommandError,
     output::{self, Format},
-    wait::ACTIVATOR,
 };
 
 /// Which tunnels go.

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use super::{
+    deadline::Waiting,
     error::CommandError,
     output::{self, Format, Row},
-    wait::Waiting,
 };
 use crate::api::{Daemon, EndpointLatency};
 

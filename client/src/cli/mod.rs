@@ -2,7 +2,9 @@
 
 pub mod args;
 pub mod connect;
+pub mod deadline;
 pub mod disconnect;
+mod dispatch;
 pub mod entity;
 pub mod error;
 pub mod exit;
@@ -11,8 +13,6 @@ pub mod latency;
 pub mod names;
 pub mod output;
 pub mod progress;
-mod run;
 pub mod status;
-pub mod wait;
 
-pub use run::{Deps, execute, run};
+pub use dispatch::{Deps, execute, run};

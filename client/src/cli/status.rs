@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{
+    deadline::Waiting,
     error::CommandError,
     output::{self, Format, Row},
-    wait::Waiting,
 };
 use crate::api::{Daemon, Service, Status};
 

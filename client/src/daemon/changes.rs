@@ -12,7 +12,7 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-use super::{desired::DesiredTunnel, names};
+use super::{desired::DesiredTunnel, tunnel_names};
 use crate::api::Session;
 
 /// One tunnel interface as the kernel has it.
@@ -183,7 +183,7 @@ impl Changes {
     }
 
     fn tunnel(&mut self, name: &str, want: &Wanted, have: &ActualTunnel) {
-        let (addresses, routes) = (want.addresses(), want.routes(names::number(name).unwrap_or_default(), have));
+        let (addresses, routes) = (want.addresses(), want.routes(tunnel_names::number(name).unwrap_or_default(), have));
         let subscribe = &want.tunnel.subscribe;
         if !have.up {
             self.push(name, Action::Up);

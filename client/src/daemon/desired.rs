@@ -12,11 +12,6 @@ use dz_sdk::{
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
-/// Octets of the largest packet inside a tunnel: 1500 less 20 of outer IPv4 and 4 of GRE.
-pub const TUNNEL_MTU: u32 = 1476;
-/// Hops of the outer packet, as the live client sets them.
-pub const TUNNEL_TTL: u8 = 64;
-
 /// A group that a tunnel has a role in, beside its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use dz_net::{
-    gre::{Dataplane, TunnelError, TunnelSpec, Tunnels},
+    gre::{CLIENT_TTL, DEFAULT_MTU, Dataplane, TunnelError, TunnelSpec, Tunnels},
     host::{Host, Joined},
     kernel::{AddrInfo, NetlinkError, RTPROT_DZ, RouteInfo, Scope, TABLE_MAIN, sysctl::SysctlError},
     membership::MembershipError,
@@ -18,8 +18,7 @@ use dz_net::{
 
 use super::{
     changes::{Action, Actual, ActualTunnel, Address, Change, RouteKey},
-    desired::{TUNNEL_MTU, TUNNEL_TTL},
-    names,
+    tunnel_names,
 };
 
 /// Why the host could not be read or changed.
@@ -88,7 +87,7 @@ impl Kernel {
         self.memberships.retain(|(index, _), _| links.iter().any(|link| link.index == *index));
         for tunnel in self.tunnels.list().await? {
             let TunnelSpec { name, local, remote, .. } = tunnel.spec;
-            if !names::is_ours(&name) {
+            if !tunnel_names::is_ours(&name) {
                 continue;
             }
             by_index.insert(tunnel.ifindex, name.clone());
@@ -136,8 +135,13 @@ impl Kernel {
                 Err(error) => Err(error.into()),
             },
             Action::Create { local, remote } => {
-                let spec =
-                    TunnelSpec { name: name.clone(), local: *local, remote: *remote, ttl: TUNNEL_TTL, mtu: TUNNEL_MTU };
+                let spec = TunnelSpec {
+                    name: name.clone(),
+                    local: *local,
+                    remote: *remote,
+                    ttl: CLIENT_TTL,
+                    mtu: DEFAULT_MTU,
+                };
                 self.tunnels.create(&spec).await?;
                 Ok(())
             }

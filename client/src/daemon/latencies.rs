@@ -20,7 +20,7 @@ use tokio::{sync::watch, time::sleep};
 use tracing::{debug, info, warn};
 
 use super::{
-    hub::Told,
+    published::Published,
     targets::{Endpoint, Target, targets},
 };
 use crate::{
@@ -54,7 +54,7 @@ pub(super) async fn keep_measuring(
     mut views: watch::Receiver<Option<Arc<NetworkView>>>,
     config: ProbeConfig,
     period: Duration,
-    told: Told<Latency>,
+    told: Published<Latency>,
 ) {
     let mut known = Known::default();
     let mut rounds = FuturesUnordered::new();
@@ -99,7 +99,7 @@ pub(super) async fn keep_measuring(
                 rounds.push(round(host, Kind::All, config.clone(), known.all()));
             }
         }
-        told.tell(known.latency());
+        told.publish(known.latency());
     }
 }
 

@@ -22,12 +22,12 @@ use tracing::{debug, info, warn};
 use super::{
     changes::{Actual, ActualTunnel, Wanted, changes},
     desired::{DesiredTunnel, Group, desired},
-    hub::Told,
     kernel::{Found, Kernel, KernelError},
-    names,
+    outer_source,
+    published::Published,
     session::Subject,
     sessions::Sessions,
-    source,
+    tunnel_names,
 };
 use crate::api::{MulticastGroups, Service, Session, SessionStatus, Status, Subscription};
 
@@ -58,7 +58,7 @@ pub(super) struct Reconciler {
     kernel: Kernel,
     inputs: Inputs,
     sessions: Sessions,
-    told: Told<Status>,
+    told: Published<Status>,
     retry: Backoff,
     /// What could not be done, by interface, as it was logged last.
     failures: BTreeMap<String, String>,
@@ -93,7 +93,7 @@ impl Reconciler {
         kernel: Kernel,
         inputs: Inputs,
         sessions: Sessions,
-        told: Told<Status>,
+        told: Published<Status>,
         seed: u64,
     ) -> Self {
         Self {
@@ -161,7 +161,7 @@ impl Reconciler {
         };
         if self.held.as_ref().is_some_and(|(might, held)| *might == enabled && *held == desired) {
             // Most of what the chain does is about others.
-            self.told.tell(Status { slot: view.map(NetworkView::slot), ..self.told.now() });
+            self.told.publish(Status { slot: view.map(NetworkView::slot), ..self.told.now() });
             return Turn::default();
         }
         let outcome = match self.reconcile(&desired).await {
@@ -176,7 +176,7 @@ impl Reconciler {
                 warn!(tunnel, error, "not as it should be");
             }
         }
-        self.tell(view, enabled, &outcome);
+        self.publish(view, enabled, &outcome);
         let Outcome { settled, changes, failures, .. } = outcome;
         self.failures = failures;
         if settled {
@@ -193,8 +193,8 @@ impl Reconciler {
         let mut made = 0;
         for round in 0.. {
             let Found { tunnels: actual, addresses } = self.kernel.read().await?;
-            let routed = source::routed(self.kernel.host().as_ref(), desired, &addresses).await;
-            let sourced = source::assign(desired, &addresses, &actual, &routed);
+            let routed = outer_source::routed(self.kernel.host().as_ref(), desired, &addresses).await;
+            let sourced = outer_source::assign(desired, &addresses, &actual, &routed);
             let wanted = self.wanted(&sourced, &actual);
             let left = changes(&wanted, &actual);
             if left.is_empty() || round == ROUNDS || !failures.is_empty() {
@@ -222,7 +222,7 @@ impl Reconciler {
 
     fn wanted(&self, desired: &BTreeMap<Pubkey, DesiredTunnel>, actual: &Actual) -> BTreeMap<String, Wanted> {
         let pairs = actual.iter().filter_map(|(name, have)| Some((name.clone(), have.pair?))).collect();
-        names::assign(desired, &pairs)
+        tunnel_names::assign(desired, &pairs)
             .into_iter()
             .map(|(name, tunnel)| {
                 let have = actual.get(&name).filter(|have| have.pair == Some((tunnel.local, tunnel.remote)));
@@ -240,12 +240,12 @@ impl Reconciler {
         }
     }
 
-    fn tell(&self, view: Option<&NetworkView>, enabled: bool, outcome: &Outcome) {
+    fn publish(&self, view: Option<&NetworkView>, enabled: bool, outcome: &Outcome) {
         let services = outcome.wanted.iter().map(|(name, Wanted { tunnel, .. })| {
             let session = self.session(name, tunnel, outcome.actual.get(name));
             service(name, tunnel, session, outcome.failures.get(name))
         });
-        self.told.tell(Status {
+        self.told.publish(Status {
             reconciler_enabled: enabled,
             slot: view.map(NetworkView::slot),
             settled: outcome.settled,
@@ -256,7 +256,7 @@ impl Reconciler {
 
     fn tell_unread(&self) -> Turn {
         debug!("the ledger has not been read yet");
-        self.told.tell(Status { reconciler_enabled: true, settled: false, ..self.told.now() });
+        self.told.publish(Status { reconciler_enabled: true, settled: false, ..self.told.now() });
         Turn::default()
     }
 }

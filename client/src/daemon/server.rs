@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::{net::UnixListener, time::timeout};
 use tracing::info;
 
-use super::{enabled::Enabled, hub::Told};
+use super::{enabled::Enabled, published::Published};
 use crate::{
     api::{Daemon, Latency, Status},
     select,
@@ -28,9 +28,9 @@ const ANSWER: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(super) struct Served {
     /// The tunnels.
-    pub(super) status: Told<Status>,
+    pub(super) status: Published<Status>,
     /// The newest probe round.
-    pub(super) latency: Told<Latency>,
+    pub(super) latency: Published<Latency>,
     /// Whether the daemon may hold tunnels.
     pub(super) enabled: Enabled,
     /// How much nearer another device must be to count as nearer.
@@ -136,7 +136,8 @@ mod tests {
         };
         let latency = Latency { version: 1, ready: false, slot: None, results: vec![] };
         let enabled = Enabled::load(Arc::new(MemoryStore::default())).unwrap();
-        let served = Served { status: Told::new(status), latency: Told::new(latency), enabled, tolerance: ANSWER };
+        let served =
+            Served { status: Published::new(status), latency: Published::new(latency), enabled, tolerance: ANSWER };
         let serving = tokio::spawn(serve(first, served));
         assert_eq!(bind(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         serving.abort();

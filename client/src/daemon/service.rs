@@ -16,9 +16,9 @@ use super::{
     args::Args,
     client_ip,
     enabled::Enabled,
-    hub::Told,
     kernel::Kernel,
     latencies,
+    published::Published,
     reconciler::{Inputs, Reconciler},
     server::{self, Served},
     sessions::Sessions,
@@ -86,7 +86,7 @@ pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
     let kernel = Kernel::open(host.clone()).await?;
     let dataplane = kernel.dataplane();
 
-    let status = Told::new(Status {
+    let status = Published::new(Status {
         version: 1,
         reconciler_enabled: *enabled.subscribe().borrow(),
         client_ip,
@@ -95,7 +95,7 @@ pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
         settled: false,
         services: Vec::new(),
     });
-    let latency = Told::new(Latency { version: 1, ready: false, slot: None, results: Vec::new() });
+    let latency = Published::new(Latency { version: 1, ready: false, slot: None, results: Vec::new() });
     let served = Served {
         status: status.clone(),
         latency: latency.clone(),

@@ -4,8 +4,8 @@
 //! [`choose`] takes the chain, the measured latencies and the request, and returns one endpoint or says of each
 //! candidate why it fell out. It knows nothing of sockets, accounts' bytes or time.
 
+mod capacity;
 mod rank;
-mod room;
 mod rtt;
 mod verdict;
 
@@ -24,7 +24,7 @@ use solana_pubkey::Pubkey;
 
 use self::rank::{Candidate, best};
 pub use self::{
-    room::Full,
+    capacity::Full,
     rtt::{Measured, Rtt, Window, nearest},
     verdict::{Considered, NoEndpoint, Verdict},
 };
@@ -101,7 +101,7 @@ pub fn choose(view: &NetworkView, measured: &[Measured], request: &Request) -> R
             considered.push(Considered { device: device.code.clone(), endpoint: None, verdict });
             continue;
         }
-        let full = room::full(view, key, request);
+        let full = capacity::full(view, key, request);
         for (endpoint, interface) in view.endpoints(key) {
             let verdict = if in_use.contains(&endpoint) {
                 Verdict::InUse

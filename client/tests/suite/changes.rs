@@ -10,7 +10,7 @@ use dz_client::{
     daemon::{
         changes::{Action, Actual, ActualTunnel, Address, Change, RouteKey, Wanted, changes},
         desired::{DesiredTunnel, Group},
-        names::{assign, is_ours, number},
+        tunnel_names::{assign, is_ours, number},
     },
 };
 use dz_sdk::program::state::UserType;

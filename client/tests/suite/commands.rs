@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use dz_net::sandbox;
 use dz_sdk::{build, program::pda};
+use dz_testing::eventually;
 
 use crate::{
     transcript::Transcript,
@@ -61,7 +62,7 @@ fn latencies() {
         // On the chain alone: nobody answers for it.
         world.chain.add_device(DeviceSpec { code: "pit1", endpoints: &[Ipv4Addr::new(9, 3, 0, 1)] }).await;
         let daemon = world.daemon();
-        crate::world::eventually("both are probed", || async {
+        eventually("both are probed", || async {
             let latency = daemon.latency(None).await.unwrap();
             if latency.ready && latency.results.len() == 2 { Ok(()) } else { Err(latency) }
         })
@@ -201,7 +202,7 @@ impl World {
     /// Rejects the next user that comes.
     async fn reject_next(&self, reason: &str) {
         let next = pda::user(&dz_sdk::program::ID, CLIENT, E1).0;
-        crate::world::eventually("a user to reject", || async {
+        eventually("a user to reject", || async {
             let view = self.chain.view().await;
             let status = view.user(&next).map(|user| user.status);
             if status == Some(dz_sdk::program::state::UserStatus::Pending) { Ok(()) } else { Err(status) }

@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 
 use dz_client::api::Session;
 use dz_net::{kernel::AddrInfo, sandbox};
+use dz_testing::eventually;
 
-use crate::world::{DeviceSpec, Urls, Who, World, eventually};
+use crate::world::{DeviceSpec, Urls, Who, World};
 
 const E0: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 1);
 const E1: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 2);

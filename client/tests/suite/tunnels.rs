@@ -8,8 +8,9 @@ use dz_client::{
 };
 use dz_net::sandbox;
 use dz_sdk::program::{ID, pda};
+use dz_testing::eventually;
 
-use crate::world::{Answer, CLIENT, DeviceSpec, GROUPS, World, eventually};
+use crate::world::{Answer, CLIENT, DeviceSpec, GROUPS, World};
 
 const E0: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 1);
 const E1: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 2);

@@ -223,8 +223,10 @@ fn add_route(table: u32, destination: Ipv4Net, next: &NextHop, host: &Host, stat
 
 #[cfg(test)]
 mod tests {
+    use dz_net::gre::DEVICE_TTL;
+
     use super::*;
-    use crate::config::{DeviceState, GroupRoute, LinkPort, LinkState, Port, TUNNEL_MTU, TUNNEL_TTL};
+    use crate::config::{DeviceState, GroupRoute, LinkPort, LinkState, Port, TUNNEL_MTU};
 
     fn tunnel(id: u16, shut: bool) -> (u16, Tunnel) {
         let last = u8::try_from(id - 500).expect("few tunnels");
@@ -234,7 +236,7 @@ mod tests {
             destination: [9, 1, 0, last].into(),
             overlay: Ipv4Net::new([169, 254, 0, 2 * last].into(), 31).expect("a valid length"),
             mtu: TUNNEL_MTU,
-            ttl: TUNNEL_TTL,
+            ttl: DEVICE_TTL,
             shut,
             service: Service::Multicast { source: None, publish: BTreeSet::new(), subscribe: BTreeSet::new() },
         };

@@ -18,7 +18,7 @@ use ipnet::Ipv4Net;
 use super::{
     desired::{Desired, desired},
     diff::Change,
-    listing::{ALIAS, Everything, holds_addresses, outer},
+    kernel_listing::{ALIAS, Everything, holds_addresses, outer},
     state::{Address, Flow, Forwarding, Ingress, Outer, Route, RouteKey, Rule, State},
 };
 use crate::config::{DeviceConfig, IfName};

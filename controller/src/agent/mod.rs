@@ -13,8 +13,8 @@ mod diff;
 mod fetch;
 mod health;
 mod kernel;
-mod listing;
-mod pace;
+mod kernel_listing;
+mod look_interval;
 mod properties;
 mod reconcile;
 mod state;
@@ -42,7 +42,7 @@ pub use self::{
     kernel::KernelError,
     state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State},
 };
-use self::{fetch::Controller, health::Links, kernel::Kernel, pace::Pace, reconcile::reconcile};
+use self::{fetch::Controller, health::Links, kernel::Kernel, look_interval::LookInterval, reconcile::reconcile};
 use crate::serve::api::{ConfigAnswer, Report, Revision};
 
 /// Options of `dz-agent`.
@@ -145,7 +145,7 @@ impl Agent {
         let _fetching = self.tasks.spawn(fetching);
         let telling = Backoff::new(Duration::from_millis(20), Duration::from_secs(2), self.rng.random());
         let _reporting = self.tasks.spawn(keep_reporting(self.controller.clone(), report, forgotten, telling));
-        let mut pace = Pace::new(self.rng.random());
+        let mut look_interval = LookInterval::new(self.rng.random());
         let mut retry = Backoff::new(Duration::from_millis(200), Duration::from_secs(30), self.rng.random());
         let mut pause = Duration::ZERO;
         let mut looked = Instant::now();
@@ -170,8 +170,8 @@ impl Agent {
             looked = Instant::now();
             let repaired = outcome.as_ref().map_or(0, |outcome| outcome.changes);
             pause = match cause {
-                Cause::Kernel => pace.after_change(since_last, repaired),
-                Cause::Config | Cause::Link | Cause::Retry => pace.reset(),
+                Cause::Kernel => look_interval.after_change(since_last, repaired),
+                Cause::Config | Cause::Link | Cause::Retry => look_interval.reset(),
             };
             let clean = matches!(&outcome, Ok(outcome) if outcome.report.failures.is_empty());
             if clean {

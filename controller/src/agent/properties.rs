@@ -10,6 +10,7 @@ use std::{
 
 use dz_net::{
     filter::IngressPolicy,
+    gre::DEVICE_TTL,
     host::Host as _,
     kernel::{LinkInfo, RTPROT_DZ, RTPROT_STATIC, RouteInfo},
 };
@@ -21,7 +22,7 @@ use proptest::prelude::*;
 use super::{Change, Desired, Host, Link, State, desired, diff, kernel::Kernel};
 use crate::config::{
     DeviceConfig, DeviceState, GroupEnd, GroupRoute, IfName, LinkPort, LinkState, Loopback, NextHop, Port, Service,
-    TUNNEL_MTU, TUNNEL_TTL, Table, Tunnel,
+    TUNNEL_MTU, Table, Tunnel,
 };
 
 const PORTS: [&str; 3] = ["Ethernet1", "Ethernet2", "Ethernet3"];
@@ -219,7 +220,7 @@ prop_compose! {
             destination: [9, 1, 0, client].into(),
             overlay,
             mtu: TUNNEL_MTU,
-            ttl: TUNNEL_TTL,
+            ttl: DEVICE_TTL,
             shut,
             service,
         };

@@ -21,15 +21,8 @@ pub use self::{
     name::{IfName, InvalidIfName},
 };
 
-/// Bytes of an inner packet: 1,500 of the internet's paths less 20 of outer IPv4 and 4 of GRE (RFC 2784).
-///
-/// The live device has 9,216 on its side, which leaves it to fragments of outer packets to get large ones to the
-/// client. Here both ends have the client's value, so that a packet too large is answered by "fragmentation needed"
-/// wherever it enters the tunnel.
-pub const TUNNEL_MTU: u16 = 1476;
-
-/// Outer TTL of what a device sends; the live network's value (a client's is 64).
-pub const TUNNEL_TTL: u8 = 32;
+/// MTU of user tunnels, in bytes.
+pub const TUNNEL_MTU: u16 = dz_net::gre::DEFAULT_MTU as u16;
 
 /// The VRF of unicast users without a tenant. No tenant gets it.
 pub const DEFAULT_VRF: u16 = 1;

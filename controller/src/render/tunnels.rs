@@ -5,12 +5,13 @@ use std::{
     net::Ipv4Addr,
 };
 
+use dz_net::gre::DEVICE_TTL;
 use dz_sdk::program::state::{Device, DeviceStatus, User, UserAllocation};
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{Network, RenderError, interfaces::Interfaces};
-use crate::config::{DEFAULT_VRF, Service, TUNNEL_MTU, TUNNEL_TTL, Tunnel};
+use crate::config::{DEFAULT_VRF, Service, TUNNEL_MTU, Tunnel};
 
 impl Network<'_> {
     pub(super) fn tunnels(
@@ -51,7 +52,7 @@ impl Network<'_> {
                 destination,
                 overlay: Ipv4Net::new_assert(net.network(), 31),
                 mtu: TUNNEL_MTU,
-                ttl: TUNNEL_TTL,
+                ttl: DEVICE_TTL,
                 shut: device.status != DeviceStatus::Activated,
                 service: self.service(second, user, allocation)?,
             };

@@ -3,7 +3,7 @@
 use dz_net::kernel::{LinkKind, LinkSpec};
 
 use crate::{
-    chain::Chain,
+    view_builder::Chain,
     wire::{Controller, Host, Internet, Process, agent, cable},
 };
 

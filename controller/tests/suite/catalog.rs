@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dz_controller::serve::{Catalog, FailedLinks, Implausible};
 use dz_sdk::NetworkView;
 
-use crate::chain::{Chain, Kind, NewUser, PROGRAM};
+use crate::view_builder::{Chain, Kind, NewUser, PROGRAM};
 
 fn user(client: &str, id: u16) -> NewUser<'_> {
     NewUser { client, device: "nyc1", endpoint: 0, id, kind: Kind::Own { tenant: None } }

@@ -15,12 +15,13 @@ use dz_sdk::program::{
     pda,
     state::{DeviceStatus, InterfaceKind, LinkStatus},
 };
+use dz_testing::eventually;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
-    chain::{Chain, Kind, NewUser, PROGRAM, ip},
-    wire::{Controller, Host, Internet, agent, cable, client_tunnel, eventually},
+    view_builder::{Chain, Kind, NewUser, PROGRAM, ip},
+    wire::{Controller, Host, Internet, agent, cable, client_tunnel},
 };
 
 /// Everything in a kernel that a config can have to do with, without what changes by itself.

@@ -8,7 +8,7 @@ use dz_sdk::program::{
     state::{DeviceStatus, InterfaceKind, LinkStatus, UserStatus},
 };
 
-use crate::chain::{Chain, Kind, NewUser, PROGRAM};
+use crate::view_builder::{Chain, Kind, NewUser, PROGRAM};
 
 /// Compares the configs of these devices with `snapshots/config/<name>.snap`.
 fn check(name: &str, chain: &Chain, devices: &[&str]) {

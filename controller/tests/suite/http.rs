@@ -8,11 +8,12 @@ use std::{
 
 use dz_controller::serve::{self, api::ConfigAnswer};
 use dz_sdk::NetworkView;
+use dz_testing::eventually;
 use tokio::sync::watch;
 
 use crate::{
-    chain::{Chain, Kind, NewUser},
-    wire::{eventually, get, request},
+    view_builder::{Chain, Kind, NewUser},
+    wire::{get, request},
 };
 
 struct Server {

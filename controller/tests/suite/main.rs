@@ -3,7 +3,6 @@
 
 mod backbone;
 mod catalog;
-mod chain;
 mod device;
 mod gallery;
 mod http;
@@ -12,4 +11,5 @@ mod multicast;
 mod refusals;
 mod skeleton;
 mod unicast;
+mod view_builder;
 mod wire;

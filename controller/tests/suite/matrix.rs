@@ -13,9 +13,9 @@ use dz_net::{filter::Filter, sandbox};
 
 use crate::{
     backbone::{Backbone, endpoint_of},
-    chain::{Kind, ip},
     multicast::{Member, TUNNEL},
     unicast::{Client, client},
+    view_builder::{Kind, ip},
     wire::Host,
 };
 

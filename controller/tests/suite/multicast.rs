@@ -12,13 +12,14 @@ use dz_net::{
     mroute::MulticastRouter,
     sandbox,
 };
+use dz_testing::eventually;
 use socket2::{Domain, Socket, Type};
 use solana_pubkey::Pubkey;
 
 use crate::{
     backbone::{Backbone, endpoint_of},
-    chain::{Kind, NewUser, ip},
-    wire::{Host, client_tunnel, eventually},
+    view_builder::{Kind, NewUser, ip},
+    wire::{Host, client_tunnel},
 };
 
 const PORT: u16 = 7778;

@@ -11,7 +11,7 @@ use dz_sdk::program::{
 };
 use solana_pubkey::Pubkey;
 
-use crate::chain::{Chain, Kind, NewUser, PROGRAM, ip};
+use crate::view_builder::{Chain, Kind, NewUser, PROGRAM, ip};
 
 fn one_user() -> (Chain, Pubkey) {
     let mut chain = Chain::new();

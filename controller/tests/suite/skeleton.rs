@@ -1,10 +1,11 @@
 //! From the chain to a packet: a tunnel that ends on a device's second address is answered there.
 
 use dz_net::sandbox;
+use dz_testing::eventually;
 
 use crate::{
-    chain::{Chain, Kind, NewUser, ip},
-    wire::{Controller, Internet, agent, client_tunnel, eventually},
+    view_builder::{Chain, Kind, NewUser, ip},
+    wire::{Controller, Internet, agent, client_tunnel},
 };
 
 #[test]

@@ -11,12 +11,13 @@ use dz_net::{
     sandbox,
 };
 use dz_sdk::program::state::{DeviceStatus, LinkStatus};
+use dz_testing::eventually;
 use solana_pubkey::Pubkey;
 
 use crate::{
     backbone::{Backbone, endpoint_of},
-    chain::{Chain, Kind, NewUser, ip},
-    wire::{Host, Internet, client_tunnel, eventually},
+    view_builder::{Chain, Kind, NewUser, ip},
+    wire::{Host, Internet, client_tunnel},
 };
 
 /// A client with a unicast tunnel.

@@ -7,7 +7,7 @@ use std::{
     net::{Ipv4Addr, TcpListener, UdpSocket},
     process::{Child, Command, Stdio},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use dz_controller::serve::{
@@ -21,6 +21,7 @@ use dz_net::{
     probe::{ProbeConfig, Prober},
 };
 use dz_sdk::NetworkView;
+use dz_testing::eventually;
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 use tokio::sync::watch;
@@ -281,16 +282,4 @@ pub(crate) async fn client_tunnel(
         .await;
     let odd = Ipv4Addr::from(u32::from(overlay.network()) + 1);
     client.address(name, &format!("{odd}/31"), Scope::Link).await;
-}
-
-/// Asks until the answer is there, and fails with the last answer at a deadline.
-pub(crate) async fn eventually<T, E: std::fmt::Debug>(what: &str, mut probe: impl AsyncFnMut() -> Result<T, E>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        match probe().await {
-            Ok(value) => return value,
-            Err(last) if Instant::now() > deadline => panic!("{what}: last seen {last:?}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    }
 }

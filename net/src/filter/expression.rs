@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::rawlink::{Message, attribute, attributes, string};
+use crate::raw_netlink::{Message, attribute, attributes, string};
 
 // Attributes, by what they belong to.
 const LIST_ELEMENT: u16 = 1;

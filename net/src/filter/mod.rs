@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::nft::{Rule, RuleKind};
 use crate::netns::NetNs;
-use crate::rawlink::{Message, RawLink};
+use crate::raw_netlink::{Message, RawLink};
 
 /// What may come in by one interface. Nothing is said about interfaces without a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

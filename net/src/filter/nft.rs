@@ -29,7 +29,7 @@ use super::expression::{
     COMPARE_EQUAL, COMPARE_NOT_EQUAL, DESTINATION_OFFSET, SOURCE_OFFSET, Verdict, address, count_and_drop, counted,
     interface_is, verdict,
 };
-use crate::rawlink::{ACK, APPEND, CREATE, DUMP, Message, attribute, string};
+use crate::raw_netlink::{ACK, APPEND, CREATE, DUMP, Message, attribute, string};
 
 /// The netlink protocol of nfnetlink.
 pub(super) use rtnetlink::sys::protocols::NETLINK_NETFILTER;

@@ -15,12 +15,13 @@
 //! - ECN goes through as RFC 6040 says; the rest of the outer TOS is zero.
 
 mod control;
+mod defaults;
+pub mod encapsulation;
 mod error;
 #[allow(clippy::disallowed_methods, reason = "a process of the real world")]
 pub mod helper;
 pub mod kernel;
 pub mod mtu;
-pub mod path;
 #[allow(clippy::disallowed_methods, reason = "starts the helper, a process of the real world")]
 pub mod userspace;
 
@@ -30,14 +31,12 @@ use std::net::Ipv4Addr;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::defaults::{CLIENT_TTL, DEFAULT_MTU, DEVICE_TTL};
 pub use self::error::{Taken, TunnelError, Unsupported};
 pub use self::userspace::{EmptyCommand, HelperCommand};
 use crate::kernel::LinkCounters;
 use crate::netns::NetNs;
 use crate::wire::gre::{DecodeError, OVERHEAD};
-
-/// MTU of a tunnel over a path of 1500 bytes, in bytes.
-pub const DEFAULT_MTU: u32 = 1500 - OVERHEAD as u32;
 
 /// What tells tunnels apart on the wire: local and remote address.
 pub type Pair = (Ipv4Addr, Ipv4Addr);

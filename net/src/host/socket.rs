@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
-use crate::sys::{self, set_option};
+use crate::syscalls::{self, set_option};
 
 /// What a UDP socket is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub(super) struct KernelSocket(AsyncFd<Socket>);
 impl KernelSocket {
     /// Registers a socket with the calling runtime.
     pub(super) fn new(socket: Socket) -> io::Result<Self> {
-        sys::asynchronous(socket).map(Self)
+        syscalls::asynchronous(socket).map(Self)
     }
 
     async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<SocketAddrV4>)> {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use super::RouteCounters;
-use crate::rawlink::{DUMP, Message, RawLink, attribute, attributes};
+use crate::raw_netlink::{DUMP, Message, RawLink, attribute, attributes};
 
 /// Socket options of `linux/mroute.h`.
 pub(super) const MRT_INIT: libc::c_int = 200;

@@ -31,8 +31,8 @@ use self::abi::{MRT_ADD_MFC, MRT_ADD_VIF, MRT_DEL_MFC, MRT_DEL_VIF, MRT_INIT, mf
 pub use self::plan::{Step, plan};
 pub use self::upcall::{Upcall, UpcallKind, Upcalls};
 use crate::netns::{NetNs, NetNsError};
-use crate::rawlink::RawLink;
-use crate::sys::{set_option, set_option_bytes};
+use crate::raw_netlink::RawLink;
+use crate::syscalls::{set_option, set_option_bytes};
 
 /// How many interfaces can take part in multicast forwarding in one namespace (`MAXVIFS`).
 pub const MAX_INTERFACES: usize = 32;

@@ -8,7 +8,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::MulticastError;
 use super::abi::MRT_ASSERT;
-use crate::sys::{self, set_option};
+use crate::syscalls::{self, set_option};
 
 /// Why the kernel reports a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +42,7 @@ impl Upcalls {
     pub(super) fn new(daemon: Socket) -> Result<Self, MulticastError> {
         let failed = || MulticastError::new(|| "receive upcalls".to_owned());
         set_option(&daemon, libc::IPPROTO_IP, MRT_ASSERT, 1).map_err(failed())?;
-        Ok(Self { socket: sys::asynchronous(daemon).map_err(failed())? })
+        Ok(Self { socket: syscalls::asynchronous(daemon).map_err(failed())? })
     }
 
     /// Waits for the next report.

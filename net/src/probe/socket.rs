@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
 use super::{Arrival, EchoCodec, EchoSocket, ProbeConfig, ProbeError, Stamp, now};
-use crate::sys::{self, set_option};
+use crate::syscalls::{self, set_option};
 use crate::wire::icmp;
 
 /// Room for some thousand replies, in bytes as the kernel accounts them.
@@ -52,7 +52,7 @@ impl KernelSocket {
         let mut random = [0; 10];
         fill_random(&mut random).map_err(ProbeError::Open)?;
         let [i0, i1, cookie @ ..] = random;
-        let socket = sys::asynchronous(socket).map_err(ProbeError::Open)?;
+        let socket = syscalls::asynchronous(socket).map_err(ProbeError::Open)?;
         let codec =
             EchoCodec { identifier: u16::from_be_bytes([i0, i1]), cookie, payload: config.payload, tag: config.tag };
         Ok(Self { socket, codec })
@@ -65,8 +65,8 @@ impl EchoSocket for KernelSocket {
         let socket = self.socket.get_ref();
         // The option, ip(7), is for connected sockets only; a raw one may be connected and let go again.
         socket.connect(&SocketAddr::from((target, 0)).into()).ok()?;
-        let mtu = sys::get_option(socket, libc::IPPROTO_IP, libc::IP_MTU).ok();
-        sys::disconnect(socket).ok()?;
+        let mtu = syscalls::get_option(socket, libc::IPPROTO_IP, libc::IP_MTU).ok();
+        syscalls::disconnect(socket).ok()?;
         u16::try_from(mtu?).ok()
     }
 

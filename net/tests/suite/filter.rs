@@ -8,9 +8,10 @@ use dz_net::filter::{Changes, Dropped, Filter, IngressPolicy};
 use dz_net::membership::Membership;
 use dz_net::sandbox;
 use dz_net::wire::udp;
+use dz_testing::eventually;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::hosts::{Hosts, eventually};
+use crate::hosts::Hosts;
 
 fn policy(interface: &str, sources: &[&str], groups: &[&str]) -> IngressPolicy {
     IngressPolicy {

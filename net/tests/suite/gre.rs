@@ -14,10 +14,11 @@ use dz_net::gre::{
 use dz_net::kernel::{Added, Deleted, RouteInfo};
 use dz_net::sandbox;
 use dz_net::wire::{icmp, ipv4};
+use dz_testing::eventually;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::hosts::{A, B, Host, Hosts, eventually};
+use crate::hosts::{A, B, Host, Hosts};
 
 fn helper() -> HelperCommand {
     HelperCommand::new(env!("CARGO_BIN_EXE_dz-gre-helper"), [] as [&str; 0])

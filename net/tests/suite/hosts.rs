@@ -2,10 +2,10 @@
 
 use std::future::Future;
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
 
 use dz_net::kernel::{AddrInfo, LinkKind, LinkSpec, Netlink};
 use dz_net::netns::NetNs;
+use dz_testing::eventually;
 
 /// Address of [`Hosts::a`].
 pub(crate) const A: Ipv4Addr = Ipv4Addr::new(9, 0, 0, 1);
@@ -72,17 +72,5 @@ impl Hosts {
             .await;
         }
         Self { a, b }
-    }
-}
-
-/// Asks until the answer is there, and fails with the last answer at a deadline.
-pub(crate) async fn eventually<T, E: std::fmt::Debug>(what: &str, mut probe: impl AsyncFnMut() -> Result<T, E>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        match probe().await {
-            Ok(value) => return value,
-            Err(last) if Instant::now() > deadline => panic!("{what}: last seen {last:?}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
-        }
     }
 }

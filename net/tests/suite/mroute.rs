@@ -10,8 +10,9 @@ use dz_net::kernel::{AddrInfo, Change, LinkKind, LinkSpec, Netlink, Watch};
 use dz_net::membership::{Membership, MembershipError};
 use dz_net::mroute::{Changes, MulticastError, MulticastRoute, MulticastRouter, UpcallKind};
 use dz_net::sandbox;
+use dz_testing::eventually;
 
-use crate::hosts::{Host, eventually};
+use crate::hosts::Host;
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(233, 84, 178, 1);
 const SENDER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);

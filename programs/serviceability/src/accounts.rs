@@ -15,8 +15,8 @@ use solana_pubkey::Pubkey;
 use crate::{
     error::{Result, ServiceabilityError, ensure},
     host::Host,
-    lists::{Access, Right},
     pda::Place,
+    rights::{Access, Right},
     state::{AccountData, DecodeError, GlobalConfig, Header},
 };
 

@@ -2,8 +2,9 @@
 //!
 //! The rules are in `processor`, one file a verb. What they share is split by what it knows: [`lists`] say which accounts
 //! an instruction has and who may send it, `accounts` loads and stores, `authority` says who is who, `pools` and
-//! [`registry`] hold units, [`validation`] checks values, and [`host`] is the runtime below.
+//! [`address_registry`] hold units, [`validation`] checks values, and [`host`] is the runtime below.
 
+pub mod address_registry;
 pub mod entrypoint;
 pub mod error;
 pub mod host;
@@ -11,7 +12,6 @@ pub mod instruction;
 pub mod lists;
 pub mod network;
 pub mod pda;
-pub mod registry;
 pub mod state;
 pub mod upgrade;
 pub mod validation;
@@ -21,6 +21,7 @@ mod authority;
 mod counter;
 mod pools;
 mod processor;
+mod rights;
 
 // The SHA-256 of "doublezero serviceability": an address for which nobody has a key.
 solana_pubkey::declare_id!("Fo2q9MDA4EeCw1hXSkt4vnrhaXYhzxJ9t47ybbetzgoJ");

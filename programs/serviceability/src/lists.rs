@@ -9,17 +9,8 @@ use solana_account_info::AccountInfo;
 use solana_instruction::AccountMeta;
 use solana_pubkey::Pubkey;
 
-pub use crate::authority::Right;
+pub use crate::rights::{Access, Right};
 use crate::{accounts::Accounts, error::Result};
-
-/// What happens to an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// It is only read.
-    Read,
-    /// It is changed, created, closed or credited.
-    Write,
-}
 
 /// How often an account stands in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

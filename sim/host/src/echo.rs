@@ -12,7 +12,7 @@ use dz_net::probe::{self, Arrival, EchoCodec, EchoSocket, ProbeConfig, ProbeErro
 use nix::errno::Errno;
 use tokio::sync::Notify;
 
-use crate::host::{Access, Guard};
+use crate::access::{Access, Guard};
 use crate::machine::Machine;
 use crate::raw::EchoRefusal;
 

@@ -17,6 +17,7 @@ use dz_net::probe::{ProbeConfig, ProbeError};
 use nix::errno::Errno;
 use tokio::sync::Notify;
 
+use crate::access::{Access, Guard};
 use crate::echo::VirtualPinger;
 use crate::groups::Holder;
 use crate::machine::Machine;
@@ -37,69 +38,14 @@ pub struct VirtualHost {
 #[derive(Debug)]
 struct Router(#[expect(dead_code, reason = "held until it is dropped")] Option<Guard>);
 
-/// How to get at a host.
-#[derive(Clone, Debug)]
-pub(crate) struct Access {
-    network: Network,
-    name: Arc<str>,
-    /// None means whatever the host is now; else only until its next reboot.
-    generation: Option<u64>,
-}
-
-impl Access {
-    /// Asks or changes the host.
-    ///
-    /// # Errors
-    /// `EBADF`: the host has been rebooted since.
-    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Machine, std::time::Instant) -> T) -> Result<T, Errno> {
-        self.network.with(&self.name, self.generation, f).ok_or(Errno::EBADF)
-    }
-
-    /// The same until the next reboot.
-    fn pinned(&self) -> Self {
-        Self { generation: self.network.generation(&self.name), ..self.clone() }
-    }
-}
-
-/// Undoes something when it is dropped, unless the host has been rebooted since.
-#[derive(Debug)]
-pub(crate) struct Guard {
-    access: Access,
-    id: u64,
-    undo: fn(&mut Machine, u64),
-}
-
-impl Guard {
-    pub(crate) fn new(access: &Access, id: u64, undo: fn(&mut Machine, u64)) -> Self {
-        Self { access: access.pinned(), id, undo }
-    }
-
-    pub(crate) fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// The host until its next reboot.
-    pub(crate) fn access(&self) -> &Access {
-        &self.access
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // A host that is gone has nothing to undo.
-        let _ = self.access.with(|machine, _| (self.undo)(machine, self.id));
-    }
-}
-
 impl VirtualHost {
     pub(crate) fn new(network: Network, name: &str) -> Self {
-        let access = Access { network, name: name.into(), generation: None };
-        Self { access, router: Mutex::default() }
+        Self { access: Access::new(network, name), router: Mutex::default() }
     }
 
     /// Its name in the network.
     pub fn name(&self) -> &str {
-        &self.access.name
+        self.access.name()
     }
 
     /// Asks or changes the machine; `what` names that in an error.

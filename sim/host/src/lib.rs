@@ -17,6 +17,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod access;
 mod address;
 #[cfg(test)]
 mod differential;

@@ -9,7 +9,7 @@ use dz_net::host::{Datagrams, RawPackets, RawSpec, UdpSpec};
 use nix::errno::Errno;
 use tokio::sync::Notify;
 
-use crate::host::{Access, Guard};
+use crate::access::{Access, Guard};
 use crate::machine::Machine;
 use crate::socket::{Queue, Received};
 

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 pub(crate) use dz_net::gre::mtu::TunnelMtu;
-use dz_net::gre::{self, Dataplane, Discard, Taken, Tunnel as Listed, TunnelError, TunnelSpec, path};
+use dz_net::gre::{self, Dataplane, Discard, Taken, Tunnel as Listed, TunnelError, TunnelSpec, encapsulation};
 use dz_net::kernel::{Change, GreInfo, NetlinkError};
 use dz_net::wire::ipv4::Header;
 use nix::errno::Errno;
@@ -117,7 +117,7 @@ impl Machine {
     pub(crate) fn encapsulate(&mut self, now: Instant, index: u32, packet: &[u8]) {
         let Some(tunnel) = self.links.get(index).and_then(Link::tunnel) else { return };
         let spec = tunnel.spec.clone();
-        let result = path::encapsulate(&spec, &[], packet);
+        let result = encapsulation::encapsulate(&spec, &[], packet);
         let Some(link) = self.links.get_mut(index) else { return };
         let outer = match result {
             Ok(headers) => [&headers[..], packet].concat(),
@@ -148,7 +148,7 @@ impl Machine {
         if !self.modules.gre && !self.helper_runs() {
             return false;
         }
-        let result = path::decapsulate(&mut packet).and_then(|arrived| {
+        let result = encapsulation::decapsulate(&mut packet).and_then(|arrived| {
             let (local, remote) = arrived.pair();
             let index = self.links.tunnel_between(local, remote).ok_or(Discard::NoTunnel)?;
             Ok((index, arrived.finish().map(|inner| inner.to_vec())))

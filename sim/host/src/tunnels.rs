@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dz_net::gre::{Dataplane, Discard, Tunnel, TunnelError, TunnelSpec, Tunnels};
 use dz_net::kernel::NetlinkError;
 
-use crate::host::Access;
+use crate::access::Access;
 use crate::machine::Machine;
 
 #[derive(Debug)]

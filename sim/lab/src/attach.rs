@@ -20,7 +20,7 @@ use nix::unistd::{Pid, sethostname};
 use serde::{Deserialize, Serialize};
 
 use crate::enter::pidfd_open;
-use crate::lab::FILES;
+use crate::files::FILES;
 use crate::name::NodeName;
 use crate::process::{Exit, Host, Launch, Stdio};
 

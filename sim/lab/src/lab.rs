@@ -14,48 +14,17 @@ use nix::sys::signal::Signal;
 use tokio::sync::broadcast;
 
 use crate::attach::Register;
-use crate::census;
-use crate::crew;
+use crate::error::LabError;
+use crate::files::FILES;
 use crate::name::{NodeName, PortName};
-use crate::node::{self, NewNode, Node, NodeError, NodeSpec};
+use crate::namespace_processes;
+use crate::node::{self, NewNode, Node, NodeSpec};
+use crate::node_threads;
 use crate::port::PortSpec;
-use crate::process::{Exited, Finished, Host, Place, Process, RunError, Spawn};
+use crate::process::{Exited, Finished, Host, Place, Process, Spawn};
 
-/// The folder of the files of all nodes; each has a folder of its name in it, and `core` is for the rest.
-pub const FILES: &str = "/run/dz";
 /// Exits that may wait for a slow listener before it misses some.
 const EVENTS: usize = 4096;
-
-/// Why the lab did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum LabError {
-    /// The process is not in a lab.
-    #[error("a lab needs a process of its own pid namespace with its own /proc: call enter() first")]
-    NotEntered,
-    /// There is no node of that name.
-    #[error("no node {0} in the lab")]
-    NoNode(NodeName),
-    /// There is a node of that name already.
-    #[error("node {0} is in the lab already")]
-    NodeExists(NodeName),
-    /// A node refused.
-    #[error("node {0}: {1}")]
-    Node(NodeName, #[source] NodeError),
-    /// A process did.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// A process of that role is running.
-    #[error("{0} is running already")]
-    Running(String),
-    /// A file or another resource of the lab itself.
-    #[error("cannot {what}: {source}")]
-    Io {
-        /// What was to be done.
-        what: String,
-        /// Why not.
-        source: io::Error,
-    },
-}
 
 fn cannot(what: impl Into<String>) -> impl FnOnce(io::Error) -> LabError {
     let what = what.into();
@@ -97,7 +66,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::NotEntered`], or what could not be prepared.
     pub async fn new(logs: &Path) -> Result<Self, LabError> {
-        if !census::proc_is_ours() {
+        if !namespace_processes::proc_is_ours() {
             return Err(LabError::NotEntered);
         }
         // Each node takes a descriptor for itself and one for each port and listener.
@@ -136,7 +105,7 @@ impl Lab {
         for name in &names {
             make_folder(&self.folder(&Host::Node(name.clone())))?;
         }
-        let made = crew::make_nodes(specs).await?;
+        let made = node_threads::make_nodes(specs).await?;
         let mut new = Vec::with_capacity(made.len());
         for (node, handed_out) in made {
             self.nodes().insert(node.name().clone(), Arc::new(node));
@@ -261,7 +230,7 @@ impl Lab {
     pub async fn kill_node(&self, name: &NodeName) -> Result<(), LabError> {
         let running = self.running(&Host::Node(name.clone()));
         running.iter().for_each(Process::expect_end);
-        self.signal_all(name, census::clear, "kill").await?;
+        self.signal_all(name, namespace_processes::clear, "kill").await?;
         for process in running {
             process.exited().await;
         }
@@ -274,7 +243,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::NoNode`], or why they cannot be killed.
     pub async fn kill_commands(&self, name: &NodeName, word: &'static str) -> Result<usize, LabError> {
-        self.signal_all(name, move |netns| census::kill_commands(netns, word), "kill").await
+        self.signal_all(name, move |netns| namespace_processes::kill_commands(netns, word), "kill").await
     }
 
     /// Stops all processes of a node where they stand. Its kernel goes on: it forwards and answers pings.
@@ -282,7 +251,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::NoNode`].
     pub async fn freeze_node(&self, name: &NodeName) -> Result<(), LabError> {
-        self.signal_all(name, census::freeze, "freeze").await
+        self.signal_all(name, namespace_processes::freeze, "freeze").await
     }
 
     /// Lets the processes of a frozen node go on.
@@ -290,7 +259,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::NoNode`].
     pub async fn thaw_node(&self, name: &NodeName) -> Result<(), LabError> {
-        self.signal_all(name, |netns| census::signal(netns, Signal::SIGCONT), "thaw").await
+        self.signal_all(name, |netns| namespace_processes::signal(netns, Signal::SIGCONT), "thaw").await
     }
 
     /// Kills all processes of a node and replaces its namespace by a fresh one with the same ports and addresses, whose

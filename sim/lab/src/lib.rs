@@ -7,19 +7,23 @@
 //! The lab knows no product and no scenario: it is given names, interfaces, addresses and command lines.
 
 pub mod attach;
-mod census;
-mod crew;
 pub mod doctor;
 mod enter;
+mod error;
+mod files;
 mod lab;
 mod name;
+mod namespace_processes;
 mod node;
+mod node_threads;
 mod port;
 mod process;
 mod sysctl;
 
 pub use enter::{EnterError, Entered, Step, bind_to_me, enter};
-pub use lab::{FILES, Lab, LabError};
+pub use error::LabError;
+pub use files::FILES;
+pub use lab::Lab;
 pub use name::{InvalidName, NodeName, PortName, RoleName};
 pub use node::{NewNode, Node, NodeError, NodeKind, NodeSpec};
 pub use port::{PortError, PortSpec};

@@ -228,7 +228,7 @@ impl Node {
 fn fresh(kind: NodeKind) -> Result<NetNs, NodeError> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(|e| NetNsError::Create(e.into()))?;
     let netns = NetNs::current()?;
-    sysctl::apply(kind)?;
+    sysctl::apply(kind == NodeKind::Router)?;
     Ok(netns)
 }
 

@@ -2,8 +2,6 @@
 
 use dz_net::kernel::sysctl::{self, SysctlError};
 
-use crate::node::NodeKind;
-
 /// For every node. All of them are per network namespace.
 const COMMON: &[(&str, &str)] = &[
     // The network is IPv4; without this each interface sends router solicitations and multicast reports of its own
@@ -27,12 +25,9 @@ const ROUTER: &[(&str, &str)] = &[
     ("net/ipv4/conf/default/send_redirects", "0"),
 ];
 
-/// Sets the parameters of the calling thread's namespace.
-pub(crate) fn apply(kind: NodeKind) -> Result<(), SysctlError> {
-    let router = match kind {
-        NodeKind::Host => &[],
-        NodeKind::Router => ROUTER,
-    };
+/// Sets the parameters of the calling thread's namespace, which is a router's or an end host's.
+pub(crate) fn apply(is_router: bool) -> Result<(), SysctlError> {
+    let router = if is_router { ROUTER } else { &[] };
     for (name, value) in COMMON.iter().chain([&PING]).chain(router) {
         // A kernel without IPv6 has nothing to disable.
         if name.starts_with("net/ipv6/") && sysctl::read(name).is_err() {

@@ -7,11 +7,11 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit},
 };
 
-use crate::{core::Core, faults::Client};
+use crate::{faults::Client, shared::Shared};
 
 /// One connection, shared by all that work for it.
 pub(crate) struct Connection {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<Shared>,
     pub(crate) client: Arc<Client>,
     pub(crate) stream: Arc<TcpStream>,
     /// Ends the connection.

@@ -20,15 +20,15 @@ use tokio::{
 };
 
 use crate::{
-    chain::read,
+    call_limits::CallLimits,
     config::LedgerConfig,
-    core::{Core, Request, SendError, own_chain},
     faults::{ClientName, FaultHandle},
     keys::faucet,
+    leader::read,
     replica::Landed,
     server,
-    turns::Turns,
-    verified::Verified,
+    shared::{Request, SendError, Shared, own_chain},
+    verified_transaction::VerifiedTransaction,
 };
 
 /// Slots that a subscriber in this process may fall behind before it misses some.
@@ -64,7 +64,7 @@ pub struct Ledger {
 }
 
 struct Inner {
-    core: Arc<Core>,
+    core: Arc<Shared>,
     parts: Option<Parts>,
 }
 
@@ -111,7 +111,7 @@ impl Ledger {
             .enable_all()
             .build()?;
         let clients = Mutex::new(BTreeMap::new());
-        let core = Arc::new(Core {
+        let core = Arc::new(Shared {
             replica,
             landed,
             slot,
@@ -119,7 +119,7 @@ impl Ledger {
             announce_closed,
             faucet,
             origins,
-            turns: Turns::new(LONG_ANSWERS, limits.answer_bytes),
+            call_limits: CallLimits::new(LONG_ANSWERS, limits.answer_bytes),
             seed,
             requests: requests.downgrade(),
             clients,
@@ -190,12 +190,12 @@ impl Ledger {
     /// Sends a transaction and returns when it has landed. One that fails in the preflight is refused and does not
     /// land.
     pub async fn send(&self, transaction: VersionedTransaction) -> Result<Arc<Landed>, SendError> {
-        self.inner.core.send(Verified::new(transaction)?, true).await
+        self.inner.core.send(VerifiedTransaction::new(transaction)?, true).await
     }
 
     /// Sends a transaction without a preflight: one that fails lands as a failed one, which pays its fee.
     pub async fn send_without_preflight(&self, transaction: VersionedTransaction) -> Result<Arc<Landed>, SendError> {
-        self.inner.core.send(Verified::new(transaction)?, false).await
+        self.inner.core.send(VerifiedTransaction::new(transaction)?, false).await
     }
 
     /// Everything that lands from now on, in order. A receiver that falls 4096 slots behind is told how many it

@@ -10,7 +10,7 @@ use solana_hash::Hash;
 use crate::{
     accounts::{AccountChange, AccountIndex, MAX_READ_LAG},
     history::{FIRST_SLOT, History, TransactionRecord},
-    texts::Texts,
+    notification_texts::NotificationTexts,
 };
 
 /// What one slot brought.
@@ -26,7 +26,7 @@ pub struct Landed {
     pub transaction: Arc<TransactionRecord>,
     /// What it changed, the clock included; each address once.
     pub changes: Vec<AccountChange>,
-    pub(crate) texts: Texts,
+    pub(crate) texts: NotificationTexts,
 }
 
 #[derive(Debug)]

@@ -1,9 +1,6 @@
 //! A ledger that runs alone, for whoever builds against the chain: `dzsim ledger`, and the example of this crate.
 
-use std::{
-    io::Write,
-    net::{SocketAddr, TcpListener},
-};
+use std::{io::Write, net::SocketAddr};
 
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -11,9 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     config::LedgerConfig,
-    faults::ClientName,
     keys::keypair,
-    ledger::{Ledger, StartError},
+    served::{ServeError, Served},
 };
 
 /// Lamports in one SOL.
@@ -30,55 +26,25 @@ pub struct Standalone {
     pub config: LedgerConfig,
 }
 
-/// A ledger that could not run alone.
-#[derive(Debug, thiserror::Error)]
-pub enum StandaloneError {
-    /// It did not start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// An address could not be bound.
-    #[error("cannot listen on {address}: {source}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The port has none after it for the WebSocket.
-    #[error("port {0} has no next one for the WebSocket")]
-    LastPort(u16),
-    /// Nothing can be printed, or the signal cannot be waited for.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-/// Runs a ledger, prints where it answers and which keys have money, and returns when Ctrl-C (or SIGTERM) comes.
-pub async fn standalone(setup: Standalone, mut out: impl Write) -> Result<(), StandaloneError> {
+/// Runs a ledger, prints where it answers and which keys have money, and returns on Ctrl-C (or SIGTERM).
+///
+/// # Errors
+/// The ledger does not start, an address cannot be bound, or nothing can be printed.
+pub async fn standalone(setup: Standalone, mut out: impl Write) -> Result<(), ServeError> {
     let Standalone { rpc, keys, mut config } = setup;
-    let http = bind(rpc)?;
-    let http_address = http.local_addr()?;
-    let ws = match rpc.port() {
-        0 => bind(rpc)?,
-        port => {
-            let next = port.checked_add(1).ok_or(StandaloneError::LastPort(port))?;
-            bind(SocketAddr::new(rpc.ip(), next))?
-        }
-    };
-    let ws_address = ws.local_addr()?;
     let seed = config.seed;
     let funded: Vec<Keypair> = (0..keys).map(|nth| keypair(config.seed, &format!("funded {nth}"))).collect();
     for key in &funded {
         config = config.fund(key.pubkey(), 1000 * SOL);
     }
     let programs: Vec<_> = config.programs.iter().map(|program| (program.name, program.id)).collect();
-    let ledger = Ledger::start(config).await?;
-    ledger.serve(http, ws, ClientName::new("rpc"))?;
+    let served = Served::on(rpc, config).await?;
 
     // Caught from before anybody is told that it is ready.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    writeln!(out, "rpc        http://{http_address}")?;
-    writeln!(out, "websocket  ws://{ws_address}")?;
+    writeln!(out, "rpc        {}", served.rpc_url())?;
+    writeln!(out, "websocket  {}", served.websocket_url())?;
     for (name, id) in programs {
         writeln!(out, "program    {id}  {name}")?;
     }
@@ -101,10 +67,6 @@ pub async fn standalone(setup: Standalone, mut out: impl Write) -> Result<(), St
 /// What is said before keys of a seed are printed.
 pub fn known_keys(seed: u64) -> String {
     format!("           keys of seed {seed}: everybody can make them, so never give them anything of value")
-}
-
-fn bind(address: SocketAddr) -> Result<TcpListener, StandaloneError> {
-    TcpListener::bind(address).map_err(|source| StandaloneError::Bind { address, source })
 }
 
 /// As `solana-keygen` writes it.

@@ -7,21 +7,21 @@
 //!
 //! The crate touches nothing outside the text: no files, no clock, no network, and knows nothing of the products.
 
-mod change;
-mod de;
+mod deserialize;
 mod diagnostic;
 mod expand;
-mod lexicon;
+mod metros_and_commands;
+mod misfits;
+mod overrides;
 pub mod plan;
-mod read;
 mod reference_page;
 mod resolve;
 mod schema;
 mod yaml;
 
-pub use change::{Change, ChangeError};
 pub use diagnostic::{Diagnostic, Diagnostics, Look};
-pub use lexicon::{Lexicon, Refusal};
+pub use metros_and_commands::{Lexicon, Refusal};
+pub use overrides::{Change, ChangeError};
 pub use plan::Plan;
 pub use reference_page::reference;
 pub use resolve::{Case, parse, parse_changed, review};

@@ -180,7 +180,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::files::Words;
+    use crate::scenario_files::Words;
 
     fn plan() -> Plan {
         let text = "network:\n  devices: { ams1: { exchange: ams }, nyc1: { exchange: nyc } }\n  clients: { val1: { exchange: \

@@ -12,8 +12,8 @@ use dzsim_scenario::Change;
 use super::table::{Row, Table};
 use crate::{
     exit::Exit,
-    files,
     run::protocol::{CaseSummary, Outcome},
+    scenario_files,
 };
 
 /// What is run, by which program.
@@ -79,7 +79,7 @@ impl Runs {
 /// The names of the cases as the files have them. Another build may name them differently, or know files that this one does not:
 /// what is not found here comes first.
 fn order(paths: &[PathBuf], changes: &[Change]) -> Vec<String> {
-    let cases = files::find(paths).and_then(|files| files::load(&files, changes));
+    let cases = scenario_files::find(paths).and_then(|files| scenario_files::load(&files, changes));
     cases.map(|cases| cases.into_iter().map(|(_, case)| case.name).collect()).unwrap_or_default()
 }
 

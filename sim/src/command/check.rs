@@ -3,15 +3,15 @@
 use crate::{
     cli::{CheckArgs, CheckFormat},
     exit::{Error, Exit, answer},
-    files::{self, FileError},
     report::annotation,
+    scenario_files::{self, FileError},
 };
 
 /// Validates the files, with what the suite asks of them, and counts the cases they hold.
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Error> {
-    let found = files::find(&args.files.paths).and_then(|files| {
-        let cases = files::load(&files, &[])?;
-        files::review(&files)?;
+    let found = scenario_files::find(&args.files.paths).and_then(|files| {
+        let cases = scenario_files::load(&files, &[])?;
+        scenario_files::review(&files)?;
         Ok((files.len(), cases))
     });
     match (args.format, found) {

@@ -14,13 +14,13 @@ use crate::{
     },
     cli::ExploreArgs,
     exit::{Error, Exit, answer},
-    files::{self, FileError, Words},
+    scenario_files::{self, FileError, Words},
 };
 
 /// Explores and prints what was found; a failure is a scenario file.
 pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
     let text = match &args.file {
-        Some(file) => files::read(file).with_context(|| file.display().to_string())?,
+        Some(file) => scenario_files::read(file).with_context(|| file.display().to_string())?,
         None => format!("{NETWORK}steps: []\n"),
     };
     let head = history::head(&text).map_err(Error::input)?.to_owned();

@@ -4,12 +4,12 @@ use crate::{
     answer::graph,
     cli::GraphArgs,
     exit::{Error, Exit, answer},
-    files,
+    scenario_files,
 };
 
 /// Prints the drawing.
 pub(super) fn run(args: &GraphArgs) -> Result<Exit, Error> {
-    let cases = files::load(std::slice::from_ref(&args.file), &[])?;
+    let cases = scenario_files::load(std::slice::from_ref(&args.file), &[])?;
     let found = match &args.case {
         Some(name) => cases.iter().find(|(_, case)| case.name == *name),
         None => cases.first(),

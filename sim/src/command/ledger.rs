@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use dz_sdk::{build, local::LocalBank, program::ID};
-use dzsim_ledger::{LedgerConfig, Standalone, StandaloneError, standalone};
+use dzsim_ledger::{LedgerConfig, ServeError, Standalone, standalone};
 use dzsim_scenario::Case;
 use solana_account::Account;
 use solana_keypair::Keypair;
@@ -11,7 +11,6 @@ use solana_signer::Signer;
 use crate::{
     cli::LedgerArgs,
     exit::{Error, Exit, answer},
-    files,
     run::{
         genesis::{
             self,
@@ -19,6 +18,7 @@ use crate::{
         },
         keys::{Keys, Owner},
     },
+    scenario_files,
 };
 
 /// How many funded keys of nobody it prints.
@@ -28,14 +28,14 @@ const KEYS: usize = 3;
 pub(super) fn run(args: &LedgerArgs) -> Result<Exit, Error> {
     let mut config = bank::config(args.seed);
     if let Some(file) = &args.scenario {
-        let cases = files::load(std::slice::from_ref(file), &[])?;
+        let cases = scenario_files::load(std::slice::from_ref(file), &[])?;
         let (_, case) = cases.into_iter().next().context("a scenario file has at least one case")?;
         config = with_network(config, &case, Keys::new(args.seed))?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(standalone(Standalone { rpc: args.rpc, keys: KEYS, config }, std::io::stdout())).map_err(
         |error| match error {
-            StandaloneError::Io(error) => Error::Output(error),
+            ServeError::Io(error) => Error::Output(error),
             other => Error::Machine(other.into()),
         },
     )?;

@@ -46,8 +46,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Rfc(command) => rfc::run(&command.command),
-        Command::Node(args) => return multicall::play(args.role.into_iter().map(Into::into).collect()),
-        Command::GreHelper => return multicall::play(vec![dz_net::gre::HelperCommand::ARGUMENT.into()]),
+        Command::Node(args) => return multicall::play(args.role.into_iter().map(Into::into).collect()).into(),
+        Command::GreHelper => return multicall::play(vec![dz_net::gre::HelperCommand::ARGUMENT.into()]).into(),
         Command::Scenario(args) => scenario::run(&args),
     };
     let exit = done.unwrap_or_else(|error| {

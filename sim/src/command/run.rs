@@ -3,8 +3,8 @@
 use crate::{
     cli::RunArgs,
     exit::{Error, Exit},
-    files,
-    run::parent::{self, Job},
+    runner::{self, Job},
+    scenario_files,
 };
 
 /// The seed of a case that states none.
@@ -12,7 +12,8 @@ pub(super) const SEED: u64 = 1;
 
 /// Validates everything, then runs what the filter leaves.
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Error> {
-    let cases = files::find(&args.files.paths).and_then(|files| files::load(&files, &args.options.change.set))?;
+    let cases = scenario_files::find(&args.files.paths)
+        .and_then(|files| scenario_files::load(&files, &args.options.change.set))?;
     let wanted = |name: &str| args.filter.as_ref().is_none_or(|filter| name.contains(filter));
     let all = cases.len();
     let jobs: Vec<Job> = cases
@@ -40,5 +41,5 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Error> {
         super::held_only_in_the_real_world(&args.options)?;
     }
     super::prepare(&args.options)?;
-    parent::run(jobs, args)
+    runner::run(jobs, args)
 }

@@ -14,7 +14,6 @@ use crate::{
     command::run::SEED,
     entropy, environment,
     exit::{Error, Exit},
-    files,
     held_networks::start_of,
     run::{
         artifacts,
@@ -23,6 +22,7 @@ use crate::{
         steps::Snapshots,
         world::Kind,
     },
+    scenario_files,
 };
 
 /// The lab's own place for temporary files.
@@ -34,8 +34,8 @@ const STACK: usize = 8 << 20;
 /// Runs the case; standard output is for `dzsim run`.
 pub(super) fn run(args: &ScenarioArgs) -> Result<Exit, Error> {
     environment::fix_umask();
-    let text = files::read(&args.file).with_context(|| args.file.display().to_string())?;
-    let cases = files::load(std::slice::from_ref(&args.file), &args.options.change.set)?;
+    let text = scenario_files::read(&args.file).with_context(|| args.file.display().to_string())?;
+    let cases = scenario_files::load(std::slice::from_ref(&args.file), &args.options.change.set)?;
     let found = cases.into_iter().find(|(_, case)| case.name == args.case);
     let (_, case) = found.with_context(|| format!("{} has no case {}", args.file.display(), args.case))?;
     Ok(run_case(args, text, case)?)
@@ -50,7 +50,7 @@ fn run_case(args: &ScenarioArgs, text: String, case: Case) -> anyhow::Result<Exi
     let folder = match (&options.snapshots, options.record_snapshots) {
         (_, true) => None,
         (Some(folder), false) => Some(std::path::absolute(folder)?),
-        (None, false) => Some(files::snapshots(&args.file.canonicalize()?)),
+        (None, false) => Some(scenario_files::snapshots(&args.file.canonicalize()?)),
     };
     let snapshots = Snapshots { folder, file: args.file.clone(), case: name, update: options.update_snapshots };
     // The processes of the lab share the claim; it ends with the last of them.

@@ -6,16 +6,15 @@ use super::{prepare, run::SEED};
 use crate::{
     cli::UpArgs,
     exit::{Error, Exit, answer, complain},
-    files, interrupt,
-    run::{
-        parent::{self, Children, Job, Mode},
-        protocol::{Outcome, Progress},
-    },
+    interrupt,
+    run::protocol::{Outcome, Progress},
+    runner::{self, Children, Job, Mode},
+    scenario_files,
 };
 
 /// Brings the network up and waits for Ctrl-C, SIGTERM or `dzsim down`.
 pub(super) fn run(args: &UpArgs) -> Result<Exit, Error> {
-    let cases = files::load(std::slice::from_ref(&args.file), &args.options.change.set)?;
+    let cases = scenario_files::load(std::slice::from_ref(&args.file), &args.options.change.set)?;
     let names: Vec<&str> = cases.iter().map(|(_, case)| case.name.as_str()).collect();
     let wanted = match &args.case {
         Some(wanted) => cases.iter().find(|(_, case)| case.name == *wanted),
@@ -41,7 +40,7 @@ pub(super) fn run(args: &UpArgs) -> Result<Exit, Error> {
     let seed = case.seed.unwrap_or(SEED);
     let job = Job { file: args.file.clone(), case: case.name.clone(), seed, steps: 0, only_in: None };
     let mut unseen = None;
-    let summary = parent::run_one(&job, &args.options, Mode::Hold, &children, |progress| {
+    let summary = runner::run_one(&job, &args.options, Mode::Hold, &children, |progress| {
         if let Progress::Held { nodes, .. } = progress {
             *held.lock().unwrap_or_else(PoisonError::into_inner) = true;
             let text = format!(

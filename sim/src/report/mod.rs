@@ -2,9 +2,9 @@
 
 mod failure;
 mod github;
-mod human;
 mod json;
 mod junit;
+mod progress_lines;
 mod set;
 mod trace;
 
@@ -14,13 +14,16 @@ mod tests;
 use std::{io, path::Path, time::Duration};
 
 pub use github::{Github, annotation};
-pub use human::Human;
 pub use json::Json;
 pub use junit::Junit;
+pub use progress_lines::Human;
 pub use set::Reports;
 pub use trace::Trace;
 
-use crate::run::protocol::{CaseSummary, Progress};
+use crate::{
+    run::protocol::{CaseSummary, Progress},
+    shell_word::quoted,
+};
 
 /// Receives what happens, in the order it happens; several cases are under way at a time.
 pub trait Report {
@@ -53,16 +56,6 @@ pub fn again(summary: &CaseSummary) -> String {
     let case = quoted(&summary.case);
     let CaseSummary { seed, world, dataplane, .. } = summary;
     format!("dzsim run {file} --filter {case} --seed {seed} --world {world} --dataplane {dataplane}")
-}
-
-/// A word as a shell reads it back.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=+:,@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// A path as people named it or would: relative to the working directory if it is below it.

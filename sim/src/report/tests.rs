@@ -4,13 +4,14 @@ use std::{path::PathBuf, time::Duration};
 
 use rstest::rstest;
 
-use super::{Github, Human, Json, Junit, Report, again, quoted};
+use super::{Github, Human, Json, Junit, Report, again};
 use crate::{
     run::{
         diff::Difference,
         logs::LogLine,
         protocol::{CaseSummary, Failure, Outcome, Progress, StepSummary},
     },
+    shell_word::quoted,
     terminal::Terminal,
 };
 

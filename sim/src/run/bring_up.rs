@@ -9,13 +9,13 @@ use dzsim_fabric::{CaptureConfig, Fabric, geo::Geography};
 use dzsim_scenario::plan::{Plan, Policy};
 
 use super::{
-    announcements,
     events::Events,
     genesis,
     internet::profile,
     keys::Keys,
     phases::Phases,
     roles::Roles,
+    route_announcements,
     world::{
         Kind, World,
         backend::{Backend, Parts},
@@ -72,7 +72,7 @@ pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut
     };
     apply_geography(&plan, backend.internet())?;
     let world = Arc::new(World::new(plan, policy, chain, events, artifacts, backend));
-    tokio::spawn(announcements::follow_chain(Arc::clone(&world)));
+    tokio::spawn(route_announcements::follow_chain(Arc::clone(&world)));
     genesis::write(&*world.chain, &world.plan, &world.policy, keys)
         .await
         .context("writing the network to the chain")?;

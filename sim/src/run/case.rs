@@ -221,42 +221,16 @@ async fn all_steps(
     tell: &mut dyn FnMut(Progress),
 ) -> Result<(), Box<Failure>> {
     let world = &context.world;
-    let mut oracle = oracle::Oracle::default();
-    let bring_up = world.plan.timeouts.bring_up;
-    let up = async {
-        // Clients come when the devices are as the chain says and the scenario's paths hold, so that the first that
-        // they measure is already true.
-        oracle::settle(world, bring_up).await?;
-        path_rules::apply(world).await?;
-        world.start_clients().await?;
-        oracle::settle(world, bring_up).await
-    };
-    up.await.map_err(|error| failure(None, "the network does not come up", 0, error))?;
-    let settle = world.plan.timeouts.settle;
-    let seen = oracle.check(world, settle).await;
-    seen.map_err(|seen| oracle_failure(None, "the network as it came up", 0, seen))?;
+    let mut oracle = settle_clients(world).await?;
     phases.end("settling");
     tell(Progress::Up { millis: phases.total(), steps: steps.len() });
     for (index, step) in steps.iter().enumerate() {
         let number = index + 1;
         let start = phases.total();
         tell(Progress::Step { number, title: step.title.clone() });
-        world.internet().annotate(&format!("step {number}: {}", step.title));
-        record(world, "step", json!({"number": number, "line": step.line, "title": step.title}));
-        let result = context.run(step, tokio::time::Instant::now() + step.deadline).await;
-        let result = match result {
-            Ok(()) => Ok(()),
-            Err(error) => Err(in_context(error, &oracle::standing(world).await)),
-        };
-        result.map_err(|error| failure(Some(number), &step.title, step.line, error))?;
+        act(context, number, step).await?;
         let acted = phases.total();
-        if may_change(&step.action) {
-            oracle::settle(world, settle)
-                .await
-                .map_err(|error| failure(Some(number), &step.title, step.line, error))?;
-        }
-        let seen = oracle.check(world, settle).await;
-        seen.map_err(|seen| oracle_failure(Some(number), &step.title, step.line, seen))?;
+        judge(world, &mut oracle, number, step).await?;
         let summary = StepSummary {
             number,
             title: step.title.clone(),
@@ -270,6 +244,58 @@ async fn all_steps(
     }
     phases.end("steps");
     Ok(())
+}
+
+/// Starts the clients of a network whose devices are up, waits until everything has settled, and checks it once.
+///
+/// # Errors
+/// Something does not start or settle, or an invariant does not hold.
+pub async fn settle_clients(world: &World) -> Result<oracle::Oracle, Box<Failure>> {
+    let mut oracle = oracle::Oracle::default();
+    let bring_up = world.plan.timeouts.bring_up;
+    let up = async {
+        // Clients come when the devices are as the chain says and the scenario's paths hold, so that the first that
+        // they measure is already true.
+        oracle::settle(world, bring_up).await?;
+        path_rules::apply(world).await?;
+        world.start_clients().await?;
+        oracle::settle(world, bring_up).await
+    };
+    up.await.map_err(|error| failure(None, "the network does not come up", 0, error))?;
+    let seen = oracle.check(world, world.plan.timeouts.settle).await;
+    seen.map_err(|seen| oracle_failure(None, "the network as it came up", 0, seen))?;
+    Ok(oracle)
+}
+
+/// Does what a step says.
+///
+/// # Errors
+/// The step does not hold.
+pub async fn act(context: &Context, number: usize, step: &Step) -> Result<(), Box<Failure>> {
+    let world = &context.world;
+    world.internet().annotate(&format!("step {number}: {}", step.title));
+    record(world, "step", json!({"number": number, "line": step.line, "title": step.title}));
+    match context.run(step, tokio::time::Instant::now() + step.deadline).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let error = in_context(error, &oracle::standing(world).await);
+            Err(failure(Some(number), &step.title, step.line, error))
+        }
+    }
+}
+
+/// Waits until everything has settled after a step, and lets the oracle look.
+///
+/// # Errors
+/// Something does not settle, or an invariant does not hold.
+pub async fn judge(world: &World, oracle: &mut oracle::Oracle, number: usize, step: &Step) -> Result<(), Box<Failure>> {
+    let settle = world.plan.timeouts.settle;
+    if may_change(&step.action) {
+        let settled = oracle::settle(world, settle).await;
+        settled.map_err(|error| failure(Some(number), &step.title, step.line, error))?;
+    }
+    let seen = oracle.check(world, settle).await;
+    seen.map_err(|seen| oracle_failure(Some(number), &step.title, step.line, seen))
 }
 
 /// Holds the network until the end is asked for.
@@ -332,7 +358,10 @@ fn oracle_failure(step: Option<usize>, title: &str, line: usize, seen: Vec<oracl
 }
 
 /// Writes what is only known at the end.
-fn finish(world: &World, artifacts: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+/// It cannot be written.
+pub fn finish(world: &World, artifacts: &Path) -> anyhow::Result<()> {
     if let Some(chain) = world.view() {
         let file = std::fs::File::create(artifacts.join(artifacts::CHAIN))?;
         serde_json::to_writer_pretty(file, &view::accounts::all(&chain))?;

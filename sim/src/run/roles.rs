@@ -1,12 +1,12 @@
 //! How each product role is started: its command line, in words that its own `--help` documents.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use dz_net::gre::Dataplane;
+use dz_net::gre::{Dataplane, HelperCommand};
 use dz_policy::Flags;
 use dz_sdk::{ledger::rpc::RpcOptions, program};
 use dzsim_scenario::plan::{Action, DeviceCode, Fault, LedgerFault, Node, Policy, Process, Step};
@@ -63,7 +63,9 @@ pub struct Role {
 /// The program that plays every role, and where its tunnels are made.
 #[derive(Clone, Debug)]
 pub struct Roles {
-    program: OsString,
+    program: PathBuf,
+    /// How the helper of userspace tunnels is started, where it is not the program that needs a tunnel.
+    helper: Option<String>,
     dataplane: Dataplane,
     verify_every: Option<Duration>,
 }
@@ -75,12 +77,28 @@ impl Roles {
     /// The path of this program is not known.
     pub fn new(dataplane: Dataplane, steps: &[Step]) -> std::io::Result<Self> {
         let verify_every = lose_notifications(steps).then_some(VERIFY_EVERY);
-        Ok(Self { program: std::env::current_exe()?.into(), dataplane, verify_every })
+        Ok(Self { program: std::env::current_exe()?, helper: None, dataplane, verify_every })
+    }
+
+    /// The same roles played by another program.
+    #[must_use]
+    pub fn played_by(self, program: &Path) -> Self {
+        let helper = Some(format!("{} {}", program.display(), HelperCommand::ARGUMENT));
+        Self { program: program.to_owned(), helper, ..self }
     }
 
     /// The program that plays every role.
-    pub fn program(&self) -> &OsStr {
+    pub fn program(&self) -> &Path {
         &self.program
+    }
+
+    /// The helper of userspace tunnels.
+    pub fn helper(&self) -> HelperCommand {
+        HelperCommand::new(&self.program, [HelperCommand::ARGUMENT])
+    }
+
+    fn helper_flag(&self) -> impl Iterator<Item = OsString> + use<> {
+        self.helper.clone().into_iter().flat_map(|helper| ["--gre-helper".into(), helper.into()])
     }
 
     /// Where tunnels are made.
@@ -124,7 +142,7 @@ impl Roles {
     pub fn agent(&self, account: &Pubkey) -> Role {
         let (account, dataplane) = (account.to_string(), self.dataplane.to_string());
         let args = ["--device", &account, "--dataplane", &dataplane, "--log-format", "json"];
-        self.role("agent", "agent", args.map(OsString::from))
+        self.role("agent", "agent", args.map(OsString::from).into_iter().chain(self.helper_flag()))
     }
 
     /// A client's daemon, with the folder of its node's files and one that outlives a reboot.
@@ -156,7 +174,7 @@ impl Roles {
             "--log-format".into(),
             "json".into(),
         ];
-        self.role("doublezerod", "doublezerod", args)
+        self.role("doublezerod", "doublezerod", args.into_iter().chain(self.helper_flag()))
     }
 
     /// A command of the command line at a node whose files are in `folder`.

@@ -24,6 +24,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dzsim-lab", &["dz-net"]),
     ("dzsim-ledger", &["dz-serviceability"]),
     ("dzsim-scenario", &["dz-policy"]),
+    // A development dependency only: nothing that ships may use it.
+    ("dz-testing", &[]),
     (
         "dzsim",
         &[
@@ -79,12 +81,12 @@ fn every_package_uses_only_what_it_may() {
 const PRODUCTS: [&str; 8] =
     ["activator", "client", "controller", "net", "policy", "programs/sdk", "programs/serviceability", "service"];
 
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The Rust sources below a folder.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

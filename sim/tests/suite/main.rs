@@ -2,6 +2,7 @@
 
 mod arrows;
 mod bad_input;
+mod circles;
 mod decisions;
 mod documents;
 mod repeatable;

@@ -4,16 +4,16 @@ use std::{fs, path::Path};
 
 /// Lowest first. Rooms of one line do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["diff", "http", "keys", "logs", "measure", "phases", "ports", "seeds"],
+    &["diff", "http", "keys", "logs", "measure", "phases", "interface_names", "seeds"],
     &["artifacts", "error", "events", "internet", "protocol"],
     &["genesis", "roles"],
     &["world"],
-    &["announcements", "controller", "matching"],
+    &["route_announcements", "controller", "matching"],
     &["view"],
     &["path_rules"],
     &["steps", "oracle"],
     &["bring_up"],
-    &["case", "parent"],
+    &["case"],
 ];
 
 fn floor(room: &str) -> usize {
@@ -22,7 +22,7 @@ fn floor(room: &str) -> usize {
 }
 
 /// Every path of the tree of a `use`, without the names that are given to them.
-fn paths(tree: &str, prefix: &str, found: &mut Vec<String>) {
+pub(crate) fn paths(tree: &str, prefix: &str, found: &mut Vec<String>) {
     let (mut depth, mut start) = (0usize, 0);
     let mut parts = Vec::new();
     for (at, letter) in tree.char_indices() {

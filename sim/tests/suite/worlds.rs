@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use dzsim::files;
+use dzsim::scenario_files;
 
 const ONLY_REAL: &str = "only_in: { world: real, because: a kernel has bugs that a model does not }\n\
                          network: { clients: { val1: { exchange: nyc } } }\nsteps: []\n";
@@ -41,7 +41,7 @@ fn a_network_in_virtual_time_cannot_be_held() {
 #[test]
 fn few_scenarios_are_of_one_world_only() {
     let scenarios: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let all = files::load(&files::find(&[scenarios]).unwrap(), &[]).unwrap();
+    let all = scenario_files::load(&scenario_files::find(&[scenarios]).unwrap(), &[]).unwrap();
     let single: Vec<_> = all.iter().filter(|(_, case)| case.only_in.is_some()).map(|(file, _)| file).collect();
     assert!(single.len() <= 8 && all.len() > 100, "{single:?}");
 }

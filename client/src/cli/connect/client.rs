@@ -13,14 +13,14 @@ use dz_sdk::{
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{request::forbidden_role, roles};
+use super::{request::forbidden_role, roles, seat::Seat};
 use crate::{
     api::{Daemon, Service, Session, Status},
     cli::{
+        deadline::{ACTIVATOR, Waiting},
         error::CommandError,
         output::{self, Format},
         status::TunnelRow,
-        wait::{ACTIVATOR, Waiting},
     },
 };
 
@@ -28,14 +28,6 @@ use crate::{
 const ATTEMPTS: usize = 5;
 /// What is waited for after a change that the activator has a say in.
 const ACTIVATED: &str = "the tunnel to be activated";
-
-/// A user that is what is wanted, or will be once it has its roles.
-pub(super) struct Seat {
-    pub(super) user: Pubkey,
-    pub(super) endpoint: Ipv4Addr,
-    /// The slot from which on the chain shows it.
-    pub(super) since: u64,
-}
 
 /// What a tunnel has to have once the activator has done its part.
 #[derive(PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod client;
 mod rejections;
 mod request;
 mod roles;
+mod seat;
 
 use std::{collections::BTreeSet, io::Write, net::Ipv4Addr, time::Duration};
 
@@ -31,12 +32,8 @@ pub use self::{
     request::{Request, Service},
     roles::{ChangeRoles, Verb},
 };
-use self::{
-    client::{Seat, out_of_use},
-    rejections::Rejections,
-    request::Wish,
-};
-use super::{error::CommandError, output::Format, wait::ACTIVATOR};
+use self::{client::out_of_use, rejections::Rejections, request::Wish, seat::Seat};
+use super::{deadline::ACTIVATOR, error::CommandError, output::Format};
 use crate::{
     api,
     select::{self, Measured, Rtt},

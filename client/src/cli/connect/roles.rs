@@ -13,7 +13,7 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Client, client::Seat};
+use super::{Client, seat::Seat};
 use crate::cli::{
     error::CommandError,
     names,

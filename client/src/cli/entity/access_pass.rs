@@ -12,7 +12,7 @@ use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 use super::{
-    Changed, Desk, KeyArg, code_of,
+    Changed, KeyArg, Operator, code_of,
     row::{Share, row},
 };
 use crate::cli::{error::CommandError, names};
@@ -199,11 +199,11 @@ impl PassArgs {
     }
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let (program, payer) = (desk.program(), desk.payer());
-    let view = desk.view().await?;
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let (program, payer) = (operator.program(), operator.payer());
+    let view = operator.view().await?;
     let pass = match command {
-        Command::List => return desk.list(&rows(&view, None)),
+        Command::List => return operator.list(&rows(&view, None)),
         Command::Set(SetArgs { pass, .. })
         | Command::Get { pass }
         | Command::Allow { pass, .. }
@@ -222,7 +222,7 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         Command::List => return Ok(()),
         Command::Get { .. } => {
             existing()?;
-            return desk.list_one(rows(&view, Some(account)));
+            return operator.list_one(rows(&view, Some(account)));
         }
         Command::Set(SetArgs { last_epoch, max_unicast, max_multicast, what, .. }) => {
             let new = PassLimits::default();
@@ -270,5 +270,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         }
     };
     let name = format!("{} of {}", pass.client_ip, pass.payer.resolve(payer));
-    desk.change(&view, Changed { kind: KIND, name: &name, account }, instructions).await
+    operator.change(&view, Changed { kind: KIND, name: &name, account }, instructions).await
 }

@@ -13,7 +13,7 @@ use dz_sdk::{
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, KeyArg, rollout, row::row};
+use super::{Changed, KeyArg, Operator, rollout, row::row};
 use crate::cli::{error::CommandError, names};
 
 /// The verbs.
@@ -149,12 +149,12 @@ fn config(view: &NetworkView) -> Result<&GlobalConfig, CommandError> {
     Ok(view.config().ok_or(dz_sdk::build::BuildError::NoConfig)?)
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let (program, payer) = (desk.program(), desk.payer());
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let (program, payer) = (operator.program(), operator.payer());
     let account = pda::config(&program).0;
-    let view = desk.view().await?;
+    let view = operator.view().await?;
     let instruction = match command {
-        Command::Get => return desk.one(&row_of(account, config(&view)?)),
+        Command::Get => return operator.one(&row_of(account, config(&view)?)),
         Command::Init(numbers) => {
             global_config::init_global_config(&program, &payer, numbers.over(ConfigNumbers::default()))
         }
@@ -163,8 +163,8 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             if let Some(endpoints) = numbers.endpoints_per_device {
                 let keep = keep.iter().map(|device| names::account::<Device>(&view, device));
                 let keep: Vec<_> = keep.collect::<Result<_, _>>()?;
-                let rows = rollout::endpoints(desk, old.endpoints_per_device, endpoints, &keep).await?;
-                desk.notes(&rows)?;
+                let rows = rollout::endpoints(operator, old.endpoints_per_device, endpoints, &keep).await?;
+                operator.notes(&rows)?;
             }
             let old = ConfigNumbers {
                 local_asn: old.local_asn,
@@ -182,5 +182,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         Command::AddBlock { kind, block } => global_config::add_block(&program, &payer, *kind, *block),
         Command::RemoveBlock { kind, block } => build::remove_block(&view, &payer, *kind, *block),
     };
-    desk.change(&view, Changed { kind: "config", name: "of the network", account }, [instruction]).await
+    operator.change(&view, Changed { kind: "config", name: "of the network", account }, [instruction]).await
 }

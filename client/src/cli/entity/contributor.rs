@@ -9,7 +9,7 @@ use dz_sdk::{
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, KeyArg, Named, row::row};
+use super::{Changed, KeyArg, Named, Operator, row::row};
 use crate::cli::error::CommandError;
 
 /// The verbs.
@@ -67,12 +67,12 @@ fn row_of(_: &NetworkView, key: &Pubkey, contributor: &Contributor) -> Contribut
     }
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let (program, payer) = (desk.program(), desk.payer());
-    let view = desk.view().await?;
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let (program, payer) = (operator.program(), operator.payer());
+    let view = operator.view().await?;
     let (changed, instruction) = match command {
-        Command::List => return desk.list_all(&view, row_of),
-        Command::Get(code) => return desk.show(&view, code, row_of),
+        Command::List => return operator.list_all(&view, row_of),
+        Command::Get(code) => return operator.show(&view, code, row_of),
         Command::Create { code, owner } => {
             let changed = Changed::new::<Contributor>(code, pda::contributor(&program, code).0);
             (changed, contributor::create_contributor(&program, &payer, code, owner.resolve(payer)))
@@ -81,9 +81,9 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             let (changed, _) = code.find::<Contributor>(&view)?;
             (changed, contributor::update_contributor(&program, &payer, changed.account, owner.resolve(payer)))
         }
-        Command::Suspend(code) => desk.verb::<Contributor>(&view, code, contributor::suspend_contributor)?,
-        Command::Resume(code) => desk.verb::<Contributor>(&view, code, contributor::resume_contributor)?,
-        Command::Delete(code) => desk.verb::<Contributor>(&view, code, contributor::delete_contributor)?,
+        Command::Suspend(code) => operator.verb::<Contributor>(&view, code, contributor::suspend_contributor)?,
+        Command::Resume(code) => operator.verb::<Contributor>(&view, code, contributor::resume_contributor)?,
+        Command::Delete(code) => operator.verb::<Contributor>(&view, code, contributor::delete_contributor)?,
     };
-    desk.change(&view, changed, [instruction]).await
+    operator.change(&view, changed, [instruction]).await
 }

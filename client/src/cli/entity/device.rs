@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{
-    Changed, Desk, Named, code_of, interface,
+    Changed, Named, Operator, code_of, interface,
     row::{Share, row},
 };
 use crate::cli::{error::CommandError, names};
@@ -174,15 +174,15 @@ fn row_of(view: &NetworkView, key: &Pubkey, device: &Device) -> DeviceRow {
     }
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let payer = desk.payer();
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let payer = operator.payer();
     if let Command::Interface(command) = command {
-        return interface::run(command, desk).await;
+        return interface::run(command, operator).await;
     }
-    let view = desk.view().await?;
+    let view = operator.view().await?;
     let (changed, instructions) = match command {
-        Command::List => return desk.list_all(&view, row_of),
-        Command::Get(code) => return desk.show(&view, code, row_of),
+        Command::List => return operator.list_all(&view, row_of),
+        Command::Get(code) => return operator.show(&view, code, row_of),
         Command::Interface(_) => return Ok(()),
         Command::Create(args) => {
             let contributor = names::account::<Contributor>(&view, &args.contributor)?;
@@ -214,7 +214,7 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             (changed, vec![build::delete_device(&view, &payer, changed.account)?])
         }
     };
-    desk.change(&view, changed, instructions).await
+    operator.change(&view, changed, instructions).await
 }
 
 impl CreateArgs {

@@ -8,7 +8,7 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, Named, args::degrees, row::row};
+use super::{Changed, Named, Operator, args::degrees, row::row};
 use crate::cli::error::CommandError;
 
 /// The verbs.
@@ -80,12 +80,12 @@ fn row_of(_: &NetworkView, key: &Pubkey, exchange: &Exchange) -> ExchangeRow {
     }
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let (program, payer) = (desk.program(), desk.payer());
-    let view = desk.view().await?;
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let (program, payer) = (operator.program(), operator.payer());
+    let view = operator.view().await?;
     let (changed, instruction) = match command {
-        Command::List => return desk.list_all(&view, row_of),
-        Command::Get(code) => return desk.show(&view, code, row_of),
+        Command::List => return operator.list_all(&view, row_of),
+        Command::Get(code) => return operator.show(&view, code, row_of),
         Command::Create { code, name, lat, lng } => {
             let changed = Changed::new::<Exchange>(code, pda::exchange(&program, code).0);
             (changed, exchange::create_exchange(&program, &payer, code, name, *lat, *lng))
@@ -96,12 +96,12 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             let (lat, lng) = (lat.unwrap_or(old.latitude), lng.unwrap_or(old.longitude));
             (changed, exchange::update_exchange(&program, &payer, changed.account, name, lat, lng))
         }
-        Command::Suspend(code) => desk.verb::<Exchange>(&view, code, exchange::suspend_exchange)?,
-        Command::Resume(code) => desk.verb::<Exchange>(&view, code, exchange::resume_exchange)?,
+        Command::Suspend(code) => operator.verb::<Exchange>(&view, code, exchange::suspend_exchange)?,
+        Command::Resume(code) => operator.verb::<Exchange>(&view, code, exchange::resume_exchange)?,
         Command::Delete(code) => {
             let (changed, _) = code.find::<Exchange>(&view)?;
             (changed, build::delete_exchange(&view, &payer, changed.account))
         }
     };
-    desk.change(&view, changed, [instruction]).await
+    operator.change(&view, changed, [instruction]).await
 }

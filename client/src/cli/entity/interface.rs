@@ -13,7 +13,7 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, code_of, row::row};
+use super::{Changed, Operator, code_of, row::row};
 use crate::cli::{error::CommandError, names};
 
 const KIND: &str = "interface";
@@ -118,15 +118,15 @@ pub(super) fn find(view: &NetworkView, device: &str, name: &str) -> Result<Pubke
     Err(CommandError::Unknown { kind: KIND, name: name.to_owned(), nearest: names::nearest(name, names) })
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let payer = desk.payer();
-    let view = desk.view().await?;
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let payer = operator.payer();
+    let view = operator.view().await?;
     let (device, name, account, instruction) = match command {
         Command::List { device } => {
             let device = device.as_deref().map(|device| names::account::<Device>(&view, device)).transpose()?;
-            return desk.list(&rows(&view, device, None));
+            return operator.list(&rows(&view, device, None));
         }
-        Command::Get { device, name } => return desk.list_one(rows(&view, None, Some(find(&view, device, name)?))),
+        Command::Get { device, name } => return operator.list_one(rows(&view, None, Some(find(&view, device, name)?))),
         Command::Create { device, name, ip, user_tunnel_endpoint } => {
             let key = names::account::<Device>(&view, device)?;
             let create = build::create_interface(&view, &payer, key, name, *ip, *user_tunnel_endpoint)?;
@@ -138,5 +138,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         }
     };
     let name = format!("{device}:{}", full_name(name));
-    desk.change(&view, Changed { kind: KIND, name: &name, account }, [instruction]).await
+    operator.change(&view, Changed { kind: KIND, name: &name, account }, [instruction]).await
 }

@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{
-    Changed, Desk, Named,
+    Changed, Named, Operator,
     args::{EndArg, bandwidth},
     code_of, interface,
     row::row,
@@ -120,16 +120,16 @@ fn nanos(delay: Duration) -> u64 {
     u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX)
 }
 
-pub(super) async fn run<'c>(command: &'c Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let payer = desk.payer();
-    let view = desk.view().await?;
+pub(super) async fn run<'c>(command: &'c Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let payer = operator.payer();
+    let view = operator.view().await?;
     let set = |code: &'c Named, status: LinkStatus| -> Result<_, CommandError> {
         let (changed, _) = code.find::<Link>(&view)?;
         Ok((changed, build::set_link_status(&view, &payer, changed.account, status)?))
     };
     let (changed, instruction) = match command {
-        Command::List => return desk.list_all(&view, row_of),
-        Command::Get(code) => return desk.show(&view, code, row_of),
+        Command::List => return operator.list_all(&view, row_of),
+        Command::Get(code) => return operator.show(&view, code, row_of),
         Command::Create { code, side_a, side_z, delay, bandwidth, mtu } => {
             let a = interface::find(&view, &side_a.device, &side_a.interface)?;
             let z = interface::find(&view, &side_z.device, &side_z.interface)?;
@@ -154,5 +154,5 @@ pub(super) async fn run<'c>(command: &'c Command, desk: &mut Desk<'_>) -> Result
             (changed, build::delete_link(&view, &payer, changed.account)?)
         }
     };
-    desk.change(&view, changed, [instruction]).await
+    operator.change(&view, changed, [instruction]).await
 }

@@ -6,13 +6,13 @@ pub mod access_pass;
 mod args;
 pub mod config;
 pub mod contributor;
-mod desk;
 pub mod device;
 pub mod exchange;
 pub mod interface;
 pub mod link;
 pub mod multicast_group;
 mod named;
+mod operator;
 pub mod pool;
 pub mod prefix;
 mod rollout;
@@ -25,9 +25,9 @@ use dz_sdk::NetworkView;
 use solana_pubkey::Pubkey;
 
 pub use args::{EndArg, KeyArg};
-use desk::Changed;
-pub use desk::Desk;
 pub use named::Named;
+use operator::Changed;
+pub use operator::Operator;
 
 use super::{error::CommandError, output::Row};
 
@@ -70,29 +70,29 @@ pub enum Command {
 }
 
 /// Does what an operator asks for.
-pub async fn run(command: &Command, mut desk: Desk<'_>) -> Result<(), CommandError> {
-    let desk = &mut desk;
+pub async fn run(command: &Command, mut operator: Operator<'_>) -> Result<(), CommandError> {
+    let operator = &mut operator;
     match command {
-        Command::Contributor(command) => contributor::run(command, desk).await,
-        Command::Exchange(command) => exchange::run(command, desk).await,
-        Command::Device(command) => device::run(command, desk).await,
-        Command::Interface(command) => interface::run(command, desk).await,
-        Command::Prefix(command) => prefix::run(command, desk).await,
-        Command::Link(command) => link::run(command, desk).await,
-        Command::Tenant(command) => tenant::run(command, desk).await,
-        Command::AccessPass(command) => access_pass::run(command, desk).await,
-        Command::User(command) => user::run(command, desk).await,
-        Command::Pool(command) => pool::run(command, desk).await,
-        Command::Config(command) => config::run(command, desk).await,
+        Command::Contributor(command) => contributor::run(command, operator).await,
+        Command::Exchange(command) => exchange::run(command, operator).await,
+        Command::Device(command) => device::run(command, operator).await,
+        Command::Interface(command) => interface::run(command, operator).await,
+        Command::Prefix(command) => prefix::run(command, operator).await,
+        Command::Link(command) => link::run(command, operator).await,
+        Command::Tenant(command) => tenant::run(command, operator).await,
+        Command::AccessPass(command) => access_pass::run(command, operator).await,
+        Command::User(command) => user::run(command, operator).await,
+        Command::Pool(command) => pool::run(command, operator).await,
+        Command::Config(command) => config::run(command, operator).await,
     }
 }
 
 /// Does what an operator asks for about groups.
-pub async fn run_group(command: &multicast_group::Command, mut desk: Desk<'_>) -> Result<(), CommandError> {
-    multicast_group::run(command, &mut desk).await
+pub async fn run_group(command: &multicast_group::Command, mut operator: Operator<'_>) -> Result<(), CommandError> {
+    multicast_group::run(command, &mut operator).await
 }
 
-impl Desk<'_> {
+impl Operator<'_> {
     /// Prints the one thing of a list that was filtered down to it.
     fn list_one<R: Row>(&mut self, rows: Vec<R>) -> Result<(), CommandError> {
         match rows.into_iter().next() {

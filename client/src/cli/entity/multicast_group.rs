@@ -10,7 +10,7 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, KeyArg, Named, args::bandwidth, row::row};
+use super::{Changed, KeyArg, Named, Operator, args::bandwidth, row::row};
 use crate::cli::error::CommandError;
 
 /// The verbs.
@@ -74,12 +74,12 @@ fn row_of(_: &NetworkView, key: &Pubkey, group: &MulticastGroup) -> GroupRow {
     }
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let (program, payer) = (desk.program(), desk.payer());
-    let view = desk.view().await?;
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let (program, payer) = (operator.program(), operator.payer());
+    let view = operator.view().await?;
     let (changed, instruction) = match command {
-        Command::List => return desk.list_all(&view, row_of),
-        Command::Get(code) => return desk.show(&view, code, row_of),
+        Command::List => return operator.list_all(&view, row_of),
+        Command::Get(code) => return operator.show(&view, code, row_of),
         Command::Create { code, max_bandwidth, owner } => {
             let changed = Changed::new::<MulticastGroup>(code, pda::multicast_group(&program, code).0);
             let owner = owner.resolve(payer);
@@ -91,7 +91,9 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             let bandwidth = max_bandwidth.unwrap_or(old.max_bandwidth);
             (changed, multicast_group::update_multicast_group(&program, &payer, changed.account, owner, bandwidth))
         }
-        Command::Delete(code) => desk.verb::<MulticastGroup>(&view, code, multicast_group::delete_multicast_group)?,
+        Command::Delete(code) => {
+            operator.verb::<MulticastGroup>(&view, code, multicast_group::delete_multicast_group)?
+        }
     };
-    desk.change(&view, changed, [instruction]).await
+    operator.change(&view, changed, [instruction]).await
 }

@@ -5,7 +5,7 @@ use dz_sdk::NetworkView;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk};
+use super::{Changed, Operator};
 use crate::cli::{
     error::CommandError,
     names::{self, Coded},
@@ -30,7 +30,7 @@ impl Named {
 /// What is done to a thing, given only its account.
 pub(super) type Verb = fn(program: &Pubkey, payer: &Pubkey, account: Pubkey) -> Instruction;
 
-impl Desk<'_> {
+impl Operator<'_> {
     /// Prints all things of a kind, by code.
     pub(super) fn list_all<T: Coded, R: Row>(
         &mut self,

@@ -8,7 +8,7 @@ use dz_sdk::{
 use solana_pubkey::Pubkey;
 
 use super::{
-    Desk, code_of,
+    Operator, code_of,
     row::{Share, row},
 };
 use crate::cli::error::CommandError;
@@ -67,14 +67,14 @@ fn row_of(view: &NetworkView, key: &Pubkey, pool: &Pool) -> PoolRow {
     }
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let view = desk.view().await?;
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let view = operator.view().await?;
     match command {
         Command::List { kind } => {
             let mut pools: Vec<_> =
                 view.pools().iter().filter(|(_, pool)| kind.is_none_or(|kind| kind == pool.kind)).collect();
             pools.sort_by_key(|(_, pool)| (pool.kind, code_of(&view, &pool.owner), pool.base));
-            desk.list(&pools.into_iter().map(|(key, pool)| row_of(&view, key, pool)).collect::<Vec<_>>())
+            operator.list(&pools.into_iter().map(|(key, pool)| row_of(&view, key, pool)).collect::<Vec<_>>())
         }
         Command::Get { account } => {
             let Some(pool) = view.pool(account) else {
@@ -82,7 +82,7 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             };
             let PoolRow { account, kind, owner, first, unit, units, reserved } = row_of(&view, account, pool);
             let taken = pool.taken().map(|value| pool.kind.show(value)).collect();
-            desk.one(&TakenRow { account, kind, owner, first, unit, units, reserved, taken })
+            operator.one(&TakenRow { account, kind, owner, first, unit, units, reserved, taken })
         }
     }
 }

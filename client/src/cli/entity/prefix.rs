@@ -12,7 +12,7 @@ use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{
-    Changed, Desk,
+    Changed, Operator,
     row::{Share, row},
 };
 use crate::cli::{error::CommandError, names};
@@ -76,14 +76,14 @@ fn rows(view: &NetworkView, of: Option<Pubkey>) -> Vec<PrefixRow> {
     rows
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let payer = desk.payer();
-    let view = desk.view().await?;
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let payer = operator.payer();
+    let view = operator.view().await?;
     let find = |device: &str| names::account::<Device>(&view, device);
     let (name, account, instruction) = match command {
         Command::List { device } => {
             let device = device.as_deref().map(find).transpose()?;
-            return desk.list(&rows(&view, device));
+            return operator.list(&rows(&view, device));
         }
         Command::Add { device, net } => {
             let key = find(device)?;
@@ -94,5 +94,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             (device, key, build::remove_device_prefix(&view, &payer, key, *net)?)
         }
     };
-    desk.change(&view, Changed::new::<Device>(name, account), [instruction]).await
+    operator.change(&view, Changed::new::<Device>(name, account), [instruction]).await
 }

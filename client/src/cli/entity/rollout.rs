@@ -13,8 +13,8 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Desk, row::row};
-use crate::cli::{error::CommandError, wait::ACTIVATOR};
+use super::{Operator, row::row};
+use crate::cli::{deadline::ACTIVATOR, error::CommandError};
 
 row! {
     /// What has become of a device.
@@ -42,7 +42,7 @@ enum Turn {
 /// # Errors
 /// The ledger's, or the deadline: what was done until then stays.
 pub(super) async fn endpoints(
-    desk: &Desk<'_>,
+    operator: &Operator<'_>,
     old: u8,
     new: u8,
     keep: &[Pubkey],
@@ -51,16 +51,16 @@ pub(super) async fn endpoints(
     if old == new {
         return Ok(rows);
     }
-    let first = desk.view().await?;
+    let first = operator.view().await?;
     let mut devices: Vec<_> = first.devices().iter().filter(|(_, device)| follows(device, old)).collect();
     devices.sort_by(|a, b| a.1.code.cmp(&b.1.code));
     for (key, device) in devices {
-        let view = desk.view().await?;
+        let view = operator.view().await?;
         let turn = if keep.contains(key) { Turn::Keep("asked for".to_owned()) } else { turn(&view, key, new) };
         let (endpoints, kept) = match turn {
             Turn::Keep(reason) => (old, Some(reason)),
-            Turn::Grow => (new, step(desk, &view, key, new, &[]).await?),
-            Turn::Shrink(surplus) => (new, step(desk, &view, key, new, &surplus).await?),
+            Turn::Grow => (new, step(operator, &view, key, new, &[]).await?),
+            Turn::Shrink(surplus) => (new, step(operator, &view, key, new, &surplus).await?),
         };
         let endpoints = if kept.is_some() { old } else { endpoints };
         rows.push(RolloutRow { device: device.code.clone(), endpoints, kept });
@@ -108,19 +108,19 @@ fn turn(view: &NetworkView, key: &Pubkey, new: u8) -> Turn {
 
 /// Changes one device and waits until it has what it wants; a reason where the program would not have it.
 async fn step(
-    desk: &Desk<'_>,
+    operator: &Operator<'_>,
     view: &NetworkView,
     key: &Pubkey,
     new: u8,
     surplus: &[Pubkey],
 ) -> Result<Option<String>, CommandError> {
     let Some(device) = view.device(key) else { return Ok(Some("it is gone".to_owned())) };
-    let payer = desk.payer();
+    let payer = operator.payer();
     let mut instructions = vec![build::update_device(view, &payer, *key, device.device_type, device.caps, new)?];
     for interface in surplus {
         instructions.push(build::delete_interface(view, &payer, *interface)?);
     }
-    let since = match desk.waiting.for_landing(desk.ledger, &instructions).await {
+    let since = match operator.waiting.for_landing(operator.ledger, &instructions).await {
         Ok(since) => since,
         // Somebody connected between our reading and our writing, or the device is going away.
         Err(CommandError::Ledger(dz_sdk::LedgerError::Refused { error, .. })) => return Ok(Some(error.to_string())),
@@ -133,6 +133,6 @@ async fn step(
             .is_none_or(|device| device.status != DeviceStatus::Activated || device.pulled_count == u32::from(new));
         settled.then_some(())
     };
-    desk.waiting.for_certain(desk.ledger, since, &step, ACTIVATOR, complete, |()| true).await?;
+    operator.waiting.for_certain(operator.ledger, since, &step, ACTIVATOR, complete, |()| true).await?;
     Ok(None)
 }

@@ -8,7 +8,7 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, KeyArg, Named, row::row};
+use super::{Changed, KeyArg, Named, Operator, row::row};
 use crate::cli::error::CommandError;
 
 /// The verbs.
@@ -62,13 +62,13 @@ fn row_of(_: &NetworkView, key: &Pubkey, tenant: &Tenant) -> TenantRow {
     }
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let (program, payer) = (desk.program(), desk.payer());
-    let view = desk.view().await?;
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let (program, payer) = (operator.program(), operator.payer());
+    let view = operator.view().await?;
     let keys = |keys: &[KeyArg]| keys.iter().map(|key| key.resolve(payer)).collect();
     let (changed, instruction) = match command {
-        Command::List => return desk.list_all(&view, row_of),
-        Command::Get(code) => return desk.show(&view, code, row_of),
+        Command::List => return operator.list_all(&view, row_of),
+        Command::Get(code) => return operator.show(&view, code, row_of),
         Command::Create { code, administrator } => {
             let changed = Changed::new::<Tenant>(code, pda::tenant(&program, code).0);
             (changed, tenant::create_tenant(&program, &payer, code, keys(administrator)))
@@ -77,7 +77,7 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
             let (changed, _) = code.find::<Tenant>(&view)?;
             (changed, tenant::update_tenant(&program, &payer, changed.account, keys(administrator)))
         }
-        Command::Delete(code) => desk.verb::<Tenant>(&view, code, tenant::delete_tenant)?,
+        Command::Delete(code) => operator.verb::<Tenant>(&view, code, tenant::delete_tenant)?,
     };
-    desk.change(&view, changed, [instruction]).await
+    operator.change(&view, changed, [instruction]).await
 }

@@ -13,7 +13,7 @@ use dz_sdk::{
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Desk, code_of, row::row};
+use super::{Changed, Operator, code_of, row::row};
 use crate::cli::{error::CommandError, names};
 
 const KIND: &str = "user";
@@ -194,19 +194,19 @@ impl CreateArgs {
     }
 }
 
-pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), CommandError> {
-    let payer = desk.payer();
-    let view = desk.view().await?;
+pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    let payer = operator.payer();
+    let view = operator.view().await?;
     let (account, instruction) = match command {
         Command::List { client_ip, device } => {
             let device = device.as_deref().map(|device| names::account::<Device>(&view, device)).transpose()?;
-            return desk.list(&rows(&view, |_, user| {
+            return operator.list(&rows(&view, |_, user| {
                 client_ip.is_none_or(|ip| ip == user.client_ip) && device.is_none_or(|device| device == user.device)
             }));
         }
         Command::Get { user } => {
             let account = user.find(&view)?;
-            return desk.list_one(rows(&view, |key, _| *key == account));
+            return operator.list_one(rows(&view, |key, _| *key == account));
         }
         Command::Create(args) => {
             let account = pda::user(view.program(), args.client_ip, args.endpoint).0;
@@ -233,5 +233,5 @@ pub(super) async fn run(command: &Command, desk: &mut Desk<'_>) -> Result<(), Co
         Command::Create(args) => pair(args.client_ip, args.endpoint),
         _ => view.user(&account).map_or_else(|| account.to_string(), |user| pair(user.client_ip, user.endpoint_ip)),
     };
-    desk.change(&view, Changed { kind: KIND, name: &name, account }, [instruction]).await
+    operator.change(&view, Changed { kind: KIND, name: &name, account }, [instruction]).await
 }

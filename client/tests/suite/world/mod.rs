@@ -1,42 +1,40 @@
 //! A small world: the chain behind JSON-RPC with an activator, one client and some devices on one wire.
 
 mod activator;
-mod away;
-mod chain;
 mod devices;
 mod doublezerod;
-mod served;
+mod ledger_setup;
+mod rpc_server;
+mod silent_ledger;
 mod wire;
 
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
-    fmt::Debug,
-    future::Future,
     net::Ipv4Addr,
     path::PathBuf,
     process::Stdio,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use dz_client::{
     api::{Daemon, Service, Session, Status},
     cli::{self, exit::Exit},
-    daemon::names::is_ours,
+    daemon::tunnel_names::is_ours,
 };
 use dz_net::{gre::HelperCommand, kernel::RouteInfo, netns::NetNs};
 use dz_sdk::Ledger;
+use dz_testing::eventually;
 use tempfile::TempDir;
 
+use self::{doublezerod::Doublezerod, rpc_server::Served};
 pub(crate) use self::{
-    away::Away,
-    chain::{Chain, DeviceSpec, GROUPS, Who, genesis},
-    served::Urls,
+    ledger_setup::{Chain, DeviceSpec, GROUPS, Who, genesis},
+    rpc_server::Urls,
+    silent_ledger::Away,
     wire::{Host, Wire},
 };
-use self::{doublezerod::Doublezerod, served::Served};
 
 /// The client's address.
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(9, 1, 0, 1);
@@ -305,20 +303,4 @@ fn steady(mut service: Service) -> Service {
     service.doublezero_status.last_session_update = None;
     service.current_device_rtt_nanoseconds = None;
     service
-}
-
-/// Asks until the answer is there, and fails with the last answer at a deadline.
-pub(crate) async fn eventually<T, E, Fut>(what: &str, mut probe: impl FnMut() -> Fut) -> T
-where
-    E: Debug,
-    Fut: Future<Output = Result<T, E>>,
-{
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        match probe().await {
-            Ok(value) => return value,
-            Err(last) if Instant::now() > deadline => panic!("{what}: last seen {last:?}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
-        }
-    }
 }

@@ -6,6 +6,7 @@ use dz_net::{
     kernel::{AddrInfo, LinkKind, LinkSpec, Netlink, RouteInfo},
     netns::NetNs,
 };
+use dz_testing::eventually;
 
 /// One host.
 pub(crate) struct Host {
@@ -56,7 +57,7 @@ impl Wire {
         let default = RouteInfo { dev: Some(uplink), source, ..RouteInfo::unicast("0.0.0.0/0".parse().unwrap()) };
         let _ = netlink.add_route(&default).await.unwrap();
         // The bridge forwards from a port once the kernel has seen its carrier, which it looks at in its own time.
-        super::eventually("the port runs", || async {
+        eventually("the port runs", || async {
             let ports = self.netlink.links().await.unwrap();
             let port = ports.into_iter().find(|link| link.index == index).unwrap();
             if port.running { Ok(()) } else { Err(port) }

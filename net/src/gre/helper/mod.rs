@@ -11,8 +11,8 @@
 //!   raw GRE socket ────┘
 //! ```
 
-mod carry;
 mod client;
+mod forward;
 mod outer;
 mod requests;
 mod server;

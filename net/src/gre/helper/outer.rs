@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::gre::{Pair, TunnelSpec};
-use crate::sys::set_option;
+use crate::syscalls::set_option;
 use crate::wire::gre::IP_PROTOCOL;
 use crate::wire::icmp;
 

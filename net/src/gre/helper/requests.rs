@@ -10,7 +10,7 @@ use super::table::{self, Carrier};
 use crate::gre::control::{Refusal, Request, Response};
 use crate::gre::{Tunnel, TunnelSpec};
 use crate::tun::{Offload, Tun, TunError, TunSpec};
-use crate::{kernel, mroute, sys};
+use crate::{kernel, mroute, syscalls};
 
 impl Helper {
     /// Does what a request asks for.
@@ -48,9 +48,9 @@ impl Helper {
         // Only IPv4 is carried; without this the kernel sends IPv6 solicitations into the tunnel. A kernel without
         // IPv6 has nothing to switch off.
         let _ = kernel::sysctl::write(&format!("net/ipv6/conf/{}/disable_ipv6", spec.name), "1");
-        let ifindex = sys::index_of(&spec.name)
-            .and_then(|index| sys::set_mtu(&spec.name, spec.mtu).map(|()| index))
-            .and_then(|index| sys::set_up(&spec.name).map(|()| index))
+        let ifindex = syscalls::index_of(&spec.name)
+            .and_then(|index| syscalls::set_mtu(&spec.name, spec.mtu).map(|()| index))
+            .and_then(|index| syscalls::set_up(&spec.name).map(|()| index))
             .map_err(|e| failed(&e))?;
         let id = self.next_id();
         self.epoll.add(&tun, EpollEvent::new(EpollFlags::EPOLLIN, id)).map_err(|e| failed(&e))?;

@@ -82,7 +82,7 @@ impl Held<'_> {
     }
 
     fn registered(&mut self, net: NetworkV4, holder: &Pubkey) {
-        let base = dz_serviceability::registry::base_of(net.network());
+        let base = dz_serviceability::address_registry::base_of(net.network());
         self.net(self.place(PoolKind::AddressRegistry, self.config, base), net, holder);
     }
 
@@ -130,7 +130,7 @@ impl Held<'_> {
         // Several users of one client take its address once.
         let clients: BTreeMap<_, _> = live.map(|user| (user.client_ip, user.owner)).collect();
         for (client_ip, owner) in clients {
-            let base = dz_serviceability::registry::base_of(client_ip);
+            let base = dz_serviceability::address_registry::base_of(client_ip);
             let pool = self.place(PoolKind::ClientAddresses, self.config, base);
             self.one(pool, client_ip, &owner);
         }

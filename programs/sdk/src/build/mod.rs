@@ -2,15 +2,15 @@
 //!
 //! Nothing is decided here: what a caller asks for is what it gets, and the program judges it.
 
+mod access_pass;
 mod block;
 mod contributor;
 mod device;
 pub mod find;
-mod group;
 mod interface;
 mod link;
+mod multicast_group;
 mod pack;
-mod pass;
 mod tenant;
 mod user;
 
@@ -18,7 +18,8 @@ use dz_serviceability::state::{AccountType, PoolKind};
 use solana_pubkey::Pubkey;
 
 pub use self::{
-    block::*, contributor::*, device::*, group::*, interface::*, link::*, pack::*, pass::*, tenant::*, user::*,
+    access_pass::*, block::*, contributor::*, device::*, interface::*, link::*, multicast_group::*, pack::*, tenant::*,
+    user::*,
 };
 
 /// What a builder looked for and the view does not have.

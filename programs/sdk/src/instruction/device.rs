@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 
 use dz_serviceability::{
+    address_registry::base_of,
     instruction::{CreateDeviceArgs, ServiceabilityInstruction as I},
     lists,
     network::NetworkV4,
     pda,
-    registry::base_of,
     state::{DeviceCaps, DeviceType, PoolKind},
     validation::InterfaceName,
 };

@@ -1,11 +1,11 @@
 //! Verbs of the config.
 
 use dz_serviceability::{
+    address_registry::{UNITS, base_of, consulted},
     instruction::ServiceabilityInstruction as I,
     lists,
     network::NetworkV4,
     pda,
-    registry::{UNITS, base_of, consulted},
     state::{ConfigNumbers, PoolKind},
     upgrade,
 };

@@ -18,9 +18,9 @@ pub mod user;
 use std::net::Ipv4Addr;
 
 use dz_serviceability::{
+    address_registry::base_of,
     instruction::ServiceabilityInstruction,
     pda,
-    registry::base_of,
     state::{Pool, PoolKind},
 };
 use solana_instruction::{AccountMeta, Instruction};

@@ -9,7 +9,7 @@ use solana_instruction::Instruction;
 use solana_program_entrypoint::{BPF_ALIGN_OF_U128, NON_DUP_MARKER};
 use solana_pubkey::Pubkey;
 
-use super::bank::Record;
+use super::record::Record;
 
 /// A program's input, aligned as the reader wants it.
 pub(super) struct Input {

@@ -14,8 +14,10 @@ mod follow;
 mod host;
 mod input;
 mod ledger;
+mod record;
 
-pub use bank::{LocalBank, LocalError, Record};
+pub use bank::{LocalBank, LocalError};
 pub use client::LocalClient;
 pub use faults::{LocalFaults, LocalHits, LocalNode};
 pub use ledger::LocalLedger;
+pub use record::Record;

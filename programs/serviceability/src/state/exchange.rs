@@ -3,7 +3,9 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{AccountData, AccountType};
-use crate::validation::MAX_NAME_LEN;
+
+/// The longest name for people, in bytes.
+pub const MAX_NAME_LEN: usize = 64;
 
 /// Whether an exchange takes new devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]

@@ -21,7 +21,7 @@ mod interface;
 mod link;
 mod multicast_group;
 mod pool;
-mod requests;
+mod request_rate;
 mod tenant;
 mod user;
 
@@ -35,7 +35,7 @@ pub use interface::*;
 pub use link::*;
 pub use multicast_group::*;
 pub use pool::*;
-pub use requests::*;
+pub use request_rate::*;
 pub use tenant::*;
 pub use user::*;
 

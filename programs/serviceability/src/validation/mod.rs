@@ -7,10 +7,8 @@ pub use interface_name::{InterfaceName, InvalidInterfaceName};
 use crate::{
     error::{Result, ensure},
     instruction::MAX_CODE_LEN,
+    state::MAX_NAME_LEN,
 };
-
-/// The longest name for people, in bytes.
-pub const MAX_NAME_LEN: usize = 64;
 
 /// Whether a code is one: 1 to 32 letters, digits or `-_:.`.
 pub fn check_code(code: &str) -> Result {

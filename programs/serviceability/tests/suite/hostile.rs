@@ -241,7 +241,7 @@ fn every_refusal_has_a_test() {
         include_str!("user_life.rs"),
         include_str!("addresses.rs"),
         include_str!("leaving.rs"),
-        include_str!("lives.rs"),
+        include_str!("account_reuse.rs"),
     ]
     .concat();
     let out_of_reach = [
@@ -265,7 +265,7 @@ fn every_refusal_has_a_test() {
     assert_eq!(untested, []);
 }
 
-/// `docs/errors.md` is this list; `DZ_WRITE_DOCS=1` writes it anew.
+/// `docs/errors.md` is this list; `UPDATE_DOCS=1` writes it again.
 #[test]
 fn the_list_of_errors_in_the_docs_is_the_programs() {
     let mut text = String::from(
@@ -277,7 +277,7 @@ fn the_list_of_errors_in_the_docs_is_the_programs() {
         text += &format!("| {} | {} | {error} |\n", error.code(), error.as_ref());
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors.md");
-    if std::env::var_os("DZ_WRITE_DOCS").is_some() {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, &text).unwrap();
     }
     assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text);

@@ -29,7 +29,7 @@ fn lists_and_instructions_are_one_to_one() {
     }
 }
 
-/// The table of rights in `docs/chain.md`; `DZ_WRITE_DOCS=1` writes it anew.
+/// The table of rights in `docs/chain.md`; `UPDATE_DOCS=1` writes it again.
 #[test]
 fn the_table_of_rights_in_the_docs_is_the_programs() {
     const BEGIN: &str = "<!-- rights: generated -->\n";
@@ -44,7 +44,7 @@ fn the_table_of_rights_in_the_docs_is_the_programs() {
     let (before, rest) = text.split_once(BEGIN).expect("a place for the table");
     let (_, after) = rest.split_once(END).expect("an end of the table");
     let expected = format!("{before}{BEGIN}{table}{END}{after}");
-    if std::env::var_os("DZ_WRITE_DOCS").is_some() {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &expected).unwrap();
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);

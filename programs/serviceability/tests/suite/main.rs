@@ -1,6 +1,7 @@
 //! The program on a test bank, natively or as bytecode (`SBF_OUT_DIR`), and its model.
 
 mod access_pass;
+mod account_reuse;
 mod addresses;
 mod compute_units;
 mod contributor;
@@ -12,7 +13,6 @@ mod interface;
 mod leaving;
 mod link;
 mod lists;
-mod lives;
 mod model;
 mod multicast_group;
 mod support;

@@ -4,6 +4,7 @@
 //! `DZSIM_DIFFERENTIAL` sets the number of sequences and `DZSIM_DIFFERENTIAL_SEED` where they begin;
 //! `ci/differential.sh` runs ten thousand. A difference is shrunk and printed with its seed.
 
+mod addresses;
 mod compare;
 mod op;
 mod packet;

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::addresses::{destination, host};
 use super::packet::{PacketSpec, packet};
 
 /// One change, question or packet. Interfaces are named, as their numbers differ.
@@ -136,23 +137,9 @@ pub(super) const PORTS: [&str; 2] = ["p0", "p1"];
 const LINKS: [&str; 8] = ["p0", "p1", "p0", "p1", "lo", "b0", "t0", "none"];
 const TUNNELS: [&str; 2] = ["t0", "t1"];
 
-/// Addresses of the host, of its neighbours, of the far internet; those that mean something else come last.
-pub(super) fn host() -> impl Strategy<Value = Ipv4Addr> + Clone {
-    let pool =
-        ["10.0.0.1", "10.0.0.2", "10.0.0.129", "10.0.1.1", "9.9.9.9", "45.33.100.1", "169.254.0.0", "169.254.0.1"];
-    select(pool.to_vec()).prop_map(|text| text.parse().unwrap())
-}
-
 fn net() -> impl Strategy<Value = Ipv4Net> {
     (host(), select(vec![32u8, 31, 24, 24, 25, 8, 0]))
         .prop_map(|(address, length)| Ipv4Net::new_assert(address, length))
-}
-
-/// Where a packet may go.
-pub(super) fn destination() -> impl Strategy<Value = Ipv4Addr> {
-    let special =
-        ["10.0.0.255", "127.0.0.1", "224.0.0.5", "233.84.178.1", "233.84.178.2", "8.8.8.8", "255.255.255.255"];
-    prop_oneof![4 => host(), 1 => select(special.to_vec()).prop_map(|text| text.parse().unwrap())]
 }
 
 fn link() -> impl Strategy<Value = &'static str> + Clone {

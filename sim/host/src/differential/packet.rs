@@ -7,7 +7,7 @@ use dz_net::wire::{gre, icmp, udp};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::op::{destination, host};
+use super::addresses::{destination, host};
 
 /// A packet to be made.
 #[derive(Clone, Debug)]

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::support::{Held, alone, eventually, example, parent};
+use crate::support::{Held, alone, example, parent};
+use dz_testing::eventually_blocking;
 
 #[test]
 fn a_command_runs_in_the_node_from_outside() {
@@ -28,7 +29,7 @@ fn a_command_runs_in_the_node_from_outside() {
         assert_eq!(attach("n3", "true"), (Some(1), String::new(), refused));
         held.caller.kill().unwrap();
         held.caller.wait().unwrap();
-        eventually("init lives", || if parent(held.init).is_some() { Err(held.init) } else { Ok(()) });
+        eventually_blocking("init lives", || if parent(held.init).is_some() { Err(held.init) } else { Ok(()) });
         let (code, _, error) = attach("n1", "true");
         assert_eq!(code, Some(1));
         assert!(error.contains(&format!("no lab with pid {}: it has ended", held.init)), "{error}");

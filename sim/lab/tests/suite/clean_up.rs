@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 
+use dz_testing::eventually_blocking;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Held, alone, eventually, netns_of, processes};
+use crate::support::{Held, alone, netns_of, processes};
 
 fn kill_9(pid: i32) {
     kill(Pid::from_raw(pid), Signal::SIGKILL).expect("the process is there");
@@ -18,11 +19,11 @@ fn killing(victim: impl FnOnce(&Held) -> i32) {
     assert_eq!(held.netns.len(), 3, "the lab's own and two nodes");
     kill_9(victim(&held));
     held.caller.wait().expect("the caller ends");
-    eventually("processes of the lab are left", || {
+    eventually_blocking("processes of the lab are left", || {
         let left: BTreeSet<i32> = processes().intersection(&held.all).copied().collect();
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
-    eventually("namespaces of the lab are left", || {
+    eventually_blocking("namespaces of the lab are left", || {
         let used: BTreeSet<u64> = processes().into_iter().filter_map(netns_of).collect();
         let left: BTreeSet<u64> = used.intersection(&held.netns).copied().collect();
         if left.is_empty() { Ok(()) } else { Err(left) }
@@ -60,13 +61,13 @@ fn killing_the_outer_half_at_any_moment() {
                 .spawn()
                 .expect("hold starts");
             let outer = hold.id() as i32;
-            eventually("the lab does not come up", || {
+            eventually_blocking("the lab does not come up", || {
                 let count = processes().len();
                 if count >= moment.min(8) { Ok(()) } else { Err(count) }
             });
             kill_9(outer);
             assert_eq!(hold.wait().expect("it ends").signal(), Some(libc::SIGKILL));
-            eventually("processes are left", || {
+            eventually_blocking("processes are left", || {
                 let left = processes();
                 if left == BTreeSet::from([std::process::id() as i32]) { Ok(()) } else { Err(left) }
             });

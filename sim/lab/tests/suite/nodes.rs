@@ -6,9 +6,10 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use dz_net::kernel::{Netlink, RTPROT_STATIC};
+use dz_testing::{DEADLINE, eventually_blocking};
 use dzsim_lab::{Host, Lab, LabError, NodeError, NodeKind, NodeSpec, PortName, PortSpec};
 
-use crate::support::{DEADLINE, eventually, host, in_lab, node, on};
+use crate::support::{host, in_lab, node, on};
 
 async fn addresses(lab: &Lab, name: &str) -> Vec<String> {
     let netlink = Netlink::open_in(&lab.node(&node(name)).unwrap().netns()).unwrap();
@@ -187,7 +188,7 @@ fn killing_a_node_kills_what_its_daemons_left_behind() {
         lab.kill_node(&node("val1")).await.unwrap();
         assert_eq!(first.exit().map(|e| e.to_string()).as_deref(), Some("SIGKILL"));
         let alive = |pid: i32| crate::support::parent(pid).is_some();
-        eventually("the orphan lives", || if alive(orphan) { Err(orphan) } else { Ok(()) });
+        eventually_blocking("the orphan lives", || if alive(orphan) { Err(orphan) } else { Ok(()) });
         assert_eq!(other.exit(), None);
         assert!(alive(spared));
     });
@@ -195,7 +196,7 @@ fn killing_a_node_kills_what_its_daemons_left_behind() {
 
 fn wait_for_pid(path: &str) -> i32 {
     let mut pid = 0;
-    eventually(path, || {
+    eventually_blocking(path, || {
         pid = std::fs::read_to_string(path).unwrap_or_default().trim().parse().unwrap_or(0);
         if pid > 0 { Ok(()) } else { Err("no pid") }
     });
@@ -212,9 +213,9 @@ fn a_frozen_node_goes_on_where_it_was() {
             stat.rsplit_once(") ").unwrap().1[..1].to_owned()
         };
         lab.freeze_node(&node("val1")).await.unwrap();
-        eventually("not frozen", || if state() == "T" { Ok(()) } else { Err(state()) });
+        eventually_blocking("not frozen", || if state() == "T" { Ok(()) } else { Err(state()) });
         lab.thaw_node(&node("val1")).await.unwrap();
-        eventually("not thawed", || if state() == "R" { Ok(()) } else { Err(state()) });
+        eventually_blocking("not thawed", || if state() == "R" { Ok(()) } else { Err(state()) });
         daemon.kill().await;
     });
 }
@@ -232,7 +233,7 @@ fn a_node_that_starts_processes_all_the_time_is_frozen_as_a_whole() {
             let all = crate::support::processes().into_iter();
             all.filter(|pid| crate::support::netns_of(*pid) == Some(netns)).collect::<Vec<_>>()
         };
-        eventually("few processes", || if members().len() > 50 { Ok(()) } else { Err(members().len()) });
+        eventually_blocking("few processes", || if members().len() > 50 { Ok(()) } else { Err(members().len()) });
         lab.freeze_node(&node("val1")).await.unwrap();
         let frozen = members();
         let state = |pid: &i32| {
@@ -286,7 +287,7 @@ fn a_reboot_loses_all_but_the_cables() {
         assert_eq!(links, ["127.0.0.1/8", "198.51.100.1/32", "Ethernet1 down", "eth0 up", "lo up"]);
         // The fabric's end is the one it had.
         after.run(|| std::net::UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"x", "203.0.113.9:7").unwrap()).unwrap();
-        eventually("no packet", || read(&made[0].ports[0].1).map(drop));
+        eventually_blocking("no packet", || read(&made[0].ports[0].1).map(drop));
         lab.restart(&daemon).await.unwrap().kill().await;
     });
 }

@@ -3,9 +3,10 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use dz_testing::{DEADLINE, eventually_blocking};
 use dzsim_lab::{Exit, Exited, Host, LabError, RoleName, RunError, Spawn};
 
-use crate::support::{DEADLINE, eventually, example, host, in_lab, node, on, sh};
+use crate::support::{example, host, in_lab, node, on, sh};
 
 fn core(role: &str, script: &str) -> Spawn {
     sh(Host::Core, role, script)
@@ -135,7 +136,7 @@ fn one_that_ignores_the_request_is_killed() {
     in_lab(|lab| async move {
         let ready = "trap '' TERM; touch $HOME/trapped; while :; do :; done";
         let stubborn = lab.start(core("stubborn", ready)).await.unwrap();
-        eventually("no trap", || std::fs::metadata("/run/dz/core/trapped").map(drop));
+        eventually_blocking("no trap", || std::fs::metadata("/run/dz/core/trapped").map(drop));
         assert_eq!(stubborn.stop(Duration::from_millis(50)).await, Exit::Signal(libc::SIGKILL));
     });
 }

@@ -6,26 +6,11 @@ use std::future::Future;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use dz_net::sandbox;
+use dz_testing::eventually_blocking;
 use dzsim_lab::{Host, Lab, NodeKind, NodeName, NodeSpec, PortSpec, RoleName, Spawn};
 use nix::mount::{MsFlags, mount};
-
-/// How long a fact may take to become true.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
-
-/// Waits for a fact, and says what was seen last if it does not become one.
-pub(crate) fn eventually<T: std::fmt::Debug>(what: &str, mut probe: impl FnMut() -> Result<(), T>) {
-    let start = Instant::now();
-    loop {
-        match probe() {
-            Ok(()) => return,
-            Err(last) if start.elapsed() > DEADLINE => panic!("{what}: still {last:?} after {DEADLINE:?}"),
-            Err(_) => std::thread::yield_now(),
-        }
-    }
-}
 
 /// An example, which cargo builds along with the tests.
 pub(crate) fn example(name: &str) -> PathBuf {
@@ -82,7 +67,7 @@ impl Held {
         let init: i32 = init.unwrap_or_else(|| panic!("hold did not come up, it said {line:?}"));
         let outer = parent(init).expect("init has a parent");
         let mut all = BTreeSet::new();
-        eventually("outer, init, scenario and four sleepers", || {
+        eventually_blocking("outer, init, scenario and four sleepers", || {
             all = descendants(outer);
             if all.len() == 7 { Ok(()) } else { Err(all.clone()) }
         });

@@ -17,8 +17,8 @@ use solana_transaction_status_client_types::{
 };
 
 use crate::{
-    chain::Trace,
     history::{ReturnData, TransactionRecord},
+    leader::Trace,
 };
 
 /// A transaction of a version that the client did not say it understands.

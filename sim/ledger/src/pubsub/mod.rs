@@ -26,8 +26,8 @@ use self::{
     subscription::{Subscription, Topic},
 };
 use crate::{
-    chain::read,
     connection::Connection,
+    leader::read,
     replica::Landed,
     rpc::{self, MAX_BATCH, error::RpcError},
 };

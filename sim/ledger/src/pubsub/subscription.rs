@@ -22,9 +22,9 @@ use crate::{
     accounts::AccountChange,
     encode::account::{encode, passes},
     history::TransactionRecord,
+    notification_texts::{Results, Says},
     replica::{Landed, Replica},
     rpc::{accounts::verified, error::RpcError, params::Params},
-    texts::{Results, Says},
 };
 
 /// What a subscription is about.

@@ -17,8 +17,8 @@ use super::{
     with_context,
 };
 use crate::{
-    chain::read,
     encode::account::{EncodeError, Encoder, encode, passes},
+    leader::read,
 };
 
 /// A program account read from outside, checked and ready to be matched.
@@ -51,7 +51,7 @@ pub(super) async fn account_info(context: &Context, mut params: Params) -> Metho
         let account = account.map(|account| encode(&account, encoding, config.data_slice)).transpose()?;
         respond.respond(account)
     };
-    context.core.turns.take(write).await.unwrap_or_else(ended)
+    context.core.call_limits.take(write).await.unwrap_or_else(ended)
 }
 
 /// The ledger ends, or the method has panicked.
@@ -80,7 +80,7 @@ pub(super) async fn multiple_accounts(context: &Context, mut params: Params) -> 
             .collect::<Result<_, EncodeError>>()?;
         respond.respond(encoded)
     };
-    context.core.turns.take(write).await.unwrap_or_else(ended)
+    context.core.call_limits.take(write).await.unwrap_or_else(ended)
 }
 
 pub(super) async fn program_accounts(context: &Context, mut params: Params) -> MethodResult {
@@ -109,7 +109,7 @@ pub(super) async fn program_accounts(context: &Context, mut params: Params) -> M
             None => json(&encoded),
         }
     };
-    context.core.turns.take(write_all).await.unwrap_or_else(ended)
+    context.core.call_limits.take(write_all).await.unwrap_or_else(ended)
 }
 
 pub(super) async fn balance(context: &Context, mut params: Params) -> MethodResult {

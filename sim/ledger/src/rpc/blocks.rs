@@ -11,9 +11,9 @@ use solana_transaction_status_client_types::{TransactionDetails, UiConfirmedBloc
 
 use super::{Context, MethodResult, at_least_confirmed, error::RpcError, json, params::Params};
 use crate::{
-    chain::read,
     encode::transaction::{encode, encode_accounts},
     history::{Block, SLOT_MS},
+    leader::read,
 };
 
 /// A validator takes a sample in so many seconds; here they are chain time.

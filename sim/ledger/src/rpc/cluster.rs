@@ -18,7 +18,7 @@ use super::{
     json,
     params::{Params, address},
 };
-use crate::{chain::read, keys::keypair};
+use crate::{keys::keypair, leader::read};
 
 pub(super) fn version() -> MethodResult {
     let version = Version::default();

@@ -15,12 +15,12 @@ use solana_rpc_client_api::{
 use solana_transaction_error::TransactionError;
 
 use crate::{
-    chain::Refusal,
-    core::SendError,
     encode::{
         account::EncodeError,
         transaction::{UnsupportedVersion, simulation},
     },
+    leader::Refusal,
+    shared::SendError,
 };
 
 /// An error as it stands in an answer.

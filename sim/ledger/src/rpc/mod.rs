@@ -23,10 +23,10 @@ use tokio::{task::yield_now, time::Instant};
 
 use self::{error::RpcError, params::Params};
 use crate::{
-    chain::read,
-    core::Core,
+    call_limits::Held,
     faults::{Client, Faults},
-    turns::Held,
+    leader::read,
+    shared::Shared,
 };
 
 /// Calls in one batch; a further one is refused with all of them.
@@ -98,7 +98,7 @@ pub(crate) type Read = Result<Call, (RpcError, Value)>;
 /// What one call is answered from.
 #[derive(Clone)]
 pub(crate) struct Context {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<Shared>,
     pub(crate) client: Arc<Client>,
     pub(crate) faults: Faults,
     /// The slot that this client sees.
@@ -106,7 +106,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(core: &Arc<Core>, client: &Arc<Client>) -> Self {
+    pub(crate) fn new(core: &Arc<Shared>, client: &Arc<Client>) -> Self {
         let faults = client.faults();
         let replica = read(&core.replica);
         let slot = replica.slot(faults.read_lag);
@@ -120,7 +120,7 @@ impl Context {
     /// Runs a method whose answer may be long when it is its turn, away from the threads that answer the others.
     async fn in_turn(&self, params: Params, method: fn(&Self, Params) -> MethodResult) -> MethodResult {
         let context = self.clone();
-        let result = self.core.turns.take(move || method(&context, params)).await;
+        let result = self.core.call_limits.take(move || method(&context, params)).await;
         result.unwrap_or_else(|| Err(RpcError::internal("Internal error").into()))
     }
 
@@ -163,7 +163,7 @@ pub(crate) fn json<T: Serialize>(value: &T) -> MethodResult {
 }
 
 /// Answers the body of an HTTP request: a call or a batch of them.
-pub(crate) async fn answer(core: &Arc<Core>, client: &Arc<Client>, body: &[u8]) -> Outcome {
+pub(crate) async fn answer(core: &Arc<Shared>, client: &Arc<Client>, body: &[u8]) -> Outcome {
     // serde_json refuses to nest deeper than 128.
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return Outcome::Answer(Some(Answer::new(error_text(&RpcError::parse(), &Value::Null))));
@@ -177,7 +177,7 @@ pub(crate) async fn answer(core: &Arc<Core>, client: &Arc<Client>, body: &[u8]) 
         call => match answer_one(core, client, call).await {
             One::Text(None) => Outcome::Answer(None),
             One::Text(Some(text)) if text.len() <= LONG => Outcome::Answer(Some(Answer::new(text))),
-            One::Text(Some(text)) => match core.turns.hold(text.len()) {
+            One::Text(Some(text)) => match core.call_limits.hold(text.len()) {
                 Some(held) => Outcome::Answer(Some(Answer { pieces: vec![text], held: vec![held] })),
                 None => Outcome::Busy,
             },
@@ -187,7 +187,7 @@ pub(crate) async fn answer(core: &Arc<Core>, client: &Arc<Client>, body: &[u8]) 
 }
 
 /// Answers the calls one after the other, as long as the answer and the time it takes stay within their limits.
-async fn answer_batch(core: &Arc<Core>, client: &Arc<Client>, calls: Vec<Value>) -> Outcome {
+async fn answer_batch(core: &Arc<Shared>, client: &Arc<Client>, calls: Vec<Value>) -> Outcome {
     let (end, limit) = (Instant::now() + core.limits.batch, core.limits.batch);
     let mut answer = Answer::default();
     // What is counted, and what is not yet: many short answers are a long one.
@@ -215,7 +215,7 @@ async fn answer_batch(core: &Arc<Core>, client: &Arc<Client>, calls: Vec<Value>)
         bytes += text.len();
         uncounted += text.len();
         if uncounted > LONG {
-            let Some(held) = core.turns.hold(uncounted) else { return Outcome::Busy };
+            let Some(held) = core.call_limits.hold(uncounted) else { return Outcome::Busy };
             answer.held.push(held);
             uncounted = 0;
         }
@@ -229,7 +229,7 @@ async fn answer_batch(core: &Arc<Core>, client: &Arc<Client>, calls: Vec<Value>)
     Outcome::Answer(Some(answer))
 }
 
-async fn answer_one(core: &Arc<Core>, client: &Arc<Client>, call: Value) -> One {
+async fn answer_one(core: &Arc<Shared>, client: &Arc<Client>, call: Value) -> One {
     let call = match read_call(call) {
         Ok(call) => call,
         Err((error, id)) => return One::Text(Some(error_text(&error, &id))),

@@ -33,14 +33,14 @@ use super::{
     params::{Params, address, blockhash, signature},
 };
 use crate::{
-    chain::{Preview, read},
-    core::SendError,
     encode::{
         account::encode as encode_account,
         transaction::{encode, simulation},
     },
     history::TransactionRecord,
-    verified::{Verified, sanitize, signatures_are_right},
+    leader::{Preview, read},
+    shared::SendError,
+    verified_transaction::{VerifiedTransaction, sanitize, signatures_are_right},
 };
 
 /// Bytes of a packet: what a transaction may take.
@@ -57,7 +57,7 @@ pub(super) async fn send_transaction(context: &Context, mut params: Params) -> M
         context.client.hits().refused += 1;
         return Err(RpcError::unhealthy(None).into());
     }
-    let transaction = Verified::new(transaction).map_err(SendError::from)?;
+    let transaction = VerifiedTransaction::new(transaction).map_err(SendError::from)?;
     let signature = transaction.transaction().signatures.first().copied().unwrap_or_default();
     if !context.client.draw(context.faults.lose_sends) {
         context.core.send(transaction, !config.skip_preflight).await?;
@@ -128,7 +128,7 @@ pub(super) async fn request_airdrop(context: &Context, mut params: Params) -> Me
         });
         let instructions = std::slice::from_ref(&transfer);
         let transaction = Transaction::new_signed_with_payer(instructions, Some(&faucet.pubkey()), &[faucet], recent);
-        match context.core.send(Verified::new(transaction.into()).map_err(SendError::from)?, true).await {
+        match context.core.send(VerifiedTransaction::new(transaction.into()).map_err(SendError::from)?, true).await {
             Ok(landed) => return json(&landed.transaction.signature.to_string()),
             // Another request for the same was faster. It has a slot, and so there is a new blockhash.
             Err(SendError::Refused(refusal))

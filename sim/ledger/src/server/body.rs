@@ -8,7 +8,7 @@ use std::{
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
-use crate::{rpc::Answer, turns::Held};
+use crate::{call_limits::Held, rpc::Answer};
 
 /// Bytes that the connection takes over at a time.
 const PIECE: usize = 64 * 1024;

@@ -24,12 +24,12 @@ use tokio::{
 
 use self::{body::AnswerBody, socket::Socket};
 use crate::{
-    chain::read,
     connection::Connection,
-    core::Core,
     faults::Client,
+    leader::read,
     pubsub,
     rpc::{self, Outcome},
+    shared::Shared,
 };
 
 /// What a client is told for which there is no place. Solana's clients take 429 for "later" and come again.
@@ -45,7 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 
 /// Serves a listener for as long as the runtime lives.
-pub(crate) async fn accept(core: Arc<Core>, client: Arc<Client>, listener: TcpListener) {
+pub(crate) async fn accept(core: Arc<Shared>, client: Arc<Client>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(core.limits.connections_per_listener));
     let room = Arc::new(Semaphore::new(WAITING));
     loop {

@@ -7,6 +7,7 @@ mod network;
 mod policy;
 mod shape;
 mod step;
+mod timeouts;
 mod view;
 mod world;
 
@@ -16,12 +17,13 @@ pub use network::{
     AccessPass, Bootstrap, Client, Condition, Contributor, Delay, Device, DeviceCaps, DeviceType, Exchange, Group,
     LatLng, Link, OwnEndpoint, PathEnd, PathRule, Tenant,
 };
-pub use policy::{Blocks, LoopbackRange, Policy, Probes, Timeouts};
+pub use policy::{Blocks, LoopbackRange, Policy, Probes};
 pub use shape::Shape;
 pub use step::{
     Action, Arg, ExitCode, Expectation, Output, Ping, Protocol, Run, Send, Since, Snapshot, Step, Target, TextMatch,
     Traffic, TrafficEnd, Via,
 };
+pub use timeouts::Timeouts;
 pub use view::{Bound, Comparison, Match, Pattern, Ref, Segment, View, ViewPath};
 pub(crate) use view::{CHAIN_VIEWS, CLIENT_VIEWS, DEVICE_VIEWS};
 pub use world::{OnlyIn, World};

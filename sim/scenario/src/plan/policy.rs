@@ -1,4 +1,4 @@
-//! What an operator or an RFC author chose, and deadlines.
+//! What an operator or an RFC author chose.
 
 use std::time::Duration;
 
@@ -66,15 +66,4 @@ pub struct Blocks {
     pub groups: Vec<Ipv4Net>,
     /// A source address for each publisher.
     pub publishers: Vec<Ipv4Net>,
-}
-
-/// Deadlines of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Timeouts {
-    /// For the network to come up before the first step.
-    pub bring_up: Duration,
-    /// For all components to be quiet at the current revision after a step.
-    pub settle: Duration,
-    /// For the whole scenario.
-    pub scenario: Duration,
 }

@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use super::{
-    context::{At, Context},
-    policy::overlap,
-};
+use super::context::{At, Context};
 
 /// What addresses are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,4 +110,9 @@ impl Registry {
         self.taken.push((address.into(), owner));
         address
     }
+}
+
+/// Whether two networks share an address.
+pub(super) fn overlap(left: Ipv4Net, right: Ipv4Net) -> bool {
+    left.contains(&right) || right.contains(&left)
 }

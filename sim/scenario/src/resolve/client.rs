@@ -4,11 +4,7 @@ use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
 
-use super::{
-    context::At,
-    names::Named,
-    network::{Builder, Known},
-};
+use super::{context::At, known::Known, names::Named, network::Builder};
 use crate::{
     Plan,
     plan::{AccessPass, Client, ClientName, Group, GroupCode, Tenant, TenantCode},

@@ -8,7 +8,7 @@ use crate::{
     yaml::{Node, Place, Value},
 };
 
-use super::mentioned::Mentioned;
+use super::{known::Known, mentioned::Mentioned};
 
 /// A value of the tree and the place to point at for it.
 #[derive(Clone, Copy)]
@@ -124,7 +124,7 @@ impl<'t, 's, 'a> Context<'t, 's, 'a> {
     }
 
     /// The names of a list of clients: `all`, names, and the common names of clients with a count.
-    pub(super) fn clients(&mut self, at: At<'t>, names: &Names, known: &super::network::Known) -> BTreeSet<String> {
+    pub(super) fn clients(&mut self, at: At<'t>, names: &Names, known: &Known) -> BTreeSet<String> {
         let mut clients = BTreeSet::new();
         for (index, name) in names.0.iter().enumerate() {
             if name == "all" {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{context::At, device::is_interface, link::check_mtu, reference, step::Resolver};
+use super::{context::At, device::is_interface, link::check_mtu, reference, resolver::Resolver};
 use crate::{
     plan::{
         Action, ClientName, Condition, DeviceCode, Fault, Healing, InterfaceName, LedgerFault, Node, NodeFault,

@@ -6,13 +6,16 @@ mod command;
 mod context;
 mod device;
 mod fault;
+mod known;
 mod link;
 mod mentioned;
 mod names;
 mod network;
 mod policy;
 mod reference;
+mod resolver;
 mod step;
+mod timeouts;
 mod traffic;
 mod view;
 
@@ -24,8 +27,8 @@ use crate::{
     Change, Diagnostics, Lexicon, Plan,
     diagnostic::Sink,
     expand::{Expanded, expand},
+    misfits::{Read, read},
     plan::{OnlyIn, Policy, World},
-    read::{Read, read},
     schema,
     yaml::{Node, Place},
 };
@@ -115,7 +118,7 @@ fn case(path: &Path, expanded: &Expanded, lexicon: &dyn Lexicon, sink: &mut Sink
     let top = context.top();
     let only_in = file.only_in.as_ref().map(|only| only_in(&mut context, top.key("only_in"), only));
     let policy = policy::policy(&mut context, top.key("policy"), &file.policy);
-    let timeouts = policy::timeouts(&mut context, top.key("timeouts"), &file.timeouts);
+    let timeouts = timeouts::timeouts(&mut context, top.key("timeouts"), &file.timeouts);
     let (mut plan, known) = network::network(&mut context, top.key("network"), &file.network, &policy, lexicon);
     plan.timeouts = timeouts.deadlines;
     let surroundings =

@@ -1,13 +1,11 @@
 //! The network: every thing with its defaults, and every name in it known.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     addresses::Registry,
     context::{At, Context},
+    known::Known,
     names::{Named, Names},
 };
 use crate::{
@@ -16,15 +14,6 @@ use crate::{
     plan::{Contributor, ContributorCode, Exchange, ExchangeCode, LatLng, Policy, Timeouts},
     schema,
 };
-
-/// Names that lists of clients may use.
-#[derive(Default)]
-pub(super) struct Known {
-    /// All clients.
-    pub(super) clients: BTreeSet<String>,
-    /// Clients with a count, by their common name.
-    pub(super) counted: BTreeMap<String, BTreeSet<String>>,
-}
 
 pub(super) fn network<'t>(
     context: &mut Context<'t, '_, '_>,

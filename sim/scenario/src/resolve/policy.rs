@@ -1,4 +1,4 @@
-//! The policy and the deadlines, with their defaults.
+//! The policy with its defaults.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use dz_policy::ConnectPolicy;
 use ipnet::Ipv4Net;
 
 use super::{
-    addresses::{Space, space_of},
+    addresses::{Space, overlap, space_of},
     context::{At, Context},
 };
 use crate::{
-    plan::{Blocks, LoopbackRange, Policy, Probes, Timeouts},
+    plan::{Blocks, LoopbackRange, Policy, Probes},
     schema,
 };
 
@@ -103,32 +103,5 @@ fn blocks<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &schema::Bloc
         device_tunnels: list("device_tunnels", &file.device_tunnels, (0xac10_0000, 16), Private),
         groups: list("groups", &file.groups, (0xe954_b200, 24), Multicast),
         publishers: list("publishers", &file.publishers, (0x9433_7800, 21), Public),
-    }
-}
-
-pub(super) fn overlap(left: Ipv4Net, right: Ipv4Net) -> bool {
-    left.contains(&right) || right.contains(&left)
-}
-
-pub(super) struct AllTimeouts {
-    pub(super) deadlines: Timeouts,
-    /// For steps that say nothing else.
-    pub(super) step: Duration,
-}
-
-pub(super) fn timeouts<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &schema::Timeouts) -> AllTimeouts {
-    let mut time = |key: &str, value: Option<schema::Duration>, seconds| {
-        if value.is_some_and(|value| value.0.is_zero()) {
-            context.error(at.key(key), "a deadline is longer than 0", "");
-        }
-        value.map_or(Duration::from_secs(seconds), |value| value.0)
-    };
-    AllTimeouts {
-        deadlines: Timeouts {
-            bring_up: time("bring_up", file.bring_up, 30),
-            settle: time("settle", file.settle, 15),
-            scenario: time("scenario", file.scenario, 120),
-        },
-        step: time("step", file.step, 15),
     }
 }

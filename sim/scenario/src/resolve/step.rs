@@ -6,8 +6,9 @@ use super::{
     command::{Created, command},
     context::{At, Context},
     fault,
-    network::Known,
+    known::Known,
     reference::{self, Word},
+    resolver::Resolver,
     traffic, view,
 };
 use crate::{
@@ -47,17 +48,6 @@ pub(super) struct Surroundings<'p> {
     pub(super) lexicon: &'p dyn Lexicon,
     /// For steps that say nothing else.
     pub(super) deadline: Duration,
-}
-
-pub(super) struct Resolver<'c, 't, 's, 'a, 'p> {
-    pub(super) context: &'c mut Context<'t, 's, 'a>,
-    pub(super) plan: &'p Plan,
-    pub(super) known: &'p Known,
-    pub(super) policy: &'p Policy,
-    lexicon: &'p dyn Lexicon,
-    deadline: Duration,
-    created: Created,
-    snapshots: Vec<String>,
 }
 
 impl<'t> Resolver<'_, 't, '_, '_, '_> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{context::At, reference, step::Resolver};
+use super::{context::At, reference, resolver::Resolver};
 use crate::{
     plan::{Action, Bound, ClientName, Comparison, Ping, Protocol, Send, Since, Target, Traffic, TrafficEnd, Via},
     schema,

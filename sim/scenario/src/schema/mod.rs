@@ -9,6 +9,7 @@ mod network;
 mod policy;
 mod scalar;
 mod step;
+mod timeouts;
 mod traffic;
 
 pub(crate) use dz_policy::Duration;
@@ -19,9 +20,10 @@ pub(crate) use fault::{
 };
 pub(crate) use file::{File, OnlyIn, World};
 pub(crate) use network::{Client, Device, DeviceKind, Exchange, Group, Link, Names, Network, Pass, Path, Tenant};
-pub(crate) use policy::{Blocks, Policy, Timeouts};
+pub(crate) use policy::{Blocks, Policy};
 pub(crate) use scalar::{Address, Bound, DurationBound, Net, OneOrMany, Percent, Range, Rate, comparison};
 pub(crate) use step::{
     Branch, Exit, ExpectStep, LAST_EPOCH, MeasureStep, RunStep, Snapshot, SnapshotStep, Step, TextMatch,
 };
+pub(crate) use timeouts::Timeouts;
 pub(crate) use traffic::{JoinStep, LeaveStep, PingStep, Protocol, SendStep, Since, TrafficStep};

@@ -1,4 +1,4 @@
-//! What may be chosen about the components, and how long the run waits.
+//! What may be chosen about the components.
 
 use dz_policy::{ActivatorPolicy, Rank, WhenDrained};
 use schemars::JsonSchema;
@@ -75,18 +75,4 @@ pub(crate) struct Blocks {
     /// A source address for each publisher. Default: 148.51.120.0/21.
     #[serde(default)]
     pub(crate) publishers: OneOrMany<Net>,
-}
-
-/// How long the run waits for facts. Nothing waits longer than it must: these are deadlines.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Timeouts {
-    /// For the network to come up before the first step. Default: 30s.
-    pub(crate) bring_up: Option<Duration>,
-    /// For the fact a step waits for, unless the step says `within`. Default: 15s.
-    pub(crate) step: Option<Duration>,
-    /// For all components to be quiet at the current revision after a step. Default: 15s.
-    pub(crate) settle: Option<Duration>,
-    /// For the whole scenario. Default: 120s.
-    pub(crate) scenario: Option<Duration>,
 }

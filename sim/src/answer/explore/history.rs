@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::{
         answer::explore::draw::{Drawer, Weights},
-        files::Words,
+        scenario_files::Words,
     };
 
     #[test]

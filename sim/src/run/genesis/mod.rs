@@ -25,9 +25,9 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use super::{
+    interface_names,
     internet::profile,
     keys::{Keys, Owner},
-    ports,
 };
 
 /// Bits per second of a group: more than any scenario sends.
@@ -166,7 +166,7 @@ fn create_device(
         ));
     };
     if wanted.public_ip_endpoint {
-        endpoint(ports::UPLINK_INTERFACE, wanted.public_ip);
+        endpoint(interface_names::UPLINK_INTERFACE, wanted.public_ip);
     }
     if let Bootstrap::OwnEndpoints { endpoints, .. } = &wanted.bootstrap {
         endpoints.iter().for_each(|own| endpoint(&own.interface, own.address));

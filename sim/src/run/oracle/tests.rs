@@ -21,11 +21,11 @@ use solana_signer::Signer;
 
 use super::{Mismatch, audit, kernels, rendered, wire};
 use crate::{
-    files::Words,
     run::{
         genesis::{self, bank::FUNDS},
         keys::{Keys, Owner},
     },
+    scenario_files::Words,
 };
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(9, 128, 0, 1);

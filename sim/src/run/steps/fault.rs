@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Context, StepError};
 use crate::run::{
+    interface_names,
     internet::profile,
-    path_rules, ports, roles,
+    path_rules, roles,
     world::{
         World,
         backend::Stop,
@@ -152,7 +153,7 @@ fn plug(context: &Context, node: &Node) -> Result<(), StepError> {
 /// the kernel nor the agent.
 async fn set_down(world: &World, interface: &InterfaceName) -> Result<Vec<RouteInfo>, StepError> {
     let host = world.backend.host(&Node::Device(interface.device.clone()))?;
-    let index = host.link_index(&ports::port_name(&interface.name)?).await.map_err(failed)?;
+    let index = host.link_index(&interface_names::port_name(&interface.name)?).await.map_err(failed)?;
     let routes = host.routes().await.map_err(failed)?;
     let through = |route: &&RouteInfo| route.dev == Some(index);
     for route in routes.iter().filter(through).filter(|route| route.kind == RouteKind::Local) {
@@ -169,7 +170,7 @@ async fn set_down(world: &World, interface: &InterfaceName) -> Result<Vec<RouteI
 /// Sets an interface up again, and puts back the routes that went with it.
 async fn set_up(world: &World, interface: &InterfaceName, routes: &[RouteInfo]) -> Result<(), StepError> {
     let host = world.backend.host(&Node::Device(interface.device.clone()))?;
-    let index = host.link_index(&ports::port_name(&interface.name)?).await.map_err(failed)?;
+    let index = host.link_index(&interface_names::port_name(&interface.name)?).await.map_err(failed)?;
     host.set_link_up(index, true).await.map_err(failed)?;
     for route in routes {
         host.replace_route(route).await.map_err(failed)?;

@@ -81,6 +81,11 @@ impl Context {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the last command said.
+    pub fn last_output(&self) -> Option<Output> {
+        self.last().output.clone()
+    }
+
     /// Records a value under a name; samples of one name are kept together.
     fn record(&self, name: &str, found: Measure) {
         let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);

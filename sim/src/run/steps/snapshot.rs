@@ -14,13 +14,13 @@ use serde_json::{Map, Value};
 
 use super::{Context, Snapshots, StepError};
 use crate::{
-    report::quoted,
     run::{
         artifacts, controller,
         diff::{self, Difference},
         roles::device_account,
         view,
     },
+    shell_word::quoted,
 };
 
 pub(super) async fn run(context: &Context, views: &BTreeSet<Snapshot>, name: &str) -> Result<(), StepError> {

@@ -86,7 +86,7 @@ async fn node_kernel(world: &World, node: Node) -> anyhow::Result<Value> {
 
 fn own_routes(kernel: &Value) -> Value {
     let ours = |route: &&Value| {
-        route["dev"].as_str().is_some_and(dz_client::daemon::names::is_ours) && route["source"].is_string()
+        route["dev"].as_str().is_some_and(dz_client::daemon::tunnel_names::is_ours) && route["source"].is_string()
     };
     kernel["routes"].as_array().into_iter().flatten().filter(ours).cloned().collect()
 }

@@ -148,7 +148,7 @@ mod tests {
     use dzsim_scenario::plan::{Condition, PathEnd, Plan};
 
     use super::*;
-    use crate::files::Words;
+    use crate::scenario_files::Words;
 
     /// Several of everything that can break.
     fn plan() -> Plan {

@@ -11,7 +11,7 @@ pub(super) mod set_tenant;
 use crate::{
     accounts::{Account, Context, Info},
     error::{Result, ServiceabilityError, ensure},
-    processor::member::Limit,
+    processor::key_list::Limit,
     state::{AccessPass, Tenant},
 };
 

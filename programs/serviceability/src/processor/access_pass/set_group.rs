@@ -6,7 +6,7 @@ use crate::{
     accounts::{Context, Info},
     error::{Result, ensure},
     lists,
-    processor::member,
+    processor::key_list,
     state::{AccessPass, MulticastGroup, MulticastGroupStatus},
 };
 
@@ -29,8 +29,8 @@ pub(in crate::processor) fn process<'a, 'info>(
         }
     }
     ensure!(group.status != MulticastGroupStatus::Deleting || !(publish || subscribe), GroupDeleting);
-    member::set(&mut pass.publish, key, publish, GROUPS, &mut group.allowlist_count)?;
-    member::set(&mut pass.subscribe, key, subscribe, GROUPS, &mut group.allowlist_count)?;
+    key_list::set(&mut pass.publish, key, publish, GROUPS, &mut group.allowlist_count)?;
+    key_list::set(&mut pass.subscribe, key, subscribe, GROUPS, &mut group.allowlist_count)?;
     ctx.save(&group)?;
     ctx.save(&pass)
 }

@@ -5,7 +5,7 @@ use crate::{
     accounts::{Context, Info},
     error::{Result, ensure},
     lists,
-    processor::member,
+    processor::key_list,
     state::{AccessPass, Tenant, TenantStatus},
 };
 
@@ -22,7 +22,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     let adds = allowed && !pass.tenants.contains(tenant.key());
     ensure!(!adds || tenant.status != TenantStatus::Deleting, TenantDeleting);
     let key = tenant.key();
-    member::set(&mut pass.tenants, key, allowed, TENANTS, &mut tenant.reference_count)?;
+    key_list::set(&mut pass.tenants, key, allowed, TENANTS, &mut tenant.reference_count)?;
     ctx.save(&tenant)?;
     ctx.save(&pass)
 }

@@ -3,11 +3,11 @@
 use super::{check_prefix_len, load_owned, push_prefix};
 use crate::{
     accounts::{Context, Info},
+    address_registry::check_own,
     error::Result,
     lists,
     network::NetworkV4,
     processor::contributor::active,
-    registry::check_own,
     state::PrefixSource,
 };
 

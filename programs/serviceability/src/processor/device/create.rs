@@ -3,6 +3,7 @@
 use super::{check_endpoints, check_prefix_len};
 use crate::{
     accounts::{Context, Info},
+    address_registry::check_own,
     counter::Counter,
     error::{Result, ensure},
     instruction::{CreateDeviceArgs, FIRST_TUNNEL_ID, MAX_TUNNEL_SLOTS},
@@ -10,7 +11,6 @@ use crate::{
     network::NetworkV4,
     pda::Place,
     processor::contributor::{active, count_request},
-    registry::check_own,
     state::{Bootstrap, Contributor, Device, DeviceCounts, DeviceStatus, Exchange, ExchangeStatus, Pool, PoolKind},
     validation::check_lower_code,
 };

@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 use super::load_owned;
 use crate::{
     accounts::{Context, Info},
+    address_registry::{base_of, check_own},
     error::{Result, ServiceabilityError, ensure},
     lists,
     network::NetworkV4,
     processor::contributor::active,
-    registry::{base_of, check_own},
 };
 
 #[inline(never)]

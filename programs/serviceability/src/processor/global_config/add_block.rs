@@ -6,11 +6,11 @@ use solana_account_info::AccountInfo;
 
 use crate::{
     accounts::{Context, Info},
+    address_registry::{UNITS, base_of, consulted},
     error::{Result, ServiceabilityError, ensure},
     lists,
     network::NetworkV4,
     pools::pool_of_network,
-    registry::{UNITS, base_of, consulted},
     state::{GlobalConfig, PoolKind},
 };
 

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::{
     accounts::{Context, Info},
+    address_registry::check_own,
     counter::Counter,
     error::{Result, ServiceabilityError, ensure},
     lists,
@@ -14,7 +15,6 @@ use crate::{
         contributor::{active, count_request},
         device::load_owned,
     },
-    registry::check_own,
     state::{AddressSource, Interface, InterfaceAddress, InterfaceStatus, PoolKind},
     validation::InterfaceName,
 };

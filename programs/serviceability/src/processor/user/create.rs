@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::{roles, seat};
 use crate::{
     accounts::{Account, Context, Info},
+    address_registry::check_own,
     counter::Counter,
     error::{Result, ServiceabilityError, ensure},
     instruction::MAX_ROLES_PER_INSTRUCTION,
@@ -16,7 +17,6 @@ use crate::{
         client::{self, Place24},
         load_time,
     },
-    registry::check_own,
     state::{
         AccessPass, Device, DeviceStatus, Interface, MulticastGroup, Roles, Tenant, TenantStatus, User, UserStatus,
         UserType,

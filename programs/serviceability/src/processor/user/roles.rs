@@ -4,7 +4,7 @@ use solana_pubkey::Pubkey;
 
 use crate::{
     error::{Result, ServiceabilityError, ensure},
-    processor::member::{self, Limit},
+    processor::key_list::{self, Limit},
     state::{AccessPass, MulticastGroup, MulticastGroupStatus, Roles, User},
 };
 
@@ -31,6 +31,6 @@ pub(super) fn set(
     let held = user.roles_in(key);
     ensure!(!wanted.publish || held.publish || pass.publish.contains(key), PublishNotAllowed);
     ensure!(!wanted.subscribe || held.subscribe || pass.subscribe.contains(key), SubscribeNotAllowed);
-    member::set(&mut user.publishers, key, wanted.publish, LIMIT, &mut group.publisher_count)?;
-    member::set(&mut user.subscribers, key, wanted.subscribe, LIMIT, &mut group.subscriber_count)
+    key_list::set(&mut user.publishers, key, wanted.publish, LIMIT, &mut group.publisher_count)?;
+    key_list::set(&mut user.subscribers, key, wanted.subscribe, LIMIT, &mut group.subscriber_count)
 }

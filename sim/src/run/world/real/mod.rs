@@ -118,7 +118,7 @@ impl Real {
 
     fn spawn_role(&self, node: &Node, role: Role) -> anyhow::Result<Spawn> {
         let Role { name, program, args, env } = role;
-        let argv = [self.roles.program().to_owned(), "node".into(), program.into()].into_iter().chain(args);
+        let argv = [self.roles.program().into(), "node".into(), program.into()].into_iter().chain(args);
         let spawn = Spawn::new(lab_host(node)?, RoleName::new(&name)?, argv);
         Ok(env.into_iter().fold(spawn, |spawn, (name, value)| spawn.env(name, value)))
     }
@@ -171,7 +171,7 @@ impl Backend for Real {
             return Ok(Arc::clone(host) as Arc<dyn Host>);
         }
         let netns = self.lab.node(&NodeName::new(node.as_str())?)?.netns();
-        let maker = TunnelMaker { dataplane: self.roles.dataplane(), helper: HelperCommand::or_this_program(None)? };
+        let maker = TunnelMaker { dataplane: self.roles.dataplane(), helper: self.roles.helper() };
         let host = Arc::new(KernelHost::open_in(netns, maker)?);
         hosts.insert(node.as_str().to_owned(), Arc::clone(&host));
         Ok(host)

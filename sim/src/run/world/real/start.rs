@@ -21,10 +21,10 @@ use super::{Real, inside, ledger::Inside, relay};
 use crate::run::{
     artifacts,
     genesis::bank,
+    interface_names,
     internet::profile,
     keys::{Keys, Owner},
     phases::Phases,
-    ports,
     roles::{CONTROLLER_PORT, CORE, RPC_PORT, WS_PORT},
     world::backend::Parts,
 };
@@ -65,7 +65,7 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
         program::ID,
         keys.of(Owner::Foundation),
     ));
-    Real::install(&std::env::current_exe()?)?;
+    Real::install(roles.program())?;
     let real = Real {
         plan,
         policy,
@@ -95,7 +95,7 @@ fn node_specs(plan: &Plan) -> anyhow::Result<Vec<NodeSpec>> {
     let spec = |name: &str, kind, address: Ipv4Addr, ports: &[u16]| -> anyhow::Result<NodeSpec> {
         let mut uplink = PortSpec { offload: Some(OFFLOAD), ..PortSpec::uplink([address]) };
         if kind == NodeKind::Router {
-            uplink.name = PortName::new(ports::UPLINK_INTERFACE)?;
+            uplink.name = PortName::new(interface_names::UPLINK_INTERFACE)?;
         }
         Ok(NodeSpec {
             name: NodeName::new(name)?,
@@ -142,7 +142,7 @@ async fn add_endpoint_ports(plan: &Plan, lab: &Lab) -> anyhow::Result<Vec<OwnedF
     for (code, device) in &plan.devices {
         let Bootstrap::OwnEndpoints { endpoints, .. } = &device.bootstrap else { continue };
         for own in endpoints.iter().filter(|own| !own.interface.starts_with("Loopback")) {
-            let port = PortSpec::new(&ports::port_name(&own.interface)?)?;
+            let port = PortSpec::new(&interface_names::port_name(&own.interface)?)?;
             ends.push(lab.add_port(&NodeName::new(code.as_str())?, port).await?);
         }
     }
@@ -152,7 +152,7 @@ async fn add_endpoint_ports(plan: &Plan, lab: &Lab) -> anyhow::Result<Vec<OwnedF
 async fn lay_links(plan: &Plan, lab: &Lab, fabric: &Fabric) -> anyhow::Result<()> {
     for (code, link) in &plan.links {
         let port = |interface: &str| -> anyhow::Result<PortSpec> {
-            let name = ports::port_name(interface)?;
+            let name = interface_names::port_name(interface)?;
             Ok(PortSpec { mtu: u32::from(link.mtu), offload: Some(OFFLOAD), ..PortSpec::new(&name)? })
         };
         let (a, z) = (NodeName::new(link.a.as_str())?, NodeName::new(link.z.as_str())?);

@@ -18,7 +18,7 @@ use super::{
     ledger::{Inside, RUNNER},
     logs::Logs,
 };
-use crate::run::{artifacts, internet::profile, keys::Owner, phases::Phases, ports, world::backend::Parts};
+use crate::run::{artifacts, interface_names, internet::profile, keys::Owner, phases::Phases, world::backend::Parts};
 
 /// A client's way to the internet, as its kernel calls it.
 const CLIENT_UPLINK: &str = "eth0";
@@ -56,11 +56,11 @@ fn add_hosts(plan: &Plan, dataplane: Dataplane, network: &Network) -> anyhow::Re
         network.add_host(HostSpec { name: name.to_owned(), router, modules, uplink }).map(drop)
     };
     for (code, device) in &plan.devices {
-        add(code.as_str(), true, ports::UPLINK_INTERFACE, device.public_ip)?;
+        add(code.as_str(), true, interface_names::UPLINK_INTERFACE, device.public_ip)?;
         // What is for such an address comes in by the uplink: the port leads nowhere.
         let Bootstrap::OwnEndpoints { endpoints, .. } = &device.bootstrap else { continue };
         for own in endpoints.iter().filter(|own| !own.interface.starts_with("Loopback")) {
-            network.add_port(code.as_str(), PortSpec::new(ports::port_name(&own.interface)?))?;
+            network.add_port(code.as_str(), PortSpec::new(interface_names::port_name(&own.interface)?))?;
         }
     }
     for (name, client) in &plan.clients {
@@ -72,7 +72,7 @@ fn add_hosts(plan: &Plan, dataplane: Dataplane, network: &Network) -> anyhow::Re
 fn lay_links(plan: &Plan, network: &Network) -> anyhow::Result<()> {
     for (code, link) in &plan.links {
         let end = |host: &str, interface: &str| -> anyhow::Result<LinkEnd> {
-            let port = PortSpec { mtu: u32::from(link.mtu), ..PortSpec::new(ports::port_name(interface)?) };
+            let port = PortSpec { mtu: u32::from(link.mtu), ..PortSpec::new(interface_names::port_name(interface)?) };
             Ok(LinkEnd { host: host.to_owned(), port })
         };
         let profile = profile::link_profile(plan, link)?;

@@ -4,7 +4,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::lab::LabError;
+use crate::error::LabError;
 use crate::name::NodeName;
 use crate::node::{NewNode, Node, NodeError, NodeSpec};
 
@@ -24,7 +24,7 @@ pub(crate) async fn make_nodes(specs: Vec<NodeSpec>) -> Result<Vec<(Node, NewNod
         let (done, made) = oneshot::channel();
         // Not a thread of the runtime's pool: it ends in another namespace than it began in.
         std::thread::Builder::new()
-            .name("crew".to_owned())
+            .name("make-nodes".to_owned())
             .spawn(move || {
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(make(part));

@@ -8,16 +8,16 @@ use dz_sdk::Ledger;
 use super::{
     args::{Cli, Command, ConnectArgs, MulticastCommand, PlaceArgs, RoleArg, ServiceArgs, WhatArg},
     connect::{ChangeRoles, Client, Connect, Request, Service, Verb},
+    deadline::Waiting,
     disconnect::{self, What},
-    entity::{self, Desk},
+    entity::{self, Operator},
     error::CommandError,
     exit::Exit,
     key, latency, output,
     progress::{self, Progress},
     status,
-    wait::Waiting,
 };
-use crate::{api::Daemon, chain};
+use crate::{api::Daemon, keypair};
 
 /// What a command works with, each made when it is needed.
 pub struct Deps<'a> {
@@ -110,8 +110,8 @@ async fn run_command(
             let ledger = (deps.ledger)(cli)?;
             let (verb, args) = match command {
                 MulticastCommand::Group(command) => {
-                    let desk = Desk { ledger: ledger.as_ref(), waiting, wait: cli.wait, format, out };
-                    return entity::run_group(command, desk).await;
+                    let operator = Operator { ledger: ledger.as_ref(), waiting, wait: cli.wait, format, out };
+                    return entity::run_group(command, operator).await;
                 }
                 MulticastCommand::Publish(args) => (Verb::Publish, args),
                 MulticastCommand::Unpublish(args) => (Verb::Unpublish, args),
@@ -124,14 +124,14 @@ async fn run_command(
         }
         Command::Entity(command) => {
             let ledger = (deps.ledger)(cli)?;
-            let desk = Desk { ledger: ledger.as_ref(), waiting, wait: cli.wait, format, out };
-            entity::run(command, desk).await
+            let operator = Operator { ledger: ledger.as_ref(), waiting, wait: cli.wait, format, out };
+            entity::run(command, operator).await
         }
         Command::Address => {
             let Some(path) = &cli.keypair else {
                 return Err(CommandError::Usage("no key: give one with --keypair or DZ_KEYPAIR".to_owned()));
             };
-            key::print(&chain::read_keypair(path)?, format, out)
+            key::print(&keypair::read_keypair(path)?, format, out)
         }
         Command::Keygen { outfile } => key::print(&key::generate(outfile)?, format, out),
         Command::Completions { shell } => {

@@ -19,13 +19,13 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// The pauses between looks.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct LookInterval {
     idle: Backoff,
     contested: Backoff,
     pause: Duration,
 }
 
-impl Pace {
+impl LookInterval {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             idle: Backoff::new(FIRST, IDLE, seed),
@@ -62,24 +62,24 @@ mod tests {
 
     const SOON: Duration = Duration::from_millis(1);
 
-    /// A pace after 20 looks for changes, each soon after the pause before it, and the last of the pauses.
-    fn busy(repaired: usize) -> (Pace, Duration) {
-        let mut pace = Pace::new(7);
+    /// The interval after 20 looks for changes, each soon after the pause before it, and the last of the pauses.
+    fn busy(repaired: usize) -> (LookInterval, Duration) {
+        let mut look_interval = LookInterval::new(7);
         let mut pause = Duration::ZERO;
-        (0..20).for_each(|_| pause = pace.after_change(pause + SOON, repaired));
-        (pace, pause)
+        (0..20).for_each(|_| pause = look_interval.after_change(pause + SOON, repaired));
+        (look_interval, pause)
     }
 
     #[test]
     fn looks_that_find_nothing_become_rare() {
-        assert!(Pace::new(7).after_change(SOON, 0) >= FIRST / 2);
+        assert!(LookInterval::new(7).after_change(SOON, 0) >= FIRST / 2);
         let (_, pause) = busy(0);
         assert!(pause >= IDLE / 2 && pause <= IDLE, "{pause:?}");
     }
 
     #[test]
     fn repairs_that_are_undone_become_rarer_still() {
-        assert!(Pace::new(7).after_change(SOON, 1) >= FIRST / 2);
+        assert!(LookInterval::new(7).after_change(SOON, 1) >= FIRST / 2);
         let (_, pause) = busy(1);
         assert!(pause >= CONTESTED / 2, "{pause:?}");
     }
@@ -87,18 +87,18 @@ mod tests {
     #[test]
     fn a_repair_that_held_until_the_next_look_is_no_contest_and_a_repair_ends_idleness() {
         for repaired in [0, 1] {
-            let (mut pace, pause) = busy(repaired);
-            assert!(pace.after_change(pause + SOON, 1 - repaired) <= FIRST);
-            assert!(pace.after_change(SOON, repaired) <= FIRST);
+            let (mut look_interval, pause) = busy(repaired);
+            assert!(look_interval.after_change(pause + SOON, 1 - repaired) <= FIRST);
+            assert!(look_interval.after_change(SOON, repaired) <= FIRST);
         }
     }
 
     #[test]
     fn after_a_quiet_time_or_another_reason_the_pause_is_short() {
-        let (mut pace, pause) = busy(0);
-        assert!(pace.after_change(pause + QUIET, 0) <= FIRST);
-        let (mut pace, _) = busy(1);
-        assert_eq!(pace.reset(), Duration::ZERO);
-        assert!(pace.after_change(SOON, 1) <= FIRST);
+        let (mut look_interval, pause) = busy(0);
+        assert!(look_interval.after_change(pause + QUIET, 0) <= FIRST);
+        let (mut look_interval, _) = busy(1);
+        assert_eq!(look_interval.reset(), Duration::ZERO);
+        assert!(look_interval.after_change(SOON, 1) <= FIRST);
     }
 }

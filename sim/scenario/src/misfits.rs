@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::{
-    de::{Misfit, NodeDeserializer, Problem},
+    deserialize::{Misfit, NodeDeserializer, Problem},
     diagnostic::{Sink, nearest, similar},
     schema::File,
     yaml::{Node, Place, Value, join},

@@ -36,9 +36,9 @@ impl Versioned for Latency {
 
 /// One value that is told; clones tell the same.
 #[derive(Clone, Debug)]
-pub(super) struct Told<T>(watch::Sender<T>);
+pub(super) struct Published<T>(watch::Sender<T>);
 
-impl<T: Versioned> Told<T> {
+impl<T: Versioned> Published<T> {
     /// Tells this first.
     pub(super) fn new(first: T) -> Self {
         Self(watch::Sender::new(first))
@@ -50,7 +50,7 @@ impl<T: Versioned> Told<T> {
     }
 
     /// Tells another value. One that differs in nothing but the version keeps the version.
-    pub(super) fn tell(&self, mut value: T) {
+    pub(super) fn publish(&self, mut value: T) {
         self.0.send_if_modified(|old| {
             value.set_version(old.version());
             let changed = value != *old;
@@ -101,33 +101,33 @@ mod tests {
 
     #[tokio::test]
     async fn the_version_grows_with_changes_only() {
-        let told = Told::new(status(true));
-        told.tell(status(true));
+        let told = Published::new(status(true));
+        told.publish(status(true));
         assert_eq!(told.now().version, 7);
-        told.tell(status(false));
+        told.publish(status(false));
         assert_eq!(told.now().version, 8);
     }
 
     #[tokio::test]
     async fn a_reader_waits_for_the_next_version() {
-        let told = Told::new(status(true));
+        let told = Published::new(status(true));
         let waiting = tokio::spawn({
             let told = told.clone();
             async move { told.after(7).await }
         });
-        told.tell(status(false));
+        told.publish(status(false));
         assert!(!waiting.await.unwrap().reconciler_enabled);
     }
 
     #[tokio::test]
     async fn a_reader_that_knows_another_daemon_s_version_does_not_wait() {
-        let told = Told::new(status(true));
+        let told = Published::new(status(true));
         assert_eq!(told.after(12).await, status(true));
     }
 
     #[tokio::test]
     async fn a_reader_that_waits_in_vain_gets_what_there_is() {
-        let told = Told::new(status(true));
+        let told = Published::new(status(true));
         assert_eq!(told.until_within(|status| status.version > 7, Duration::ZERO).await, status(true));
     }
 }

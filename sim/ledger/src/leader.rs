@@ -21,9 +21,9 @@ use crate::{
     history::{FIRST_SLOT, History, ReturnData, TransactionRecord},
     logs::once_each,
     message::{fee_message, look_up, pays_for_signatures_only, writable},
+    notification_texts::NotificationTexts,
     replica::{Landed, Replica, clock_account},
-    texts::Texts,
-    verified::Verified,
+    verified_transaction::VerifiedTransaction,
 };
 
 const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
@@ -93,7 +93,7 @@ impl Preview {
     }
 }
 
-pub(crate) struct Chain {
+pub(crate) struct Leader {
     bank: Bank,
     replica: Arc<RwLock<Replica>>,
     /// Lamports of accounts that no transaction wrote, which therefore never change.
@@ -103,7 +103,7 @@ pub(crate) struct Chain {
     clock_like: Account,
 }
 
-impl Chain {
+impl Leader {
     pub(crate) fn start(config: &LedgerConfig) -> Result<Self, BankError> {
         let history =
             History::new(config.seed, config.genesis_time, config.limits.history, config.blockhash_lifetime());
@@ -130,7 +130,7 @@ impl Chain {
     /// it lands as a failed one. What landed is in the replica when this returns.
     pub(crate) fn send(
         &mut self,
-        transaction: Verified,
+        transaction: VerifiedTransaction,
         preflight: bool,
     ) -> Result<Result<Arc<Landed>, Refusal>, BankError> {
         let transaction = transaction.into_inner();
@@ -391,7 +391,7 @@ impl Chain {
             time: replica.history.time_of(slot),
             transaction: Arc::new(record),
             changes,
-            texts: Texts::default(),
+            texts: NotificationTexts::default(),
         });
         replica.apply(&landed, message);
         landed

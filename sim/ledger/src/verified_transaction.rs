@@ -5,9 +5,9 @@ use solana_transaction_error::TransactionError;
 
 /// A transaction with what the bank takes for granted: its form is right, and each signature is that of its key.
 #[derive(Clone, Debug)]
-pub(crate) struct Verified(VersionedTransaction);
+pub(crate) struct VerifiedTransaction(VersionedTransaction);
 
-impl Verified {
+impl VerifiedTransaction {
     /// Checks a transaction; this is the one place that does, and it is nobody's thread that others wait for.
     pub(crate) fn new(transaction: VersionedTransaction) -> Result<Self, TransactionError> {
         sanitize(&transaction)?;

@@ -1,4 +1,4 @@
-//! The parent: one process a case, a few at a time, and what they report.
+//! Runs cases: each in a process of its own, a few at a time, and reports them.
 
 mod child;
 mod queue;
@@ -13,12 +13,12 @@ use std::{
 
 use dzsim_scenario::plan::OnlyIn;
 
-use super::protocol::{CaseSummary, Failure, Outcome, Progress};
 use crate::{
     cli::RunArgs,
     exit::{Error, Exit},
     interrupt,
     report::Reports,
+    run::protocol::{CaseSummary, Failure, Outcome, Progress},
 };
 
 pub use child::{Children, Mode, run as run_one};

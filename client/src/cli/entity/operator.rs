@@ -18,14 +18,14 @@ use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 use crate::cli::{
+    deadline::{ACTIVATOR, Waiting},
     error::CommandError,
     names::Coded,
     output::{self, Format, Row},
-    wait::{ACTIVATOR, Waiting},
 };
 
 /// What a verb works with.
-pub struct Desk<'a> {
+pub struct Operator<'a> {
     /// The chain.
     pub ledger: &'a dyn Ledger,
     /// The deadline and who hears of it.
@@ -65,7 +65,7 @@ struct Report<'a> {
     slot: u64,
 }
 
-impl Desk<'_> {
+impl Operator<'_> {
     pub(super) fn payer(&self) -> Pubkey {
         self.ledger.payer()
     }

@@ -14,16 +14,16 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use crate::capture::{Capture, InterfaceId, Way};
 use crate::core::{Core, PortId};
+use crate::early_wake::{EarlyWake, Wait};
 use crate::error::{FabricError, Result};
-use crate::lead::{Lead, Wait};
 use crate::packet::Packet;
 use crate::tun::{Buffers, Read, Tun};
 
 mod clock;
-mod news;
+mod packet_notice;
 
 use clock::Clock;
-use news::News;
+use packet_notice::PacketNotice;
 
 /// Packets read from one device before others get their turn.
 const BATCH: usize = 32;
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     wake: EventFd,
     stop: AtomicBool,
     clock: Clock,
-    news: News,
+    packet_notice: PacketNotice,
 }
 
 /// Everything that changes.
@@ -120,7 +120,7 @@ impl Shared {
             wake,
             stop: AtomicBool::new(false),
             clock: Clock::start()?,
-            news: News::default(),
+            packet_notice: PacketNotice::default(),
         })
     }
 
@@ -133,11 +133,11 @@ impl Shared {
     }
 
     pub(crate) fn version(&self) -> u64 {
-        self.news.version()
+        self.packet_notice.version()
     }
 
     pub(crate) fn wait(&self, seen: u64, timeout: Duration) -> u64 {
-        self.news.wait(seen, timeout)
+        self.packet_notice.wait(seen, timeout)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -178,7 +178,7 @@ impl Shared {
         let mut buffers = Buffers::new();
         let mut events = [EpollEvent::empty(); EVENTS];
         let mut armed = None;
-        let mut lead = Lead::default();
+        let mut lead = EarlyWake::default();
         // Whether there is something to do, or to wait for awake, without sleeping.
         let mut more = false;
         while !self.is_stopped() {
@@ -216,7 +216,7 @@ impl Shared {
                 }
             }
             more |= self.deliver(&mut state, &mut buffers);
-            self.news.publish(state.core.version());
+            self.packet_notice.publish(state.core.version());
             let now = self.clock.now();
             let wait = state.core.next_due().map(|due| lead.plan(now, due));
             more |= wait == Some(Wait::Awake);

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 /// Tells whoever waits that packets passed.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct PacketNotice {
     version: AtomicU64,
     waiting: AtomicUsize,
     lock: Mutex<()>,
     changed: Condvar,
 }
 
-impl News {
+impl PacketNotice {
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::SeqCst)
     }

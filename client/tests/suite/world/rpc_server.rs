@@ -11,7 +11,7 @@ use dz_sdk::{
 use dzsim_ledger::{ClientName, LedgerConfig, processor};
 use solana_account::Account;
 
-use super::chain::Who;
+use super::ledger_setup::Who;
 
 /// A bank that starts from what a chain in memory holds.
 pub(crate) struct Served {

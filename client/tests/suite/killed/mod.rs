@@ -9,9 +9,10 @@ use std::{collections::BTreeMap, net::Ipv4Addr, pin::pin};
 use dz_client::cli::exit::Exit;
 use dz_net::sandbox;
 use dz_sdk::program::state::UserStatus;
+use dz_testing::eventually;
 
 use self::relay::Relay;
-use crate::world::{CLIENT, DeviceSpec, Held, World, eventually};
+use crate::world::{CLIENT, DeviceSpec, Held, World};
 
 const E0: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 1);
 const E1: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 2);

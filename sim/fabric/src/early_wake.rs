@@ -29,7 +29,7 @@ pub(crate) enum Wait {
 
 /// The estimate and the account.
 #[derive(Debug, Default)]
-pub(crate) struct Lead {
+pub(crate) struct EarlyWake {
     lead_ns: u64,
     saved_ns: u64,
     /// When the account was last brought up to date.
@@ -40,7 +40,7 @@ pub(crate) struct Lead {
     long: bool,
 }
 
-impl Lead {
+impl EarlyWake {
     /// The timer rang this much after it was to.
     pub(crate) fn rang_late(&mut self, lateness_ns: u64) {
         if self.long {
@@ -76,8 +76,8 @@ impl Lead {
 mod tests {
     use super::*;
 
-    fn trained(lateness_ns: u64) -> Lead {
-        let mut lead = Lead::default();
+    fn trained(lateness_ns: u64) -> EarlyWake {
+        let mut lead = EarlyWake::default();
         for _ in 0..1000 {
             lead.rang_late(lateness_ns);
         }

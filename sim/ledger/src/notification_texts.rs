@@ -24,9 +24,9 @@ pub(crate) type Results = Arc<[String]>;
 
 /// The texts of one slot.
 #[derive(Debug, Default)]
-pub(crate) struct Texts(Mutex<HashMap<Says, Results>>);
+pub(crate) struct NotificationTexts(Mutex<HashMap<Says, Results>>);
 
-impl Texts {
+impl NotificationTexts {
     /// The text that says it; whoever comes first writes it.
     pub(crate) fn of(&self, says: Says, write: impl FnOnce() -> Vec<String>) -> Results {
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

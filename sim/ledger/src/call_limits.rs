@@ -13,7 +13,7 @@ const UNIT: usize = 1024;
 
 /// The places and the memory there are.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct CallLimits {
     places: Arc<Semaphore>,
     memory: Arc<Semaphore>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Turns {
 #[derive(Debug)]
 pub(crate) struct Held(#[expect(dead_code, reason = "it is held, not used")] OwnedSemaphorePermit);
 
-impl Turns {
+impl CallLimits {
     /// So many calls at a time whose answers may be long, and so many bytes for the answers of all clients.
     pub(crate) fn new(places: usize, bytes: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(places)), memory: Arc::new(Semaphore::new(bytes / UNIT)) }
@@ -53,26 +53,26 @@ mod tests {
 
     #[test]
     fn memory_comes_back_with_the_answer() {
-        let turns = Turns::new(1, 10 * UNIT);
-        let held = turns.hold(9 * UNIT + 1).expect("room for ten");
-        assert!(turns.hold(1).is_none());
+        let call_limits = CallLimits::new(1, 10 * UNIT);
+        let held = call_limits.hold(9 * UNIT + 1).expect("room for ten");
+        assert!(call_limits.hold(1).is_none());
         drop(held);
-        assert!(turns.hold(10 * UNIT).is_some());
-        assert!(turns.hold(11 * UNIT).is_none());
+        assert!(call_limits.hold(10 * UNIT).is_some());
+        assert!(call_limits.hold(11 * UNIT).is_none());
     }
 
     #[tokio::test]
     async fn calls_wait_for_a_place() {
-        let turns = Arc::new(Turns::new(1, 0));
+        let call_limits = Arc::new(CallLimits::new(1, 0));
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let first = tokio::spawn({
-            let turns = Arc::clone(&turns);
-            async move { turns.take(move || wait.recv()).await }
+            let call_limits = Arc::clone(&call_limits);
+            async move { call_limits.take(move || wait.recv()).await }
         });
-        while turns.places.available_permits() > 0 {
+        while call_limits.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        let mut second = std::pin::pin!(turns.take(|| 2));
+        let mut second = std::pin::pin!(call_limits.take(|| 2));
         assert!(futures_util::poll!(&mut second).is_pending());
         go.send(()).unwrap();
         assert_eq!(second.await, Some(2));

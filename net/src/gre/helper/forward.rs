@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::server::Helper;
 use super::table::Table;
-use crate::gre::{Discard, path};
-use crate::sys;
+use crate::gre::{Discard, encapsulation};
+use crate::syscalls;
 use crate::wire::offload::{self, VirtioHeader};
 
 /// Packets taken from the path before the tunnels have their turn.
@@ -27,14 +27,15 @@ impl Helper {
                 counters.tx_dropped += 1;
                 *discards.entry(discard).or_default() += 1;
             };
-            let sent = offload::segments(frame, |headers, payload| match path::encapsulate(spec, headers, payload) {
-                Ok(outer_headers) => {
-                    counters.tx_packets += 1;
-                    counters.tx_bytes += (headers.len() + payload.len()) as u64;
-                    outer.queue(spec, [&outer_headers, headers, payload]);
-                }
-                Err(why) => discard(why),
-            });
+            let sent =
+                offload::segments(frame, |headers, payload| match encapsulation::encapsulate(spec, headers, payload) {
+                    Ok(outer_headers) => {
+                        counters.tx_packets += 1;
+                        counters.tx_bytes += (headers.len() + payload.len()) as u64;
+                        outer.queue(spec, [&outer_headers, headers, payload]);
+                    }
+                    Err(why) => discard(why),
+                });
             if sent.is_err() {
                 discard(Discard::NotIpv4);
             }
@@ -61,7 +62,7 @@ impl Helper {
     pub(super) fn receive(&mut self) -> io::Result<()> {
         let Self { outer, table, discards, coalescer, .. } = self;
         outer.receive(BATCH, |packet| {
-            let result = path::decapsulate(packet).and_then(|arrived| {
+            let result = encapsulation::decapsulate(packet).and_then(|arrived| {
                 let (id, carrier) = table.of_pair(arrived.pair()).ok_or(Discard::NoTunnel)?;
                 let inner = arrived.finish().inspect_err(|_| carrier.counters.rx_errors += 1)?;
                 coalescer.push(id, inner, &mut |id, header, packet| deliver(table, discards, id, header, packet));
@@ -91,7 +92,7 @@ impl Helper {
         let Some(carrier) = self.table.get(id) else { return };
         let mtu = carrier.mtu.effective();
         // It may have been renamed since anyone asked.
-        let result = carrier.tun.current_name().and_then(|name| sys::set_mtu(&name, mtu));
+        let result = carrier.tun.current_name().and_then(|name| syscalls::set_mtu(&name, mtu));
         match result {
             Ok(()) => tracing::info!(name = carrier.spec.name, mtu, "tunnel mtu"),
             Err(error) => tracing::warn!(name = carrier.spec.name, mtu, %error, "cannot set the mtu of a tunnel"),

@@ -17,12 +17,12 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     accounts::Lookup,
     bank::BankError,
-    chain::{Chain, Preview, Refusal, read},
+    call_limits::CallLimits,
     config::{LedgerConfig, Limits, Origins},
     faults::{Client, ClientName},
+    leader::{Leader, Preview, Refusal, read},
     replica::{Landed, Replica},
-    turns::Turns,
-    verified::Verified,
+    verified_transaction::VerifiedTransaction,
 };
 
 /// A transaction that was not executed.
@@ -40,14 +40,14 @@ pub enum SendError {
 }
 
 pub(crate) enum Request {
-    Send { transaction: Verified, preflight: bool, reply: oneshot::Sender<Result<Arc<Landed>, Refusal>> },
+    Send { transaction: VerifiedTransaction, preflight: bool, reply: oneshot::Sender<Result<Arc<Landed>, Refusal>> },
     Simulate { transaction: VersionedTransaction, fresh: bool, watched: Vec<Pubkey>, reply: oneshot::Sender<Preview> },
     Read { addresses: Vec<Pubkey>, reply: oneshot::Sender<Vec<Option<Arc<Account>>>> },
     Fee { message: VersionedMessage, reply: oneshot::Sender<Option<u64>> },
 }
 
 /// What every server of the ledger shares.
-pub(crate) struct Core {
+pub(crate) struct Shared {
     pub(crate) replica: Arc<RwLock<Replica>>,
     pub(crate) landed: broadcast::Sender<Arc<Landed>>,
     pub(crate) slot: watch::Receiver<Slot>,
@@ -55,14 +55,14 @@ pub(crate) struct Core {
     pub(crate) announce_closed: bool,
     pub(crate) faucet: Keypair,
     pub(crate) origins: Origins,
-    pub(crate) turns: Turns,
+    pub(crate) call_limits: CallLimits,
     pub(crate) seed: u64,
     /// Weak, so that connections that are still open do not keep the chain's thread.
     pub(crate) requests: mpsc::WeakSender<Request>,
     pub(crate) clients: Mutex<BTreeMap<ClientName, Arc<Client>>>,
 }
 
-impl Core {
+impl Shared {
     pub(crate) fn client(&self, name: &ClientName) -> Arc<Client> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let client = clients.entry(name.clone()).or_insert_with(|| Arc::new(Client::new(name.clone(), self.seed)));
@@ -70,7 +70,11 @@ impl Core {
     }
 
     /// Executes a transaction.
-    pub(crate) async fn send(&self, transaction: Verified, preflight: bool) -> Result<Arc<Landed>, SendError> {
+    pub(crate) async fn send(
+        &self,
+        transaction: VerifiedTransaction,
+        preflight: bool,
+    ) -> Result<Arc<Landed>, SendError> {
         self.ask(|reply| Request::Send { transaction, preflight, reply })
             .await?
             .map_err(|refusal| SendError::Refused(Box::new(refusal)))
@@ -133,7 +137,7 @@ pub(crate) fn own_chain(
     mut inbox: mpsc::Receiver<Request>,
     landed: &broadcast::Sender<Arc<Landed>>,
 ) {
-    let mut chain = match Chain::start(config) {
+    let mut chain = match Leader::start(config) {
         Ok(chain) => chain,
         Err(error) => {
             let _ = started.send(Err(error.to_string()));
@@ -154,7 +158,7 @@ pub(crate) fn own_chain(
 
 /// Answers a request. Whoever asked may have gone; that is no error.
 fn answer(
-    chain: &mut Chain,
+    chain: &mut Leader,
     request: Request,
     slot: &watch::Sender<Slot>,
     landed: &broadcast::Sender<Arc<Landed>>,

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Duration, word::words};
-
-/// How long a tunnel's far end may be silent until the tunnel counts as down.
-pub const HOLD_TIME: Duration = Duration::from_millis(3000);
+use crate::{
+    Duration,
+    defaults::{TIE, TOLERANCE},
+    word::words,
+};
 
 words! {
     /// Which of several devices that are equally near a new tunnel ends on.
@@ -53,10 +54,6 @@ pub struct ConnectPolicy {
     #[arg(long, global = true, env = "DZ_WHEN_DRAINED", value_enum, default_value_t)]
     pub when_drained: WhenDrained,
 }
-
-/// How much longer than the present device's the round trip to another device may be.
-pub const TOLERANCE: Duration = Duration::from_millis(5);
-const TIE: Duration = Duration::from_millis(1);
 
 impl Default for ConnectPolicy {
     fn default() -> Self {
