@@ -6,6 +6,7 @@ pub mod command;
 mod entropy;
 pub mod environment;
 pub mod exit;
+pub mod harness;
 pub mod held_networks;
 pub mod interrupt;
 pub mod multicall;
@@ -15,3 +16,7 @@ pub mod runner;
 pub mod scenario_files;
 mod shell_word;
 pub mod terminal;
+
+pub use dzsim_macros::test;
+pub use harness::{Error, Network, Result, Scenario};
+pub use run::world::Kind as World;

@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dzsim-host", &["dz-net", "dzsim-fabric"]),
     ("dzsim-lab", &["dz-net"]),
     ("dzsim-ledger", &["dz-serviceability"]),
+    ("dzsim-macros", &[]),
     ("dzsim-scenario", &["dz-policy"]),
     // A development dependency only: nothing that ships may use it.
     ("dz-testing", &[]),
@@ -41,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "dzsim-host",
             "dzsim-lab",
             "dzsim-ledger",
+            "dzsim-macros",
             "dzsim-scenario",
         ],
     ),
