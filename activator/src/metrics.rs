@@ -1,4 +1,4 @@
-//! What the activator tells Prometheus.
+//! The activator's Prometheus metrics.
 
 use std::{collections::BTreeMap, fmt, sync::Mutex, time::Duration};
 
@@ -31,7 +31,7 @@ use crate::plan::{ConditionKind, Plan};
 pub enum Outcome {
     /// The chain took it.
     Landed,
-    /// Somebody else was faster.
+    /// Another transaction was faster.
     Conflict,
     /// It was refused for good.
     GivenUp,

@@ -27,7 +27,7 @@ use crate::{
 /// A transaction that is under way when the activator is asked to stop gets so long to land.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
-/// So many reads in a row may be out of date.
+/// The most consecutive reads that may be out of date.
 const LAGGING_READS: u32 = 8;
 
 type Views = watch::Receiver<Option<Arc<NetworkView>>>;
@@ -207,7 +207,7 @@ impl Reconciler {
     }
 }
 
-/// Completes when somebody asks to stop, or nobody is left who could.
+/// Completes when a stop is requested, or its sender is gone.
 async fn asked(stop: &watch::Receiver<bool>) {
     // Both outcomes mean the same.
     let _ = stop.clone().wait_for(|stop| *stop).await;

@@ -1,8 +1,8 @@
 //! What a refusal means, and which actions have been given up.
 //!
-//! Most refusals say that the plan was made from an older view: somebody else was faster. Planning again from a fresh
+//! Most refusals say that the plan was made from an older view: another transaction was faster. Planning again from a fresh
 //! read then gives another plan. When it gives the same action again and that is refused again, no view will make it
-//! work, and sending it in a loop would help nobody: it is given up until the thing it is about changes, or for a
+//! work, and sending it in a loop would not help: it is given up until the thing it is about changes, or for a
 //! while, since what stands in its way may be somewhere else.
 
 use std::{
@@ -26,7 +26,7 @@ const GIVE_UP_FOR: Duration = Duration::from_secs(30);
 /// What follows from a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Somebody was faster: read the chain again and plan again.
+    /// Another transaction was faster: read the chain again and plan again.
     Replan,
     /// It will not work before something changes.
     GiveUp,

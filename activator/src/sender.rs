@@ -22,7 +22,7 @@ use crate::{
     status::Status,
 };
 
-/// An action the program refuses this many times in a row, planned anew from a fresh read each time, is given up.
+/// An action the program refuses this many times in a row, planned from a fresh read each time, is given up.
 const REFUSALS: u32 = 2;
 /// An action that fails outside the program, such as for a block hash that is too old, may do so more often.
 const FAILURES: u32 = 5;

@@ -1,4 +1,4 @@
-//! A point in time as both programs tell it: whole seconds since 1970, for JSON to hold and for people to read.
+//! A point in time as both programs show it: whole seconds since 1970 in JSON, RFC 3339 for people.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The first second that has no date in four digits: 10000-01-01.
 const END_OF_DATES: u64 = 253_402_300_800;
 
-/// Whole seconds since 1970 by the host's clock, which may be set: good for telling, not for measuring.
+/// Whole seconds since 1970 by the host's clock, which may be set: good for display, not for measuring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixTime(u64);

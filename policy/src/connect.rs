@@ -17,7 +17,7 @@ words! {
         FewestTunnels,
         /// The one of whose seats the smallest share is taken: a device twice as large takes twice as many.
         LeastShare,
-        /// The nearest, even by less than a probe can tell.
+        /// The nearest, even by less than a probe can resolve.
         Latency,
         /// One that depends on the client's address alone: clients spread over the devices, and each comes back to the
         /// one it had.

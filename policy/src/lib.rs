@@ -2,9 +2,9 @@
 //!
 //! A choice is a type here. From its derives come the flags of the products (clap), the keys of a scenario's `policy:`
 //! (serde), the JSON Schema and the reference page (schemars), and the text that is passed from one to the other. What
-//! a choice does is decided by whoever makes it: the activator's strategies, the client's selection.
+//! a choice does is decided by its user: the activator's strategies, the client's selection.
 //!
-//! Nothing here changes what is correct, only which correct value is taken and whether somebody waits for one.
+//! Nothing here changes what is correct, only which correct value is taken and whether a request waits for one.
 
 mod activator;
 mod connect;

@@ -42,7 +42,7 @@ impl Duration {
     /// None.
     pub const ZERO: Self = Self(std::time::Duration::ZERO);
 
-    /// So many milliseconds.
+    /// A number of milliseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self(std::time::Duration::from_millis(millis))
     }

@@ -62,7 +62,7 @@ fn is_passing(error: &io::Error) -> bool {
 /// Why a request has no answer.
 #[derive(Debug)]
 pub enum RequestError {
-    /// Nobody could be connected to.
+    /// The connection was refused.
     Connect(io::Error),
     /// The connection broke, or what came is no HTTP.
     Broken(hyper::Error),

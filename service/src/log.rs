@@ -55,7 +55,7 @@ pub fn json<W: io::Write + 'static>(
     log.event_format(JsonLine { role, timer: Timer(clock) }).finish()
 }
 
-/// A clock's time as log lines have it.
+/// A time in the format of log lines.
 struct Timer(WallClock);
 
 impl FormatTime for Timer {

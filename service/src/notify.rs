@@ -1,4 +1,4 @@
-//! Telling the service manager that the process works, as sd_notify(3) describes.
+//! Readiness notification to the service manager, as sd_notify(3) describes.
 
 use std::{
     env,

@@ -156,7 +156,7 @@ pub struct RunOptions {
     /// Bytes kept of each captured packet; all of it if not given.
     #[arg(long, value_name = "BYTES")]
     pub snaplen: Option<u32>,
-    /// Keep only the last so many packets of the capture, for long runs; all of them if not given.
+    /// Keep only the last PACKETS packets of the capture, for long runs. Default: all.
     #[arg(long, value_name = "PACKETS")]
     pub capture_last: Option<usize>,
     /// Folder of the snapshots that `snapshot` steps compare with; `snapshots/scenarios` beside the folder `scenarios`

@@ -1,6 +1,6 @@
 //! The randomness of the operating system, which a run in virtual time takes from its seed instead.
 //!
-//! Libraries ask for it where nobody can hand them a seed: the order in which a `HashMap` is iterated, and in which
+//! Libraries ask for it where no seed can be passed in: the order in which a `HashMap` is iterated, and in which
 //! Tokio wakes those who wait for one value, begin there. The standard library calls `getrandom` by a weak symbol, so
 //! that a program may put its own in that place; this is it. Until [`from_seed`] is called it is the system call.
 

@@ -28,7 +28,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// What the code means, as docs/dzsim.md has it.
+    /// What the code means, in the words of docs/dzsim.md.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Passed => "all passed",

@@ -38,7 +38,7 @@ pub enum FileError {
     SameCase {
         /// The case.
         case: String,
-        /// A file that has it.
+        /// A file with that case.
         first: PathBuf,
         /// Another one.
         second: PathBuf,

@@ -1,4 +1,4 @@
-//! What a plan consists of: actions to take and conditions that only somebody else can change.
+//! The parts of a plan: actions to take, and conditions that only others can change.
 
 use std::{fmt, net::Ipv4Addr};
 
@@ -125,7 +125,7 @@ pub enum Decision {
     },
     /// Refuse the user; the action's subject hears this reason.
     RejectUser {
-        /// What the client is told.
+        /// The reason shown to the client.
         reason: String,
     },
     /// Release what the user holds and close its account.
@@ -173,7 +173,7 @@ impl fmt::Display for Decision {
     }
 }
 
-/// Why a thing stays as it is until somebody else acts.
+/// Why a thing stays as it is until others act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum ConditionKind {
@@ -183,7 +183,7 @@ pub enum ConditionKind {
     WaitsForPrefix,
     /// The device waits for an endpoint interface.
     WaitsForEndpoint,
-    /// Somebody has put it out of use, or what it rests on.
+    /// It, or something that it depends on, is out of use.
     OutOfUse,
     /// The chain is not initialised, or an account refers to one that is not there.
     Incomplete,

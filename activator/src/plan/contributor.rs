@@ -88,7 +88,7 @@ impl Planner<'_> {
         Ok(created)
     }
 
-    /// A /24 in which somebody has registered an address of their own, or from which a client connects, cannot be given to
+    /// A /24 with a registered address, or from which a client connects, cannot be given to
     /// a contributor.
     fn lowest_unregistered_block(&mut self) -> Result<(u32, Pubkey), Shortage> {
         let config = *self.pools.config();

@@ -7,7 +7,7 @@ use solana_pubkey::Pubkey;
 
 use super::pools::Pools;
 
-/// So many full pools are named one by one; a reason must fit the chain's limit.
+/// The most full pools that are named one by one; a reason must fit the chain's limit.
 const NAMED: usize = 3;
 
 /// Nothing is left of something.

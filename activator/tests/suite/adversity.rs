@@ -353,7 +353,7 @@ fn one_stale_action_does_not_hold_up_its_neighbours() {
     assert_eq!(statuses(), [Some(UserStatus::Activated), None, Some(UserStatus::Activated)]);
 }
 
-/// Nobody has to ask again: a user that was left waiting is served when an operator adds a block.
+/// A user that was left waiting is served when an operator adds a block, without another request.
 #[test]
 fn waiting_users_are_served_as_soon_as_there_is_room() {
     let ledger = genesis();

@@ -40,7 +40,7 @@ pub(crate) fn activator(ledger: &LocalLedger, policy: ActivatorPolicy) -> Reconc
     Reconciler::new(ledger, policy, Pace::default(), Arc::new(Metrics::default()), Arc::new(Status::default()), 7)
 }
 
-/// How many cases to try: so many, or as many as `PROPTEST_CASES` says.
+/// How many cases to try: this number, or `PROPTEST_CASES`.
 pub(crate) fn cases(few: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few)
 }

@@ -14,7 +14,7 @@ pub(crate) fn check(view: &NetworkView) {
     assert_eq!(audit(view), []);
 }
 
-/// Once the activator is quiet, whoever still waits is one of these.
+/// Once the activator is quiet, a user that still waits is one of these.
 pub(crate) fn nobody_waits_but(view: &NetworkView, excused: &BTreeSet<Pubkey>) {
     macro_rules! waiting {
         ($map:ident, $status:ident: $($waiting:ident)|+) => {

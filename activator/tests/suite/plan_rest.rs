@@ -204,7 +204,7 @@ proptest! {
         }
     }
 
-    /// A pool that says other than what the things say is somebody else's mistake, and no reason to stop.
+    /// A pool that disagrees with the things is no reason to stop.
     #[test]
     fn there_is_a_plan_for_every_bitmap(pool in any::<prop::sample::Index>(), bits in any::<u8>()) {
         let mut world = everything();

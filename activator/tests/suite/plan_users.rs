@@ -104,7 +104,7 @@ fn spreading_takes_the_prefix_with_the_smaller_share_in_use() {
     );
 }
 
-/// What is used up, and what its user is told.
+/// Each pool that can be exhausted, and the reason its user sees.
 #[rstest]
 #[case::addresses("prefix", "device nyc1: no free address in 45.33.100.0/29 (7 of 7 in use)")]
 #[case::tunnels("tunnels", "no free tunnel network in 169.254.0.0/29 (4 of 4 in use)")]

@@ -1,4 +1,4 @@
-//! The process: it starts without a ledger, says so, and stops when it is told to.
+//! The process: it starts without a ledger, says so, and stops on request.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -7,7 +7,7 @@
 //! | `POST /enable`, `POST /disable` | [`Status`] |
 //!
 //! With `after` the answer waits until it has another version than that, at most [`HOLD`]: who waits for a fact asks
-//! again with the version it has seen, and nobody polls. Names are those that the live network's users know.
+//! again with the version it has seen, without polling. Names are those that the live network's users know.
 
 mod daemon;
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::daemon::{Daemon, DaemonError};
 use crate::UnixTime;
 
-/// Where the daemon listens unless it is told otherwise.
+/// Where the daemon listens by default.
 pub const DEFAULT_SOCKET: &str = "/var/run/doublezerod/doublezerod.sock";
 
 /// How long an answer to a request with `after` is held back at most.
@@ -27,9 +27,9 @@ pub const HOLD: Duration = Duration::from_secs(20);
 /// What the daemon holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Grows with every change of what follows; starts anew with the daemon.
+    /// Grows with every change of what follows; starts again with the daemon.
     pub version: u64,
-    /// False when it was told to hold no tunnels.
+    /// False when tunnels are switched off.
     pub reconciler_enabled: bool,
     /// The client's own address.
     pub client_ip: Ipv4Addr,
@@ -80,7 +80,7 @@ pub struct Service {
     pub error: Option<String>,
 }
 
-/// The session of a tunnel, and since when it is so.
+/// The session of a tunnel, and when it last changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStatus {
     /// Whether the tunnel carries traffic.
@@ -131,7 +131,7 @@ pub enum Session {
 /// The newest probe round of every endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
-    /// Grows with every round; starts anew with the daemon.
+    /// Grows with every round; starts again with the daemon.
     pub version: u64,
     /// True once every endpoint that the chain showed at `slot` has been probed.
     pub ready: bool,

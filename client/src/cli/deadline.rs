@@ -19,7 +19,7 @@ const DAEMON: &str = "see the log of doublezerod";
 /// What to look at when the ledger does not answer.
 const LEDGER: &str = "see whether the ledger makes progress";
 
-/// The deadline of a command, and where it tells what it waits for.
+/// The deadline of a command, and where it shows what it waits for.
 pub struct Waiting<'a> {
     started: Instant,
     limit: Duration,

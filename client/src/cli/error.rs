@@ -122,7 +122,7 @@ impl CommandError {
     }
 }
 
-/// The exit code of the program's own words. What the access pass forbids is so whether the command line or, in a
+/// The exit code of a refusal by the program. What the access pass forbids has one code, whether the command line or, in a
 /// race, the program finds it.
 fn of_refusal(error: ServiceabilityError) -> Exit {
     use ServiceabilityError::{

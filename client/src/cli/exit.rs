@@ -1,4 +1,4 @@
-//! What `doublezero` tells its caller: one code for each way to fail, stable, documented in `doublezero --help`.
+//! Exit codes of `doublezero`: one for each way to fail, stable, documented in `doublezero --help`.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done, or it was so already.
+    /// Done, or nothing had to be done.
     Done = 0,
     /// Something else went wrong.
     Other = 1,

@@ -1,4 +1,4 @@
-//! Telling a person what a command waits for, on standard error, so that standard output stays the answer.
+//! Progress lines: what a command waits for, on standard error, so that standard output stays the answer.
 
 use std::io::{IsTerminal, Write};
 

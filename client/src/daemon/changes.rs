@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use super::{desired::DesiredTunnel, tunnel_names};
 use crate::api::Session;
 
-/// One tunnel interface as the kernel has it.
+/// One tunnel interface in the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActualTunnel {
     /// Outer (source, destination).
@@ -42,7 +42,7 @@ pub type Actual = BTreeMap<String, ActualTunnel>;
 pub struct Address {
     /// The address with its prefix length.
     pub net: Ipv4Net,
-    /// True for an overlay address, which must never become the source of other traffic by itself.
+    /// True for an overlay address, which must never become the default source of other traffic.
     pub link_scope: bool,
 }
 
@@ -138,7 +138,7 @@ impl Wanted {
     /// The routes it should have, given those it has.
     ///
     /// Peers are reached through a tunnel that answers; when it stops, they are reached over the internet again. As
-    /// long as nothing is known, what is there stays: a daemon that starts anew must not disturb what works. Groups
+    /// long as nothing is known, what is there stays: a daemon that restarts must not disturb what works. Groups
     /// have no other way, and what is sent to them must not leak.
     fn routes(&self, metric: u32, have: &ActualTunnel) -> BTreeMap<RouteKey, Ipv4Addr> {
         let tunnel = &self.tunnel;

@@ -55,7 +55,7 @@ pub struct DesiredTunnel {
 }
 
 impl DesiredTunnel {
-    /// True when the tunnel interface must hold `dz_ip`, because the host does not have it otherwise.
+    /// True when the tunnel interface must hold `dz_ip`, because no other interface of the host does.
     pub fn holds_dz_ip(&self) -> bool {
         self.dz_ip != self.local
     }

@@ -1,4 +1,4 @@
-//! Whether the daemon may hold tunnels, kept in a [`Store`], so that it is so after a restart.
+//! Whether tunnels are switched on, kept in a [`Store`] over restarts.
 //!
 //! A fresh install may not: the first connect allows it.
 
@@ -53,7 +53,7 @@ impl Enabled {
         Ok(Self { store, value: watch::Sender::new(enabled) })
     }
 
-    /// Sets it, in the store first: who has been told of it finds it so after any crash.
+    /// Sets it, in the store first: what was acknowledged survives a crash.
     pub(super) fn set(&self, enabled: bool) -> io::Result<()> {
         if *self.value.borrow() == enabled {
             return Ok(());
@@ -65,7 +65,7 @@ impl Enabled {
         Ok(())
     }
 
-    /// Tells each change, and the value now.
+    /// Each change, and the value now.
     pub(super) fn subscribe(&self) -> watch::Receiver<bool> {
         self.value.subscribe()
     }

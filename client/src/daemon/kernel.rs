@@ -126,7 +126,7 @@ impl Kernel {
         Ok(Found { tunnels: actual, addresses })
     }
 
-    /// Makes one change. What is so already is fine.
+    /// Makes one change. Repeating it is not an error.
     pub(super) async fn apply(&mut self, change: &Change) -> Result<(), KernelError> {
         let name = &change.name;
         match &change.action {

@@ -35,7 +35,7 @@ const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Which endpoints a round is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Those nobody had asked.
+    /// Those not yet probed.
     New,
     /// All there are.
     All,
@@ -146,7 +146,7 @@ struct Known {
 }
 
 impl Known {
-    /// Takes a view in and returns the addresses that nobody has asked yet.
+    /// Takes a view in and returns the addresses that have not been probed.
     fn see(&mut self, view: &NetworkView) -> BTreeSet<Ipv4Addr> {
         self.slot = Some(view.slot());
         self.endpoints = targets(view);
@@ -162,7 +162,7 @@ impl Known {
         self.endpoints.keys().map(|(_, address)| *address).collect()
     }
 
-    /// Takes results in and returns who did not answer; endpoints that went in the meantime are nobody's any more.
+    /// Takes results in and returns the endpoints that did not answer; those that went in the meantime are left out.
     fn take(&mut self, results: BTreeMap<Ipv4Addr, ProbeResult>, now: SystemTime) -> Silent {
         let mut silent = Silent::default();
         for (address, result) in results.into_iter().filter(|(address, _)| self.asked.contains(address)) {

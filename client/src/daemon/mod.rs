@@ -1,4 +1,4 @@
-//! doublezerod: probes endpoints, holds the client's tunnels as the chain says, tells both over its socket.
+//! doublezerod: probes endpoints, holds the client's tunnels as the chain says, serves both over its socket.
 
 mod args;
 pub mod changes;

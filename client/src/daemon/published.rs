@@ -1,4 +1,4 @@
-//! What the daemon tells over its socket, versioned, so that a reader can wait for the next.
+//! Values that the daemon serves over its socket, versioned, so that a reader can wait for the next.
 
 use std::time::Duration;
 
@@ -34,12 +34,12 @@ impl Versioned for Latency {
     }
 }
 
-/// One value that is told; clones tell the same.
+/// One published value; clones are handles of the same.
 #[derive(Clone, Debug)]
 pub(super) struct Published<T>(watch::Sender<T>);
 
 impl<T: Versioned> Published<T> {
-    /// Tells this first.
+    /// With this first value.
     pub(super) fn new(first: T) -> Self {
         Self(watch::Sender::new(first))
     }
@@ -49,7 +49,7 @@ impl<T: Versioned> Published<T> {
         self.0.borrow().clone()
     }
 
-    /// Tells another value. One that differs in nothing but the version keeps the version.
+    /// Publishes another value. One that differs in nothing but the version keeps the version.
     pub(super) fn publish(&self, mut value: T) {
         self.0.send_if_modified(|old| {
             value.set_version(old.version());
@@ -63,12 +63,12 @@ impl<T: Versioned> Published<T> {
     }
 
     /// The value once its version is another than `after`, or as it is when it does not change for [`HOLD`]. Who asks
-    /// with a version that an earlier daemon told has an answer at once.
+    /// with a version of an earlier daemon has an answer at once.
     pub(super) async fn after(&self, after: u64) -> T {
         self.until(|value| value.version() != after).await
     }
 
-    /// The value once it is so, or as it is when it is not for [`HOLD`].
+    /// Waits up to [`HOLD`] for the predicate, then returns the latest value.
     pub(super) async fn until(&self, is_so: impl FnMut(&T) -> bool) -> T {
         self.until_within(is_so, HOLD).await
     }

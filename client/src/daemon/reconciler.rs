@@ -1,4 +1,4 @@
-//! Keeps the host's tunnels as the chain says, and tells how they are.
+//! Keeps the host's tunnels as the chain says, and publishes their state.
 //!
 //! One loop owns the tunnels. Whatever happens (the chain changes, someone allows or forbids tunnels, the host's
 //! configuration changes, a far end answers or stops) is a reason to compare the whole of what should be with the
@@ -38,7 +38,7 @@ const ROUNDS: usize = 3;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// The longest of these.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
-/// Pause before what somebody undid twice in a row is done again; doubles each time.
+/// Pause before a change that was undone twice in a row is made again; doubles each time.
 const FIRST_CALM: Duration = Duration::from_millis(20);
 /// The longest of these.
 const LONGEST_CALM: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub(super) struct Reconciler {
     retry: Backoff,
     /// What could not be done, by interface, as it was logged last.
     failures: BTreeMap<String, String>,
-    /// For somebody who keeps undoing what is made here.
+    /// For another process that keeps undoing our changes.
     calm: Backoff,
     /// What the host was last found to have, and whether it might; none once something else than the chain has moved.
     held: Option<(bool, BTreeMap<Pubkey, DesiredTunnel>)>,

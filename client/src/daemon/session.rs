@@ -21,11 +21,11 @@ const FIRST_TIMEOUT: Duration = Duration::from_millis(50);
 /// The longest of these.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One tunnel's session as probes tell it.
+/// One tunnel's session as probes show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pulse {
     /// How long the far end of a tunnel that is up may be silent: the times between its probes are shares of it, which
-    /// add up to it. A calm pause, then three probes that nobody answers with two pauses of doubt between them.
+    /// add up to it. A calm pause, then three unanswered probes with two pauses of doubt between them.
     hold: Duration,
     session: Session,
     lost: u32,
@@ -102,7 +102,7 @@ pub(super) async fn keep_asking(
     }
 }
 
-/// Probes once. The socket is made anew each time, because binding to an interface is by number and ends with it.
+/// Probes once. The socket is opened for each probe, because binding to an interface is by number and ends with it.
 async fn answers(host: &dyn Host, subject: &Subject, timeout: Duration) -> bool {
     let config = ProbeConfig {
         probes: 1,

@@ -1,4 +1,4 @@
-//! The sessions of all tunnels: one asking task for each, and what each was told last.
+//! The sessions of all tunnels: a probing task for each, and its last result.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -2,7 +2,7 @@
 //!
 //! Users know doublezero0 as the unicast and doublezero1 as the multicast tunnel. Further tunnels take the next
 //! numbers. A tunnel keeps the name it has for as long as it lives: renaming would disturb what it carries. One whose
-//! service has changed while nobody looked is another tunnel, though its addresses are the same: it is made again
+//! service has changed while the daemon was down is another tunnel, though its addresses are the same: it is made again
 //! under the name that users know.
 
 use std::{

@@ -48,7 +48,7 @@ pub(super) fn full(view: &NetworkView, device: &Pubkey, request: &Request) -> Op
         })
 }
 
-/// Pools of a kind that are full once those who wait for a unit of them have it. `owner` is none for global pools.
+/// Pools of a kind that are full once every waiting request has its unit. `owner` is none for global pools.
 fn shortage(view: &NetworkView, kind: PoolKind, owner: Option<&Pubkey>, draws: impl Fn(&User) -> bool) -> Option<Full> {
     let pools =
         view.pools().values().filter(|pool| pool.kind == kind && owner.is_none_or(|owner| pool.owner == *owner));

@@ -1,6 +1,6 @@
 //! Choosing the endpoint a new tunnel ends on: the heart of the RFC, as one pure function.
 //!
-//! Devices tell tunnels apart by the outer address pair alone, so a client needs another endpoint for each tunnel.
+//! Devices distinguish tunnels by the outer address pair alone, so a client needs another endpoint for each tunnel.
 //! [`choose`] takes the chain, the measured latencies and the request, and returns one endpoint or says of each
 //! candidate why it fell out. It knows nothing of sockets, accounts' bytes or time.
 

@@ -44,7 +44,7 @@ pub(super) fn best(candidates: &[Candidate<'_>], policy: &ConnectPolicy, client_
         .map(|(_, _, choice)| choice)
 }
 
-/// The endpoints of one device that no probe can tell from its nearest.
+/// The endpoints of one device that a probe cannot distinguish from its nearest.
 fn near<'c, 'd>(endpoints: Vec<&'c Candidate<'d>>, tie: Duration) -> Vec<&'c Candidate<'d>> {
     let limit = endpoints.iter().map(|it| it.choice.rtt.min).min().unwrap_or_default().saturating_add(tie);
     endpoints.into_iter().filter(|it| it.choice.rtt.min <= limit).collect()

@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, net::Ipv4Addr, time::Duration};
 
-/// Rounds that a minimum is taken over: a path that has become longer is seen after so many.
+/// Rounds that a minimum is taken over: a path that has become longer is seen after this number.
 const WINDOW: usize = 3;
 
 /// Round-trip times of one endpoint.

@@ -142,7 +142,7 @@ impl Chain {
         Ok(done)
     }
 
-    /// The kernel has exactly what is wanted, told from the desired tunnels and not from the plan.
+    /// The kernel has exactly what is wanted, judged by the desired tunnels and not by the plan.
     fn check(&self, kernel: &Kernel) -> Result<(), TestCaseError> {
         prop_assert_eq!(kernel.tunnels.len(), self.0.len());
         for (tunnel, session) in self.0.values() {

@@ -1,4 +1,4 @@
-//! What the kernel lists, told apart: what of it is the agent's, in the agent's terms. Pure.
+//! What of the kernel's listing is the agent's, in the agent's terms. Pure.
 //!
 //! What is ours is known by marks that survive the agent: routes, rules and addresses carry a protocol number, a
 //! loopback carries an alias, a tunnel has a name of ours and was made by the tunnels' maker.
@@ -21,7 +21,7 @@ use crate::config::{IfName, TUNNEL_MTU};
 /// The mark on a loopback.
 pub(super) const ALIAS: &str = "made by dz-agent";
 
-/// All there is, before it is told apart.
+/// The whole listing.
 pub(super) struct Everything {
     pub(super) links: Vec<LinkInfo>,
     pub(super) tunnels: BTreeMap<String, Outer>,
@@ -100,7 +100,7 @@ pub(super) fn outer(spec: &TunnelSpec) -> Outer {
     Outer { local: spec.local, remote: spec.remote, ttl: spec.ttl, mtu: TUNNEL_MTU }
 }
 
-/// A route of the form the agent makes; others are nobody the agent could mistake for its own.
+/// A route of the form the agent makes; others cannot be mistaken for the agent's.
 fn read_route(route: &RouteInfo, names: &BTreeMap<u32, IfName>) -> Option<(RouteKey, Route)> {
     if route.metric != 0 || !matches!(route.kind, RouteKind::Unicast) {
         return None;

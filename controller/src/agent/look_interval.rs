@@ -12,7 +12,7 @@ use dz_service::Backoff;
 const FIRST: Duration = Duration::from_millis(20);
 /// The longest pause after a look that found nothing: at most two looks a second.
 const IDLE: Duration = Duration::from_secs(1);
-/// The longest pause after a look that found something to repair: somebody undoes what the agent does.
+/// The longest pause after a look that found something to repair: another process undoes what the agent does.
 const CONTESTED: Duration = Duration::from_secs(5);
 /// A kernel in which nothing changed for this long after a pause has calmed down.
 const QUIET: Duration = Duration::from_secs(1);

@@ -224,7 +224,7 @@ impl Agent {
     }
 }
 
-/// What is said when the kernel cannot be read: all that was known before, and that it may not be so any more.
+/// The report when the kernel cannot be read: the last known state, marked as possibly out of date.
 fn unread(known: Option<&Report>, error: &KernelError) -> Report {
     Report { failures: vec![format!("cannot read the kernel: {error}")], ..known.cloned().unwrap_or_default() }
 }

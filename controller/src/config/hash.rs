@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DeviceConfig;
 
-/// SHA-256 of the JSON form, cut to 64 bits: enough to tell the configs of one device apart.
+/// SHA-256 of the JSON form, cut to 64 bits: enough to distinguish the configs of one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ConfigHash([u8; 8]);

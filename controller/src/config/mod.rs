@@ -56,7 +56,7 @@ pub struct DeviceConfig {
     pub tunnels: BTreeMap<u16, Tunnel>,
     /// Tables of the tenants that have a unicast tunnel here, by VRF id.
     pub tables: BTreeMap<u16, Table>,
-    /// For what comes over a backbone link: the way to each unicast user, whatever the tenant. Tenants were told apart
+    /// For what comes over a backbone link: the way to each unicast user, whatever the tenant. Tenants were separated
     /// where the packet entered the network.
     pub transit: BTreeMap<Ipv4Addr, NextHop>,
     /// Which group traffic goes where.

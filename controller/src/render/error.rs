@@ -13,7 +13,7 @@ pub enum RenderError {
     /// The chain has no such device.
     #[error("there is no device {0}")]
     UnknownDevice(Pubkey),
-    /// Two tunnels that GRE without keys cannot tell apart: invariant U does not hold.
+    /// Two tunnels that GRE without keys cannot distinguish: invariant U does not hold.
     #[error("users {first} and {second} both have a tunnel from {source_ip} to {destination}")]
     SamePair {
         /// The user with the lower address.

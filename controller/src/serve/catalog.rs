@@ -96,7 +96,7 @@ fn broken(view: &NetworkView, failed: &FailedLinks) -> BTreeSet<Pubkey> {
     reported.filter_map(ends_there).collect()
 }
 
-/// The known config if it has the same content, so that its revision says since when it is so.
+/// The known config if it has the same content, so that its revision is that of the last change.
 fn keep_if_same(known: Option<Arc<Rendered>>, revision: u64, config: DeviceConfig) -> Arc<Rendered> {
     match known {
         Some(known) if known.config == config => known,

@@ -41,11 +41,11 @@ pub(super) struct Shared {
     /// The broken links in the reports.
     pub(super) failed_links: watch::Sender<FailedLinks>,
     pub(super) metrics: Arc<Metrics>,
-    /// Since when there is somebody to report to.
+    /// When the first watcher came.
     pub(super) started: Instant,
     /// Devices that have been answered.
     pub(super) answered: Mutex<BTreeSet<Pubkey>>,
-    /// Told of every report.
+    /// Notified of every report.
     pub(super) heard: watch::Sender<()>,
 }
 

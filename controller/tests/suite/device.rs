@@ -24,7 +24,7 @@ use crate::{
     wire::{Controller, Host, Internet, agent, cable, client_tunnel},
 };
 
-/// Everything in a kernel that a config can have to do with, without what changes by itself.
+/// Everything in a kernel that a config can change, without counters and times.
 async fn everything(host: &Host) -> Vec<String> {
     let links = host.netlink.links().await.unwrap();
     let mut all: Vec<String> = links
@@ -366,7 +366,7 @@ fn a_port_that_is_not_there_is_reported_and_everything_else_works() {
     });
 }
 
-/// A user may send to its own address, which leads back into the tunnel it came by: no reason to be told of redirects.
+/// A user may send to its own address, which leads back into the tunnel it came by: it gets no ICMP redirects.
 #[test]
 fn what_goes_back_where_it_came_from_is_answered_with_no_redirect() {
     sandbox::run_async(async || {

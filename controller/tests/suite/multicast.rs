@@ -1,4 +1,4 @@
-//! Group traffic: every subscriber gets each packet once, on one device and across three, and nobody else gets any.
+//! Group traffic: every subscriber gets each packet once, on one device and across three, and no other host gets any.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},

@@ -65,7 +65,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Whether everything was so already.
+    /// Whether nothing had to change.
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.removed.is_empty()
     }
@@ -132,7 +132,7 @@ impl Filter {
         Ok(Self { link })
     }
 
-    /// Makes `policies` the whole state, each interface in one step: no packet meets half of a policy. What is so already
+    /// Makes `policies` the whole state, each interface in one step: no packet meets half of a policy. What is already right
     /// is not touched and keeps its counters. Of two policies for one interface the later counts.
     pub fn apply(&mut self, policies: impl IntoIterator<Item = IngressPolicy>) -> Result<Changes, FilterError> {
         let wanted: BTreeMap<_, _> = policies.into_iter().map(|policy| (policy.interface.clone(), policy)).collect();

@@ -2,9 +2,9 @@
 //!
 //! [`Tunnels`] is the one interface, with two implementations that behave alike: [`kernel`] makes `gre` links over
 //! rtnetlink; [`userspace`] asks a [`helper`] process that holds a TUN device per tunnel and one raw GRE socket.
-//! [`open`] picks. Either way a tunnel is an interface of the namespace that outlives whoever made it, and
+//! [`open`] picks. Either way a tunnel is an interface of the namespace that outlives the process that made it, and
 //!
-//! - two tunnels cannot share their (local, remote) pair, as nothing else tells their packets apart:
+//! - two tunnels cannot share their (local, remote) pair, as nothing else distinguishes their packets:
 //!   [`TunnelError::Exists`];
 //! - an interface that someone deletes by hand is no longer listed;
 //! - the outer header has the DF bit set. What is larger than the tunnel's MTU is the kernel's to fragment or to refuse
@@ -38,7 +38,7 @@ use crate::kernel::LinkCounters;
 use crate::netns::NetNs;
 use crate::wire::gre::{DecodeError, OVERHEAD};
 
-/// What tells tunnels apart on the wire: local and remote address.
+/// What distinguishes tunnels on the wire: local and remote address.
 pub type Pair = (Ipv4Addr, Ipv4Addr);
 
 /// What a tunnel is to be.
@@ -173,7 +173,7 @@ pub trait Tunnels: Send + Sync {
     /// Removes a tunnel and its interface.
     async fn delete(&self, name: &str) -> Result<(), TunnelError>;
 
-    /// All tunnels that exist, by name, whoever made them.
+    /// All tunnels in the namespace, by name.
     async fn list(&self) -> Result<Vec<Tunnel>, TunnelError>;
 
     /// What went through one tunnel.

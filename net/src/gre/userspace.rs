@@ -1,7 +1,7 @@
 //! Tunnels made by the helper process: the client's side.
 //!
 //! Each request is a connection of its own, so nothing has to be repaired when the helper was replaced in between. The
-//! helper is started when a tunnel is made and none is there; it is nobody's child and outlives who started it.
+//! helper is started when a tunnel is made and none is there; it is reparented to init and outlives the process that started it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -176,7 +176,7 @@ impl Userspace {
         timeout(START_DEADLINE, answer).await?
     }
 
-    /// Starts the helper in a session of its own and as nobody's child, and returns when it listens or has found that
+    /// Starts the helper detached, in a session of its own, and returns when it listens or has found that
     /// another does.
     async fn start(&self) -> io::Result<()> {
         let helper = &self.helper;

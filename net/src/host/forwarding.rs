@@ -1,4 +1,4 @@
-//! The kernel's group forwarding, kept going by somebody who outlives the agent where there is one.
+//! Keeps the kernel's group forwarding running while the agent restarts, where a helper can hold the socket.
 //!
 //! The kernel forwards group traffic only while some process holds the routing daemon's socket. Where a helper makes the
 //! tunnels it holds that socket too, so both go on without who asked; where the kernel makes them [`Groups`] has it
@@ -17,7 +17,7 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Has somebody hold the socket if group traffic is wanted, and opens the kernel's entries.
+    /// Makes the helper hold the socket if group traffic is wanted, and opens the kernel's entries.
     ///
     /// When nothing has changed since the last call this changes nothing: the kernel announces each time the socket is
     /// taken or closed, and who calls this before each reading must not be woken by it.

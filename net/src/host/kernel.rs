@@ -45,7 +45,7 @@ pub struct KernelHost {
 }
 
 impl KernelHost {
-    /// The namespace of the calling thread, which must be that of whoever calls its methods. Must be called on a tokio
+    /// The namespace of the calling thread, which must be that of every caller of its methods. Must be called on a tokio
     /// runtime.
     pub fn open(maker: TunnelMaker) -> Result<Self, NetlinkError> {
         Ok(Self::with(None, Netlink::open()?, maker))

@@ -2,7 +2,7 @@
 //!
 //! [`Host`] has the verbs of [`crate::kernel`], the tunnels, the source filter, group forwarding, memberships, kernel
 //! parameters, notices of changes, echo probes, and the sockets of an application. [`KernelHost`] is a network namespace
-//! of this machine. Another implementation can stand for a host that no kernel has; the products cannot tell which one
+//! of this machine. Another implementation can stand for a host that no kernel has; the products cannot see which one
 //! they were given, and open no socket of their own.
 
 mod forwarding;
@@ -103,7 +103,7 @@ pub trait Host: Debug + Send + Sync {
     /// The policies of [`crate::filter`] in force, by interface.
     async fn ingress(&self) -> Result<BTreeMap<String, IngressPolicy>, FilterError>;
 
-    /// Makes these all policies. What is so already is not touched and keeps its counters.
+    /// Makes these all policies. What is already as wanted is not touched and keeps its counters.
     async fn set_ingress(&self, policies: Vec<IngressPolicy>) -> Result<filter::Changes, FilterError>;
 
     /// What the policies dropped, by interface.
@@ -115,7 +115,7 @@ pub trait Host: Debug + Send + Sync {
     /// All entries of [`crate::mroute`] with what they did, sorted.
     async fn group_routes(&self) -> Result<Vec<(MulticastRoute, RouteCounters)>, MulticastError>;
 
-    /// Makes these all entries. What is so already is not touched and keeps its counters.
+    /// Makes these all entries. What is already as wanted is not touched and keeps its counters.
     async fn set_group_routes(&self, routes: Vec<MulticastRoute>) -> Result<mroute::Changes, MulticastError>;
 
     /// Joins a group on the link of that index until the value is dropped, or the link is gone.
@@ -164,7 +164,7 @@ pub enum Watched {
 /// How long group traffic is forwarded.
 #[derive(Debug)]
 pub enum Forwarding {
-    /// As long as its entries are there, whoever made them.
+    /// As long as its entries are there.
     Lasting,
     /// Until the host value is dropped; and why not longer, where another would have kept it going.
     WithHost(Option<TunnelError>),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Added, Deleted, NetlinkError, added, deleted};
 use super::{Netlink, RTPROT_DZ};
 
-/// Where an address is valid, which decides when the kernel picks it as a source by itself.
+/// Where an address is valid, which decides when the kernel picks it as a default source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {

@@ -3,7 +3,7 @@
 //! The kernel hands a list out in pieces and lets go of its locks in between. When something changed meanwhile it says so
 //! (`NLM_F_DUMP_INTR`), as entries may then be missing, or be there twice; such a list is asked for again. A list
 //! without its end (`NLMSG_DONE`) is not whole either, and an error. Both would pass for a smaller list otherwise, and
-//! whoever compares it with what shall be would repair what is not broken.
+//! a comparison with the desired state would repair what is not broken.
 
 use futures_util::{Stream, StreamExt};
 use rtnetlink::packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};

@@ -34,7 +34,7 @@ pub enum LinkKind {
     Bridge,
     /// A `dummy` device.
     Dummy,
-    /// What holds a loopback address: `dummy` where the kernel has it, else a portless bridge.
+    /// What holds a loopback address: `dummy` where the kernel has that module, else a portless bridge.
     Loopback,
     /// A pair of devices; the peer is made in the same namespace and can be moved.
     Veth {

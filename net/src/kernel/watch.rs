@@ -1,4 +1,4 @@
-//! Notice of changes to the network configuration, whoever makes them.
+//! Notifications of changes to the network configuration.
 //!
 //! A [`Watch`] says what kind of thing changed, not what it is now: notifications can be lost when they come faster than
 //! they are read, so the reader lists the state again. Its own changes are among them.
@@ -24,7 +24,7 @@ pub enum Change {
     Route,
     /// An IPv4 policy rule.
     Rule,
-    /// Forwarding, a reverse path filter or another parameter that the kernel tells of (`RTM_NEWNETCONF`).
+    /// Forwarding, a reverse path filter or another parameter that the kernel reports (`RTM_NEWNETCONF`).
     Parameter,
     /// The packet filter.
     Filter,

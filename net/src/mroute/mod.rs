@@ -3,10 +3,10 @@
 //! A [`MulticastRouter`] says which (source, group) pairs come in by which interface and leave by which others; the
 //! kernel replicates. Its entries are static: they are written by a socket that is not the multicast routing daemon's,
 //! so the kernel keeps them when the writer dies, and a restarted agent reads them back. What has no entry is not
-//! forwarded; [`Upcalls`] tells of it.
+//! forwarded; [`Upcalls`] reports it.
 //!
 //! The kernel forwards only while some process holds the daemon's socket (`MRT_INIT`), whatever the entries. A router
-//! takes it when it is opened or started, if nobody has it. So that forwarding goes on without the agent, as tunnels
+//! takes it when it is opened or started, if it is free. So that forwarding goes on without the agent, as tunnels
 //! do, the helper of [`crate::gre`] can hold it instead: [`crate::gre::userspace::Userspace::hold_multicast`].
 //!
 //! Taking the daemon's socket and closing it change a parameter that [`crate::kernel::Watch`] reports. Reading and
@@ -74,7 +74,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Whether everything was so already.
+    /// Whether nothing had to change.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -145,13 +145,13 @@ impl MulticastError {
 #[derive(Debug)]
 pub struct MulticastRouter {
     socket: Socket,
-    /// The daemon's socket, if nobody else had it.
+    /// The daemon's socket, if it was free.
     daemon: Option<Socket>,
     link: RawLink,
 }
 
 impl MulticastRouter {
-    /// Opens the forwarding of the calling thread's namespace, and starts it if nobody has.
+    /// Opens the forwarding of the calling thread's namespace, and starts it if it is not running.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl MulticastRouter {
         Ok(Self { socket, daemon: None, link })
     }
 
-    /// Starts the forwarding of the calling thread's namespace unless somebody has; it then lasts as long as this
+    /// Starts the forwarding of the calling thread's namespace unless it is running; it then lasts as long as this
     /// router, or until [`MulticastRouter::stop`].
     ///
     /// # Errors
@@ -196,7 +196,7 @@ impl MulticastRouter {
         self.daemon.is_some()
     }
 
-    /// Lets go of the daemon's socket. If this router held it, forwarding rests until somebody starts it.
+    /// Lets go of the daemon's socket. If this router held it, forwarding stops until another process starts it.
     pub fn stop(&mut self) {
         self.daemon = None;
     }
@@ -212,7 +212,7 @@ impl MulticastRouter {
         ns.run(Self::open).map_err(MulticastError::namespace)?
     }
 
-    /// Makes `routes` the whole state: what is so already is not touched and keeps its counters. Of two routes for one
+    /// Makes `routes` the whole state: what is already as wanted is not touched and keeps its counters. Of two routes for one
     /// source and group the later counts.
     pub fn apply(&mut self, routes: impl IntoIterator<Item = MulticastRoute>) -> Result<Changes, MulticastError> {
         let steps = plan(&self.state()?, routes)?;

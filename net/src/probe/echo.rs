@@ -66,7 +66,7 @@ pub trait EchoSocket: Send + Sync {
     fn path_mtu(&self, target: Ipv4Addr) -> Option<u16>;
 }
 
-/// The requests of one prober, told from those of others.
+/// The requests of one prober, distinguished from those of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EchoCodec {
     /// The ICMP identifier.

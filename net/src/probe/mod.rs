@@ -49,7 +49,7 @@ pub struct ProbeConfig {
     pub tag: [u8; 8],
 }
 
-/// The tag of probes by which the products measure and watch; a packet with it is nobody's traffic.
+/// The tag of probes by which the products measure and watch; a packet with it counts as no user's traffic.
 pub const TAG: [u8; 8] = *b"dz-probe";
 /// Where the tag begins in the payload of a request.
 pub const TAG_OFFSET: usize = 8;

@@ -10,7 +10,7 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 //!
-//! The key and sequence number of RFC 2890 are known by their bits and refused: a device here tells tunnels apart by
+//! The key and sequence number of RFC 2890 are known by their bits and refused: a device here distinguishes tunnels by
 //! their outer addresses alone.
 
 use super::checksum::Sum;

@@ -166,7 +166,7 @@ impl<'a, 'info> Accounts<'a, 'info> {
         Ok(Account { info, header, value: Box::new(value) })
     }
 
-    /// True when the program has such an account, false when nobody has; a foreign one is refused.
+    /// True when the program owns such an account, false when there is none; a foreign one is refused.
     pub(crate) fn exists(&self, info: &AccountInfo) -> Result<bool> {
         if info.owner == self.program {
             return Ok(true);

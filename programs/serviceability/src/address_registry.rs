@@ -1,6 +1,6 @@
 //! Which public addresses are whose: two pools for each /24 where there are any.
 //!
-//! The address registry holds what somebody has brought: a device's public address and an own endpoint take one unit, an
+//! The address registry holds addresses brought from outside: a device's public address and an own endpoint take one unit, an
 //! own prefix an aligned run, a contributor's /24 all 256. So whatever overlaps is refused by the pool, exactly, without
 //! looking at any other account. What is carved or pulled out of a registered network takes no unit again. The pool of
 //! client addresses holds what live users connect from. Each lives while one of its units is taken.
@@ -46,7 +46,7 @@ pub fn consulted(kind: PoolKind) -> &'static [PoolKind] {
     }
 }
 
-/// Whether somebody outside may bring it: all of it public, none of it in a block of the config.
+/// Whether it may be brought from outside: all of it public, none of it in a block of the config.
 pub(crate) fn check_own(config: &GlobalConfig, net: NetworkV4) -> Result {
     ensure!(net.is_global(), AddressNotPublic);
     ensure!(!config.all_blocks().any(|block| block.overlaps(&net)), AddressInBlock);
@@ -79,7 +79,7 @@ impl<'a, 'info> Context<'a, 'info> {
         Ok(())
     }
 
-    /// Notes that a client connects from this address, which must be nobody's.
+    /// Notes that a client connects from this address, which must be free.
     pub(crate) fn enter_client(
         &self,
         clients: &'a AccountInfo<'info>,

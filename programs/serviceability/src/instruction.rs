@@ -39,7 +39,7 @@ pub enum ServiceabilityInstruction {
         key: Pubkey,
     },
     /// F: adds a global block and its pool; allocation rolls over to it when those before it are full. A DoubleZero block
-    /// must not hold the address of a live client, a publisher block nor one that somebody has registered.
+    /// must not hold the address of a live client, a publisher block nor a registered one.
     AddBlock {
         /// Which of the global blocks.
         kind: PoolKind,
@@ -129,7 +129,7 @@ pub enum ServiceabilityInstruction {
         public_ip: Ipv4Addr,
     },
     /// C, not suspended: registers an own prefix: noted in the address registry, its pool created. It may lie around live
-    /// clients, whose addresses are then handed out to nobody.
+    /// clients, whose addresses are then never handed out.
     AddDevicePrefix {
         /// The network, /24 to the configured minimum.
         net: NetworkV4,
@@ -320,7 +320,7 @@ pub enum ServiceabilityInstruction {
     /// A: refuses. A Pending user, whose roles are already stripped, gives everything back: Rejected. An Updating
     /// one, whose new publisher roles are already stripped, keeps its tunnel: Activated.
     RejectUser {
-        /// What the client is told.
+        /// The reason shown to the client.
         reason: String,
     },
     /// P: changes roles in the groups whose accounts follow. When it starts or stops being a publisher: Updating.

@@ -39,7 +39,7 @@ impl NetworkV4 {
         !SPECIAL.iter().chain([&MULTICAST_AND_RESERVED]).any(|block| block.overlaps(self))
     }
 
-    /// True when it lies in one special-purpose block of unicast addresses: nobody on the public internet has one.
+    /// True when it lies in one special-purpose block of unicast addresses: no host on the public internet has one.
     pub fn is_private(&self) -> bool {
         SPECIAL.iter().any(|block| block.0.contains(&self.0))
     }

@@ -27,7 +27,7 @@ pub enum Right {
 }
 
 impl Right {
-    /// What a caller without it is told.
+    /// The error for a caller without it.
     pub(crate) fn refusal(self) -> ServiceabilityError {
         match self {
             Self::UpgradeAuthority => ServiceabilityError::NotUpgradeAuthority,

@@ -1,6 +1,6 @@
 //! Streams inside one process.
 //!
-//! A [`Place`] is what a path is to a Unix socket: one listener at a time is bound to it, and whoever knows the place
+//! A [`Place`] is what a path is to a Unix socket: one listener at a time is bound to it, and a client that knows the place
 //! connects to that one.
 
 use std::{
@@ -27,7 +27,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place of this name, where nobody listens.
+    /// A place of this name, without a listener.
     pub fn new(name: &str) -> Self {
         Self { name: name.into(), bound: Arc::default() }
     }
@@ -35,7 +35,7 @@ impl Place {
     /// Listens there until the listener is dropped.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AddrInUse`]: somebody does.
+    /// [`io::ErrorKind::AddrInUse`]: there is a listener.
     pub fn bind(&self) -> io::Result<Box<dyn Accept>> {
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         if bound.as_ref().is_some_and(|bound| !bound.is_closed()) {

@@ -24,7 +24,7 @@ pub trait Connect: Debug + Display + Send + Sync {
     /// Connects.
     ///
     /// # Errors
-    /// What connect(2) says: nobody listens there, or the caller may not connect.
+    /// The error of connect(2): there is no listener, or the caller may not connect.
     async fn connect(&self) -> io::Result<Box<dyn Stream>>;
 }
 

@@ -1,4 +1,4 @@
-//! What happened to packets, as values for whoever asks.
+//! What happened to packets: counters by cause.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -73,7 +73,7 @@ pub enum DropReason {
     Malformed,
     /// A multicast, broadcast or otherwise not routable destination on the internet.
     NotUnicast,
-    /// Nobody has the destination address; answered with ICMP net unreachable.
+    /// No node has the destination address; answered with ICMP net unreachable.
     NoRoute,
     /// The TTL ran out; answered with ICMP time exceeded.
     TtlExpired,
@@ -86,7 +86,7 @@ pub enum DropReason {
     Blocked,
     /// An uplink or link is down or not attached.
     LinkDown,
-    /// Lost on the way, as the path's loss has it.
+    /// Lost on the way, by the path's loss.
     Lost,
     /// The queue before the path's line was full.
     QueueFull,

@@ -35,7 +35,7 @@ pub enum FabricError {
         node: String,
         /// For what.
         prefix: Ipv4Net,
-        /// Who has it.
+        /// The node that has it.
         other: String,
         /// What that one registered.
         other_prefix: Ipv4Net,

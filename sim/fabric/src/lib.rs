@@ -19,7 +19,7 @@
 //! fabric.set_path_both("val1", "nyc1", PathProfile::with_delay(Duration::from_millis(4)))?;
 //!
 //! let mark = fabric.mark();
-//! // Something sends; whoever expects it waits for the fact.
+//! // A node sends; the receiver waits for the fact.
 //! let gre = TrafficFilter { from: Some("val1".to_owned()), protocol: Some(47), ..TrafficFilter::default() };
 //! let mut version = fabric.version();
 //! while fabric.traffic_since(&mark, &gre).delivered.packets == 0 {
@@ -55,6 +55,6 @@ pub use profile::{Jitter, Loss, MIN_MTU, Ordering, PathProfile, ProfileError, Re
 pub use stepper::{PortId, Stepper};
 pub use units::{BitRate, Probability, UnitError};
 
-/// The name of the internet itself in counters: who sends ICMP errors, and where packets end that reach nobody. No
-/// node may have it.
+/// The name of the internet itself in counters: who sends ICMP errors, and where undeliverable packets end. No
+/// node may have this name.
 pub const INTERNET: &str = "internet";

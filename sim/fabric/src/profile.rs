@@ -28,7 +28,7 @@ pub struct PathProfile {
     pub queue_bytes: Option<u64>,
     /// Largest IP packet in bytes; `None` is no limit.
     pub mtu: Option<u16>,
-    /// True if nobody says that a packet was larger than the MTU.
+    /// True if no ICMP error is sent for a packet larger than the MTU.
     pub black_hole: bool,
     /// Whether anything gets through at all.
     pub reach: Reach,
@@ -65,7 +65,7 @@ pub enum Ordering {
     /// Never: a packet with less jitter waits for the one before it.
     #[default]
     Kept,
-    /// As the jitter has it.
+    /// As drawn from the jitter.
     Free,
     /// Some packets are held back, and those behind them pass.
     HeldBack {

@@ -1,4 +1,4 @@
-//! A fabric whose time is given: whoever holds the [`Stepper`] says when a packet comes in and takes those that are due.
+//! A fabric whose time is passed in: the holder of the [`Stepper`] says when a packet comes in and takes those that are due.
 //! The [`Fabric`](crate::Fabric) beside it is the same handle that a running fabric has.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! The fabric's end of a TUN device: whole IPv4 packets in and out of a file descriptor that somebody else opened.
+//! The fabric's end of a TUN device: whole IPv4 packets in and out of a file descriptor that is passed in.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

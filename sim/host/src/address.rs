@@ -285,7 +285,7 @@ impl Machine {
         others.find(|a| a.scope != Scope::Link && scope_number(a.scope) <= scope).map(|a| a.local)
     }
 
-    /// Whether an address is this host's: an interface has it, or the local table leads to it (`__ip_dev_find`).
+    /// Whether an address is this host's: on an interface, or in the local table (`__ip_dev_find`).
     pub(crate) fn is_local(&self, address: Ipv4Addr) -> bool {
         self.links.iter().any(|(_, link)| link.addresses.iter().any(|a| a.local == address))
             || self.is_local_in_table(address)

@@ -90,7 +90,7 @@ impl Machine {
         }
     }
 
-    /// Lets go of the socket: nothing is forwarded until somebody takes it again. Entries stay.
+    /// Lets go of the socket: nothing is forwarded until it is taken again. Entries stay.
     pub(crate) fn release_groups(&mut self, holder: Holder) {
         if self.groups.holder == Some(holder) {
             self.groups.holder = None;

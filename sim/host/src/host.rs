@@ -33,7 +33,7 @@ pub struct VirtualHost {
     router: Mutex<Option<Router>>,
 }
 
-/// As [`dz_net::mroute::MulticastRouter`]: opened while nobody holds the socket without which nothing is forwarded, it
+/// As [`dz_net::mroute::MulticastRouter`]: opened while the socket without which nothing is forwarded is free, it
 /// holds it.
 #[derive(Debug)]
 struct Router(#[expect(dead_code, reason = "held until it is dropped")] Option<Guard>);

@@ -22,9 +22,9 @@ pub(crate) enum Kind {
         /// Whether anyone holds the other end.
         carrier: bool,
     },
-    /// A bridge without ports, which sends to nobody.
+    /// A bridge without ports: what is sent into it is dropped.
     Bridge,
-    /// A `dummy`, which sends to nobody.
+    /// A `dummy`: what is sent into it is dropped.
     Dummy,
     /// A GRE tunnel.
     Tunnel(Tunnel),

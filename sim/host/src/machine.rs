@@ -133,7 +133,7 @@ impl Machine {
         Ok(index)
     }
 
-    /// Adds a TUN device whose other end somebody holds, down.
+    /// Adds a TUN device whose other end is open, down.
     pub(crate) fn add_port(&mut self, name: &str, mtu: u32) -> Result<u32, Errno> {
         let link = Link::new(name, Kind::Port { carrier: true }, mtu);
         link.check_mtu(mtu)?;

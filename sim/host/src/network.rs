@@ -1,8 +1,8 @@
 //! Virtual hosts on the fabric's core, in the time of the runtime's clock.
 //!
-//! Everything is one value behind one lock. Whoever asks something of it first lets all happen that is due by then, each
+//! Everything is one value behind one lock. A call first lets everything happen that is due by then, each
 //! packet at its own time: the runtime's timers are a millisecond apart, the time between packets is not. So what a
-//! receiver is told of when a packet came is exact, and what it asks for is never older than its own clock.
+//! receive timestamp of a packet is exact, and what it asks for is never older than its own clock.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -133,7 +133,7 @@ impl Machine {
         let _ = self.send_cut(now, &way, packet);
     }
 
-    /// Gives a packet to whoever here is to have it (`ip_local_deliver`). If that is nobody its sender is told, unless it
+    /// Delivers a packet to its socket (`ip_local_deliver`). Without one the sender gets an ICMP error, unless it
     /// was for others as well.
     fn deliver(&mut self, now: Instant, index: u32, header: &Header, mine: bool, packet: Vec<u8>) {
         let packet = if header.is_fragment() {
@@ -190,7 +190,7 @@ impl Machine {
     }
 }
 
-/// A source that nobody can have sent from.
+/// A source address that no host can send from.
 fn is_martian(source: Ipv4Addr) -> bool {
     source.is_multicast() || source.is_broadcast() || source.is_loopback() || source.octets()[0] == 0
 }

@@ -18,7 +18,7 @@ pub(crate) const TABLE_LOCAL: u32 = 255;
 /// `rtm_protocol` of what the kernel makes itself.
 pub(crate) const RTPROT_KERNEL: u8 = 2;
 
-/// How far a route's destination is: what rtnetlink is told of a route of that kind, and what the kernel gives its own.
+/// How far a route's destination is: the scope in rtnetlink of a route of that kind, and of the kernel's own.
 pub(crate) fn scope_of(route: &RouteInfo) -> u8 {
     match (route.kind, route.via) {
         (RouteKind::Local, _) => SCOPE_HOST,

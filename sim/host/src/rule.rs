@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use crate::machine::Machine;
 use crate::route::{RTPROT_KERNEL, TABLE_LOCAL};
 
-/// The table that the kernel's last rule names, which nobody fills.
+/// The table of the kernel's last rule, which stays empty.
 const TABLE_DEFAULT: u32 = 253;
 
 /// The rules that are there from the start.

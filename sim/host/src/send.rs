@@ -100,9 +100,9 @@ impl Machine {
 /// When a socket's packets are cut (`IP_MTU_DISCOVER`, ip(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fragmentation {
-    /// Whoever must may do it (`IP_PMTUDISC_DONT`).
+    /// Any router (`IP_PMTUDISC_DONT`).
     Always,
-    /// Here, when they are larger than the path takes; nobody else may (`IP_PMTUDISC_WANT`, the default).
+    /// Here, when they are larger than the path takes; routers may not (`IP_PMTUDISC_WANT`, the default).
     Here,
     /// Never: what is too large is refused (`IP_PMTUDISC_DO`).
     Never,

@@ -143,7 +143,7 @@ impl Machine {
         }
     }
 
-    /// Takes a GRE packet for this host; false if nobody here takes any.
+    /// Takes a GRE packet for this host; false if there is no receiver of GRE.
     pub(crate) fn decapsulate(&mut self, mut packet: Vec<u8>) -> bool {
         if !self.modules.gre && !self.helper_runs() {
             return false;

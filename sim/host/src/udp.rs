@@ -122,7 +122,7 @@ impl Machine {
         self.send_payload(now, &way, &outgoing, &datagram)
     }
 
-    /// Gives a datagram to whoever is to have it; false if that is nobody and its sender may be told.
+    /// Delivers a datagram to its socket; false if there is none and the sender may get an ICMP error.
     pub(crate) fn receive_udp(&mut self, now: Instant, index: u32, header: &Header, packet: &[u8]) -> bool {
         let segment = &packet[header.header_length..];
         let Some(head) = segment.first_chunk::<HEADER_LEN>() else { return true };

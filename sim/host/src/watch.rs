@@ -7,7 +7,7 @@ use dz_net::host::Watched;
 use dz_net::kernel::Change;
 use tokio::sync::Notify;
 
-/// Who watches what, and what each has not been told of yet.
+/// Watchers, and the notifications that each has not read yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watchers {
     by_id: BTreeMap<u64, Watcher>,
@@ -34,7 +34,7 @@ impl Watchers {
         self.by_id.remove(&id);
     }
 
-    /// What has changed since this was last asked; none if nobody watches any more.
+    /// What has changed since this was last asked; none if no watcher is left.
     pub(crate) fn take(&mut self, id: u64) -> Option<BTreeSet<Change>> {
         self.by_id.get_mut(&id).map(|watcher| std::mem::take(&mut watcher.changes))
     }

@@ -62,7 +62,7 @@ pub enum AttachError {
     /// Its namespaces can not be joined.
     #[error("cannot join the lab with pid {0}: {1} (a lab is open to the user who started it, and to root)")]
     Join(i32, #[source] io::Error),
-    /// The lab has no register, so it is none or is not up yet.
+    /// The lab has no register: it is not a lab, or not up yet.
     #[error("cannot read the nodes of the lab: {0}")]
     Register(#[source] io::Error),
     /// It has no such node.

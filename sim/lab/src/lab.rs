@@ -223,7 +223,7 @@ impl Lab {
         self.inner.events.subscribe()
     }
 
-    /// Kills all processes of a node, whoever started them, and waits until they are gone.
+    /// Kills all processes in a node and waits until they are gone.
     ///
     /// # Errors
     /// [`LabError::NoNode`], or what is left.
@@ -237,7 +237,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Kills the processes of a node that have this word in their command lines, whoever started them, and returns how
+    /// Kills the processes of a node that have this word in their command lines, and returns how
     /// many there were.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Which processes are in a network namespace, whoever started them: a daemon may have left its process group, but it
+//! The processes in a network namespace, by namespace and not by parent: a daemon may have left its process group, but it
 //! can not have left its node.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +62,7 @@ pub(crate) fn signal(netns: u64, signal: Signal) -> io::Result<()> {
 /// Stops every process in the namespace, and those that are born meanwhile too.
 ///
 /// A process that was sent the signal is not yet one that has stopped: in the middle of fork(2) it has its child first.
-/// So all have stopped when a look finds nobody but those that were seen to stand before it began.
+/// So all have stopped when a look finds only processes that were seen to be stopped before it began.
 pub(crate) fn freeze(netns: u64) -> io::Result<()> {
     let deadline = Instant::now() + STOPPING;
     let mut standing = BTreeSet::new();
@@ -85,13 +85,13 @@ pub(crate) fn freeze(netns: u64) -> io::Result<()> {
     }
 }
 
-/// What a process does at one moment, as `/proc/<pid>/task/<tid>/stat` tells.
+/// The state of a process, from `/proc/<pid>/task/<tid>/stat`.
 struct Stance {
     parent: i32,
     /// All of its threads have stopped or ended.
     stopped: bool,
     /// Those that have not are in vfork(2), or in another wait that a stop does not end: who waits for a child that has
-    /// stopped starts nobody.
+    /// stopped forks no more.
     blocked: bool,
 }
 

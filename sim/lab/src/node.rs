@@ -92,7 +92,7 @@ struct State {
 }
 
 impl Node {
-    /// Makes a node on the calling thread, which is in its namespace afterwards, and has it configured by `runtime`.
+    /// Makes a node on the calling thread, which is in its namespace afterwards; `runtime` configures it.
     pub(crate) fn create(
         spec: NodeSpec,
         runtime: &tokio::runtime::Runtime,

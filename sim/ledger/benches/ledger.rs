@@ -1,6 +1,6 @@
 //! How fast the ledger is: transactions through RPC, and reading a program with many accounts.
 //!
-//! `cargo bench -p dzsim-ledger`; with `-- 500` it uses so many transactions instead of 5,000.
+//! `cargo bench -p dzsim-ledger`; with `-- 500` it uses 500 transactions instead of 5,000.
 //!
 //! On two cores it said 4,000 transactions per second by RPC with a preflight, 5,000 without, and 30 ms for
 //! getProgramAccounts with 10,000 accounts. The limit is the processor, of which the bank's thread, the RPC server and
@@ -104,7 +104,7 @@ impl Bench {
 }
 
 impl Bench {
-    /// Changes an account so many times while many subscribe to its program.
+    /// Changes an account this number of times while many subscribe to its program.
     async fn fan_out(&self, changes: u64) -> anyhow::Result<Duration> {
         let request = json!({"jsonrpc": "2.0", "id": 1, "method": "programSubscribe",
             "params": [Pubkey::default().to_string(), {"encoding": "base64+zstd", "filters": [{"dataSize": 0}]}]});

@@ -23,7 +23,7 @@ pub(crate) struct CallLimits {
 pub(crate) struct Held(#[expect(dead_code, reason = "it is held, not used")] OwnedSemaphorePermit);
 
 impl CallLimits {
-    /// So many calls at a time whose answers may be long, and so many bytes for the answers of all clients.
+    /// The most concurrent calls with long answers, and the most bytes for the answers of all clients.
     pub(crate) fn new(places: usize, bytes: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(places)), memory: Arc::new(Semaphore::new(bytes / UNIT)) }
     }

@@ -72,7 +72,7 @@ impl Default for Limits {
 /// The web pages that are answered, by the origin that browsers send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
-    /// None: any page that somebody of this machine opens could otherwise use the ledger.
+    /// None: any page opened in a browser of this machine could otherwise use the ledger.
     #[default]
     None,
     /// These, as in `http://localhost:3000`.
@@ -95,8 +95,8 @@ pub struct LedgerConfig {
     /// Slots after which a blockhash is no longer accepted; at most `limits.history`, and that if `None`. A validator
     /// takes 150, which here may pass in less than a second.
     pub blockhash_lifetime: Option<Slot>,
-    /// Whether a program subscription is told of an account that was closed (no lamports, no data, owned by the
-    /// system program). A validator does not tell: it compares the owner after the transaction, which is no longer
+    /// Whether a program subscription is notified of an account that was closed (no lamports, no data, owned by the
+    /// system program). A validator does not: it compares the owner after the transaction, which is no longer
     /// the program.
     pub announce_closed: bool,
     /// The web pages that are answered.

@@ -89,7 +89,7 @@ pub struct NotificationFaults {
 pub struct Faults {
     /// What happens to notifications.
     pub notifications: NotificationFaults,
-    /// Reads are answered as so many slots ago, at most [`crate::MAX_READ_LAG`]: a replica that lags.
+    /// Reads are answered as of this number of slots ago, at most [`crate::MAX_READ_LAG`]: a replica that lags.
     pub read_lag: Slot,
     /// Every HTTP answer comes so much later.
     pub answer_delay: Duration,

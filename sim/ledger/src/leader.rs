@@ -241,7 +241,7 @@ impl Leader {
     }
 
     /// Executes a transaction, reads accounts, and puts back what it wrote: a simulation alone does not hand out
-    /// accounts. Nobody else uses the bank meanwhile.
+    /// accounts. Nothing else uses the bank meanwhile.
     fn try_out(
         &mut self,
         transaction: &VersionedTransaction,

@@ -127,7 +127,7 @@ impl Ledger {
         Ok(Self { inner: Arc::new(Inner { core, parts: Some(Parts { runtime, requests, chain }) }) })
     }
 
-    /// Answers on two listeners, for the client that is told apart by this name: JSON-RPC over HTTP on one, over
+    /// Answers on two listeners, for the client of this name: JSON-RPC over HTTP on one, over
     /// WebSocket on the other. May be called any number of times, also with a name that is served already.
     pub fn serve(
         &self,
@@ -180,7 +180,7 @@ impl Ledger {
         (slot, replica.accounts.owned_by(program, slot))
     }
 
-    /// An account as the bank itself has it, past the index. The two differ in nothing but the clock, which the bank
+    /// An account read from the bank itself, past the index. The two differ in nothing but the clock, which the bank
     /// has set for the next slot when a transaction was refused or simulated.
     pub async fn bank_account(&self, address: &Pubkey) -> Result<Option<Account>, SendError> {
         let found = self.inner.core.ask(|reply| Request::Read { addresses: vec![*address], reply }).await?;
@@ -198,7 +198,7 @@ impl Ledger {
         self.inner.core.send(VerifiedTransaction::new(transaction)?, false).await
     }
 
-    /// Everything that lands from now on, in order. A receiver that falls 4096 slots behind is told how many it
+    /// Everything that lands from now on, in order. A receiver that falls 4096 slots behind learns how many it
     /// missed.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Landed>> {
         self.inner.core.landed.subscribe()

@@ -7,7 +7,7 @@
 //! What differs from a validator, and why, is in docs/decisions/0040 to 0046:
 //! - a slot comes with a transaction and not with time, and everything that landed is final at once;
 //! - a blockhash is valid for as long as the history reaches (65,536 slots), unless the configuration says less;
-//! - a program subscription tells of closed accounts, unless the configuration says not;
+//! - a program subscription is notified of closed accounts, unless the configuration says not;
 //! - a transaction that can never land is answered with its error also without a preflight;
 //! - `jsonParsed` parses nothing: accounts come as base64 and instructions with their data, as a validator answers
 //!   for programs that it does not know;

@@ -1,4 +1,4 @@
-//! What is told of one slot, written once for all who are told the same.
+//! Texts of the notifications of one slot, encoded once for all subscribers with the same parameters.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ pub(crate) type Results = Arc<[String]>;
 pub(crate) struct NotificationTexts(Mutex<HashMap<Says, Results>>);
 
 impl NotificationTexts {
-    /// The text that says it; whoever comes first writes it.
+    /// The text; the first caller encodes it.
     pub(crate) fn of(&self, says: Says, write: impl FnOnce() -> Vec<String>) -> Results {
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(texts.entry(says).or_insert_with(|| write().into()))

@@ -37,7 +37,7 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// The slot that a reader meets who lags so many slots.
+    /// The slot that a reader sees who lags by this number of slots.
     pub(crate) fn slot(&self, lag: Slot) -> Slot {
         let latest = self.history.latest();
         latest.saturating_sub(lag.min(MAX_READ_LAG as Slot)).max(FIRST_SLOT)

@@ -156,7 +156,7 @@ pub(crate) fn own_chain(
     }
 }
 
-/// Answers a request. Whoever asked may have gone; that is no error.
+/// Answers a request. The caller may be gone; that is no error.
 fn answer(
     chain: &mut Leader,
     request: Request,

@@ -1,4 +1,4 @@
-//! A ledger that runs alone, for whoever builds against the chain: `dzsim ledger`, and the example of this crate.
+//! A ledger that runs alone, for programs built against the chain: `dzsim ledger`, and the example of this crate.
 
 use std::{io::Write, net::SocketAddr};
 

@@ -8,7 +8,7 @@ use solana_transaction_error::TransactionError;
 pub(crate) struct VerifiedTransaction(VersionedTransaction);
 
 impl VerifiedTransaction {
-    /// Checks a transaction; this is the one place that does, and it is nobody's thread that others wait for.
+    /// Checks a transaction, off the bank thread.
     pub(crate) fn new(transaction: VersionedTransaction) -> Result<Self, TransactionError> {
         sanitize(&transaction)?;
         match signatures_are_right(&transaction) {

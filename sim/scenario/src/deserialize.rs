@@ -1,6 +1,6 @@
 //! Reads a [`Node`] into the schema's types, with the place of whatever does not fit.
 //!
-//! Two conventions beyond serde's own. A table read as an enum is told apart by the one key that names a variant, and
+//! Two conventions beyond serde's own. A table is read as an enum by the one key that names a variant, and
 //! the whole table is the variant's content: so `{ run: …, on: … }` is `Step::Run`. And a `null` where a table is
 //! expected is the empty table, so that `nyc:` may stand for `nyc: {}`.
 

@@ -186,5 +186,5 @@ pub(crate) fn similar<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
         .unwrap_or_default()
 }
 
-/// Longer lists of known words help nobody.
+/// Longer lists of known words do not help.
 const MOST_LISTED: usize = 24;

@@ -71,7 +71,7 @@ fn is(table: &serde_json::Map<String, serde_json::Value>, kind: &str) -> bool {
     }
 }
 
-/// Whether it is a number, a truth value or an enumeration: what a text that begins with `$` does not fit by itself.
+/// Whether it is a number, a truth value or an enumeration: which a text that begins with `$` would not match.
 fn is_scalar(table: &serde_json::Map<String, serde_json::Value>) -> bool {
     let number = ["integer", "boolean", "number"].into_iter().any(|kind| is(table, kind));
     table.contains_key("oneOf") || table.contains_key("enum") || (number && !is(table, "string"))

@@ -162,7 +162,7 @@ impl<'s> Page<'s> {
         }
     }
 
-    /// The words of the only enumeration that may stand here, by itself or in a list.
+    /// The words of the only enumeration that may stand here, alone or in a list.
     fn enumeration(&self, schema: &'s Value) -> Option<Vec<(String, String)>> {
         match reference_name(schema) {
             Some(name) => self.enumeration(self.definition(name)),

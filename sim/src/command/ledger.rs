@@ -21,7 +21,7 @@ use crate::{
     scenario_files,
 };
 
-/// How many funded keys of nobody it prints.
+/// How many funded keys it makes and prints.
 const KEYS: usize = 3;
 
 /// Runs until Ctrl-C.

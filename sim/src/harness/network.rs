@@ -102,7 +102,7 @@ impl Network {
     ///
     /// ```no_run
     /// # async fn example(net: dzsim::Network) -> dzsim::Result {
-    /// net.steps("[{ fault: { node: nyc1, kind: reboot } }, { ping: { from: val1, to: nyc1 } }]").await?;
+    /// net.steps("[{ fault: { node: nyc1, how: reboot } }, { ping: { from: val1, to: nyc1 } }]").await?;
     /// # Ok(()) }
     /// ```
     ///

@@ -56,7 +56,7 @@ impl Reports {
         Ok(Self { list, failed: Vec::new() })
     }
 
-    /// Tells each report.
+    /// Passes an event to each report.
     pub fn each(&mut self, mut tell: impl FnMut(&mut dyn Report) -> io::Result<()>) {
         let Self { list, failed } = self;
         list.retain_mut(|(target, report)| match tell(report.as_mut()) {
@@ -68,7 +68,7 @@ impl Reports {
         });
     }
 
-    /// Whether nobody can see any more how the run goes on.
+    /// Whether no reader of the reports is left.
     pub fn stdout_failed(&self) -> bool {
         self.failed.iter().any(|(target, _)| *target == Target::Stdout)
     }

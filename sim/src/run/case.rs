@@ -315,7 +315,7 @@ async fn hold_until_asked(
     Ok(Held::forget(&setup.artifacts)?)
 }
 
-/// The error with what was broken or not settled at that time: what the step may have waited for in vain.
+/// The error with what was broken or not settled at that time: what may have kept the step from its fact.
 fn in_context(error: StepError, standing: &[String]) -> StepError {
     if standing.is_empty() {
         return error;

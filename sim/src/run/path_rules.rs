@@ -36,7 +36,7 @@ pub async fn of_fault(world: &World, ends: &PathEnds, condition: &Condition) -> 
     Ok(rules)
 }
 
-/// Applies anew what holds for the paths that `changed` is about: the scenario's own rules, and over them all faults.
+/// Applies again what holds for the paths that `changed` is about: the scenario's own rules, and over them all faults.
 pub async fn refresh(world: &World, changed: &[Rule], faults: &[Rule]) -> Result<(), StepError> {
     let mut rules = resolve(world).await?;
     rules.extend_from_slice(faults);

@@ -1,4 +1,4 @@
-//! What the process of one scenario tells `dzsim run`, as one JSON object a line on its standard output, and the
+//! The messages from the process of one scenario to `dzsim run`: one JSON object a line on its standard output, and the
 //! summary that both write to `summary.json`.
 
 use std::{collections::BTreeMap, path::PathBuf};

@@ -21,7 +21,7 @@ pub const RPC_PORT: u16 = 8899;
 pub const WS_PORT: u16 = 8900;
 /// Where the controller answers in every device and in the core.
 pub const CONTROLLER_PORT: u16 = 7000;
-/// Where the first activator tells its health; the others take the ports after it.
+/// Where the first activator serves its health; the others take the ports after it.
 const ACTIVATOR_PORT: u16 = 9100;
 
 /// The name of what is in no node, towards the ledger.

@@ -40,7 +40,7 @@ impl<J: Send> Queue<J> {
         self.locked().pop_front()
     }
 
-    /// Takes all that nobody has begun.
+    /// Takes all that has not begun.
     pub(super) fn drain(&self) -> Vec<J> {
         self.locked().drain(..).collect()
     }

@@ -40,8 +40,12 @@ fn mentioned(text: &str) -> Vec<String> {
     let code: Vec<&str> = shipped.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let code = code.join("\n");
     let mut found = Vec::new();
-    for tree in code.split("use ").skip(1) {
-        paths(tree.split(';').next().unwrap_or_default(), "", &mut found);
+    for (at, _) in code.match_indices("use ") {
+        // At the start of a line, but for its visibility; else it is a word in a text.
+        let line = code[..at].rsplit('\n').next().unwrap_or_default().trim();
+        if line.is_empty() || line.starts_with("pub") {
+            paths(code[at + 4..].split(';').next().unwrap_or_default(), "", &mut found);
+        }
     }
     let is_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | ':' | '#');
     found.extend(code.split(|letter| !is_word(letter)).filter(|word| word.contains("::")).map(str::to_owned));

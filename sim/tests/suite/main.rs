@@ -5,6 +5,8 @@ mod bad_input;
 mod circles;
 mod decisions;
 mod documents;
+mod examples;
+mod library;
 mod repeatable;
 mod rfc;
 mod rooms;

@@ -1,4 +1,4 @@
-//! `dzsim run` towards whoever calls it: reports, exit codes, artifacts, interruption, and what decides nothing.
+//! `dzsim run` from outside: reports, exit codes, artifacts, interruption, and what has no effect on a run.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What every change of this client's tunnels ends with: waiting until chain and daemon have it.
+//! The end of every change to this client's tunnels: waiting until chain and daemon show it.
 
 use std::{collections::BTreeMap, io::Write, net::Ipv4Addr};
 
@@ -46,7 +46,7 @@ impl Granted {
         Some(Self { dz_ip, groups })
     }
 
-    /// True when a tunnel has it and is answered from its far end.
+    /// True when a tunnel has it and its far end answers.
     fn carried_by(&self, service: &Service) -> bool {
         let held = |code| {
             let groups = &service.multicast_groups;

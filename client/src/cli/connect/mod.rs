@@ -237,7 +237,7 @@ fn measured(result: &api::EndpointLatency) -> Measured {
     Measured { endpoint: result.device_ip, rtt: rtt.map(|(min, median)| Rtt { min, median }) }
 }
 
-/// Whether somebody was faster between our reading and our writing: another connect of this client that took the
+/// Whether another transaction landed between our read and our write: another connect of this client that took the
 /// endpoint or the last tunnel of the pass, or another client that took the last seat of the device.
 fn is_lost_race(error: ServiceabilityError) -> bool {
     use ServiceabilityError::{

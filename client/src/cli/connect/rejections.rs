@@ -39,7 +39,7 @@ impl Rejections {
         self.users.values().copied().collect()
     }
 
-    /// Removes the rejected users that are still there: they hold nothing, and nobody asks for them any more.
+    /// Removes the rejected users that are still there: they hold nothing, and are of no use any more.
     pub(super) fn delete(&self, view: &NetworkView, payer: &Pubkey) -> Result<Vec<Instruction>, CommandError> {
         let rejected = |key: &&Pubkey| view.user(key).is_some_and(|user| user.status == UserStatus::Rejected);
         let users = self.users.keys().filter(rejected);

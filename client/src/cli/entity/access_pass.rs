@@ -58,7 +58,7 @@ pub enum Command {
     },
 }
 
-/// Which pass: nobody has two of one giver for one address.
+/// Which pass: there is one per giver and address.
 #[derive(Args, Clone, Debug)]
 pub struct PassArgs {
     /// The address that may connect; 0.0.0.0 for any

@@ -20,7 +20,7 @@ pub struct Named {
 }
 
 impl Named {
-    /// The thing itself, and what a change to it is told as.
+    /// The thing itself, and how a change to it is reported.
     pub(super) fn find<'v, T: Coded>(&self, view: &'v NetworkView) -> Result<(Changed<'_>, &'v T), CommandError> {
         let (account, thing) = names::find::<T>(view, &self.code)?;
         Ok((Changed { kind: T::KIND, name: &self.code, account }, thing))

@@ -1,4 +1,4 @@
-//! Where an operator's verb reads the chain, changes it, and tells what came of it.
+//! What an operator's verb works with: it reads the chain, changes it, and prints the result.
 
 use std::{io::Write, sync::Arc};
 

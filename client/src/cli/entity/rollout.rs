@@ -30,7 +30,7 @@ row! {
 enum Turn {
     /// Pull what it lacks.
     Grow,
-    /// Delete these endpoints, on which nobody is.
+    /// Delete these endpoints, which have no users.
     Shrink(Vec<Pubkey>),
     /// Leave it as it is, and why.
     Keep(String),
@@ -106,7 +106,7 @@ fn turn(view: &NetworkView, key: &Pubkey, new: u8) -> Turn {
     Turn::Shrink(idle.into_iter().take(surplus).map(|(key, _)| **key).collect())
 }
 
-/// Changes one device and waits until it has what it wants; a reason where the program would not have it.
+/// Changes one device and waits until it has its endpoints; a reason where the program refused.
 async fn step(
     operator: &Operator<'_>,
     view: &NetworkView,

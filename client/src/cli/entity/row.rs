@@ -35,7 +35,7 @@ impl<T: Cell> Cell for Vec<T> {
     }
 }
 
-/// So many of so many.
+/// Used and maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Share {
     /// In use.

@@ -51,7 +51,7 @@ impl Gate {
 }
 
 impl Relay {
-    /// Passes so many pieces on.
+    /// Passes this number of pieces on.
     pub(super) async fn new(world: &World, limit: usize) -> Self {
         let gate = Arc::new(Gate { passed: AtomicUsize::new(0), limit, through: Notify::new() });
         let folder = tempfile::tempdir().unwrap();

@@ -41,14 +41,14 @@ impl Doublezerod {
 }
 
 /// A daemon whose log is a pipe with room for one line (`O_DIRECT` keeps lines apart, pipe(2)): as long as a line is
-/// not read, it gets no further than to the end of its next step, which it cannot tell.
+/// not read, it gets no further than to the end of its next step, which it cannot report.
 pub(crate) struct Stepped {
     daemon: Doublezerod,
     log: pipe::Receiver,
 }
 
 impl World {
-    /// Starts a daemon that has settled and has not been told to do anything since.
+    /// Starts a daemon that has settled and has had no request since.
     pub(crate) async fn start_stepped_daemon(&self) -> Stepped {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT).unwrap();
         // Rounded up to a page, which is room for one line.
@@ -74,7 +74,7 @@ impl Stepped {
         }
     }
 
-    /// Waits until it has told of a step.
+    /// Waits until it has logged a step.
     pub(crate) async fn stands(&self) {
         self.log.readable().await.unwrap();
     }

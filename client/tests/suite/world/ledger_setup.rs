@@ -42,7 +42,7 @@ pub(crate) enum Who {
     Foundation,
     /// The client, who has a pass.
     Client,
-    /// Somebody without a pass.
+    /// A user without a pass.
     Stranger,
 }
 

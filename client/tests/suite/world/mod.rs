@@ -102,12 +102,12 @@ impl World {
         world
     }
 
-    /// From now on nobody allocates anything.
+    /// From now on there is no activator.
     pub(crate) fn stop_activator(&mut self) {
         self.activator = None;
     }
 
-    /// From now on somebody does.
+    /// From now on there is one.
     pub(crate) fn start_activator(&mut self) {
         self.activator = Some(activator::Activator::start(self.chain.ledger.clone()));
     }
@@ -153,7 +153,7 @@ impl World {
         self.folder.path().join("doublezerod.sock")
     }
 
-    /// The chain as somebody uses it.
+    /// The chain as this user sees it.
     fn ledger_of(&self, who: Who) -> Arc<dyn Ledger> {
         let mut ledgers = self.ledgers.borrow_mut();
         ledgers.entry(who).or_insert_with(|| Arc::new(self.here.connect(who))).clone()
@@ -169,7 +169,7 @@ impl World {
         self.run(Arc::new(Away::new()), args).await
     }
 
-    /// Runs the command line as somebody.
+    /// Runs the command line as this user.
     pub(crate) async fn doublezero_as(&self, who: Who, args: &str) -> Answer {
         self.run(self.ledger_of(who), args).await
     }

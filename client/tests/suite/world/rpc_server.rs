@@ -26,12 +26,12 @@ pub(crate) struct Urls {
 }
 
 impl Urls {
-    /// Where nobody listens.
+    /// An address without a listener.
     pub(crate) fn nowhere() -> Self {
         Self { rpc: "http://127.0.0.1:1".to_owned(), ws: "ws://127.0.0.1:1".to_owned() }
     }
 
-    /// The chain as somebody uses it from here.
+    /// The chain as this user sees it from here.
     pub(crate) fn connect(&self, who: Who) -> RpcLedger {
         RpcLedger::connect_with(&self.rpc, &self.ws, ID, who.keypair(), RpcOptions::default())
     }

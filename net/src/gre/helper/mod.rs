@@ -2,7 +2,7 @@
 //!
 //! [`serve`] is its whole life. It owns a TUN device per tunnel and one raw GRE socket, takes the namespace's abstract
 //! socket name as its lock, and answers clients on it. Tunnels belong to the process, not to the client that asked for
-//! them; it ends when it holds no tunnel and nobody is connected. On request it also holds the socket without which the
+//! them; it ends when it holds no tunnel and has no connection. On request it also holds the socket without which the
 //! kernel forwards no multicast (see [`crate::mroute`]). Everything runs on one thread around one epoll:
 //!
 //! ```text

@@ -16,7 +16,7 @@ use crate::tun::MAX_PACKET;
 use crate::wire::coalesce::Coalescer;
 use crate::wire::offload::VIRTIO_HEADER_LEN;
 
-/// How long a helper that nobody has spoken to stays.
+/// How long a helper without a connection stays.
 const LONELY: Duration = Duration::from_secs(10);
 
 const LISTENER: u64 = 0;

@@ -8,13 +8,13 @@ use solana_pubkey::Pubkey;
 use super::Findings;
 use crate::view::NetworkView;
 
-/// Somebody who has an address.
+/// A holder of an address.
 #[derive(Clone, Copy)]
 struct Holder {
     account: Pubkey,
-    /// As what it has it.
+    /// In which role it holds it.
     role: &'static str,
-    /// The client it has it for, which may have it in several roles and with several tunnels.
+    /// The client that uses the address, possibly in several roles and with several tunnels.
     client: Option<Ipv4Addr>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
 }
 
 /// A live client's address lies in no block, and in no contributor's /24. It may lie in a prefix that was brought around
-/// it: then it is handed out to nobody.
+/// it: then it is never handed out.
 fn check_networks(view: &NetworkView, findings: &mut Findings, key: &Pubkey, client_ip: Ipv4Addr) {
     let client = NetworkV4::host(client_ip);
     let config = view.config().into_iter();

@@ -1,4 +1,4 @@
-//! Pools against what things say they hold: each unit by at most one, each taken unit by somebody.
+//! Pools against the units that things hold: each unit has at most one holder, each taken unit exactly one.
 
 use std::collections::{BTreeMap, BTreeSet};
 

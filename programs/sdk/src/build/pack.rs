@@ -20,7 +20,7 @@ pub fn pack(payer: &Pubkey, instructions: impl IntoIterator<Item = Instruction>)
 }
 
 /// The same for things that have one instruction each and stay beside it. Those that are joined to the one before them
-/// land with it, so that nobody can come or die between them; unless they are more than a transaction takes.
+/// land with it, so that no other transaction comes between them; unless they are more than a transaction takes.
 pub fn pack_by<T>(
     payer: &Pubkey,
     items: impl IntoIterator<Item = T>,

@@ -1,6 +1,6 @@
 //! A copy of the program's accounts, kept by notifications. Pure: what came in what order is all it knows.
 //!
-//! It shows only whole slots: what a slot changed waits until the slot is complete, so that nobody ever sees half a
+//! It shows only whole slots: what a slot changed waits until the slot is complete, so that no reader sees half a
 //! transaction. Whatever looks like a gap makes it ask for everything again; until then the last good view stays.
 //! What looks like one: a slot whose parent it has not seen, an account that comes after its slot was complete, a
 //! transaction of the program's that changed nothing it heard of.
@@ -14,9 +14,9 @@ use crate::view::{Change, NetworkView, ViewError};
 pub(crate) struct Replica {
     /// All slots up to here are complete.
     slot: u64,
-    /// The slot of the last full read: what is told of it or of an earlier one is old.
+    /// The slot of the last full read: notifications of it or of an earlier one are old.
     floor: u64,
-    /// The slot each account was last told of, if after the floor.
+    /// The slot of each account's last notification, if after the floor.
     told: BTreeMap<Pubkey, u64>,
     waiting: BTreeMap<u64, BTreeMap<Pubkey, Change>>,
     /// Changes of complete slots that no view shows yet.

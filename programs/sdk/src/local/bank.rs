@@ -79,7 +79,7 @@ impl LocalBank {
         bank
     }
 
-    /// Remembers so many slots from now on: what is read late, or told slot by slot, needs them.
+    /// Remembers this number of slots from now on: stale reads and notifications slot by slot need them.
     pub fn remember(mut self, slots: usize) -> Self {
         self.remembered = slots;
         self
@@ -129,7 +129,7 @@ impl LocalBank {
         NetworkView::from_accounts(self.program, self.slot, own.map(|(key, record)| (*key, record.data.as_slice())))
     }
 
-    /// The view of the program's accounts as of so many slots ago, or of the oldest slot that is remembered.
+    /// The view of the program's accounts as of this number of slots ago, or of the oldest slot that is remembered.
     ///
     /// # Errors
     /// An account that cannot be decoded.

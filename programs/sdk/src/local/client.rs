@@ -1,4 +1,4 @@
-//! One key's use of the chain in memory from a node, as a process there has it.
+//! A client of the chain in memory: one key at one node.
 
 use std::{sync::Arc, time::Duration};
 

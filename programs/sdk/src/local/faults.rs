@@ -30,11 +30,11 @@ pub struct LocalFaults {
     pub lost_notifications_ppm: u32,
     /// Share of notifications that come twice, ppm.
     pub duplicated_notifications_ppm: u32,
-    /// Reads are answered as of so many slots ago, as far as the bank remembers.
+    /// Reads are answered as of this number of slots ago, as far as the bank remembers.
     pub read_lag: u64,
     /// Share of sent transactions that are refused and not executed, ppm.
     pub refused_sends_ppm: u32,
-    /// Share of sent transactions that never arrive, ppm. Who sent one waits in vain for it to land.
+    /// Drop probability of sent transactions, ppm. The sender of a dropped one times out.
     pub lost_sends_ppm: u32,
     /// Share of sent transactions whose connection breaks at once and which land later, between two others, ppm.
     pub late_sends_ppm: u32,

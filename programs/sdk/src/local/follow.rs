@@ -103,7 +103,7 @@ async fn read(node: &LocalNode, views: &Views, backoff: &mut Backoff) -> Result<
     }
 }
 
-/// What a client is told, one thing at a time.
+/// One notification to a client.
 #[derive(Clone)]
 enum Notification {
     Created { slot: u64 },

@@ -1,4 +1,4 @@
-//! What goes wrong between a node and the chain in memory, each fault by itself, in virtual time.
+//! Each fault between a node and the chain in memory, alone, in virtual time.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn on_chain(chain: &LocalLedger) -> Vec<String> {
     codes(&chain.bank().view().unwrap())
 }
 
-/// How long it takes until the live view shows so many exchanges.
+/// How long it takes until the live view shows this number of exchanges.
 async fn seen(client: &LocalClient, count: usize) -> Duration {
     let (start, mut views) = (Instant::now(), client.watch());
     let shown = views.wait_for(|view| view.as_ref().is_some_and(|view| view.exchanges().len() == count));

@@ -1,4 +1,4 @@
-//! The view's indexes against a view made anew.
+//! The view's indexes against a view built from scratch.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 

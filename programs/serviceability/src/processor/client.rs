@@ -23,7 +23,7 @@ pub(super) struct Place24<'a, 'info> {
 
 /// One more user of this pass comes from this address.
 ///
-/// It must be nobody else's: an address is one payer's at a time, and is kept for the holders of the passes that the
+/// It must be free or the payer's own: an address is one payer's at a time, and is kept for the holders of the passes that the
 /// foundation gave for it, if there are any. They may come under any pass they have.
 pub(super) fn enter<'a, 'info>(
     ctx: &Context<'a, 'info>,
@@ -66,7 +66,7 @@ pub(super) struct Left<'a, 'info> {
     pub(super) clients_payer: Info<'a, 'info>,
 }
 
-/// One user less comes from this address; with the last one it is nobody's.
+/// One user less comes from this address; with the last one it is free.
 pub(super) fn leave<'a, 'info>(ctx: &Context<'a, 'info>, at: Left<'a, 'info>, client_ip: Ipv4Addr) -> Result {
     let mut client = read(ctx, at.client, client_ip)?.ok_or(ServiceabilityError::AccountNotFound)?;
     client.user_count.down()?;

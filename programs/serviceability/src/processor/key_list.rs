@@ -14,7 +14,7 @@ pub(super) struct Limit {
     pub(super) refusal: ServiceabilityError,
 }
 
-/// Puts a key into the list or takes it out, whichever is wanted, and counts that; nothing when it is so already.
+/// Puts a key into the list or takes it out, whichever is wanted, and counts that; a repeated request changes nothing.
 pub(super) fn set(list: &mut Vec<Pubkey>, key: &Pubkey, wanted: bool, limit: Limit, count: &mut u32) -> Result {
     match (list.contains(key), wanted) {
         (false, true) if list.len() >= limit.most => Err(limit.refusal),

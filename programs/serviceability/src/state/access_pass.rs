@@ -9,7 +9,7 @@ use super::{AccountData, AccountType, Requests, keys};
 
 /// A pass. Address: [`crate::pda::access_pass`] of (client_ip, payer, giver); client_ip 0.0.0.0 stands for any address.
 ///
-/// The giver is in the address, so nobody gets at a pass that somebody else gave.
+/// The giver is in the address, so one giver cannot change another's pass.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct AccessPass {
     /// The address that may connect; 0.0.0.0 for any.

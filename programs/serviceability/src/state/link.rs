@@ -44,7 +44,7 @@ pub enum LinkDrain {
 }
 
 impl LinkDrain {
-    /// The drain that this status asks for; none for a status that nobody can ask for.
+    /// The drain that this status asks for; none for a status that cannot be requested.
     pub fn asked_by(status: LinkStatus) -> Option<Self> {
         match status {
             LinkStatus::Activated => Some(Self::None),

@@ -123,7 +123,7 @@ pub trait AccountData: BorshSerialize + BorshDeserialize {
     /// The tag in the account's first byte.
     const TYPE: AccountType;
 
-    /// The whole account data with an empty header, as an account that somebody wrote into a test or a genesis.
+    /// The whole account data with an empty header, as an account written by a test or a genesis.
     fn encode(&self) -> Vec<u8> {
         self.encode_with(&Header::default())
     }
@@ -137,7 +137,7 @@ pub trait AccountData: BorshSerialize + BorshDeserialize {
         data
     }
 
-    /// The bytes by which the account can still grow. Their rent is paid when it is created, so that whoever changes it
+    /// The bytes by which the account can still grow. Their rent is paid when it is created, so that a later change
     /// later pays nothing.
     fn growth(&self) -> usize {
         0
@@ -178,7 +178,7 @@ pub trait AccountData: BorshSerialize + BorshDeserialize {
     }
 }
 
-/// Bytes of so many more keys.
+/// Bytes of this number of further keys.
 const fn keys(count: usize) -> usize {
     32 * count
 }

@@ -46,7 +46,7 @@ pub enum PoolKind {
     MulticastGroupBlock = 6,
     /// Publishers' source addresses; owner: the config.
     MulticastPublisherBlock = 7,
-    /// Which public addresses of one /24 somebody has registered, so that no two things overlap; owner: the config.
+    /// Registered public addresses of one /24, so that no two things overlap; owner: the config.
     AddressRegistry = 8,
     /// Tunnel interface numbers of a device; owner: the device.
     TunnelIds = 9,

@@ -180,7 +180,7 @@ impl User {
         Roles { publish: self.publishers.contains(group), subscribe: self.subscribers.contains(group) }
     }
 
-    /// True when its address is a live (client_ip, endpoint_ip) pair that nobody else may use.
+    /// True when its address is a live (client_ip, endpoint_ip) pair, which no other user may have.
     pub fn is_live(&self) -> bool {
         self.status.holds_seat()
     }

@@ -59,7 +59,7 @@ async fn a_life() {
     assert_eq!((n.get_group(group).allowlist_count, n.get_tenant(tenant).reference_count), (0, 0));
 }
 
-/// What an administrator gives is its tenant's own: it changes nothing that anybody else has given, and nobody else's pass
+/// What an administrator gives is its tenant's own: it changes nothing that others have given, and no other pass
 /// is ever made of it.
 #[tokio::test]
 async fn a_tenants_administrator_gives_passes_of_its_tenant_and_touches_no_other() {

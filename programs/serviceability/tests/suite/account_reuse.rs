@@ -47,7 +47,7 @@ async fn what_was_decided_on_one_life_is_refused_by_the_next() {
     assert_eq!(audit(&n.view), []);
 }
 
-/// Somebody else takes the place of a rejected user: each gets back what it has paid, and no more.
+/// Another payer takes the place of a rejected user: each gets back what it has paid, and no more.
 #[tokio::test]
 async fn a_rejected_users_deposit_is_its_payers() {
     let mut n = Net::with_metro().await;
@@ -88,8 +88,8 @@ async fn a_rejected_users_deposit_is_its_payers() {
     assert_eq!(audit(&n.view), []);
 }
 
-/// Whatever somebody else puts into an account later, its creator has paid for: the activator that gives a tunnel, a
-/// reason or a block, the group's owner that allows a pass, pay nothing, and nobody gains.
+/// Whatever others put into an account later, its creator has paid for: the activator that gives a tunnel, a
+/// reason or a block, the group's owner that allows a pass, pay nothing, and no one gains.
 #[tokio::test]
 async fn nobody_pays_for_what_another_account_grows_by() {
     let mut n = Net::with_metro().await;
@@ -117,7 +117,7 @@ async fn nobody_pays_for_what_another_account_grows_by() {
     assert_eq!((n.get_device(device).prefixes.len(), n.get_tenant(tenant).vrf_id), (1, Some(2)));
 }
 
-/// A pulled endpoint that its contributor deletes is the activator's money, whoever owns the device.
+/// A pulled endpoint that its contributor deletes is the activator's money, not the device owner's.
 #[tokio::test]
 async fn what_the_activator_has_paid_for_comes_back_to_it() {
     let mut n = Net::with_metro().await;

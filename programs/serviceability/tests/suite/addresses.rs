@@ -38,7 +38,7 @@ fn connect(n: &Net, who: &Keypair, client_ip: &str, endpoint_ip: &str) -> Instru
 }
 
 /// The client is there first: a device, an endpoint, a /24, a block cannot come to be where it is. A prefix can be brought
-/// around it, and its address is then handed out to nobody.
+/// around it, and its address is then never handed out.
 #[tokio::test]
 async fn what_comes_after_a_client_goes_around_it() {
     let (mut n, device) = network().await;
@@ -87,7 +87,7 @@ async fn what_comes_after_a_client_goes_around_it() {
     assert_eq!(audit(&n.view), []);
 }
 
-/// The other order: nobody connects from what is a device's, an endpoint's, a prefix's.
+/// The other order: a connect from the address of a device, an endpoint or a prefix is refused.
 #[tokio::test]
 async fn a_client_comes_from_no_address_that_is_anybodys() {
     let (mut n, device) = network().await;
@@ -151,7 +151,7 @@ async fn a_pass_for_any_address_is_no_power_over_others() {
     assert_eq!(audit(&n.view), []);
 }
 
-/// A tenant's pass names nobody: an administrator keeps nobody from an address.
+/// A tenant's pass reserves no address: an administrator excludes no client.
 #[tokio::test]
 async fn a_tenants_pass_reserves_no_address() {
     let (mut n, _) = network().await;

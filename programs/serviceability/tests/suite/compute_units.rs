@@ -1,7 +1,7 @@
 //! What each instruction costs as bytecode, against the table that is checked in.
 //!
 //! Natively only the names are checked: units mean nothing there. `DZ_WRITE_COMPUTE_UNITS=1` together
-//! with `SBF_OUT_DIR` writes the table anew.
+//! with `SBF_OUT_DIR` writes the table again.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -26,7 +26,7 @@ const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/compute-units.txt");
 /// Two builders of the same source differ by less.
 const TOLERANCE_PERCENT: u64 = 10;
 
-/// Each by itself, so that each has its price.
+/// Each alone, so that each has its own cost.
 async fn each(n: &mut Net, signer: &Keypair, instructions: impl IntoIterator<Item = Instruction>) {
     for instruction in instructions {
         n.ok(signer, [instruction]).await;

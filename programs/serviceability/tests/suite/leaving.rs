@@ -1,4 +1,4 @@
-//! Leaving is possible: a side of a link, a suspended contributor, a drained device need nobody's leave.
+//! Leaving is possible: a side of a link, a suspended contributor, a drained device need no permission of others.
 
 use dz_sdk::{audit::audit, build, instruction as ix};
 use dz_serviceability::{

@@ -352,7 +352,7 @@ impl Net {
         assert_eq!(self.fetch_all(&keys).await, before, "a refusal has changed something");
     }
 
-    /// Sends the instructions in one transaction whose fee somebody else pays.
+    /// Sends the instructions in one transaction whose fee another key pays.
     pub(crate) async fn send(
         &mut self,
         signer: &Keypair,
@@ -442,7 +442,7 @@ pub(crate) fn grant(index: u16, dz_ip: &str) -> Grant {
     Grant { tunnel_net, tunnel_id: 500 + index, dz_ip: ip(dz_ip) }
 }
 
-/// A compute budget instruction that makes two equal transactions differ; its price is nobody's business here.
+/// A compute budget instruction that makes two equal transactions differ; its price does not matter here.
 fn unique(number: u64) -> Instruction {
     let program_id = Pubkey::from_str_const("ComputeBudget111111111111111111111111111111");
     let data = [&[3], &number.to_le_bytes()[..]].concat();

@@ -98,7 +98,7 @@ async fn a_life(
     assert_eq!((taken(&n, device), n.get_device(device), idle(n.get_pass(pass)), n.get_group(groups[0])), baseline);
 }
 
-/// Pitfalls 14, 20, 23, 27: nothing is given twice, out of range, or off its grid; index 0 of a prefix to nobody.
+/// Pitfalls 14, 20, 23, 27: nothing is given twice, out of range, or off its grid; index 0 of a prefix never.
 #[tokio::test]
 async fn allocations_are_checked_to_the_unit() {
     let (mut n, device, groups, _) = network().await;
@@ -399,7 +399,7 @@ async fn ends() {
     assert_eq!((n.get_tenant(tenant).reference_count, audit(&n.view)), (1, vec![]));
 }
 
-/// Pitfall 28: a banned user takes no capacity, its pass is barred, and a ban needs nobody's roles taken first.
+/// Pitfall 28: a banned user takes no capacity, its pass is barred, and a ban does not require roles to be taken first.
 #[tokio::test]
 async fn bans() {
     let (mut n, device, groups, pass) = network().await;

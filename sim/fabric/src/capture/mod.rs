@@ -29,9 +29,9 @@ pub struct CaptureConfig {
 /// How much of the end of a run to keep. It is held in memory and written by a flush and at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ring {
-    /// The last so many packets.
+    /// The last packets, this number of them.
     Packets(usize),
-    /// Packets of at least the last so many bytes of file.
+    /// Packets of at least the last bytes of file, this number of them.
     Bytes(usize),
 }
 

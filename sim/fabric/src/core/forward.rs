@@ -17,7 +17,7 @@ use crate::packet::purpose::purpose;
 use crate::packet::{OnWire, Packet, segment};
 use crate::profile::Reach;
 
-/// Why a packet goes no further, and what its sender is told.
+/// Why a packet is dropped, and the ICMP error to its sender.
 pub(super) struct Refusal {
     reason: DropReason,
     answer: Option<Error>,
@@ -150,7 +150,7 @@ impl Core {
         }
     }
 
-    /// Counts a packet as dropped, and tells `sender` why if it is to be told.
+    /// Counts a packet as dropped, and sends `sender` an ICMP error if one is due.
     pub(super) fn refuse(
         &mut self,
         now: u64,

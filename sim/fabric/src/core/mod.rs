@@ -39,7 +39,7 @@ use route::Routes;
 pub(crate) struct NodeId(pub(crate) u32);
 
 impl NodeId {
-    /// The internet itself: its routers as senders, and where packets end that reach nobody.
+    /// The internet itself: its routers as senders, and where undeliverable packets end.
     pub(crate) const INTERNET: Self = Self(0);
 }
 

@@ -33,7 +33,7 @@ impl Nodes {
         &mut self.list[id.0 as usize]
     }
 
-    /// Whoever has this name, the internet included.
+    /// The node of this name, the internet included.
     pub(super) fn by_name(&self, name: &str) -> Option<NodeId> {
         self.by_name.get(name).copied()
     }

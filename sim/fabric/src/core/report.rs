@@ -71,7 +71,7 @@ impl Core {
         self.flows.mark()
     }
 
-    /// What packets that `filter` matches amount to since `mark`, or ever. A name that nobody has matches nothing.
+    /// What packets that `filter` matches amount to since `mark`, or ever. An unknown name matches nothing.
     pub(crate) fn traffic(&self, mark: Option<&Mark>, filter: &TrafficFilter) -> Traffic {
         let from = match filter.from.as_deref().map(|name| self.nodes.by_name(name)) {
             Some(None) => return Traffic::default(),

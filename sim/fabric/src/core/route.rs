@@ -28,7 +28,7 @@ impl Routes {
         Ok(())
     }
 
-    /// Takes `prefix` from `node`; false if it did not have it.
+    /// Takes `prefix` from `node`; false if it was not the node's.
     pub(crate) fn remove(&mut self, node: NodeId, prefix: Ipv4Net) -> bool {
         let key = key(prefix.trunc());
         if self.by_prefix.get(&key) != Some(&node) {

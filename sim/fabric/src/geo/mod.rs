@@ -70,7 +70,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// A metro that the simulator knows by itself.
+/// A metro of the built-in table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metro {
     /// Three lower-case letters, as operators name it.

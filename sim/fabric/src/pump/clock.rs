@@ -1,4 +1,4 @@
-//! The time that the core is told.
+//! The clock of the core.
 
 use crate::error::{FabricError, Result};
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Tells whoever waits that packets passed.
+/// Wakes the callers that wait for packets to pass.
 #[derive(Debug, Default)]
 pub(super) struct PacketNotice {
     version: AtomicU64,

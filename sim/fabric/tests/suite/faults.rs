@@ -27,7 +27,7 @@ fn pings(from: &Host, to: Ipv4Addr) -> Result<bool> {
     Ok(matches!(from.pinger()?.ping(to, 56)?, Answer::Reply { .. }))
 }
 
-/// Sends an echo request that nobody will answer, and waits until the fabric has counted its loss.
+/// Sends an echo request to an address without a host, and waits until the fabric has counted its loss.
 fn is_lost(fabric: &Fabric, from: &Host, to: Ipv4Addr, reason: DropReason) -> Result<()> {
     let before = fabric.counters().dropped(reason).packets;
     let mut version = fabric.version();

@@ -84,7 +84,7 @@ impl Host {
         })
     }
 
-    /// Packets that its interfaces have dropped on their way out, as nobody took them in time.
+    /// Packets that its interfaces have dropped on their way out, because they were not read in time.
     #[allow(dead_code, reason = "the tests send no more than is taken")]
     pub(crate) fn dropped(&self) -> Result<u64> {
         self.runtime.block_on(async {

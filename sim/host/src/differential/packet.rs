@@ -23,7 +23,7 @@ pub(super) struct PacketSpec {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Echo,
-    /// To a port that nobody has.
+    /// To a closed port.
     Datagram,
     /// To the port that sockets listen at.
     Heard,
@@ -33,9 +33,9 @@ enum Kind {
     Error,
 }
 
-/// Those that listen have it.
+/// The port of sockets that listen.
 pub(super) const OPEN_PORT: u16 = 8000;
-/// No UDP socket has it.
+/// A port without a UDP socket.
 pub(super) const CLOSED_PORT: u16 = 9;
 
 pub(super) fn packet() -> impl Strategy<Value = PacketSpec> {

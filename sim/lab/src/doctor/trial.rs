@@ -1,4 +1,4 @@
-//! Trying the capabilities, in forks of the calling process that end when they have told what they found.
+//! Trial of each capability, in a fork of the calling process that reports its result and ends.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -53,7 +53,7 @@ pub(super) fn run() -> Outcomes {
 struct Teller(PipeWriter);
 
 impl Teller {
-    /// Tells an outcome, and whether it was good.
+    /// Reports an outcome, and whether it was good.
     fn tell(&mut self, probe: Probe, outcome: Result<(), Errno>) -> bool {
         if let Ok(mut line) = serde_json::to_vec(&(probe, outcome.map_err(|e| e as i32))) {
             line.push(b'\n');

@@ -1,4 +1,4 @@
-//! What outer and init tell each other while the lab starts and ends: whole messages over a socket pair.
+//! Messages between outer and init while the lab starts and ends, over a socket pair.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 

@@ -1,7 +1,7 @@
 //! The maps of user and group ids of a new user namespace, as user_namespaces(7) defines them.
 //!
 //! Root maps every id that it has to itself, so that files of other users stay what they are: under `sudo` the
-//! artifacts folder often belongs to somebody else. Anybody else may map one id only, and maps their own to root.
+//! artifacts folder often belongs to another user. Other users may map one id only, and maps their own to root.
 
 use nix::errno::Errno;
 use nix::unistd::{Pid, getegid, geteuid};

@@ -73,7 +73,7 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// Why a lab could not be entered. [`crate::doctor::check`] tells what to do about it.
+/// Why a lab could not be entered. [`crate::doctor::check`] says how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnterError {
     /// Namespaces are a property of a thread, so a second thread would stay behind.

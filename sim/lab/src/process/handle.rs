@@ -37,7 +37,7 @@ pub(crate) struct Place {
     pub(crate) folder: PathBuf,
     /// The folder of all logs.
     pub(crate) logs: PathBuf,
-    /// Where the end of the process is told.
+    /// Where the exit of the process is sent.
     pub(crate) events: broadcast::Sender<Exited>,
 }
 
@@ -263,7 +263,7 @@ impl Inner {
     }
 }
 
-/// Waits until one of the outputs is larger than is taken. Nothing tells of that, so it is looked at now and then.
+/// Waits until one of the outputs is larger than is taken. There is no notification of that, hence the polling.
 async fn outgrown(outputs: [&Capture; 2]) -> io::Result<()> {
     loop {
         sleep(LOOK).await;

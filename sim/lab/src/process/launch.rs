@@ -3,7 +3,7 @@
 //! The scenario process holds a whole bank, hundreds of megabytes that `fork` would copy the page tables of for every
 //! process it starts, and then pay for again in page faults. So the child shares the memory of the parent, which the
 //! kernel suspends until the child has executed its program (`CLONE_VM | CLONE_VFORK`, what posix_spawn(3) does). The
-//! library's posix_spawn can enter no namespace and can not tell a child its own pid, which `LISTEN_PID` needs.
+//! library's posix_spawn can enter no namespace and cannot pass a child its own pid, which `LISTEN_PID` needs.
 
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

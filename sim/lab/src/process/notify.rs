@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixDatagram;
 
-/// A socket that a starting process tells its readiness to. Its file goes when the value goes.
+/// A socket on which a starting process reports its readiness. Its file goes when the value goes.
 #[derive(Debug)]
 pub(super) struct Notify {
     socket: UnixDatagram,

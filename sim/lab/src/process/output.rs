@@ -1,7 +1,7 @@
 //! The output of a process that runs to its end.
 //!
 //! It goes to files that exist only in memory, not to pipes: a program that leaves a child behind, with its output
-//! still open, ends all the same, and nobody has to read along for it to go on.
+//! still open, ends all the same, and does not block on an output that is not read.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! The doctor tells the truth about the machine it runs on.
+//! The doctor is right about the machine it runs on.
 
 use dzsim_lab::doctor::{self, State};
 

@@ -182,7 +182,7 @@ fn logs_go_to_a_file_per_role() {
     });
 }
 
-/// A script that tells its readiness; a shell has no datagram sockets, so it calls a program that does.
+/// A script that reports its readiness; a shell has no datagram sockets, so it calls a program that does.
 fn notifier(says: &str, then: &str) -> String {
     format!("{} '{says}'; {then}", example("notify").display())
 }

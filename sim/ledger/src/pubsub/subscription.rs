@@ -1,4 +1,4 @@
-//! What a client can subscribe to, and what it is told of a slot. Pure.
+//! Subscriptions, and the notifications of a slot for each. Pure.
 
 use std::str::FromStr;
 
@@ -56,7 +56,7 @@ pub(crate) enum Topic {
 
 pub(crate) struct Subscription {
     pub(crate) topic: Topic,
-    /// The latest slot when it was made; it is told of what lands later.
+    /// The latest slot when it was made; later slots are notified.
     pub(crate) since: Slot,
 }
 
@@ -118,7 +118,7 @@ impl Topic {
         }
     }
 
-    /// Whether it ends with what it first tells.
+    /// Whether it ends with its first notification.
     pub(crate) fn is_once(&self) -> bool {
         matches!(self, Self::Signature { .. })
     }
@@ -138,7 +138,7 @@ impl Subscription {
         )
     }
 
-    /// What it has to be told of what landed before it was made: a signature that is there already.
+    /// The notification of what landed before it was made: a signature that is there already.
     pub(crate) fn already(&self, replica: &Replica) -> Vec<String> {
         match &self.topic {
             Topic::Signature { signature, received } => match replica.history.transaction(signature) {
@@ -149,7 +149,7 @@ impl Subscription {
         }
     }
 
-    /// What it is told of a slot.
+    /// Its notifications of a slot.
     pub(crate) fn results(&self, landed: &Landed, announce_closed: bool) -> Vec<Results> {
         if landed.slot <= self.since {
             return Vec::new();
@@ -193,7 +193,7 @@ impl Subscription {
     }
 }
 
-/// Whether a program's subscriber is told of a change.
+/// Whether a program's subscriber is notified of a change.
 fn concerns(change: &AccountChange, program: &Pubkey, filters: &[RpcFilterType], announce_closed: bool) -> bool {
     match (&change.before, &change.after) {
         (_, Some(after)) => after.owner == *program && passes(after, filters),

@@ -16,7 +16,7 @@ use crate::{
     leader::read,
 };
 
-/// A validator takes a sample in so many seconds; here they are chain time.
+/// A validator takes a sample in this number of seconds; here they are chain time.
 const SAMPLE_SECONDS: u16 = 60;
 
 /// How many samples a validator keeps.
@@ -141,7 +141,7 @@ pub(super) fn performance_samples(context: &Context, mut params: Params) -> Meth
     json(&samples.collect::<Vec<_>>())
 }
 
-/// Nobody competes for a place in a block here, so nobody pays for one.
+/// There is no competition for block space here, hence no priority fees.
 pub(super) fn prioritization_fees(context: &Context, mut params: Params) -> MethodResult {
     params.at_most(1)?;
     let _addresses: Option<Vec<String>> = params.optional(0, "addresses")?;

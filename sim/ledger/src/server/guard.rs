@@ -1,4 +1,4 @@
-//! Who is answered at all. A web page that somebody opens can reach every port of that machine: by a name that it makes
+//! Which requests are answered at all. A web page can reach every port of the machine that opens it: by a name that it makes
 //! resolve to this address, which shows in `Host`, or straight, which shows in `Origin`. Pure.
 
 use std::net::IpAddr;

@@ -32,7 +32,7 @@ use crate::{
     shared::Shared,
 };
 
-/// What a client is told for which there is no place. Solana's clients take 429 for "later" and come again.
+/// The answer to a client above the limit. Solana's clients take 429 for "later" and come again.
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 

@@ -32,7 +32,7 @@ impl Socket {
         Self { stream, deadline, behind: None }
     }
 
-    /// The client took so many bytes.
+    /// The client took this number of bytes.
     fn took(&mut self, bytes: usize) {
         if let Some((_, left)) = &mut self.behind {
             match left.checked_sub(bytes) {

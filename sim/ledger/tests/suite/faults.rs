@@ -33,7 +33,7 @@ fn broke(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Reqwest(_))
 }
 
-/// A subscriber of the client `node` that is told of slots.
+/// A subscriber of the client `node` to slots.
 macro_rules! slots {
     ($stage:expr, $client:ident, $slots:ident) => {
         let $client = PubsubClient::new($stage.ws.clone()).await.unwrap();

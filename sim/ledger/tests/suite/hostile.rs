@@ -1,4 +1,4 @@
-//! What nobody should send, and more of it than anybody should: answered politely, bounded, and others are served.
+//! Invalid and excessive requests: each gets an error, memory stays bounded, other clients are served.
 
 use std::sync::Arc;
 

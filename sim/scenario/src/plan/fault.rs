@@ -39,7 +39,7 @@ pub enum Fault {
         process: Process,
         /// How.
         fault: ProcessFault,
-        /// Only once so many more transactions have landed, whoever sent them; 0 is at once.
+        /// Only once this number of further transactions has landed; 0 is at once.
         after_transactions: u32,
     },
     /// The ledger.
@@ -83,7 +83,7 @@ impl fmt::Display for InterfaceName {
 pub enum NodeFault {
     /// Its uplink and links carry nothing.
     Unplug,
-    /// It loses its processes, tunnels, routes and addresses, and starts anew at once.
+    /// It loses its processes, tunnels, routes and addresses, and starts again at once.
     Reboot,
 }
 
@@ -143,22 +143,22 @@ pub enum LedgerFault {
     },
     /// Notifications do not come.
     LostNotifications {
-        /// So many, in millionths.
+        /// Probability, ppm.
         share_ppm: u32,
     },
     /// Notifications come twice.
     DuplicatedNotifications {
-        /// So many, in millionths.
+        /// Probability, ppm.
         share_ppm: u32,
     },
     /// Reads answer with an older state.
     StaleReads {
-        /// So many slots old.
+        /// Age in slots.
         slots: u64,
     },
     /// Transactions are refused.
     RefusedSends {
-        /// So many, in millionths.
+        /// Probability, ppm.
         share_ppm: u32,
     },
 }

@@ -182,7 +182,7 @@ pub struct Ping {
     pub received: Option<Bound<u64>>,
     /// What every round trip must be like; `None` is anything.
     pub rtt: Option<Bound<Duration>>,
-    /// The MTU an ICMP "fragmentation needed" must tell; `None` is not looked at.
+    /// The MTU an ICMP "fragmentation needed" must report; `None` is not looked at.
     pub too_big: Option<u16>,
     /// Steps that happen while it runs.
     pub meanwhile: Vec<Step>,

@@ -251,7 +251,7 @@ pub enum Match {
     List(Vec<Match>),
     /// `{ contains: … }`: a list with an element for each of these, or a text with this text in it.
     Contains(Vec<Match>),
-    /// `{ count: … }`: a list or table of so many.
+    /// `{ count: … }`: a list or table of this length.
     Count(Bound<u64>),
     /// `{ matches: … }`: a text that the expression matches somewhere.
     Matches(Pattern),

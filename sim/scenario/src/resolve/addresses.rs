@@ -77,7 +77,7 @@ impl Registry {
         self.taken.push((net, owner));
     }
 
-    /// Notes what the file gives to `owner`, and reports if it is not of the internet or somebody else's.
+    /// Notes what the file gives to `owner`, and reports if it is not public or already taken.
     pub(super) fn claim<'t>(&mut self, context: &mut Context<'t, '_, '_>, at: At<'t>, net: Ipv4Net, owner: String) {
         let shown = if net.prefix_len() == 32 { net.addr().to_string() } else { net.to_string() };
         if let Some(why) = not_public(net) {

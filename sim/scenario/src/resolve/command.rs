@@ -17,7 +17,7 @@ const PROGRAM: &str = "doublezero";
 /// Longer than any argument of it that means something.
 const MAX_ARGUMENT_BYTES: usize = 4096;
 
-/// What earlier commands have brought into being, as far as their words tell.
+/// Names that earlier commands have created, as far as their words show.
 #[derive(Default)]
 pub(super) struct Created {
     words: BTreeSet<String>,

@@ -51,7 +51,7 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
         self.plan.links.insert(LinkCode::new(code), link);
     }
 
-    /// The two devices that a link's code names by itself.
+    /// The two devices that a link's code names.
     fn halves(&self, code: &str) -> (Option<String>, Option<String>) {
         code.match_indices('-')
             .map(|(at, _)| (&code[..at], &code[at + 1..]))

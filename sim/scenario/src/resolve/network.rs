@@ -91,7 +91,7 @@ fn empty() -> Plan {
     }
 }
 
-/// The policy's blocks are of the internet too: nobody may bring addresses out of them.
+/// The policy's blocks are public too: contributors may not bring addresses out of them.
 fn registry(policy: &Policy) -> Registry {
     let mut registry = Registry::default();
     for net in &policy.blocks.doublezero {

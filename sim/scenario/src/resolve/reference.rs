@@ -199,7 +199,7 @@ pub(super) fn target<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, text: &s
     }
 }
 
-/// Both ends of public paths. Packets are told apart by where they go: a single address can only be the end they go to.
+/// Both ends of public paths. Packets are distinguished by destination: a single address can only be the end they go to.
 pub(super) fn path_ends<'t>(
     context: &mut Context<'t, '_, '_>,
     at: At<'t>,

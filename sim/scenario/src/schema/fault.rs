@@ -15,7 +15,7 @@ pub(crate) struct FaultStep {
     pub(crate) name: Option<String>,
 }
 
-/// A fault: the key `link`, `path`, `node`, `interface`, `process` or `ledger` tells of what.
+/// A fault: the key `link`, `path`, `node`, `interface`, `process` or `ledger` says of what.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(untagged)]
@@ -135,11 +135,11 @@ pub(crate) enum NodeFaultKind {
     /// Its uplink and links carry nothing.
     #[default]
     Unplug,
-    /// It loses its processes, tunnels, routes and addresses, and starts anew at once.
+    /// It loses its processes, tunnels, routes and addresses, and starts again at once.
     Reboot,
 }
 
-/// An interface of a device, set down in its kernel as by somebody who is logged in there.
+/// An interface of a device, set down in its kernel as by an operator who is logged in there.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InterfaceFault {
@@ -156,7 +156,7 @@ pub(crate) struct ProcessFaultTable {
     /// Default: kill.
     #[serde(default)]
     pub(crate) how: ProcessFault,
-    /// Only once this many more transactions have landed, whoever sent them. Default: 0, at once.
+    /// Only once this number of further transactions has landed. Default: 0, at once.
     #[serde(default)]
     pub(crate) after_transactions: u32,
 }

@@ -29,7 +29,7 @@ pub(crate) struct Network {
     /// Multicast groups by code.
     #[serde(default)]
     pub(crate) groups: BTreeMap<String, Group>,
-    /// Backbone links by code. A code such as `nyc1-pit1` names the two devices by itself.
+    /// Backbone links by code. A code such as `nyc1-pit1` implies the two devices.
     #[serde(default)]
     pub(crate) links: BTreeMap<String, Link>,
     /// Public paths that are not as the metros' geography says. A later entry wins over an earlier one.

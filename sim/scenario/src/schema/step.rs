@@ -1,4 +1,4 @@
-//! What is done and seen. A step is a table; the one key that names a kind tells which.
+//! Steps. A step is a table; the one key that names a kind says which.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 

@@ -49,7 +49,7 @@ pub(crate) struct Ping {
     pub(crate) received: Option<Bound>,
     /// What every round trip must be like.
     pub(crate) rtt: Option<DurationBound>,
-    /// The MTU that an ICMP "fragmentation needed" must tell.
+    /// The MTU that an ICMP "fragmentation needed" must report.
     pub(crate) too_big: Option<u16>,
 }
 

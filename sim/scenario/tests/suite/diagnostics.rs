@@ -1,4 +1,4 @@
-//! Each kind of thing that can be wrong with a file, and what its author is told.
+//! Each kind of mistake in a file, and the message to its author.
 
 use rstest::rstest;
 

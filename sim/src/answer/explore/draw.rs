@@ -76,7 +76,7 @@ impl<'n> Drawer<'n> {
         Self { names, weights, rng: SmallRng::seed_from_u64(seed), broken: Vec::new() }
     }
 
-    /// So many steps, each a line of YAML; at their end everything is healed.
+    /// This number of steps, each a line of YAML; at their end everything is healed.
     pub fn history(mut self, length: usize) -> Vec<String> {
         let mut steps: Vec<String> = (0..length).map(|_| self.step()).collect();
         if !self.broken.is_empty() {

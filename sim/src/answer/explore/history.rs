@@ -24,7 +24,7 @@ network:
 /// The part of a scenario's text before its steps.
 ///
 /// # Errors
-/// If there is no line `steps:` at its left edge, which is where every scenario has it.
+/// If there is no line `steps:` at its left edge, where every scenario has one.
 pub fn head(text: &str) -> Result<&str, String> {
     let from_line =
         text.match_indices("steps:").map(|(at, _)| at).find(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n');

@@ -15,7 +15,7 @@ const HELD_BACK: Duration = Duration::from_millis(5);
 /// Where a metro is.
 ///
 /// # Errors
-/// The plan does not have it, or no such place is on earth.
+/// The plan does not have it, or its coordinates are out of range.
 pub fn position(plan: &Plan, code: &ExchangeCode) -> anyhow::Result<Position> {
     let place = plan.exchanges.get(code).with_context(|| format!("exchange {code} is not in the plan"))?.location;
     Ok(Position::new(place.lat, place.lng)?)

@@ -72,7 +72,7 @@ pub(super) struct Placed {
     /// Whose it is.
     pub(super) subject: String,
     pub(super) address: Ipv4Addr,
-    /// The tunnel whose interface has it; any interface of the node if none.
+    /// The tunnel whose interface holds it; any interface of the node if none.
     pub(super) tunnel: Option<Pair>,
 }
 

@@ -28,7 +28,7 @@ pub async fn settle(world: &World, deadline: Duration) -> Result<(), StepError> 
 /// How long [`standing`] waits for those it asks.
 const ANSWER: Duration = Duration::from_millis(500);
 
-/// What is broken or has not settled right now, one line each: what a wait may have been in vain for.
+/// What is broken or has not settled right now, one line each.
 pub async fn standing(world: &World) -> Vec<String> {
     let mut lines = world.faults.lines();
     match tokio::time::timeout(ANSWER, quiet(world)).await {

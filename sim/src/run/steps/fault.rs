@@ -21,7 +21,7 @@ use crate::run::{
     },
 };
 
-/// Routes that the kernel makes by itself, rtnetlink(7).
+/// Routes that the kernel makes, rtnetlink(7).
 const RTPROT_KERNEL: u8 = 2;
 
 fn failed<E: Into<anyhow::Error>>(error: E) -> StepError {
@@ -147,9 +147,9 @@ fn plug(context: &Context, node: &Node) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Sets an interface of a device down in its kernel, as somebody who is logged in there would. A switch answers for an
+/// Sets an interface of a device down in its kernel, as an operator who is logged in there would. A switch answers for an
 /// address only while its interface is up. Linux goes on answering, so the routes that let it are taken away; it puts
-/// them back when the interface comes up, whoever sets it up. Returns the routes through it that nobody puts back: neither
+/// them back when the interface comes up. Returns the routes through it that are not restored otherwise: neither
 /// the kernel nor the agent.
 async fn set_down(world: &World, interface: &InterfaceName) -> Result<Vec<RouteInfo>, StepError> {
     let host = world.backend.host(&Node::Device(interface.device.clone()))?;
@@ -189,7 +189,7 @@ async fn reboot(context: &Context, node: &Node) -> Result<(), StepError> {
     start(context, &process).await
 }
 
-/// Waits until so many more transactions have landed.
+/// Waits until this number of further transactions has landed.
 async fn landed(world: &World, count: u32, end: Instant) -> Result<(), StepError> {
     let mut slots = world.backend.ledger().slots();
     let start = *slots.borrow();

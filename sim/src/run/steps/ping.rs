@@ -16,7 +16,7 @@ use crate::run::measure::{Measure, Unit};
 
 /// How long an answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// The same where the scenario expects some not to come: it would be waited for in vain.
+/// The same where the scenario expects some not to come.
 const TIMEOUT_IN_VAIN: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(context: &Context, ping: &Ping, record: &str, end: Instant) -> Result<(), StepError> {

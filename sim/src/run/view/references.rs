@@ -22,7 +22,7 @@ impl Resolve for References {
 }
 
 impl References {
-    /// What these references need. The chain is read anew, so that what a command has just landed is in it.
+    /// What these references need. The chain is read again, so that what a command has just landed is in it.
     pub(crate) async fn of<'a>(world: &World, refs: impl IntoIterator<Item = &'a Ref>) -> Result<Self, StepError> {
         let clients: BTreeSet<ClientName> = refs.into_iter().filter_map(client_of).cloned().collect();
         let view = world.chain.snapshot().await.map_err(anyhow::Error::from)?;

@@ -17,7 +17,7 @@ use crate::run::{keys::Keys, roles::Roles};
 pub struct Parts<'a> {
     /// The network.
     pub plan: Arc<Plan>,
-    /// What the parts are told to do.
+    /// The policy of the parts.
     pub policy: Policy,
     /// All keys.
     pub keys: Keys,
@@ -118,7 +118,7 @@ pub trait Backend: Send + Sync {
     /// The daemon of a client, as its command line reaches it.
     fn daemon(&self, client: &ClientName) -> anyhow::Result<Daemon>;
 
-    /// The names of all nodes that somebody can log in to; none where nobody can.
+    /// The names of all nodes with a shell; none in the virtual world.
     fn shells(&self) -> Vec<String>;
 }
 

@@ -1,4 +1,4 @@
-//! What is broken: marked when it is inflicted, until it is healed. It tells which processes cannot be expected to act on
+//! What is broken: marked when it is inflicted, until it is healed. It says which processes cannot be expected to act on
 //! what the chain says, and knows nothing of how anything is broken or mended.
 
 use std::{
@@ -73,7 +73,7 @@ pub(in crate::run) fn ledger_node(process: &Process) -> &str {
     }
 }
 
-/// Whether a fault of the ledger keeps a process in a node that has it from seeing the chain, or from acting on it. What
+/// Whether a fault of the ledger keeps a process in a node with that fault from seeing the chain, or from acting on it. What
 /// only comes late or twice does not.
 fn hinders(fault: &LedgerFault, process: &Process) -> bool {
     let reads = matches!(process, Process::Activator(_) | Process::Controller | Process::Daemon(_));

@@ -46,7 +46,7 @@ impl From<plan::World> for Kind {
 pub struct World {
     /// What it was made from.
     pub plan: Arc<Plan>,
-    /// What the parts were told to do.
+    /// The policy of the parts.
     pub policy: Policy,
     /// The chain as a client sees it; its key is the foundation's.
     pub chain: Arc<dyn Ledger>,

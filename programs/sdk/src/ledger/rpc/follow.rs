@@ -20,7 +20,7 @@ use crate::{
     view::NetworkView,
 };
 
-/// Follows for ever: after any end it waits a little, longer each time, and subscribes anew.
+/// Follows until it is dropped: after any end it backs off and subscribes again.
 pub(super) async fn follow(inner: Arc<Inner>, views: watch::Sender<Option<Arc<NetworkView>>>) {
     let mut backoff = inner.backoff();
     loop {

@@ -1,6 +1,6 @@
 //! Access passes and their allowlists.
 //!
-//! Who gives a pass is in its address: the foundation, or a tenant for its administrators. So nobody changes what somebody
+//! The giver of a pass is in its address: the foundation, or a tenant for its administrators. So no giver changes what another
 //! else gave, and a pass that a tenant gave allows that tenant and no other.
 
 pub(super) mod close;

@@ -75,7 +75,7 @@ fn push_prefix<'a, 'info>(
     pool_of_network(PoolKind::DevicePrefix, *device.key(), net, 1, 1)
 }
 
-/// Whether a device has what it was registered for; a transit device serves nobody and needs neither.
+/// Whether a device has what it was registered for; a transit device serves no users and needs neither.
 fn check_ready(device: &Device) -> Result {
     let pulled = !device.prefixes.is_empty() && device.pulled_count >= u32::from(device.endpoints_wanted);
     let ready = match device.bootstrap {

@@ -55,7 +55,7 @@ fn check(kind: PoolKind, block: NetworkV4) -> Result<u32> {
     Ok(unit)
 }
 
-/// No address of the block may be somebody's already. What comes later is refused by the block itself.
+/// No address of the block may be taken already. What comes later is refused by the block itself.
 fn check_unused<'a, 'info>(
     ctx: &Context<'a, 'info>,
     kind: PoolKind,

@@ -1,5 +1,5 @@
-//! Creates the config and the VRF id pool. Only the program's upgrade authority may: whoever deploys a program is the only
-//! one who can be told from a stranger before there is a config. It becomes foundation and, until it names another,
+//! Creates the config and the VRF id pool. Only the program's upgrade authority may: the deployer of a program is the only
+//! key that the program can verify before there is a config. It becomes foundation and, until it names another,
 //! activator.
 
 use solana_account_info::AccountInfo;

@@ -1,4 +1,4 @@
-//! Removes a foundation key; the last one stays, or nobody could ever act again.
+//! Removes a foundation key; the last one stays, or the config could never change again.
 
 use solana_pubkey::Pubkey;
 

@@ -1,5 +1,5 @@
 //! Takes a seat for a tunnel of this client to this endpoint. The account's address is the pair, so a second live
-//! tunnel with the same pair cannot exist, whoever asks and however many ask at once.
+//! tunnel with the same pair cannot exist, however many connects race.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! Ends a user that somebody without a pass for its very address has made for it, at the wish of who has one.
+//! Ends a user whose payer has no pass for exactly its address, when the payer of such a pass asks.
 
 use crate::{
     accounts::{Context, Info},

@@ -1,5 +1,5 @@
 //! Random histories against a small reference: what may be done is predicted from plain sets and recounts, the
-//! program must agree on each instruction, and after each everything is counted anew.
+//! program must agree on each instruction, and after each everything is recounted.
 //!
 //! A history is a list of [`Op`]s, each a handful of numbers that are read in the light of what is there. So any part
 //! of a history is a history, and a failing one shrinks to a few lines.
@@ -36,7 +36,7 @@ use self::world::{ACTORS, furnished, genesis};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op {
     verb: u8,
-    /// Who signs; most of the time somebody who may.
+    /// The signer; mostly one that has the right.
     actor: u8,
     a: u8,
     b: u8,
@@ -88,7 +88,7 @@ impl fmt::Display for Failure {
 type Tally = BTreeMap<String, (u32, u32)>;
 
 /// What every key owns: what it has, and what it has paid for accounts and gets back when they go. Nothing that is done
-/// changes it, whoever does it to whom.
+/// changes it, whoever signs.
 fn wealth(bank: &LocalBank) -> BTreeMap<Pubkey, u64> {
     let mut wealth = BTreeMap::new();
     for (key, record) in bank.accounts() {
@@ -231,7 +231,7 @@ fn apply(
     Ok(step.instructions.len() as u32)
 }
 
-/// Puts another account of the program into the list. Nobody predicts what then happens, but all must stay sound.
+/// Puts another account of the program into the list. The outcome is not predicted, but all invariants must hold.
 fn swap(view: &NetworkView, op: &Op, step: &mut Step) -> bool {
     let Some((index, other)) = op.swap else { return false };
     let keys: Vec<_> = view.pools().keys().chain(view.users().keys()).chain(view.devices().keys()).collect();
@@ -277,7 +277,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// The one that the environment names, or as many as it says, or so many.
+/// The seed that the environment names, or as many as it says, or this number.
 fn seeds(few: u64) -> Range<u64> {
     match number("DZ_MODEL_SEED") {
         Some(seed) => seed..seed + 1,

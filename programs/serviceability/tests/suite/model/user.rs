@@ -183,7 +183,7 @@ fn create(view: &NetworkView, op: &Op) -> Option<Step> {
 }
 
 /// Whether users of this pass may come from this address: nothing else has it, no other payer is there, and the
-/// foundation has named it to nobody else.
+/// foundation has given no one else a pass for it.
 fn may_come(view: &NetworkView, pass: &AccessPass, client: Ipv4Addr) -> bool {
     let config = pda::config(&P).0;
     let names = |pass: &AccessPass| pass.client_ip == client && pass.giver == config;
@@ -311,7 +311,7 @@ fn roles(view: &NetworkView, op: &Op) -> Option<Step> {
     one(actor, instruction, legal)
 }
 
-/// Somebody takes an address back that it has a pass for. Where nobody has one for the address, the foundation names the other payer
+/// A payer takes an address back that it has a pass for. Where there is no pass for the address, the foundation names the other payer
 /// first: what comes first by chance, the user or the pass, is nearly always the pass.
 fn reclaim(view: &NetworkView, op: &Op, key: Pubkey, user: &User) -> Option<Step> {
     use UserStatus::{Activated, Pending, Updating};

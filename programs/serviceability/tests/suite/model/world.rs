@@ -247,7 +247,7 @@ pub(crate) fn has_client(view: &NetworkView, net: NetworkV4) -> bool {
     view.users().values().any(|user| user.is_live() && net.contains(&user.client_ip))
 }
 
-/// Whether an address may be registered: nothing has it, and no block holds it.
+/// Whether an address may be registered: it is free, and no block contains it.
 pub(crate) fn free(view: &NetworkView, net: NetworkV4) -> bool {
     let Some(config) = view.config() else { return false };
     let devices = view.devices().values().flat_map(|device| {

@@ -1,4 +1,4 @@
-//! What is told about traffic.
+//! Traffic reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 

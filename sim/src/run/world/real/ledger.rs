@@ -14,7 +14,7 @@ use crate::run::world::backend::LedgerInside;
 
 /// The account that holds what time it is on the chain: slot, start of the epoch, epoch, eight octets each, and more.
 const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
-/// The program that is told how much a transaction may use.
+/// The compute budget program.
 const COMPUTE_BUDGET: Pubkey = pubkey!("ComputeBudget111111111111111111111111111111");
 
 /// The ledger, and a key that can send.

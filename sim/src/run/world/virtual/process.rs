@@ -16,9 +16,9 @@ pub(super) type Role = BoxFuture<'static, anyhow::Result<()>>;
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// By itself, in good order.
+    /// It ended, in good order.
     Done,
-    /// By itself, with an error.
+    /// It ended with an error.
     Failed(String),
     /// It was killed.
     Killed,
