@@ -6,12 +6,14 @@ use solana_clock::Slot;
 use solana_rpc_client_api::{
     custom_error::{
         JSON_RPC_SERVER_ERROR_BLOCK_CLEANED_UP, JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE,
-        JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED, JSON_RPC_SERVER_ERROR_NO_SNAPSHOT,
-        JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
+        JSON_RPC_SERVER_ERROR_FILTER_TRANSACTION_NOT_FOUND, JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
+        JSON_RPC_SERVER_ERROR_NO_SNAPSHOT, JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY,
+        JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
         JSON_RPC_SERVER_ERROR_UNSUPPORTED_TRANSACTION_VERSION,
     },
     response::RpcSimulateTransactionResult,
 };
+use solana_signature::Signature;
 use solana_transaction_error::TransactionError;
 
 use crate::{
@@ -83,6 +85,10 @@ impl RpcError {
     pub(crate) fn block_cleaned_up(slot: Slot, first: Slot) -> Self {
         let message = format!("Block {slot} cleaned up, does not exist on node. First available block: {first}");
         Self::new(JSON_RPC_SERVER_ERROR_BLOCK_CLEANED_UP, message)
+    }
+
+    pub(crate) fn filter_transaction_not_found(signature: &Signature) -> Self {
+        Self::new(JSON_RPC_SERVER_ERROR_FILTER_TRANSACTION_NOT_FOUND, format!("Transaction {signature} not found"))
     }
 
     pub(crate) fn no_snapshot() -> Self {

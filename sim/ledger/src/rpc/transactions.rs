@@ -240,14 +240,13 @@ pub(super) fn signatures_for_address(context: &Context, mut params: Params) -> M
         return Err(RpcError::invalid_params(message).into());
     }
     let replica = read(&context.core.replica);
-    let slot_of = |signature: Signature| replica.history.transaction(&signature).map(|record| record.slot);
-    // As a validator's blockstore answers: nothing comes before a signature that it does not know, and one that it
-    // does not know ends nothing.
-    let before = match before.map(slot_of) {
-        Some(None) => return json(&Vec::<RpcConfirmedTransactionStatusWithSignature>::new()),
-        known => known.flatten(),
+    // As a validator since 4.0: a cursor that it does not know is an error, not an empty page or a page too many.
+    let slot_of = |signature: Signature| match replica.history.transaction(&signature) {
+        Some(record) => Ok(record.slot),
+        None => Err(RpcError::filter_transaction_not_found(&signature)),
     };
-    let until = until.and_then(slot_of);
+    let before = before.map(slot_of).transpose()?;
+    let until = until.map(slot_of).transpose()?;
     let records = replica
         .history
         .of_address(&address)

@@ -325,13 +325,20 @@ async fn a_landed_transaction_can_be_looked_up() {
     };
     let before = rpc.get_signatures_for_address_with_config(&stage.payer.pubkey(), config).await.unwrap();
     assert_eq!(before.iter().map(|one| one.slot).collect::<Vec<_>>(), [2]);
-    // A cursor that the node does not know: nothing is before it, and nothing ends at it.
-    let unknown = Some(Signature::from([1; 64]));
+    // The other end of a page; and a cursor that the node does not know, which is an error in either place.
     let page = |before, until| GetConfirmedSignaturesForAddress2Config { before, until, ..Default::default() };
-    let found = rpc.get_signatures_for_address_with_config(&stage.the_box(1), page(unknown, None)).await.unwrap();
-    assert!(found.is_empty(), "{found:?}");
-    let found = rpc.get_signatures_for_address_with_config(&stage.the_box(1), page(None, unknown)).await.unwrap();
-    assert_eq!(found.len(), 2);
+    let ended = page(None, Some(sent.signatures[0]));
+    let found = rpc.get_signatures_for_address_with_config(&stage.the_box(1), ended).await.unwrap();
+    assert_eq!(found.iter().map(|one| one.slot).collect::<Vec<_>>(), [3]);
+    let unknown = Signature::from([1; 64]);
+    for page in [page(Some(unknown), None), page(None, Some(unknown)), page(Some(failing.signatures[0]), Some(unknown))]
+    {
+        let error = rpc.get_signatures_for_address_with_config(&stage.the_box(1), page).await.unwrap_err();
+        let ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) = error.kind() else {
+            panic!("{error:?}")
+        };
+        assert_eq!((*code, message.as_str()), (-32020, format!("Transaction {unknown} not found").as_str()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
