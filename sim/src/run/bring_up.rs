@@ -71,7 +71,7 @@ pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut
         }
     };
     apply_geography(&plan, backend.internet())?;
-    let world = Arc::new(World::new(plan, policy, chain, events, artifacts, backend));
+    let world = Arc::new(World::new(plan, policy, keys, chain, events, artifacts, backend));
     tokio::spawn(route_announcements::follow_chain(Arc::clone(&world)));
     genesis::write(&*world.chain, &world.plan, &world.policy, keys)
         .await

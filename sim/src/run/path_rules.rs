@@ -104,7 +104,7 @@ async fn place(world: &World, end: &PathEnd) -> Result<Place, StepError> {
                     let address = Ipv4Net::from(refs.address(reference)?);
                     Place { node: device.as_str().to_owned(), address: Some(address) }
                 }
-                Ref::DzIp { .. } | Ref::TunnelEndpoint { .. } | Ref::GroupIp(_) => {
+                Ref::DzIp { .. } | Ref::TunnelEndpoint { .. } | Ref::GroupIp(_) | Ref::Key(_) => {
                     let address = refs.address(reference)?;
                     let node = owner(world, address).with_context(|| format!("no node has {reference}, {address}"))?;
                     Place { node, address: Some(Ipv4Net::from(address)) }

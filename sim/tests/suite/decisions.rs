@@ -20,6 +20,7 @@ const AREAS: &[(&str, &str)] = &[
     ("014", "runner and reports"),
     ("015", "speed and size"),
     ("016", "answers"),
+    ("019", "the program and others"),
 ];
 
 #[test]

@@ -158,6 +158,8 @@ pub enum Ref {
     },
     /// `<group>.ip`: the address of a multicast group.
     GroupIp(GroupCode),
+    /// `<client>.key`: the key that pays for what the client asks for.
+    Key(ClientName),
 }
 
 impl fmt::Display for Ref {
@@ -168,6 +170,7 @@ impl fmt::Display for Ref {
             Self::DzIp { client, tunnel } => write!(f, "{client}.dz_ip.{tunnel}"),
             Self::TunnelEndpoint { client, tunnel } => write!(f, "{client}.endpoint.{tunnel}"),
             Self::GroupIp(group) => write!(f, "{group}.ip"),
+            Self::Key(client) => write!(f, "{client}.key"),
         }
     }
 }

@@ -77,6 +77,7 @@ fn value(word: &str, plan: &Plan) -> String {
     match reference::word(word, plan) {
         Ok(Some(Word::Address(address))) => address.to_string(),
         Ok(Some(Word::Ref(Ref::Prefix { .. }))) => "192.0.2.0/24".to_owned(),
+        Ok(Some(Word::Ref(Ref::Key(_)))) => "11111111111111111111111111111111".to_owned(),
         Ok(Some(Word::Ref(_))) | Err(_) => "192.0.2.1".to_owned(),
         Ok(None) => word.to_owned(),
     }

@@ -124,6 +124,7 @@ pub(super) fn word(text: &str, plan: &Plan) -> Result<Option<Word>, Stray> {
         "endpoint" => {
             client().zip(tunnel).map(|((name, _), tunnel)| Ref::TunnelEndpoint { client: name.clone(), tunnel })
         }
+        "key" if rest.is_empty() => client().map(|(name, _)| Ref::Key(name.clone())),
         "ip" if rest.is_empty() => plan.groups.get_key_value(name).map(|(code, _)| Ref::GroupIp(code.clone())),
         _ => None,
     };
@@ -147,13 +148,14 @@ pub(super) fn word(text: &str, plan: &Plan) -> Result<Option<Word>, Stray> {
 }
 
 /// References by their second word: what the first names, the form, and what they stand for.
-pub(crate) const FORMS: [(&str, &str, &str, &str); 7] = [
+pub(crate) const FORMS: [(&str, &str, &str, &str); 8] = [
     ("endpoints", "device", "nyc1.endpoints.0", "an address of the device's endpoint table, counted from 0"),
     ("prefixes", "device", "nyc1.prefixes.0", "a prefix of the device, counted from 0"),
     ("public_ip", "device", "nyc1.public_ip", "the device's address on the internet"),
     ("client_ip", "client", "val1.client_ip", "the client's public address"),
     ("dz_ip", "client", "val1.dz_ip.doublezero1", "the client's address in that tunnel; without one, in doublezero0"),
     ("endpoint", "client", "val1.endpoint.doublezero1", "the address that tunnel ends on; without one, doublezero0"),
+    ("key", "client", "val1.key", "the key that pays for what the client asks for"),
     ("ip", "group", "mg01.ip", "the address of a multicast group"),
 ];
 
@@ -307,6 +309,10 @@ fn end<'t, 'k>(
     }
     match word(text, plan) {
         Ok(Some(Word::Address(address))) => Some(End::Address(address)),
+        Ok(Some(Word::Ref(Ref::Key(_)))) => {
+            context.error(at, format!("expected a node or an address, got the key `{text}`"), "");
+            None
+        }
         Ok(Some(Word::Ref(found))) => Some(End::Ref(found)),
         Ok(None) => {
             let known = node_names(plan).chain(others);

@@ -11,9 +11,10 @@ use dz_sdk::{
     program::state::{DeviceStatus, User},
 };
 use dzsim_scenario::plan::{Node, Process};
+use solana_signer::Signer;
 
 use super::{Mismatch, audit};
-use crate::run::world::World;
+use crate::run::{keys::Owner, world::World};
 
 /// Outer (source, destination) as one end's kernel has them.
 pub(super) type Pair = (Ipv4Addr, Ipv4Addr);
@@ -47,7 +48,9 @@ pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mis
             continue;
         }
         let enabled = crate::run::view::daemon(world, name)?.status(None).await?.reconciler_enabled;
-        let has = |user: &&User| enabled && user.status.has_tunnel();
+        // What another payer has asked for at this address is not built here.
+        let payer = world.keys.of(Owner::Client(name.as_str())).pubkey();
+        let has = |user: &&User| enabled && user.status.has_tunnel() && user.owner == payer;
         let wanted: BTreeMap<Pair, String> = view
             .users_of_client(client.client_ip)
             .map(|(_, user)| user)

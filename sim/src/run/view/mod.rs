@@ -11,10 +11,17 @@ use dz_client::api::{Daemon, Service};
 use dz_sdk::{NetworkView, program::state::AccountType};
 use dzsim_scenario::plan::{ClientName, DeviceCode, Node, Ref, Segment, View};
 use serde_json::{Value, json};
+use solana_signer::Signer;
 
 pub use references::References;
 
-use super::{controller, matching::Resolve, roles::device_account, world::World};
+use super::{
+    controller,
+    keys::{Keys, Owner},
+    matching::Resolve,
+    roles::device_account,
+    world::World,
+};
 
 /// The tunnels of clients.
 pub type ClientTunnels = BTreeMap<ClientName, Vec<Service>>;
@@ -133,6 +140,8 @@ pub struct Refs<'a> {
     pub view: &'a NetworkView,
     /// The tunnels of the clients that references name.
     pub tunnels: &'a ClientTunnels,
+    /// Everybody's keys.
+    pub keys: Keys,
 }
 
 impl Refs<'_> {
@@ -172,6 +181,7 @@ impl Resolve for Refs<'_> {
                 .and_then(|key| self.view.group(&key)?.address)
                 .map(|address| address.ip.to_string().into())
                 .ok_or_else(|| format!("group {code} has no address")),
+            Ref::Key(client) => Ok(self.keys.of(Owner::Client(client.as_str())).pubkey().to_string().into()),
         }
     }
 }

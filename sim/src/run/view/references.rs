@@ -7,17 +7,18 @@ use dzsim_scenario::plan::{Arg, ClientName, Expectation, Match, Ref};
 use serde_json::Value;
 
 use super::{ClientTunnels, Refs, daemon};
-use crate::run::{error::StepError, matching::Resolve, world::World};
+use crate::run::{error::StepError, keys::Keys, matching::Resolve, world::World};
 
 /// What references stand for right now: a view of the chain and the tunnels of the clients they name.
 pub struct References {
     view: Arc<NetworkView>,
     tunnels: ClientTunnels,
+    keys: Keys,
 }
 
 impl Resolve for References {
     fn resolve(&self, reference: &Ref) -> Result<Value, String> {
-        Refs { view: &self.view, tunnels: &self.tunnels }.resolve(reference)
+        Refs { view: &self.view, tunnels: &self.tunnels, keys: self.keys }.resolve(reference)
     }
 }
 
@@ -33,7 +34,7 @@ impl References {
                 tunnels.insert(client, status.services);
             }
         }
-        Ok(Self { view, tunnels })
+        Ok(Self { view, tunnels, keys: world.keys })
     }
 
     pub(crate) async fn of_args(world: &World, args: &[Arg]) -> Result<Self, StepError> {
@@ -69,7 +70,7 @@ impl References {
 fn client_of(reference: &Ref) -> Option<&ClientName> {
     match reference {
         Ref::DzIp { client, .. } | Ref::TunnelEndpoint { client, .. } => Some(client),
-        Ref::Endpoint { .. } | Ref::Prefix { .. } | Ref::GroupIp(_) => None,
+        Ref::Endpoint { .. } | Ref::Prefix { .. } | Ref::GroupIp(_) | Ref::Key(_) => None,
     }
 }
 

@@ -20,7 +20,7 @@ use dzsim_scenario::plan::{self, Node, Plan, Policy, Process};
 use futures_util::future::try_join_all;
 
 use self::{backend::Backend, faults::Faults};
-use super::{events::Events, roles::log_name};
+use super::{events::Events, keys::Keys, roles::log_name};
 
 /// Which world a scenario runs in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, strum::Display)]
@@ -48,6 +48,8 @@ pub struct World {
     pub plan: Arc<Plan>,
     /// The policy of the parts.
     pub policy: Policy,
+    /// Everybody's keys.
+    pub keys: Keys,
     /// The chain as a client sees it; its key is the foundation's.
     pub chain: Arc<dyn Ledger>,
     /// The event log.
@@ -66,13 +68,14 @@ impl World {
     pub fn new(
         plan: Arc<Plan>,
         policy: Policy,
+        keys: Keys,
         chain: Arc<dyn Ledger>,
         events: Events,
         artifacts: &Path,
         backend: Box<dyn Backend>,
     ) -> Self {
         let (faults, pairs) = (Faults::default(), Mutex::default());
-        Self { plan, policy, chain, events, artifacts: artifacts.to_owned(), faults, backend, pairs }
+        Self { plan, policy, keys, chain, events, artifacts: artifacts.to_owned(), faults, backend, pairs }
     }
 
     /// The internet and the backbone.
