@@ -60,7 +60,7 @@ fn of_action(view: &NetworkView, signer: &Pubkey, action: &Action) -> Result<Ins
         }
         Decision::StripRoles { changes } => {
             let user = user(view, &key)?;
-            Ok(set_user_roles(program, signer, user.access_pass, user.device, key, changes))
+            Ok(set_user_roles(program, signer, user.access_pass, user.device, key, None, changes))
         }
         Decision::RejectUser { reason } => build::reject_user_alone(view, signer, key, reason),
         Decision::CloseUser => build::close_user_account(view, signer, key),

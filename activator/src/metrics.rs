@@ -236,7 +236,8 @@ mod tests {
         let mut view = NetworkView::default();
         let tenant = |status| {
             let code = "t".to_owned();
-            Tenant { code, administrators: vec![], status, vrf_id: None, reference_count: 0 }.encode()
+            let requests = dz_sdk::program::state::Requests::default();
+            Tenant { code, administrators: vec![], status, vrf_id: None, reference_count: 0, requests }.encode()
         };
         view.set_account(key, &tenant(TenantStatus::Pending)).unwrap();
         let mut pool = Pool::new(PoolKind::UserTunnelBlock, key, 0xa9fe_0000, 2, 8, 0);

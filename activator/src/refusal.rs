@@ -119,7 +119,7 @@ fn state_of(kind: AccountType, key: &Pubkey, view: &NetworkView) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use dz_sdk::program::state::{Tenant, TenantStatus};
+    use dz_sdk::program::state::{Requests, Tenant, TenantStatus};
 
     use super::*;
     use crate::plan::{Decision, Subject};
@@ -128,8 +128,14 @@ mod tests {
 
     fn view(status: TenantStatus) -> NetworkView {
         let mut view = NetworkView::default();
-        let tenant =
-            Tenant { code: "t".to_owned(), administrators: Vec::new(), status, vrf_id: None, reference_count: 0 };
+        let tenant = Tenant {
+            code: "t".to_owned(),
+            administrators: Vec::new(),
+            status,
+            vrf_id: None,
+            reference_count: 0,
+            requests: Requests::default(),
+        };
         view.set_account(KEY, &tenant.encode()).unwrap();
         view
     }

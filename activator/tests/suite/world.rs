@@ -306,7 +306,9 @@ impl World {
 
     pub(crate) fn tenant(&mut self, code: &str, status: TenantStatus, vrf_id: Option<u16>) -> Pubkey {
         let key = pda::tenant(&PROGRAM, code).0;
-        self.put(key, &Tenant { code: code.to_owned(), administrators: vec![], status, vrf_id, reference_count: 0 });
+        let requests = Requests::default();
+        let code = code.to_owned();
+        self.put(key, &Tenant { code, administrators: vec![], status, vrf_id, reference_count: 0, requests });
         key
     }
 

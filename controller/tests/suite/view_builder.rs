@@ -207,6 +207,7 @@ impl Chain {
             status: TenantStatus::Activated,
             vrf_id,
             reference_count: 0,
+            requests: dz_sdk::program::state::Requests::default(),
         };
         self.put(key, &tenant);
         key

@@ -258,7 +258,7 @@ pub enum ServiceabilityInstruction {
         /// True to allow.
         allowed: bool,
     },
-    /// G: what the pass may do with a group. T: takes that away from a pass that its tenant gave.
+    /// G: what the pass may do with a group. T, P: takes that away from a pass that its tenant gave, or that is its own.
     SetPassGroup {
         /// True when it may publish.
         publish: bool,

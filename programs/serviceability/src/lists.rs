@@ -247,7 +247,7 @@ lists! {
         config: write one, access_pass: write one, clock: read one, tenant: write maybe, client: write maybe,
     }
     SetPassTenant [Foundation] { config: read one, access_pass: write one, tenant: write one }
-    SetPassGroup [GroupOwner TenantAdministrator Foundation] {
+    SetPassGroup [GroupOwner TenantAdministrator PassPayer Foundation] {
         config: read one, access_pass: write one, group: write one, tenant: read maybe,
     }
     CloseAccessPass [TenantAdministrator Foundation] {
@@ -279,7 +279,7 @@ lists! {
     }
     SetUserRoles [UserOwner Activator Foundation] {
         config: read one, user: write one, clock: read one, access_pass: write one, device: write one,
-        groups: write many,
+        tenant: write maybe, groups: write many,
     }
     DeleteUser [UserOwner Foundation] {
         config: read one, user: write one, access_pass: write one, user_payer: write one,

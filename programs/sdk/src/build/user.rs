@@ -13,7 +13,7 @@ use solana_pubkey::Pubkey;
 use super::{
     BuildError, Result, Service,
     find::{device, global_pool, payer, user},
-    find_access_pass,
+    find_access_pass, giving_tenant,
 };
 use crate::{
     instruction::{self as ix, instruction, user::Grant},
@@ -40,9 +40,11 @@ pub struct CreateUser {
 pub fn create_user(view: &NetworkView, signer: &Pubkey, owner: &Pubkey, wanted: CreateUser) -> Result<Instruction> {
     let CreateUser { client_ip, endpoint_ip, user_type, tenant, roles } = wanted;
     let service = Service { user_type, tenant, roles: &roles };
-    let (access_pass, _) = find_access_pass(view, client_ip, owner, service)?;
+    let (access_pass, pass) = find_access_pass(view, client_ip, owner, service)?;
+    let config = pda::config(view.program()).0;
+    let giver = giving_tenant(&config, pass).filter(|_| user_type.is_multicast());
     let old_payer = view.user_at(client_ip, endpoint_ip).and_then(|(key, _)| view.rent_payer(&key));
-    let named = pda::access_pass(view.program(), client_ip, owner, &pda::config(view.program()).0).0;
+    let named = pda::access_pass(view.program(), client_ip, owner, &config).0;
     let named_pass = (named != access_pass && view.access_pass(&named).is_some()).then_some(named);
     let (interface, found) = view.interface_by_address(endpoint_ip).ok_or(BuildError::NoInterface(endpoint_ip))?;
     let device = found.device;
@@ -53,7 +55,7 @@ pub fn create_user(view: &NetworkView, signer: &Pubkey, owner: &Pubkey, wanted: 
         client_ip,
         endpoint_ip,
         user_type,
-        tenant,
+        tenant: tenant.or(giver),
         roles,
         old_payer,
         named_pass,
@@ -99,7 +101,10 @@ pub fn set_user_roles(
     changes: &[(Pubkey, impl Into<RoleChange> + Copy)],
 ) -> Result<Vec<Instruction>> {
     let user = user(view, &key)?;
-    let set = |some: &[_]| ix::user::set_user_roles(view.program(), signer, user.access_pass, user.device, key, some);
+    let program = view.program();
+    let pass = view.access_pass(&user.access_pass);
+    let tenant = pass.and_then(|pass| giving_tenant(&pda::config(program).0, pass));
+    let set = |some: &[_]| ix::user::set_user_roles(program, signer, user.access_pass, user.device, key, tenant, some);
     Ok(changes.chunks(MAX_ROLES_PER_INSTRUCTION).map(set).collect())
 }
 

@@ -29,7 +29,7 @@ pub struct CreateUser {
     pub endpoint_ip: Ipv4Addr,
     /// Which service.
     pub user_type: UserType,
-    /// The tenant of a unicast user.
+    /// The tenant of a unicast user; of a multicast one the tenant that gave the pass.
     pub tenant: Option<Pubkey>,
     /// Roles in groups of a multicast user.
     pub roles: Vec<(Pubkey, Roles)>,
@@ -119,12 +119,14 @@ fn activate(grant: Grant) -> I {
 }
 
 /// Changes roles in groups, at most [`MAX_ROLES_PER_INSTRUCTION`](dz_serviceability::instruction::MAX_ROLES_PER_INSTRUCTION).
+/// The owner of a user whose pass a tenant gave names that tenant.
 pub fn set_user_roles(
     program: &Pubkey,
     signer: &Pubkey,
     access_pass: Pubkey,
     device: Pubkey,
     user: Pubkey,
+    tenant: Option<Pubkey>,
     changes: &[(Pubkey, impl Into<RoleChange> + Copy)],
 ) -> Instruction {
     let list = lists::SetUserRoles {
@@ -133,6 +135,7 @@ pub fn set_user_roles(
         clock: CLOCK,
         access_pass,
         device,
+        tenant,
         groups: changes.iter().map(|(group, _)| *group).collect(),
     };
     let changes = changes.iter().map(|(_, change)| (*change).into()).collect();

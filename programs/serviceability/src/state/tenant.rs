@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType, keys};
+use super::{AccountData, AccountType, Requests, keys};
 
 /// Where a tenant is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -32,14 +32,19 @@ pub struct Tenant {
     pub vrf_id: Option<u16>,
     /// Users and access passes that refer to it.
     pub reference_count: u32,
+    /// What the payers of the passes it gave asked of the activator this hour; at most [`Self::REQUESTS_PER_HOUR`].
+    pub requests: Requests,
 }
 
 impl Tenant {
     /// The most administrators of one tenant.
     pub const MAX_ADMINISTRATORS: usize = 16;
+    /// The most requests in an hour, under all passes it gave, that the activator pays fees for. Without it an administrator
+    /// that gives itself more passes could ask for more.
+    pub const REQUESTS_PER_HOUR: u32 = 1000;
 }
 
-decode_fields!(Tenant { code, administrators, status, vrf_id, reference_count });
+decode_fields!(Tenant { code, administrators, status, vrf_id, reference_count, requests });
 
 impl AccountData for Tenant {
     const TYPE: AccountType = AccountType::Tenant;

@@ -120,6 +120,12 @@ async fn refusals() {
     let close = build::close_access_pass_account(&n.view, &sk, pass).unwrap();
     n.refused(&s, close, Error::NotFoundation).await;
     n.allow(pass, group).await;
+    // Its payer may do without what the owners of groups have put into it, and nobody else.
+    let without = |by| ix::set_pass_group(&P, by, pass, group, None, (false, true));
+    n.refused(&s, without(&sk), Error::NotGroupOwner).await;
+    n.ok(&p, [without(&payer)]).await;
+    assert_eq!((n.get_pass(pass).publish, n.get_pass(pass).subscribe), (vec![], vec![group]));
+    n.refused(&p, ix::set_pass_group(&P, &payer, pass, group, None, (true, true)), Error::NotGroupOwner).await;
     let close = build::close_access_pass_account(&n.view, &fk, pass).unwrap();
     n.refused(&f, close, Error::PassHasEntries).await;
     n.pending_user("9.1.0.1", "9.0.1.1", UserType::Ibrl, vec![]).await;

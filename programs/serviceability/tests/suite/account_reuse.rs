@@ -3,13 +3,13 @@
 use dz_sdk::{audit::audit, build, instruction as ix, instruction::decided_on};
 use dz_serviceability::{
     ID as P, pda,
-    state::{AccessPass, AccountData, Client, PoolKind, UserStatus, UserType::*},
+    state::{AccessPass, AccountData, Client, PoolKind, Tenant, UserStatus, UserType::*},
 };
 use solana_account::Account;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use crate::support::{BOTH, Error, Net, grant, ip, net, signer, with_account};
+use crate::support::{BOTH, Error, Net, SUBSCRIBE, grant, ip, net, signer, with_account};
 
 async fn lamports(n: &mut Net, key: &Pubkey) -> u64 {
     n.fetch(key).await.map_or(0, |account| account.lamports)
@@ -162,4 +162,58 @@ async fn requests_are_counted_by_the_hour() {
     assert_eq!(n.get_pass(pass).requests.count, 1);
     let client: Client = n.view.client_at(ip("9.1.0.1")).unwrap().1.clone();
     assert_eq!(client, Client { client_ip: ip("9.1.0.1"), payer: Some(p.pubkey()), user_count: 1, named_passes: 1 });
+}
+
+/// An administrator that gives itself one pass after the other asks for no more than its tenant may, under all of them.
+#[tokio::test]
+async fn the_passes_of_a_tenant_share_its_requests() {
+    let mut n = Net::with_metro().await;
+    n.device("nyc1", "9.0.0.1", "9.0.1.0/29").await;
+    let (t, f) = (signer(&n.keys.administrator), signer(&n.keys.foundation));
+    let tk = t.pubkey();
+    let (tenant, group) = (n.tenant("acme", 2).await, n.group("mg01", 0).await);
+    for client in ["9.1.0.1", "9.1.0.2", "9.1.0.3"] {
+        let set = ix::access_pass::set_access_pass(&P, &tk, ip(client), tk, Default::default(), Some(tenant));
+        n.ok(&t, [set]).await;
+    }
+    let clock = n.fetch(&ix::CLOCK).await.unwrap();
+    let hour = i64::from_le_bytes(clock.data[32..40].try_into().unwrap()) / 3600;
+    let mut almost = n.get_tenant(tenant);
+    almost.requests.hour = u32::try_from(hour).unwrap();
+    almost.requests.count = Tenant::REQUESTS_PER_HOUR - 3;
+    let account = n.fetch(&tenant).await.unwrap();
+    let header = Tenant::decode_with_header(&account.data).unwrap().0;
+    n.set_account(tenant, &Account { data: almost.encode_with(&header), ..account });
+
+    let connect = |n: &Net, by: &Pubkey, client, user_type, tenant, roles| {
+        let wanted = build::CreateUser { client_ip: ip(client), endpoint_ip: ip("9.0.1.1"), user_type, tenant, roles };
+        build::create_user(&n.view, by, &tk, wanted).unwrap()
+    };
+    n.ok(&t, [connect(&n, &tk, "9.1.0.1", Ibrl, Some(tenant), vec![])]).await;
+    // A multicast user is in no tenant; its pass is the tenant's all the same.
+    let pass = ix::access_pass::pass_address(&P, ip("9.1.0.2"), &tk, Some(tenant));
+    n.allow(pass, group).await;
+    let multicast = connect(&n, &tk, "9.1.0.2", Multicast, None, vec![(group, BOTH)]);
+    let hidden = with_account(multicast.clone(), "tenant", |meta| {
+        meta.pubkey = P;
+        meta.is_writable = false;
+    });
+    n.refused(&t, hidden, Error::TenantRequired).await;
+    let other = n.tenant("other", 3).await;
+    let elsewhere = with_account(multicast.clone(), "tenant", |meta| meta.pubkey = other);
+    n.refused(&t, elsewhere, Error::TenantNotAllowed).await;
+    n.ok(&t, [multicast]).await;
+    let user = pda::user(&P, ip("9.1.0.2"), ip("9.0.1.1")).0;
+    let a = signer(&n.keys.activator);
+    n.ok(&a, [build::activate_user(&n.view, &a.pubkey(), user, grant(0, "148.51.120.0")).unwrap()]).await;
+    n.ok(&t, build::set_user_roles(&n.view, &tk, user, &[(group, SUBSCRIBE)]).unwrap()).await;
+    assert_eq!(n.get_tenant(tenant).requests.count, Tenant::REQUESTS_PER_HOUR);
+    let third = |n: &Net, by: &Pubkey| connect(n, by, "9.1.0.3", Ibrl, Some(tenant), vec![]);
+    n.refused(&t, third(&n, &tk), Error::TooManyRequests).await;
+    for change in build::set_user_roles(&n.view, &tk, user, &[(group, BOTH)]).unwrap() {
+        n.refused(&t, change, Error::TooManyRequests).await;
+    }
+    // What the foundation does counts for nobody.
+    n.ok(&f, [third(&n, &f.pubkey())]).await;
+    assert_eq!(audit(&n.view), []);
 }

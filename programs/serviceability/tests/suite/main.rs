@@ -9,6 +9,7 @@ mod device;
 mod exchange;
 mod global_config;
 mod hostile;
+mod idl;
 mod interface;
 mod leaving;
 mod link;

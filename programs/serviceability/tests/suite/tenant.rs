@@ -6,7 +6,7 @@ use dz_sdk::{
 };
 use dz_serviceability::{
     ID as P, pda,
-    state::{PoolKind, Tenant, TenantStatus},
+    state::{PoolKind, Requests, Tenant, TenantStatus},
 };
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -26,6 +26,7 @@ async fn a_life() {
         status: TenantStatus::Pending,
         vrf_id: None,
         reference_count: 0,
+        requests: Requests::default(),
     };
     assert_eq!(n.get_tenant(tenant), fresh);
     n.ok(&a, [ix::activate_tenant(&P, &ak, tenant, 2)]).await;

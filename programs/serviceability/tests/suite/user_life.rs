@@ -169,7 +169,7 @@ async fn roles_move_the_dz_ip_and_the_seat_and_nothing_else() {
     let key = n.user("9.2.0.1", "9.0.1.1", Multicast, vec![(groups[0], SUBSCRIBE)], 3, "9.2.0.1").await;
     let before = n.get_user(key);
     let held = before.allocation.unwrap();
-    let set = |roles: &[_]| ix::user::set_user_roles(&P, &pk, pass, device, key, roles);
+    let set = |roles: &[_]| ix::user::set_user_roles(&P, &pk, pass, device, key, None, roles);
     let seats = |n: &Net| {
         let DeviceCounts { multicast_subscribers, multicast_publishers, .. } = n.get_device(device).counts;
         [multicast_subscribers, multicast_publishers]
@@ -220,7 +220,7 @@ async fn a_role_that_a_change_does_not_name_stays() {
     let key = n.user("9.2.0.1", "9.0.1.1", Multicast, vec![(groups[0], SUBSCRIBE)], 3, "9.2.0.1").await;
     let set = |publish, subscribe| {
         let change = [(groups[1], RoleChange { publish, subscribe })];
-        ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, &change)
+        ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, None, &change)
     };
     let roles = |n: &Net| [n.get_user(key).publishers, n.get_user(key).subscribers];
     n.ok(&p, [set(Some(true), None)]).await;
@@ -245,7 +245,7 @@ async fn role_refusals() {
         signer(&n.keys.owner),
     );
     let key = n.pending_user("9.2.0.1", "9.0.1.1", Multicast, vec![(groups[0], SUBSCRIBE)]).await;
-    let set = |by: &Pubkey, key, roles: &[_]| ix::user::set_user_roles(&P, by, pass, device, key, roles);
+    let set = |by: &Pubkey, key, roles: &[_]| ix::user::set_user_roles(&P, by, pass, device, key, None, roles);
     n.refused(&p, set(&p.pubkey(), key, &[(groups[0], NONE)]), Error::UserNotActivated).await;
     n.refused(&a, set(&a.pubkey(), key, &[(groups[0], BOTH)]), Error::ActivatorMayOnlyStrip).await;
     n.ok(&a, [n.activate_user(key, 0, "9.2.0.1")]).await;
@@ -310,7 +310,7 @@ async fn a_pending_user_is_rejected_and_gives_way() {
     assert_eq!(n.get_user(key), rejected);
     assert_eq!((taken(&n, device), n.get_device(device), idle(n.get_pass(pass)), n.get_group(groups[0])), baseline);
     n.refused(&a, bare, Error::UserNotPending).await;
-    let set = ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, &[(groups[0], BOTH)]);
+    let set = ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, None, &[(groups[0], BOTH)]);
     n.refused(&p, set, Error::UserRejected).await;
     let f = signer(&n.keys.foundation);
     n.refused(&f, build::ban_user(&n.view, &f.pubkey(), key).unwrap(), Error::UserRejected).await;
@@ -331,14 +331,14 @@ async fn a_refused_change_of_roles_leaves_the_tunnel() {
     let ak = a.pubkey();
     let key = n.user("9.2.0.1", "9.0.1.1", Multicast, vec![(groups[0], SUBSCRIBE)], 0, "9.2.0.1").await;
     let before = n.get_user(key);
-    n.ok(&p, [ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, &[(groups[0], BOTH)])]).await;
+    n.ok(&p, [ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, None, &[(groups[0], BOTH)])]).await;
     let instructions = build::reject_user(&n.view, &ak, key, "no publisher address").unwrap();
     n.refused(&a, instructions.last().unwrap().clone(), Error::UserHasRoles).await;
     n.ok(&a, instructions).await;
     assert_eq!(n.get_user(key), User { reject_reason: "no publisher address".into(), ..before.clone() });
     assert_eq!(audit(&n.view), []);
     // The next change clears the reason.
-    n.ok(&p, [ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, &[(groups[0], SUBSCRIBE)])]).await;
+    n.ok(&p, [ix::user::set_user_roles(&P, &p.pubkey(), pass, device, key, None, &[(groups[0], SUBSCRIBE)])]).await;
     assert_eq!(n.get_user(key), before);
 }
 

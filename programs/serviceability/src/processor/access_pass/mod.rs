@@ -20,6 +20,24 @@ const TENANTS: Limit = Limit { most: AccessPass::MAX_TENANTS, refusal: Serviceab
 /// The most groups an allowlist of a pass can name.
 const GROUPS: Limit = Limit { most: AccessPass::MAX_GROUPS, refusal: ServiceabilityError::TooManyKeys };
 
+/// Counts one more request of the pass's payer, which a tenant that gave the pass has a say in, too.
+pub(super) fn count_request<'a, 'info>(
+    ctx: &Context<'a, 'info>,
+    pass: &mut AccessPass,
+    tenant: Option<Info<'a, 'info>>,
+    unix_time: i64,
+) -> Result {
+    let most = pass.requests_per_hour();
+    ensure!(pass.requests.count(unix_time, most), TooManyRequests);
+    if ctx.foundation_gave(pass) {
+        return Ok(());
+    }
+    let mut tenant = ctx.read::<Tenant>(tenant.ok_or(ServiceabilityError::TenantRequired)?)?;
+    ensure!(*tenant.key() == pass.giver, TenantNotAllowed);
+    ensure!(tenant.requests.count(unix_time, Tenant::REQUESTS_PER_HOUR), TooManyRequests);
+    ctx.save(&tenant)
+}
+
 /// Whether the signer may act for who gave the pass: the foundation, or an administrator of this tenant.
 fn read_giver<'a, 'info>(
     ctx: &Context<'a, 'info>,

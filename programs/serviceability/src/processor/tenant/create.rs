@@ -7,7 +7,7 @@ use crate::{
     error::{Result, ensure},
     lists,
     pda::Place,
-    state::{Tenant, TenantStatus},
+    state::{Requests, Tenant, TenantStatus},
     validation::check_code,
 };
 
@@ -21,7 +21,13 @@ pub(in crate::processor) fn process<'a, 'info>(
     ctx.foundation()?;
     check_code(&code)?;
     ensure!(administrators.len() <= Tenant::MAX_ADMINISTRATORS, TooManyKeys);
-    let value =
-        Tenant { code: code.clone(), administrators, status: TenantStatus::Pending, vrf_id: None, reference_count: 0 };
+    let value = Tenant {
+        code: code.clone(),
+        administrators,
+        status: TenantStatus::Pending,
+        vrf_id: None,
+        reference_count: 0,
+        requests: Requests::default(),
+    };
     ctx.create(a.tenant, Place::Tenant(&code), value)
 }

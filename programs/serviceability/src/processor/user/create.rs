@@ -14,6 +14,7 @@ use crate::{
     network::NetworkV4,
     pda::Place,
     processor::{
+        access_pass,
         client::{self, Place24},
         load_time,
     },
@@ -45,8 +46,9 @@ pub(in crate::processor) fn process<'a, 'info>(
     if !user_type.is_multicast() {
         ensure!(time.epoch <= pass.last_access_epoch, PassExpired);
     }
-    let most = pass.requests_per_hour();
-    ensure!(ctx.signer_is_foundation() || pass.requests.count(time.unix_time, most), TooManyRequests);
+    if !ctx.signer_is_foundation() {
+        access_pass::count_request(ctx, &mut pass, a.tenant, time.unix_time)?;
+    }
     let old = match ctx.exists(a.user)? {
         true => Some(giving_way(ctx.read(a.user)?, client_ip, endpoint_ip)?),
         false => None,
@@ -74,7 +76,8 @@ pub(in crate::processor) fn process<'a, 'info>(
         reject_reason: String::new(),
     });
     if user_type.is_multicast() {
-        ensure!(a.tenant.is_none(), TenantNotAllowed);
+        // It is in no tenant: the one that is given has given the pass.
+        ensure!(a.tenant.is_none_or(|tenant| *tenant.key == pass.giver), TenantNotAllowed);
         join_groups(ctx, &mut user, &pass, &roles, &a.groups)?;
     } else {
         ensure!(roles.is_empty() && a.groups.is_empty(), UnicastWithRoles);

@@ -7,7 +7,7 @@ use crate::{
     error::{Result, ServiceabilityError, ensure},
     instruction::{MAX_ROLES_PER_INSTRUCTION, RoleChange},
     lists,
-    processor::load_time,
+    processor::{access_pass, load_time},
     state::{AccessPass, Device, MulticastGroup, User, UserStatus},
 };
 
@@ -34,8 +34,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     let strips = wishes.iter().all(|(group, wanted)| roles::only_strips(&user, group.key(), *wanted));
     let right = right(ctx, &user, strips)?;
     if right == Right::Payer && !ctx.signer_is_foundation() {
-        let most = pass.requests_per_hour();
-        ensure!(pass.requests.count(load_time(a.clock)?.unix_time, most), TooManyRequests);
+        access_pass::count_request(ctx, &mut pass, a.tenant, load_time(a.clock)?.unix_time)?;
         ctx.save(&pass)?;
     }
 

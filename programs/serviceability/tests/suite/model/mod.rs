@@ -170,9 +170,13 @@ struct Count {
     replayed: u32,
 }
 
+/// Every third history starts from nothing, the others in a network that works.
+fn start(seed: u64) -> LocalBank {
+    if seed.is_multiple_of(3) { genesis() } else { furnished() }
+}
+
 fn run(seed: u64, ops: &[Op], tally: &mut Tally) -> Result<Count, Failure> {
-    // Every third history starts from nothing, the others in a network that works.
-    let mut bank = if seed.is_multiple_of(3) { genesis() } else { furnished() };
+    let mut bank = start(seed);
     let mut view = bank.view().expect("a fresh bank");
     let (mut count, mut done, owned) = (Count::default(), Vec::new(), wealth(&bank));
     for (step, op) in ops.iter().enumerate() {
@@ -186,6 +190,17 @@ fn run(seed: u64, ops: &[Op], tally: &mut Tally) -> Result<Count, Failure> {
     let step = ops.len().saturating_sub(1);
     count.replayed = replay(&bank, &view, &done).map_err(|what| Failure { step, what })?;
     Ok(count)
+}
+
+/// What a random history leaves behind, and what was carried out in it.
+pub(crate) fn played(seed: u64) -> (LocalBank, Vec<Instruction>) {
+    let mut bank = start(seed);
+    let (mut view, mut done) = (bank.view().expect("a fresh bank"), Vec::new());
+    for op in history(seed) {
+        let op = Op { swap: None, ..op };
+        apply(&mut bank, &mut view, &op, &mut Tally::new(), &mut done).expect("the model holds this");
+    }
+    (bank, done.into_iter().map(|(_, instruction)| instruction).collect())
 }
 
 fn apply(

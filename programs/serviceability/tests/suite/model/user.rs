@@ -80,11 +80,13 @@ fn pass(view: &NetworkView, op: &Op) -> Option<Step> {
             let (group, of) = pick_of(view.groups(), op.c)?;
             let (publish, subscribe) = (!op.b.is_multiple_of(8), !op.c.is_multiple_of(8));
             let alive = of.status != MulticastGroupStatus::Deleting || !(publish || subscribe);
-            // As the group's owner, or as who gave the pass and takes something back.
+            // As the group's owner; as who gave the pass, or whose it is, and takes something away.
+            let g = if op.b % 16 == 9 { actor_of(&found.payer) } else { g };
             let as_giver = giver.filter(|_| op.b % 4 == 3);
             let takes =
                 (!publish || found.publish.contains(&group)) && (!subscribe || found.subscribe.contains(&group));
             let may = if as_giver.is_some() { administers(g) && takes } else { g == F || of.owner == ACTORS[g] };
+            let may = may || (as_giver.is_none() && ACTORS[g] == found.payer && takes);
             let set = ix::access_pass::set_pass_group;
             one(g, set(&P, &ACTORS[g], key, group, as_giver, (publish, subscribe)), may && alive)
         }
@@ -277,7 +279,10 @@ fn roles(view: &NetworkView, op: &Op) -> Option<Step> {
         subscribe: subscribe.then_some(role.subscribe),
     };
     let changes: Vec<_> = wish.iter().map(|(group, role)| (*group, change(role))).collect();
-    let instruction = ix::user::set_user_roles(&P, &ACTORS[actor], user.access_pass, user.device, key, &changes);
+    let pass = view.access_pass(&user.access_pass);
+    let tenant = pass.and_then(|pass| build::giving_tenant(&pda::config(&P).0, pass));
+    let instruction =
+        ix::user::set_user_roles(&P, &ACTORS[actor], user.access_pass, user.device, key, tenant, &changes);
     let after = |(group, role): &(Pubkey, Roles)| {
         let held = Roles { publish: user.publishers.contains(group), subscribe: user.subscribers.contains(group) };
         let publish = if publish { role.publish } else { held.publish };
