@@ -92,6 +92,8 @@ pub enum DropReason {
     QueueFull,
     /// The fabric holds as many bytes as it may.
     OutOfMemory,
+    /// A translator (NAT) knows no host behind it that it is for, or lets it not pass.
+    NotTranslated,
     /// The receiving kernel did not take it.
     Refused,
 }

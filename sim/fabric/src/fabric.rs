@@ -11,7 +11,7 @@ use ipnet::Ipv4Net;
 
 use crate::capture::{Capture, CaptureConfig};
 use crate::core::flow::Mark;
-use crate::core::{Core, CoreConfig, PortId};
+use crate::core::{Core, CoreConfig, NatFilter, PortId};
 use crate::counters::{FabricCounters, GrePair, Traffic, TrafficFilter};
 use crate::error::{FabricError, Result};
 use crate::geo::{Geography, Position};
@@ -185,6 +185,15 @@ impl Fabric {
     /// No longer routes these addresses to a node.
     pub fn remove_prefix(&self, node: &str, prefix: Ipv4Net) -> Result<()> {
         self.handle.lock().core.remove_prefix(node, prefix)
+    }
+
+    /// Puts a node, whose own address is `inside`, behind the translator (NAT) of `outside`. Several nodes may be behind one;
+    /// the first of them says what it lets in.
+    ///
+    /// # Errors
+    /// Another node has that address.
+    pub fn put_behind(&self, node: &str, inside: Ipv4Addr, outside: Ipv4Addr, filter: NatFilter) -> Result<()> {
+        self.handle.lock().core.put_behind(node, inside, outside, filter)
     }
 
     /// Takes a node's uplink down, in both directions and also for packets under way, or up again.

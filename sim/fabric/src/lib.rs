@@ -44,6 +44,7 @@ mod tun;
 mod units;
 
 pub use capture::{CaptureConfig, Ring};
+pub use core::NatFilter;
 pub use core::flow::Mark;
 pub use counters::{
     DropReason, FabricCounters, FlowNumber, GrePair, Medium, PathCounters, Purpose, Purposes, Tally, Traffic,

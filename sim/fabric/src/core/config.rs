@@ -1,6 +1,7 @@
 //! Changes to the network while it runs: who is there, with which addresses, over which paths.
 
 use std::collections::{BTreeMap, HashSet};
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
@@ -9,6 +10,7 @@ use super::node::{self, Nodes};
 use super::paths::Paths;
 use super::queue::Queue;
 use super::route::Routes;
+use super::translate::{NatFilter, Translators};
 use super::{Core, CoreConfig, NodeId, PortId, PortOwner};
 use crate::INTERNET;
 use crate::error::{FabricError, Result};
@@ -26,6 +28,7 @@ impl Core {
             ports: Vec::new(),
             takes_merged: HashSet::new(),
             routes: Routes::default(),
+            translators: Translators::default(),
             paths,
             flows,
             queue: Queue::default(),
@@ -84,6 +87,25 @@ impl Core {
         } else {
             Err(FabricError::UnknownPrefix { node: name.to_owned(), prefix })
         }
+    }
+
+    /// Puts a node behind the translator of `outside`: on the internet it is known by that address alone.
+    pub(crate) fn put_behind(
+        &mut self,
+        name: &str,
+        inside: Ipv4Addr,
+        outside: Ipv4Addr,
+        filter: NatFilter,
+    ) -> Result<()> {
+        let node = self.nodes.find(name)?;
+        if let Some(other) = self.routes.lookup(outside) {
+            let (node, other) = (name.to_owned(), self.name(other).to_owned());
+            let prefix = Ipv4Net::from(outside);
+            return Err(FabricError::Overlap { node, prefix, other, other_prefix: prefix });
+        }
+        self.routes.remove(node, inside.into());
+        self.translators.put_behind(node, inside, outside, filter);
+        Ok(())
     }
 
     pub(crate) fn set_uplink(&mut self, name: &str, up: bool) -> Result<()> {

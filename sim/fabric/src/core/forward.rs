@@ -10,7 +10,7 @@ use super::flow::{FlowId, FlowKey};
 use super::path::Fate;
 use super::paths::RuleId;
 use super::queue::UnderWay;
-use super::{Core, NodeId, PathId, PortId, tally};
+use super::{Core, NodeId, PathId, PortId, PortOwner, tally};
 use crate::counters::{DropReason, Tally};
 use crate::packet::ipv4::{self, Header};
 use crate::packet::purpose::purpose;
@@ -39,9 +39,67 @@ pub(super) struct Entering {
 }
 
 impl Core {
+    /// Takes a packet of a node behind a translator, as the translator sends it on.
+    pub(super) fn translate_outward(&mut self, now: u64, node: NodeId, port: PortId, packet: Packet) {
+        let Ok(ip) = ipv4::parse(&packet.bytes) else { return self.take(now, port, packet) };
+        for mut part in in_parts(packet, &ip) {
+            let Ok(ip) = ipv4::parse(&part.bytes) else { continue };
+            if self.translators.outward(now, node, &ip, &mut part.bytes) {
+                self.take(now, port, part);
+            } else {
+                let path = self.paths.between(&self.nodes, node, NodeId::INTERNET, RuleId::NONE);
+                let counters = self.counters(path, ip.protocol);
+                counters.sent += tally(whole(&part));
+                counters.drop(DropReason::NotTranslated, tally(whole(&part)));
+            }
+        }
+    }
+
+    /// Gives a packet that arrives at the uplink of a node behind a translator that node's address; false if none is behind
+    /// it for whom it is.
+    pub(super) fn translate_at(&mut self, now: u64, port: PortId, packet: &mut Packet) -> bool {
+        match self.ports[port.0 as usize] {
+            PortOwner::Uplink(node) if self.translators.is_behind(node) => ipv4::parse(&packet.bytes)
+                .is_ok_and(|ip| self.translators.inward(now, &ip, &mut packet.bytes) == Some(node)),
+            PortOwner::Uplink(_) | PortOwner::LinkEnd(..) => true,
+        }
+    }
+
     /// Forwards a packet of `from` over the internet.
-    pub(super) fn route(&mut self, now: u64, from: NodeId, flow: FlowId, ip: Header, wire: OnWire, mut packet: Packet) {
-        let to = self.routes.lookup(ip.destination);
+    pub(super) fn route(&mut self, now: u64, from: NodeId, flow: FlowId, ip: Header, wire: OnWire, packet: Packet) {
+        if !self.translators.has(ip.destination) {
+            let to = self.routes.lookup(ip.destination);
+            return self.route_to(now, from, to, flow, ip, wire, packet);
+        }
+        // Who is behind the translator is found out here, so that the packet takes the path to it; it gets that host's
+        // address where it arrives.
+        for part in in_parts(packet, &ip) {
+            let Ok(ip) = ipv4::parse(&part.bytes) else { continue };
+            let to = self.translators.inward(now, &ip, &mut part.bytes.clone());
+            let wire = whole(&part);
+            match to {
+                Some(_) => self.route_to(now, from, to, flow, ip, wire, part),
+                None => {
+                    let path = self.paths.between(&self.nodes, from, NodeId::INTERNET, RuleId::NONE);
+                    let counters = self.counters(path, ip.protocol);
+                    counters.sent += tally(wire);
+                    counters.drop(DropReason::NotTranslated, tally(wire));
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what is known of a packet on its way")]
+    fn route_to(
+        &mut self,
+        now: u64,
+        from: NodeId,
+        to: Option<NodeId>,
+        flow: FlowId,
+        ip: Header,
+        wire: OnWire,
+        mut packet: Packet,
+    ) {
         let path = match to {
             Some(to) => self.paths.toward(&self.nodes, from, to, ip.destination),
             None => self.paths.between(&self.nodes, from, NodeId::INTERNET, RuleId::NONE),
@@ -184,6 +242,16 @@ impl Core {
         let port = self.nodes.get(sender).port;
         self.queue.push(now, UnderWay { port, path, flow, protocol: ipv4::ICMP, wire, packet });
     }
+}
+
+/// A packet as those that go over the wire, each with its checksums.
+fn in_parts(packet: Packet, ip: &Header) -> Vec<Packet> {
+    let mut parts: Vec<Packet> = match packet.offload.segments {
+        Some(_) => segment::segment(packet, ip),
+        None => vec![packet],
+    };
+    parts.iter_mut().for_each(Packet::complete_checksum);
+    parts
 }
 
 /// What a packet amounts to that stands for itself alone.

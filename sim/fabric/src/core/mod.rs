@@ -24,6 +24,7 @@ mod report;
 mod route;
 #[cfg(test)]
 mod tests;
+mod translate;
 
 use flow::{FlowKey, Flows};
 use forward::{Entering, Refusal};
@@ -33,6 +34,9 @@ use paths::{Paths, RuleId};
 use queue::{Queue, UnderWay};
 use report::ProtocolCounters;
 use route::Routes;
+use translate::Translators;
+
+pub use translate::NatFilter;
 
 /// A node, by the order of first mention; the same name is the same node for good, also after a reboot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +85,7 @@ pub(crate) struct Core {
     /// Ports whose device can be given large segments.
     takes_merged: HashSet<PortId>,
     routes: Routes,
+    translators: Translators,
     paths: Paths,
     flows: Flows,
     queue: Queue,
@@ -89,8 +94,18 @@ pub(crate) struct Core {
 
 impl Core {
     /// Takes a packet that came in at `port` at `now`.
-    pub(crate) fn receive(&mut self, now: u64, port: PortId, mut packet: Packet) {
+    pub(crate) fn receive(&mut self, now: u64, port: PortId, packet: Packet) {
         self.version += 1;
+        match self.ports[port.0 as usize] {
+            PortOwner::Uplink(node) if self.translators.is_behind(node) => {
+                self.translate_outward(now, node, port, packet);
+            }
+            PortOwner::Uplink(_) | PortOwner::LinkEnd(..) => self.take(now, port, packet),
+        }
+    }
+
+    /// Takes a packet as it is on the wire.
+    fn take(&mut self, now: u64, port: PortId, mut packet: Packet) {
         let owner = self.ports[port.0 as usize];
         let from = match owner {
             PortOwner::Uplink(node) => node,
@@ -148,7 +163,13 @@ impl Core {
                 Some(DropReason::Blocked)
             } else {
                 self.merge_due(now, &mut item);
-                if take(item.port, &mut item.packet) { None } else { Some(DropReason::Refused) }
+                if !self.translate_at(now, item.port, &mut item.packet) {
+                    Some(DropReason::NotTranslated)
+                } else if take(item.port, &mut item.packet) {
+                    None
+                } else {
+                    Some(DropReason::Refused)
+                }
             };
             let tally = tally(item.wire);
             if refused.is_none() {

@@ -16,6 +16,7 @@ mod links;
 mod nonsense;
 mod reports;
 mod routing;
+mod translate;
 
 const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const B: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
