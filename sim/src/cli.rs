@@ -1,13 +1,16 @@
 //! The command line of `dzsim`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use dz_net::gre::Dataplane;
-use dzsim_scenario::Change;
+use dzsim_scenario::{Change, plan::StepPlace};
 use strum::VariantNames;
 
 use crate::run::world::Kind;
@@ -50,6 +53,8 @@ pub enum Command {
     Graph(GraphArgs),
     /// Print completions for a shell.
     Completions(CompletionsArgs),
+    /// Run each scenario without each of its steps that act: one that still passes has a step that proves nothing.
+    Evidence(EvidenceArgs),
     /// Run a matrix and print one table: cases by what they measured.
     Sweep(SweepArgs),
     /// Run two policies, files or builds and print what differs, as Markdown.
@@ -172,6 +177,29 @@ pub struct RunOptions {
     /// Keep the artifacts of earlier runs of the same case: their folder gets a number.
     #[arg(long)]
     pub keep: bool,
+    /// Leave out the step that begins here in the file, to see what fails without it.
+    #[arg(long, value_name = "LINE:COLUMN")]
+    pub without: Option<StepPlace>,
+}
+
+impl RunOptions {
+    /// Nothing but a world and a folder for what runs leave.
+    pub fn new(world: Kind, artifacts: &Path) -> Self {
+        Self {
+            change: ChangeArgs::default(),
+            world,
+            dataplane: Dataplane::default(),
+            seed: None,
+            artifacts: artifacts.to_owned(),
+            snaplen: None,
+            capture_last: None,
+            snapshots: None,
+            record_snapshots: false,
+            update_snapshots: false,
+            keep: false,
+            without: None,
+        }
+    }
 }
 
 /// Arguments of `run`.
@@ -311,6 +339,24 @@ pub struct ScenarioArgs {
     /// Hold the network of a case that failed until Enter is pressed.
     #[arg(long)]
     pub pause_on_failure: bool,
+}
+
+/// Arguments of `evidence`.
+#[derive(Args, Clone, Debug)]
+pub struct EvidenceArgs {
+    /// Scenario files, or folders of them.
+    #[command(flatten)]
+    pub files: FilesArgs,
+    /// Steps that may be left out, one a line as this command prints them, each with its reason behind it. A line that
+    /// is not needed fails, too.
+    #[arg(long, value_name = "FILE")]
+    pub allow: Option<PathBuf>,
+    /// The world that they run in.
+    #[arg(long, value_enum, default_value_t = Kind::Virtual)]
+    pub world: Kind,
+    /// How many runs at a time; the number of processors if not given.
+    #[arg(long, short = 'j', value_name = "NUMBER")]
+    pub jobs: Option<usize>,
 }
 
 /// Arguments of `sweep`.

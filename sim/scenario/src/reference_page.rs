@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     json_schema,
-    plan::{CHAIN_VIEWS, CLIENT_VIEWS, DEVICE_VIEWS},
+    plan::{CHAIN_VIEWS, CLIENT_VIEWS, DEVICE_VIEWS, RUN_VIEWS},
     resolve::{FORMS, OPERATORS},
 };
 
@@ -194,7 +194,8 @@ impl<'s> Page<'s> {
         let client = CLIENT_VIEWS.iter().map(|(word, _, shows)| ("<client>", word, shows));
         let device = DEVICE_VIEWS.iter().map(|(word, _, shows)| ("<device>", word, shows));
         let chain = CHAIN_VIEWS.iter().map(|(word, _, shows)| ("chain", word, shows));
-        for (owner, word, shows) in client.chain(device).chain(chain) {
+        let run = RUN_VIEWS.iter().map(|(word, _, shows)| ("run", word, shows));
+        for (owner, word, shows) in client.chain(device).chain(chain).chain(run) {
             self.line(&format!("| `{owner}.{word}` | {shows} |"));
         }
         self.line(

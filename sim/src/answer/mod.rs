@@ -1,6 +1,7 @@
 //! Answers on top of runs: what many scenarios say together.
 
 pub mod comparison;
+pub mod evidence;
 pub mod explore;
 pub mod graph;
 pub mod plot;

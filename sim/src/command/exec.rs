@@ -1,7 +1,6 @@
 //! `dzsim exec`: a command or a shell in a node of a network that is held.
 
 use std::{
-    ffi::OsString,
     io::{IsTerminal, stdin},
     process::ExitCode,
 };
@@ -14,7 +13,7 @@ use crate::{
     environment,
     exit::{Error, complain},
     held_networks::Held,
-    run::roles::{self, BIN},
+    run::roles,
 };
 
 /// Runs it with this terminal; its exit code is ours.
@@ -45,14 +44,11 @@ fn ended(args: &ExecArgs) -> Result<Ended, Error> {
         complain(format!("a shell in {name} of {}; `exit` leaves it", held.case));
     }
     let folder = std::path::Path::new(dzsim_lab::FILES).join(host.as_str());
-    let mut path = OsString::from(BIN);
-    if let Some(rest) = std::env::var_os("PATH") {
-        path.push(":");
-        path.push(rest);
-    }
     let mut env = environment::of_caller();
-    env.extend(roles::user_env(name, &folder).into_iter().map(|(name, value)| (name.into(), value)));
+    env.extend(
+        roles::user_env(roles::key_file(name, &folder), &folder).into_iter().map(|(name, value)| (name.into(), value)),
+    );
     // Shells that do not show the host's name in their prompt take it from here.
-    env.extend([("PATH".into(), path), ("PS1".into(), format!("{name}# ").into())]);
+    env.extend([("PATH".into(), roles::path()), ("PS1".into(), format!("{name}# ").into())]);
     attach::exec(Pid::from_raw(held.init), &host, name, &argv, &env).map_err(|error| Error::Machine(error.into()))
 }

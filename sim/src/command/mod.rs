@@ -5,6 +5,7 @@ mod compare;
 mod completions;
 mod doctor;
 mod down;
+mod evidence;
 mod exec;
 mod explore;
 mod graph;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Explore(args) => explore::run(&args),

@@ -1,5 +1,7 @@
 //! `dzsim run`.
 
+use dzsim_scenario::plan::leave_out;
+
 use crate::{
     cli::RunArgs,
     exit::{Error, Exit},
@@ -16,6 +18,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Error> {
         .and_then(|files| scenario_files::load(&files, &args.options.change.set))?;
     let wanted = |name: &str| args.filter.as_ref().is_none_or(|filter| name.contains(filter));
     let all = cases.len();
+    if let Some(place) = args.options.without
+        && !cases.iter().any(|(_, case)| leave_out(&mut case.plan.steps.clone(), place) > 0)
+    {
+        return Err(Error::input(format!("no step begins at {place}")));
+    }
     let jobs: Vec<Job> = cases
         .into_iter()
         .filter(|(_, case)| wanted(&case.name))

@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::Context;
 use dz_policy::Flags;
 use dzsim_fabric::{CaptureConfig, Ring};
-use dzsim_scenario::Case;
+use dzsim_scenario::{Case, plan::leave_out};
 use tokio::{runtime::Builder, sync::watch};
 
 use crate::{
@@ -37,7 +37,10 @@ pub(super) fn run(args: &ScenarioArgs) -> Result<Exit, Error> {
     let text = scenario_files::read(&args.file).with_context(|| args.file.display().to_string())?;
     let cases = scenario_files::load(std::slice::from_ref(&args.file), &args.options.change.set)?;
     let found = cases.into_iter().find(|(_, case)| case.name == args.case);
-    let (_, case) = found.with_context(|| format!("{} has no case {}", args.file.display(), args.case))?;
+    let (_, mut case) = found.with_context(|| format!("{} has no case {}", args.file.display(), args.case))?;
+    if let Some(place) = args.options.without {
+        leave_out(&mut case.plan.steps, place);
+    }
     Ok(run_case(args, text, case)?)
 }
 

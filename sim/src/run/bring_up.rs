@@ -6,7 +6,7 @@ use anyhow::Context;
 use dz_sdk::Ledger;
 use dz_service::WallClock;
 use dzsim_fabric::{CaptureConfig, Fabric, geo::Geography};
-use dzsim_scenario::plan::{Plan, Policy};
+use dzsim_scenario::plan::{NatFilter, Plan, Policy};
 
 use super::{
     events::Events,
@@ -71,6 +71,7 @@ pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut
         }
     };
     apply_geography(&plan, backend.internet())?;
+    put_behind_translators(&plan, backend.internet())?;
     let world = Arc::new(World::new(plan, policy, keys, chain, events, artifacts, backend));
     tokio::spawn(route_announcements::follow_chain(Arc::clone(&world)));
     genesis::write(&*world.chain, &world.plan, &world.policy, keys)
@@ -80,6 +81,19 @@ pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut
     world.start_devices().await?;
     phases.end("processes");
     Ok(world)
+}
+
+/// Puts clients behind their translators.
+fn put_behind_translators(plan: &Plan, internet: &Fabric) -> anyhow::Result<()> {
+    for (name, client) in &plan.clients {
+        let Some(nat) = &client.nat else { continue };
+        let filter = match nat.lets_in {
+            NatFilter::FullCone => dzsim_fabric::NatFilter::FullCone,
+            NatFilter::PortRestricted => dzsim_fabric::NatFilter::PortRestricted,
+        };
+        internet.put_behind(name.as_str(), nat.inside, client.client_ip, filter)?;
+    }
+    Ok(())
 }
 
 /// Lets the distance between their metros decide the delay between nodes.

@@ -242,6 +242,8 @@ async fn all_steps(
         tell(Progress::StepDone(summary.clone()));
         done.push(summary);
     }
+    world.toll.finish(world).map_err(|error| failure(None, "the faults at the end", 0, error))?;
+    record(world, "faults", json!({"faults": world.toll.summaries(world)}));
     phases.end("steps");
     Ok(())
 }

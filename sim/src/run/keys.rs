@@ -4,7 +4,7 @@ use std::{fmt, fs, io, os::unix::fs::OpenOptionsExt, path::Path};
 
 use anyhow::Context;
 use dzsim_ledger::keypair;
-use dzsim_scenario::plan::{Node, Plan};
+use dzsim_scenario::plan::{Identity, Node, Plan};
 use solana_keypair::Keypair;
 
 /// Whose key.
@@ -16,6 +16,8 @@ pub enum Owner<'a> {
     Activator,
     /// A contributor.
     Contributor(&'a str),
+    /// The administrator of a tenant.
+    Tenant(&'a str),
     /// A client.
     Client(&'a str),
 }
@@ -24,8 +26,9 @@ impl<'a> Owner<'a> {
     /// Everybody who pays for something in a scenario.
     pub fn all(plan: &'a Plan) -> impl Iterator<Item = Self> {
         let contributors = plan.contributors.keys().map(|code| Self::Contributor(code.as_str()));
+        let tenants = plan.tenants.keys().map(|code| Self::Tenant(code.as_str()));
         let clients = plan.clients.keys().map(|name| Self::Client(name.as_str()));
-        [Self::Foundation, Self::Activator].into_iter().chain(contributors).chain(clients)
+        [Self::Foundation, Self::Activator].into_iter().chain(contributors).chain(tenants).chain(clients)
     }
 
     /// Whose key the user of a node has.
@@ -43,12 +46,24 @@ impl<'a> Owner<'a> {
     }
 }
 
+impl<'a> From<&'a Identity> for Owner<'a> {
+    fn from(identity: &'a Identity) -> Self {
+        match identity {
+            Identity::Foundation => Self::Foundation,
+            Identity::Contributor(code) => Self::Contributor(code.as_str()),
+            Identity::Tenant(code) => Self::Tenant(code.as_str()),
+            Identity::Client(name) => Self::Client(name.as_str()),
+        }
+    }
+}
+
 impl fmt::Display for Owner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foundation => f.write_str("foundation"),
             Self::Activator => f.write_str("activator"),
             Self::Contributor(code) => write!(f, "contributor {code}"),
+            Self::Tenant(code) => write!(f, "tenant {code}"),
             Self::Client(name) => write!(f, "client {name}"),
         }
     }

@@ -177,10 +177,10 @@ impl Roles {
         self.role("doublezerod", "doublezerod", args.into_iter().chain(self.helper_flag()))
     }
 
-    /// A command of the command line at a node whose files are in `folder`.
-    pub fn command_line(&self, node: &Node, folder: &Path, policy: &Policy, args: &[String]) -> Role {
+    /// A command of the command line by somebody with this environment.
+    pub fn command_line(&self, user: [(&'static str, OsString); 2], policy: &Policy, args: &[String]) -> Role {
         let mut role = self.role("doublezero", "doublezero", args.iter().map(OsString::from));
-        role.env.extend(user_env(node.as_str(), folder).map(|(name, value)| (name.to_owned(), value)));
+        role.env.extend(user.map(|(name, value)| (name.to_owned(), value)));
         role.env.extend(policy.connect.variables().into_iter().map(|(name, value)| (name, value.into())));
         role
     }
@@ -194,9 +194,19 @@ pub fn key_file(node: &str, folder: &Path) -> PathBuf {
     folder.join(if node == Node::Operator.as_str() { "foundation.json" } else { "id.json" })
 }
 
-/// The environment from which the command line knows who uses it and where the daemon is.
-pub fn user_env(node: &str, folder: &Path) -> [(&'static str, OsString); 2] {
-    [("DZ_KEYPAIR", key_file(node, folder).into()), ("DZ_SOCKET", socket(folder).into())]
+/// The environment from which the command line knows who uses it and where the daemon is, whose files are in `folder`.
+pub fn user_env(key: PathBuf, folder: &Path) -> [(&'static str, OsString); 2] {
+    [("DZ_KEYPAIR", key.into()), ("DZ_SOCKET", socket(folder).into())]
+}
+
+/// Where people's programs are looked for in a node: the products' first.
+pub fn path() -> OsString {
+    let mut path = OsString::from(BIN);
+    if let Some(rest) = std::env::var_os("PATH") {
+        path.push(":");
+        path.push(rest);
+    }
+    path
 }
 
 /// Where a client's daemon listens, given the folder of its files.
@@ -207,8 +217,7 @@ pub fn socket(folder: &Path) -> PathBuf {
 fn lose_notifications(steps: &[Step]) -> bool {
     steps.iter().any(|step| match &step.action {
         Action::Fault(Fault::Ledger { fault: LedgerFault::LostNotifications { .. }, .. }) => true,
-        Action::Parallel { branches } => branches.iter().any(|branch| lose_notifications(branch)),
-        _ => false,
+        _ => step.inner().into_iter().any(|inner| lose_notifications(inner)),
     })
 }
 

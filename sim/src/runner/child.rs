@@ -206,6 +206,7 @@ fn command(file: &Path, case: &str, options: &RunOptions, mode: Mode) -> anyhow:
         record_snapshots,
         update_snapshots,
         keep,
+        without,
     } = options;
     let mut command = Command::new(std::env::current_exe().context("finding the dzsim program")?);
     command.arg("scenario").arg(file).args(["--case", case]);
@@ -220,6 +221,7 @@ fn command(file: &Path, case: &str, options: &RunOptions, mode: Mode) -> anyhow:
     number("--seed", seed.map(|seed| seed.to_string()));
     number("--snaplen", snaplen.map(|bytes| bytes.to_string()));
     number("--capture-last", capture_last.map(|packets| packets.to_string()));
+    number("--without", without.map(|place| place.to_string()));
     if let Some(folder) = snapshots {
         command.arg("--snapshots").arg(folder);
     }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Fault, Healing, LedgerFault, NodeFault, PathEnd, PathEnds, ProcessFault, Target, TrafficEnd, Via};
+use super::{
+    Fault, Healing, Identity, LedgerFault, NodeFault, PathEnd, PathEnds, ProcessFault, Target, TrafficEnd, Via,
+};
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -12,6 +14,17 @@ impl fmt::Display for Target {
             Self::Group(code) => code.fmt(f),
             Self::Address(address) => address.fmt(f),
             Self::Ref(found) => found.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foundation => f.write_str("foundation"),
+            Self::Contributor(code) => code.fmt(f),
+            Self::Tenant(code) => code.fmt(f),
+            Self::Client(name) => name.fmt(f),
         }
     }
 }

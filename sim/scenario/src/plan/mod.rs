@@ -4,6 +4,7 @@ mod display;
 mod fault;
 mod names;
 mod network;
+mod omission;
 mod policy;
 mod shape;
 mod step;
@@ -15,17 +16,18 @@ pub use fault::{Fault, Healing, InterfaceName, LedgerFault, NodeFault, PathEnds,
 pub use names::{ClientName, ContributorCode, DeviceCode, ExchangeCode, GroupCode, LinkCode, Node, TenantCode};
 pub use network::{
     AccessPass, Bootstrap, Client, Condition, Contributor, Delay, Device, DeviceCaps, DeviceType, Exchange, Group,
-    LatLng, Link, OwnEndpoint, PathEnd, PathRule, Tenant,
+    LatLng, Link, Nat, NatFilter, OwnEndpoint, PathEnd, PathRule, Tenant,
 };
+pub use omission::{StepPlace, acting, leave_out};
 pub use policy::{Blocks, LoopbackRange, Policy, Probes};
 pub use shape::Shape;
 pub use step::{
-    Action, Arg, ExitCode, Expectation, Output, Ping, Protocol, Run, Send, Since, Snapshot, Step, Target, TextMatch,
-    Traffic, TrafficEnd, Via,
+    Action, Arg, ExitCode, Expectation, Identity, Output, Ping, Program, Protocol, Run, Send, Since, Snapshot, Step,
+    Target, TextMatch, Traffic, TrafficEnd, Via,
 };
 pub use timeouts::Timeouts;
 pub use view::{Bound, Comparison, Match, Pattern, Ref, Segment, View, ViewPath};
-pub(crate) use view::{CHAIN_VIEWS, CLIENT_VIEWS, DEVICE_VIEWS};
+pub(crate) use view::{CHAIN_VIEWS, CLIENT_VIEWS, DEVICE_VIEWS, RUN_VIEWS};
 pub use world::{OnlyIn, World};
 
 use std::collections::BTreeMap;

@@ -120,8 +120,37 @@ pub struct Client {
     pub exchange: ExchangeCode,
     /// Its public address.
     pub client_ip: Ipv4Addr,
+    /// The translator it is behind, if its host does not have that address itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<Nat>,
     /// Its access pass; `None` means that it has none.
     pub pass: Option<AccessPass>,
+}
+
+impl Client {
+    /// The address of its host's way to the internet.
+    pub fn host_ip(&self) -> Ipv4Addr {
+        self.nat.as_ref().map_or(self.client_ip, |nat| nat.inside)
+    }
+}
+
+/// A client's place behind a translator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Nat {
+    /// The client's address there.
+    pub inside: Ipv4Addr,
+    /// What the translator lets in.
+    pub lets_in: NatFilter,
+}
+
+/// Which packets of the internet a translator lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NatFilter {
+    /// Whatever is for a port that is mapped.
+    FullCone,
+    /// Only from where the mapped port has sent to.
+    PortRestricted,
 }
 
 /// Who may connect, and to what.
@@ -235,4 +264,8 @@ pub struct Condition {
     pub rate_bps: Option<u64>,
     /// Octets of the largest packet.
     pub mtu: Option<u16>,
+    /// True if nobody reports that a packet was larger than that.
+    pub black_hole: bool,
+    /// The IP protocol of the packets that are meant; `None` is all.
+    pub protocol: Option<u8>,
 }

@@ -237,6 +237,8 @@ const USER: Shape = Table(&[
     ("reject_reason", Scalar),
 ]);
 
+const FAULT: Shape = Table(&[("name", Scalar), ("hits", Scalar)]);
+
 impl View {
     /// What the view looks like.
     pub fn shape(&self) -> Shape {
@@ -260,6 +262,7 @@ impl View {
             Self::ChainPasses => Names(&PASS),
             Self::ChainGroups => Names(&GROUP),
             Self::ChainUsers => List(&USER),
+            Self::RunFaults => List(&FAULT),
         }
     }
 }

@@ -8,19 +8,29 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Bound, ClientName, DeviceCode, Fault, GroupCode, Healing, LinkCode, Match, Node, Pattern, Ref, ViewPath};
+use super::{
+    Bound, ClientName, ContributorCode, DeviceCode, Fault, GroupCode, Healing, LinkCode, Match, Node, Pattern, Ref,
+    TenantCode, ViewPath,
+};
 
 /// One step and where it stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// Line of the file, from 1.
     pub line: usize,
+    /// Column of that line, from 1.
+    #[serde(skip)]
+    pub column: usize,
     /// Title in reports.
     pub title: String,
     /// How long it may take.
     pub deadline: Duration,
     /// Name under which what it found is measured; empty if it is not.
     pub record: String,
+    /// True if a fault may have hit nothing when it ends.
+    pub idle_allowed: bool,
+    /// How often the fault that is healed must have made a difference; `None` is at least once, or as it allows.
+    pub hits: Option<Bound<u64>>,
     /// What is done.
     pub action: Action,
 }
@@ -87,6 +97,8 @@ pub enum Action {
     Parallel {
         /// Each happens in order; never empty.
         branches: Vec<Vec<Step>>,
+        /// How many of them succeed; `None` is all.
+        succeed: Option<Bound<u64>>,
     },
 }
 
@@ -95,7 +107,13 @@ pub enum Action {
 pub struct Run {
     /// Where.
     pub on: Node,
-    /// Program and arguments; the program is `doublezero`.
+    /// Whose key it has; `None` is that of the node's user.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// Which program.
+    #[serde(skip_serializing_if = "Program::is_ours")]
+    pub program: Program,
+    /// Program and arguments, as they are typed.
     pub argv: Vec<Arg>,
     /// How it must end.
     pub exit: ExitCode,
@@ -105,6 +123,36 @@ pub struct Run {
     pub stderr: TextMatch,
     /// What standard output must hold as JSON.
     pub json: Output,
+}
+
+/// Somebody with a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// The foundation.
+    Foundation,
+    /// A contributor.
+    Contributor(ContributorCode),
+    /// The administrator of a tenant.
+    Tenant(TenantCode),
+    /// A client's user.
+    Client(ClientName),
+}
+
+/// What a step runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Program {
+    /// `doublezero`.
+    DoubleZero,
+    /// The program at this path, from the folder of the scenario file.
+    Own(String),
+}
+
+impl Program {
+    fn is_ours(&self) -> bool {
+        *self == Self::DoubleZero
+    }
 }
 
 /// Whether standard output is read as JSON.
@@ -184,6 +232,8 @@ pub struct Ping {
     pub rtt: Option<Bound<Duration>>,
     /// The MTU an ICMP "fragmentation needed" must report; `None` is not looked at.
     pub too_big: Option<u16>,
+    /// The number of the flow its packets are; 0 is that of all without a name.
+    pub flow: u16,
     /// Steps that happen while it runs.
     pub meanwhile: Vec<Step>,
 }
@@ -235,6 +285,10 @@ pub struct Send {
     pub received_by: BTreeSet<ClientName>,
     /// Clients that listen and get none.
     pub not_received_by: BTreeSet<ClientName>,
+    /// True if a datagram may come twice.
+    pub duplicates_allowed: bool,
+    /// The number of the flow its packets are; 0 is that of all without a name.
+    pub flow: u16,
     /// Steps that happen while it runs.
     pub meanwhile: Vec<Step>,
 }
@@ -250,6 +304,10 @@ pub struct Traffic {
     pub protocol: Protocol,
     /// The backbone link they are counted on; `None` is the simulated internet.
     pub link: Option<LinkCode>,
+    /// The flow they are of; `None` is any.
+    pub flow: Option<u16>,
+    /// True if the products' probes count, too.
+    pub probes: bool,
     /// How many.
     pub packets: Bound<u64>,
     /// From when on.

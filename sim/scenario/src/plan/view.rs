@@ -50,6 +50,8 @@ pub enum View {
     ChainGroups,
     /// `chain.users`
     ChainUsers,
+    /// `run.faults`
+    RunFaults,
 }
 
 /// Last words, views, and what they show.
@@ -87,6 +89,14 @@ pub(crate) const CHAIN_VIEWS: Views<View, 11> = [
     ("users", View::ChainUsers, "users in order of (client_ip, endpoint_ip)"),
 ];
 
+/// The views of the run itself: the last word, the view, and what it shows.
+pub(crate) const RUN_VIEWS: Views<View, 1> = [(
+    "faults",
+    View::RunFaults,
+    "the faults so far by their titles, each with its `hits`: packets, notifications, reads or sends; 1 for what dies or is \
+     set down",
+)];
+
 impl View {
     pub(crate) fn of_client(client: ClientName, word: &str) -> Option<Self> {
         CLIENT_VIEWS.iter().find(|(known, ..)| *known == word).map(|(_, view, _)| view(client))
@@ -98,6 +108,10 @@ impl View {
 
     pub(crate) fn of_chain(word: &str) -> Option<Self> {
         CHAIN_VIEWS.into_iter().find(|(known, ..)| *known == word).map(|(_, view, _)| view)
+    }
+
+    pub(crate) fn of_run(word: &str) -> Option<Self> {
+        RUN_VIEWS.into_iter().find(|(known, ..)| *known == word).map(|(_, view, _)| view)
     }
 }
 

@@ -1,24 +1,33 @@
 //! Clients, and the tenants and groups that their passes name.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use super::{context::At, known::Known, names::Named, network::Builder};
+use super::{context::At, known::Known, names::Named, network::Builder, translator::Translator};
 use crate::{
     Plan,
-    plan::{AccessPass, Client, ClientName, Group, GroupCode, Tenant, TenantCode},
+    plan::{AccessPass, Client, ClientName, Group, GroupCode, Nat, NatFilter, Tenant, TenantCode},
     schema::{self, Pass},
 };
+
+/// What clients get their addresses from.
+const CLIENTS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(9, 128, 0, 0), 9);
+/// Hosts that fit behind a translator.
+const MOST_BEHIND: u8 = 250;
 
 impl<'t> Builder<'_, 't, '_, '_, '_> {
     pub(super) fn client(&mut self, client: &Named<'t, '_, schema::Client>) {
         let Named { name, at, file } = client;
         let exchange = self.exchange_of(*at, file.exchange.as_ref());
-        let client_ip = match file.ip {
-            Some(ip) => ip.0,
-            None => self.registry.next(Ipv4Net::new_assert([9, 128, 0, 0].into(), 9), format!("the address of {name}")),
+        let (client_ip, nat) = match (&file.nat, file.ip) {
+            (Some(nat), _) => self.behind(*at, nat),
+            (None, Some(ip)) => (ip.0, None),
+            (None, None) => (self.registry.next(CLIENTS, format!("the address of {name}")), None),
         };
+        if file.nat.is_some() && file.ip.is_some() {
+            self.context.error(at.key("ip"), "the address of a client behind a translator is the translator's", "");
+        }
         if file.count.is_some() && file.ip.is_some() {
             self.context.error(at.key("count"), "clients with a count cannot have an address of their own", "");
         }
@@ -34,7 +43,40 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
                 subscribe: BTreeSet::new(),
             }),
         };
-        self.plan.clients.insert(ClientName::new(name), Client { exchange, client_ip, pass });
+        self.plan.clients.insert(ClientName::new(name), Client { exchange, client_ip, nat, pass });
+    }
+
+    pub(super) fn nat(&mut self, nat: &Named<'t, '_, schema::Nat>) {
+        let Named { name, at, file } = nat;
+        let owner = format!("the address of {name}");
+        let outside = match file.ip {
+            Some(ip) => {
+                self.registry.claim(self.context, at.key("ip"), ip.0.into(), owner);
+                ip.0
+            }
+            None => self.registry.next(CLIENTS, owner),
+        };
+        let lets_in = match file.lets_in {
+            schema::NatFilter::FullCone => NatFilter::FullCone,
+            schema::NatFilter::PortRestricted => NatFilter::PortRestricted,
+        };
+        let number = u8::try_from(self.nats.len()).unwrap_or(u8::MAX);
+        self.nats.insert(name.clone(), Translator { outside, lets_in, number, clients: 0 });
+    }
+
+    /// The address of a translator, and the next place behind it.
+    fn behind(&mut self, at: At<'t>, name: &str) -> (Ipv4Addr, Option<Nat>) {
+        let Some(translator) = self.nats.get_mut(name) else {
+            let known = self.nats.keys().map(String::as_str).collect::<Vec<_>>();
+            self.context.unknown(at.key("nat"), "translator", name, &["nats"], known);
+            return (Ipv4Addr::UNSPECIFIED, None);
+        };
+        translator.clients += 1;
+        if translator.clients > MOST_BEHIND {
+            self.context.error(at.key("nat"), format!("more than {MOST_BEHIND} clients behind one translator"), "");
+        }
+        let inside = Ipv4Addr::new(192, 168, translator.number, translator.clients.saturating_add(1));
+        (translator.outside, Some(Nat { inside, lets_in: translator.lets_in }))
     }
 
     pub(super) fn tenant(&mut self, tenant: &Named<'t, '_, schema::Tenant>, known: &Known) {

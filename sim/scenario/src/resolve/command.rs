@@ -9,10 +9,10 @@ use super::{
 use crate::{
     Lexicon, Plan, Refusal,
     diagnostic::nearest,
-    plan::{Arg, DeviceCode, ExitCode, GroupCode, Ref, TenantCode},
+    plan::{Arg, DeviceCode, ExitCode, GroupCode, Program, Ref, TenantCode},
 };
 
-/// The only program a scenario runs: it is what operators and users have.
+/// The program that operators and users have.
 const PROGRAM: &str = "doublezero";
 /// Longer than any argument of it that means something.
 const MAX_ARGUMENT_BYTES: usize = 4096;
@@ -35,23 +35,30 @@ pub(super) fn command<'t>(
     exit: ExitCode,
     (plan, lexicon): (&Plan, &dyn Lexicon),
     created: &mut Created,
-) -> Vec<Arg> {
+) -> (Program, Vec<Arg>) {
     let words = match split(line) {
         Ok(words) => words,
         Err(why) => {
             context.error(at, why, "");
-            return Vec::new();
+            return (Program::DoubleZero, Vec::new());
         }
     };
     if let Some(long) = words.iter().find(|word| word.len() > MAX_ARGUMENT_BYTES) {
         let message = format!("an argument of {} bytes: at most {MAX_ARGUMENT_BYTES} are allowed", long.len());
         context.error(at, message, "");
-        return Vec::new();
+        return (Program::DoubleZero, Vec::new());
     }
     match words.first() {
         Some(program) if program == PROGRAM => {}
+        Some(program) if program.contains('/') => {
+            let args = words.iter().map(|word| arg(context, at, word, plan)).collect();
+            return (Program::Own(program.clone()), args);
+        }
         Some(program) => {
-            let message = format!("unknown program `{program}`: a step runs `{PROGRAM}`");
+            let message = format!(
+                "unknown program `{program}`: a step runs `{PROGRAM}`, or a program of your own by its path, such as \
+                 `./{program}`"
+            );
             let near = nearest(program, [PROGRAM]);
             context.error(at, message, if near.starts_with("did") { near } else { String::new() });
         }
@@ -69,7 +76,7 @@ pub(super) fn command<'t>(
     if words.iter().any(|word| word == "create") {
         created.words.extend(words.iter().cloned());
     }
-    words.iter().map(|word| arg(context, at, word, plan)).collect()
+    (Program::DoubleZero, words.iter().map(|word| arg(context, at, word, plan)).collect())
 }
 
 /// A word as it may be when the command runs: of a reference, something of its kind.

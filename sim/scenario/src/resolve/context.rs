@@ -45,8 +45,9 @@ impl<'t> At<'t> {
         }
     }
 
-    pub(super) fn line(self) -> usize {
-        self.place.line
+    /// Line and column, from 1.
+    pub(super) fn place(self) -> (usize, usize) {
+        (self.place.line, self.place.column)
     }
 }
 

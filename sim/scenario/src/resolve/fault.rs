@@ -66,8 +66,24 @@ fn condition<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: 
         duplicate_ppm: file.duplicate.map(|share| share.0),
         rate_bps: file.rate.map(|rate| rate.0),
         mtu: file.mtu,
+        black_hole: file.black_hole,
+        protocol: None,
     };
-    Condition { blocked: condition == Condition::default(), ..condition }
+    if file.black_hole && file.mtu.is_none() {
+        resolver.context.error(
+            at.key("black_hole"),
+            "a black hole swallows what is larger than `mtu`, which is missing",
+            "",
+        );
+    }
+    let protocol = match file.protocol {
+        schema::Protocol::Any => None,
+        schema::Protocol::Gre => Some(47),
+        schema::Protocol::Icmp => Some(1),
+        schema::Protocol::Udp => Some(17),
+        schema::Protocol::Tcp => Some(6),
+    };
+    Condition { blocked: condition == Condition::default(), protocol, ..condition }
 }
 
 fn ends<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &schema::Ends) -> Option<PathEnds> {

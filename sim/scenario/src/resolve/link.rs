@@ -110,6 +110,8 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
             duplicate_ppm: file.duplicate.map(|share| share.0),
             rate_bps: file.rate.map(|rate| rate.0),
             mtu: file.mtu,
+            black_hole: false,
+            protocol: None,
         };
         if condition == Condition::default() {
             let help = "such as `rtt: 10ms`, `loss: 1%` or `blocked: true`";

@@ -17,6 +17,7 @@ mod resolver;
 mod step;
 mod timeouts;
 mod traffic;
+mod translator;
 mod view;
 
 use std::{collections::BTreeMap, path::Path};
@@ -28,7 +29,7 @@ use crate::{
     diagnostic::Sink,
     expand::{Expanded, expand},
     misfits::{Read, read},
-    plan::{OnlyIn, Policy, World},
+    plan::{Action, OnlyIn, Policy, Program, Run, Step, World},
     schema,
     yaml::{Node, Place},
 };
@@ -124,6 +125,15 @@ fn case(path: &Path, expanded: &Expanded, lexicon: &dyn Lexicon, sink: &mut Sink
     let surroundings =
         step::Surroundings { plan: &plan, known: &known, policy: &policy, lexicon, deadline: timeouts.step };
     plan.steps = step::steps(&mut context, top.key("steps"), &file.steps, surroundings);
+    let own = own_program(&plan.steps);
+    if let (Some(OnlyIn { world: World::Virtual, .. }), Some(own)) = (&only_in, &own) {
+        context.error(
+            top.key("only_in").key("world"),
+            format!("only the real world can run this: {}", own.because),
+            "",
+        );
+    }
+    let only_in = only_in.or(own);
     let variables = expanded.variables.clone();
     Some(Case { name: name(path, &expanded.label), variables, seed: file.seed, only_in, plan, policy })
 }
@@ -137,6 +147,17 @@ fn only_in<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &schema::Onl
         schema::World::Virtual => World::Virtual,
     };
     OnlyIn { world, because: file.because.clone() }
+}
+
+/// Steps that run a program of the file's author need processes, which only the real world has.
+fn own_program(steps: &[Step]) -> Option<OnlyIn> {
+    steps.iter().find_map(|step| match &step.action {
+        Action::Run(Run { program: Program::Own(program), .. }) => Some(OnlyIn {
+            world: World::Real,
+            because: format!("it runs {program}, and the virtual world has no processes"),
+        }),
+        _ => step.inner().into_iter().find_map(|inner| own_program(inner)),
+    })
 }
 
 fn name(path: &Path, label: &str) -> String {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::{At, Context};
 
 /// Names that mean something else.
-const RESERVED: [&str; 8] = ["all", "chain", "operator", "core", "activator", "controller", "ledger", "internet"];
+const RESERVED: [&str; 9] =
+    ["all", "chain", "operator", "core", "activator", "controller", "ledger", "internet", "run"];
 /// Length of the longest name: a namespace's interface names and the program's codes are made of it.
 const LONGEST_NAME: usize = 32;
 

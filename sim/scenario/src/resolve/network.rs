@@ -7,6 +7,7 @@ use super::{
     context::{At, Context},
     known::Known,
     names::{Named, Names},
+    translator::Translator,
 };
 use crate::{
     Lexicon, Plan,
@@ -38,6 +39,7 @@ pub(super) fn network<'t>(
         lexicon,
         registry: registry(policy),
         only_exchange: (file.exchanges.len() == 1).then(|| file.exchanges.keys().next().cloned()).flatten(),
+        nats: BTreeMap::new(),
         plan: empty(),
     };
     for exchange in exchanges {
@@ -53,6 +55,10 @@ pub(super) fn network<'t>(
         builder.plan.contributors.insert(ContributorCode::new("co1"), Contributor {});
     }
     builder.claim(&devices, &clients);
+    let mut codes = Names::default();
+    for nat in codes.all(builder.context, at, "nats", &file.nats, |_| None, &mut BTreeMap::new()) {
+        builder.nat(&nat);
+    }
     for device in &devices {
         builder.device(device);
     }
@@ -110,6 +116,7 @@ pub(super) struct Builder<'c, 't, 's, 'a, 'p> {
     pub(super) lexicon: &'p dyn Lexicon,
     pub(super) registry: Registry,
     pub(super) only_exchange: Option<String>,
+    pub(super) nats: BTreeMap<String, Translator>,
     pub(super) plan: Plan,
 }
 

@@ -9,9 +9,13 @@ use crate::{
     Plan,
     diagnostic::nearest,
     plan::{
-        Bootstrap, ClientName, Device, DeviceCode, GroupCode, LinkCode, Node, PathEnd, Policy, Ref, Target, TrafficEnd,
+        Bootstrap, ClientName, Device, DeviceCode, GroupCode, Identity, LinkCode, Node, PathEnd, Policy, Ref, Target,
+        TrafficEnd,
     },
 };
+
+/// The operator of the network, as an identity.
+const FOUNDATION: &str = "foundation";
 
 pub(super) fn device<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &str, plan: &Plan) -> Option<DeviceCode> {
     if let Some((code, _)) = plan.devices.get_key_value(name) {
@@ -64,6 +68,27 @@ pub(super) fn place<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &st
         context.unknown(at, "node", name, &["clients", "devices"], node_names(plan).chain(["operator"]));
     }
     found
+}
+
+/// Somebody with a key: the foundation, a contributor, a tenant's administrator or a client's user.
+pub(super) fn identity<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, name: &str, plan: &Plan) -> Option<Identity> {
+    let contributor = plan.contributors.get_key_value(name).map(|(code, _)| Identity::Contributor(code.clone()));
+    let tenant = plan.tenants.get_key_value(name).map(|(code, _)| Identity::Tenant(code.clone()));
+    let client = plan.clients.get_key_value(name).map(|(name, _)| Identity::Client(name.clone()));
+    let foundation = (name == FOUNDATION).then_some(Identity::Foundation);
+    let mut found = [foundation, contributor, tenant, client].into_iter().flatten();
+    let first = found.next();
+    if first.is_none() {
+        let codes = plan.contributors.keys().map(|code| code.as_str());
+        let codes = codes.chain(plan.tenants.keys().map(|code| code.as_str()));
+        let known = codes.chain(plan.clients.keys().map(ClientName::as_str)).chain([FOUNDATION]);
+        context.unknown(at, "identity", name, &["contributors", "tenants", "clients"], known.collect::<Vec<_>>());
+    }
+    if found.next().is_some() {
+        let message = format!("`{name}` is the name of several: a contributor, a tenant or a client");
+        context.error(at, message, "give them different names");
+    }
+    first
 }
 
 pub(super) fn known_node(name: &str, plan: &Plan) -> Option<Node> {

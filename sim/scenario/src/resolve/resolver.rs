@@ -15,4 +15,6 @@ pub(super) struct Resolver<'c, 't, 's, 'a, 'p> {
     pub(super) deadline: Duration,
     pub(super) created: Created,
     pub(super) snapshots: Vec<String>,
+    /// Names of flows; the first has number 1.
+    pub(super) flows: Vec<String>,
 }

@@ -13,8 +13,10 @@ use super::{
 };
 use crate::{
     Lexicon, Plan,
+    diagnostic::nearest,
     plan::{
-        Action, Arg, Bound, ExitCode, Expectation, Match, Node, Output, Pattern, Policy, Run, Snapshot, Step, TextMatch,
+        Action, Arg, Bound, ExitCode, Expectation, Match, Node, Output, Pattern, Policy, Run, Snapshot, Step,
+        TextMatch, Traffic, TrafficEnd,
     },
     schema::{self, Any},
 };
@@ -36,8 +38,8 @@ pub(super) fn steps<'t>(
     surroundings: Surroundings<'_>,
 ) -> Vec<Step> {
     let Surroundings { plan, known, policy, lexicon, deadline } = surroundings;
-    let (created, snapshots) = (Created::default(), Vec::new());
-    Resolver { context, plan, known, policy, lexicon, deadline, created, snapshots }.steps(at, file)
+    let (created, snapshots, flows) = (Created::default(), Vec::new(), Vec::new());
+    Resolver { context, plan, known, policy, lexicon, deadline, created, snapshots, flows }.steps(at, file)
 }
 
 /// What steps may refer to.
@@ -98,14 +100,20 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
                 if step.parallel.is_empty() {
                     self.context.error(at, "no steps: expected at least one", "");
                 }
-                (Action::Parallel { branches }, &step.name, None)
+                (Action::Parallel { branches, succeed: step.succeed.map(|bound| bound.0) }, &step.name, None)
             }
             // Unrolled before the file was read.
             schema::Step::ForEach(_) => return None,
         };
         let title = name.clone().unwrap_or_else(|| title(&action));
+        // What happens inside has its own time, and that is added.
         let most = match &action {
-            Action::UntilRefused { steps, .. } => steps.iter().map(|step| step.deadline).sum(),
+            Action::UntilRefused { steps, .. } => in_order(steps),
+            Action::Parallel { branches, .. } => {
+                branches.iter().map(|branch| in_order(branch)).max().unwrap_or_default()
+            }
+            Action::Ping(ping) => self.deadline + ping.interval * u32::from(ping.count) + in_order(&ping.meanwhile),
+            Action::Send(send) => self.deadline + send.interval * u32::from(send.count) + in_order(&send.meanwhile),
             _ => self.deadline,
         };
         let deadline = within.map_or(most, |within| within.0);
@@ -117,7 +125,35 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             schema::Step::Ping(step) => step.record.clone(),
             _ => None,
         };
-        Some(Step { line: at.line(), title, deadline, record: record.unwrap_or_default(), action })
+        let (idle_allowed, hits) = match step {
+            schema::Step::Fault(step) => (step.idle.is_some(), None),
+            schema::Step::Heal(step) => (false, step.hits.map(|bound| bound.0)),
+            _ => (false, None),
+        };
+        let record = record.unwrap_or_default();
+        let (line, column) = at.place();
+        Some(Step { line, column, title, deadline, record, idle_allowed, hits, action })
+    }
+
+    /// The number of a flow, which is new if nothing has its name.
+    pub(super) fn flow(&mut self, name: Option<&String>) -> u16 {
+        let Some(name) = name else { return 0 };
+        let known = self.flows.iter().position(|known| known == name);
+        let index = known.unwrap_or_else(|| {
+            self.flows.push(name.clone());
+            self.flows.len() - 1
+        });
+        u16::try_from(index + 1).unwrap_or(u16::MAX)
+    }
+
+    /// The number of a flow that an earlier step has.
+    pub(super) fn known_flow(&mut self, at: At<'t>, name: &str) -> Option<u16> {
+        let known = self.flows.iter().position(|known| known == name);
+        if known.is_none() {
+            let help = nearest(name, self.flows.iter().map(String::as_str));
+            self.context.error(at, format!("no earlier `ping` or `send` has the flow `{name}`"), help);
+        }
+        u16::try_from(known? + 1).ok()
     }
 
     /// The client a step names, or the only one.
@@ -131,7 +167,12 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
     fn run(&mut self, at: At<'t>, step: &schema::RunStep) -> Option<Action> {
         let on = match &step.on {
             Some(name) => reference::place(self.context, at.key("on"), name, self.plan),
+            None if step.identity.is_some() => Some(Node::Operator),
             None => reference::only_client(self.context, at, self.plan).map(Node::Client),
+        };
+        let identity = match &step.identity {
+            Some(name) => Some(reference::identity(self.context, at.key("as"), name, self.plan)?),
+            None => None,
         };
         let exit = match step.exit {
             schema::Exit::Code(code) => ExitCode::Code(code),
@@ -139,8 +180,10 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             schema::Exit::Any => ExitCode::Any,
         };
         let known = (self.plan, self.lexicon);
-        let argv = command(self.context, at.key("run"), &step.run, exit, known, &mut self.created);
+        let (program, argv) = command(self.context, at.key("run"), &step.run, exit, known, &mut self.created);
         let run = Run {
+            identity,
+            program,
             argv,
             exit,
             stdout: self.text(at.key("stdout"), &step.stdout),
@@ -312,6 +355,11 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
     }
 }
 
+/// The time that steps may take one after the other.
+fn in_order(steps: &[Step]) -> Duration {
+    steps.iter().map(|step| step.deadline).sum()
+}
+
 /// What a step is called that has no name.
 fn title(action: &Action) -> String {
     match action {
@@ -321,7 +369,8 @@ fn title(action: &Action) -> String {
                 Arg::Text(text) => text.clone(),
                 Arg::Ref(found) => found.to_string(),
             });
-            format!("{}: {}", run.on, words.collect::<Vec<_>>().join(" "))
+            let who = run.identity.as_ref().map_or_else(|| run.on.to_string(), |who| format!("{} as {who}", run.on));
+            format!("{who}: {}", words.collect::<Vec<_>>().join(" "))
         }
         Action::Expect { expectations, .. } => {
             let paths: Vec<&str> = expectations.iter().map(|expectation| expectation.path.text.as_str()).collect();
@@ -331,9 +380,7 @@ fn title(action: &Action) -> String {
         Action::Send(send) => format!("send {} to {}{}", send.from, send.to, send.via),
         Action::Join { client, group } => format!("{client} joins {group}"),
         Action::Leave { client, group } => format!("{client} leaves {group}"),
-        Action::Traffic(traffic) => {
-            format!("expect traffic {} packets {} to {}", traffic.packets, traffic.from, traffic.to)
-        }
+        Action::Traffic(traffic) => format!("expect traffic {} packets{}", traffic.packets, course(traffic)),
         Action::Fault(fault) => format!("fault {fault}"),
         Action::Heal(healing) => format!("heal {healing}"),
         Action::Epoch(epoch) => format!("epoch {epoch}"),
@@ -344,6 +391,20 @@ fn title(action: &Action) -> String {
         Action::Measure { measures } => {
             format!("measure {}", measures.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
         }
-        Action::Parallel { branches } => format!("{} at the same time", branches.len()),
+        Action::Parallel { branches, .. } => format!("{} at the same time", branches.len()),
     }
+}
+
+/// Which way packets go, as far as a step says it.
+fn course(traffic: &Traffic) -> String {
+    let mut course = match (&traffic.from, &traffic.to) {
+        (TrafficEnd::Any, TrafficEnd::Any) => String::new(),
+        (from, TrafficEnd::Any) => format!(" from {from}"),
+        (TrafficEnd::Any, to) => format!(" to {to}"),
+        (from, to) => format!(" {from} to {to}"),
+    };
+    if let Some(link) = &traffic.link {
+        course.push_str(&format!(" over {link}"));
+    }
+    course
 }

@@ -24,6 +24,7 @@ pub(super) fn ping<'t>(
     let via = via(resolver, inner, file.via.as_ref());
     let count = count(resolver, inner, file.count);
     let size = size(resolver, inner, file.size, 56);
+    let flow = resolver.flow(file.flow.as_ref());
     let meanwhile = resolver.steps(at.key("while"), &step.meanwhile);
     Some(Action::Ping(Ping {
         from: from?,
@@ -37,6 +38,7 @@ pub(super) fn ping<'t>(
         received: file.received.map(|bound| bound.0),
         rtt: file.rtt.map(|bound| bound.0),
         too_big: file.too_big,
+        flow,
         meanwhile,
     }))
 }
@@ -65,6 +67,7 @@ pub(super) fn send<'t>(
     }
     let count = count(resolver, inner, file.count);
     let size = size(resolver, inner, file.size, 64);
+    let flow = resolver.flow(file.flow.as_ref());
     let meanwhile = resolver.steps(at.key("while"), &step.meanwhile);
     Some(Action::Send(Send {
         from: from?,
@@ -76,6 +79,8 @@ pub(super) fn send<'t>(
         size,
         received_by,
         not_received_by,
+        duplicates_allowed: file.duplicates.is_some(),
+        flow,
         meanwhile,
     }))
 }
@@ -155,5 +160,10 @@ pub(super) fn traffic<'t>(
         schema::Since::Previous => Since::PreviousAction,
         schema::Since::Start => Since::Start,
     };
-    Some(Action::Traffic(Traffic { from: from?, to: to?, protocol, link, packets, since }))
+    let flow = match &file.flow {
+        Some(name) => Some(resolver.known_flow(at.key("flow"), name)?),
+        None => None,
+    };
+    let probes = file.probes;
+    Some(Action::Traffic(Traffic { from: from?, to: to?, protocol, link, flow, probes, packets, since }))
 }

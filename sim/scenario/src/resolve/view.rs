@@ -10,8 +10,11 @@ use super::{
 use crate::{
     Plan,
     diagnostic::{nearest, similar},
-    plan::{CHAIN_VIEWS, CLIENT_VIEWS, DEVICE_VIEWS, Match, Node, Segment, Shape, View, ViewPath},
+    plan::{CHAIN_VIEWS, CLIENT_VIEWS, DEVICE_VIEWS, Match, Node, RUN_VIEWS, Segment, Shape, View, ViewPath},
 };
+
+/// What the run tells of itself.
+const RUN: &str = "run";
 
 /// What a file has and mentions.
 #[derive(Clone, Copy)]
@@ -79,8 +82,9 @@ fn view<'t>(
         Some(Node::Client(_)) => CLIENT_VIEWS.iter().map(|(word, ..)| *word).collect(),
         Some(Node::Device(_)) => DEVICE_VIEWS.iter().map(|(word, ..)| *word).collect(),
         _ if owner == "chain" => CHAIN_VIEWS.iter().map(|(word, ..)| *word).collect(),
+        _ if owner == RUN => RUN_VIEWS.iter().map(|(word, ..)| *word).collect(),
         _ => {
-            let names = node_names(plan).chain(["chain"]);
+            let names = node_names(plan).chain(["chain", RUN]);
             context.unknown(at, "node", &owner, &["clients", "devices"], names);
             return None;
         }
@@ -93,6 +97,7 @@ fn view<'t>(
     let view = match node {
         Some(Node::Client(name)) => View::of_client(name, &word),
         Some(Node::Device(code)) => View::of_device(code, &word),
+        _ if owner == RUN => View::of_run(&word),
         _ => View::of_chain(&word),
     };
     if view.is_none() {

@@ -3,7 +3,15 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Duration, OneOrMany, Percent, Rate};
+use super::{Bound, Duration, OneOrMany, Percent, Protocol, Rate};
+
+/// The word `allowed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Allowed {
+    /// It is no failure.
+    Allowed,
+}
 
 /// Breaks something, until it is healed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -11,6 +19,8 @@ use super::{Duration, OneOrMany, Percent, Rate};
 pub(crate) struct FaultStep {
     /// What breaks, and how.
     pub(crate) fault: Fault,
+    /// `allowed` if the fault may hit nothing; else a fault that has hit nothing when it ends fails the scenario.
+    pub(crate) idle: Option<Allowed>,
     /// Title in reports.
     pub(crate) name: Option<String>,
 }
@@ -57,6 +67,12 @@ macro_rules! with_condition {
             /// Octets of the largest packet.
             #[serde(default)]
             pub(crate) mtu: Option<u16>,
+            /// True if nobody reports that a packet was larger than `mtu`. Default: false.
+            #[serde(default)]
+            pub(crate) black_hole: bool,
+            /// Only packets of this outer protocol are meant. Default: any.
+            #[serde(default)]
+            pub(crate) protocol: Protocol,
         }
 
         impl $name {
@@ -70,6 +86,8 @@ macro_rules! with_condition {
                     duplicate: self.duplicate,
                     rate: self.rate,
                     mtu: self.mtu,
+                    black_hole: self.black_hole,
+                    protocol: self.protocol,
                 }
             }
         }
@@ -86,6 +104,8 @@ pub(crate) struct Condition {
     pub(crate) duplicate: Option<Percent>,
     pub(crate) rate: Option<Rate>,
     pub(crate) mtu: Option<u16>,
+    pub(crate) black_hole: bool,
+    pub(crate) protocol: Protocol,
 }
 
 with_condition! {
@@ -215,8 +235,11 @@ pub(crate) enum LedgerFault {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HealStep {
-    /// `all`, or a table that names what a fault named, such as `{ link: nyc1-pit1 }`.
+    /// `all`, or a table that names what a fault named, such as `{ link: nyc1-pit1 }`. It must be broken.
     pub(crate) heal: Heal,
+    /// How often the fault must have made a difference while it lasted: packets, notifications, reads or sends that it
+    /// hit; 1 for what is killed or set down. Default: ">= 1".
+    pub(crate) hits: Option<Bound>,
     /// Title in reports.
     pub(crate) name: Option<String>,
 }

@@ -16,10 +16,13 @@ pub(crate) use dz_policy::Duration;
 
 pub(crate) use any::Any;
 pub(crate) use fault::{
-    Condition, Ends, Fault, FaultStep, Heal, HealStep, LedgerFault, LedgerFaultTable, NodeFaultKind, ProcessFault,
+    Allowed, Condition, Ends, Fault, FaultStep, Heal, HealStep, LedgerFault, LedgerFaultTable, NodeFaultKind,
+    ProcessFault,
 };
 pub(crate) use file::{File, OnlyIn, World};
-pub(crate) use network::{Client, Device, DeviceKind, Exchange, Group, Link, Names, Network, Pass, Path, Tenant};
+pub(crate) use network::{
+    Client, Device, DeviceKind, Exchange, Group, Link, Names, Nat, NatFilter, Network, Pass, Path, Tenant,
+};
 pub(crate) use policy::{Blocks, Policy};
 pub(crate) use scalar::{Address, Bound, DurationBound, Net, OneOrMany, Percent, Range, Rate, comparison};
 pub(crate) use step::{

@@ -23,6 +23,9 @@ pub(crate) struct Network {
     /// Users' hosts by name.
     #[serde(default)]
     pub(crate) clients: BTreeMap<String, Client>,
+    /// Translators (NAT) that clients are behind, by name.
+    #[serde(default)]
+    pub(crate) nats: BTreeMap<String, Nat>,
     /// Tenants by code.
     #[serde(default)]
     pub(crate) tenants: BTreeMap<String, Tenant>,
@@ -180,11 +183,37 @@ pub(crate) struct Client {
     pub(crate) exchange: Option<String>,
     /// Its public address (client_ip). Default: the next of 9.128.0.0/9.
     pub(crate) ip: Option<Address>,
+    /// The translator it is behind: its public address is then that of the translator, and its host has a private one.
+    /// Default: none.
+    pub(crate) nat: Option<String>,
     /// Its access pass: `false` for none, or a table of limits. Default: one unicast and one multicast tunnel.
     #[serde(default)]
     pub(crate) pass: Pass,
     /// How many such clients: `x` with a count of 3 is x1, x2 and x3, and `x` in a list of clients is all three.
     pub(crate) count: Option<u16>,
+}
+
+/// A translator (NAT): all clients behind it share its address. GRE has no ports, so it is told apart by the far address
+/// alone.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nat {
+    /// Its address. Default: the next of 9.128.0.0/9.
+    pub(crate) ip: Option<Address>,
+    /// Which packets it lets in. Default: port_restricted.
+    #[serde(default)]
+    pub(crate) lets_in: NatFilter,
+}
+
+/// Which packets of the internet a translator lets in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NatFilter {
+    /// Whatever is for a port that a client behind it has sent from, whoever sends it.
+    FullCone,
+    /// Only what comes from an address and port that this port has sent to.
+    #[default]
+    PortRestricted,
 }
 
 /// Whether a client has an access pass, and for what.

@@ -5,7 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Any, Duration, FaultStep, HealStep, JoinStep, LeaveStep, OneOrMany, PingStep, SendStep, TrafficStep};
+use super::{
+    Any, Bound, Duration, FaultStep, HealStep, JoinStep, LeaveStep, OneOrMany, PingStep, SendStep, TrafficStep,
+};
 
 /// One step.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -35,10 +37,15 @@ pub(crate) enum Step {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunStep {
     /// The command line, such as `doublezero connect ibrl`. Words in quotes stay together; a word such as
-    /// `nyc1.endpoints.1` is replaced by that address.
+    /// `nyc1.endpoints.1` is replaced by that address. A program with a `/` in its name, such as `./my-check.sh`, is one of
+    /// your own, seen from the file's folder; only the real world can run it.
     pub(crate) run: String,
-    /// A client, a device, or `operator`. Default: the only client.
+    /// A client, a device, or `operator`. Default: the only client, or the operator if `as` is given.
     pub(crate) on: Option<String>,
+    /// Whose key the command has: `foundation`, a contributor, a tenant (its administrator) or a client. Default: that of
+    /// the node's user, which is the foundation for `operator` and the contributor for a device.
+    #[serde(rename = "as")]
+    pub(crate) identity: Option<String>,
     /// Exit code: a number, `failure` for any but 0, or `any`; with `any`, a command that names an
     /// address which is not there is left out. Default: 0.
     #[serde(default)]
@@ -276,6 +283,8 @@ pub(crate) struct ParallelStep {
     /// Each a step, or a list of steps that happen one after the other. A `for_each` here is one such list for each of its
     /// rounds.
     pub(crate) parallel: Vec<Branch>,
+    /// How many of them must succeed, such as 1 or ">= 2". Default: all.
+    pub(crate) succeed: Option<Bound>,
     /// Title in reports.
     pub(crate) name: Option<String>,
 }

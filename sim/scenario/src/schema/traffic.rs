@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bound, Duration, DurationBound, OneOrMany, Step};
+use super::{Allowed, Bound, Duration, DurationBound, OneOrMany, Step};
 
 /// Sends ICMP echo requests and waits for the answers.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -51,6 +51,8 @@ pub(crate) struct Ping {
     pub(crate) rtt: Option<DurationBound>,
     /// The MTU that an ICMP "fragmentation needed" must report.
     pub(crate) too_big: Option<u16>,
+    /// A name for these packets, by which `expect_traffic` counts them alone. Default: none.
+    pub(crate) flow: Option<String>,
 }
 
 /// Sends UDP datagrams to a group, a client or an address.
@@ -92,6 +94,10 @@ pub(crate) struct Send {
     /// Clients that listen and get none, or `all`. Default: none.
     #[serde(default)]
     pub(crate) not_received_by: OneOrMany<String>,
+    /// `allowed` where the path may double datagrams; else one that comes twice fails the step.
+    pub(crate) duplicates: Option<Allowed>,
+    /// A name for these packets, by which `expect_traffic` counts them alone. Default: none.
+    pub(crate) flow: Option<String>,
 }
 
 /// Lets an application on a client join a group, until `leave` or the end of the scenario.
@@ -118,7 +124,8 @@ pub(crate) struct LeaveStep {
     pub(crate) name: Option<String>,
 }
 
-/// Waits until the simulated internet has carried such packets since the previous action began.
+/// Waits until the simulated internet has carried such packets since the previous action began. Probes by which products
+/// measure latencies or watch sessions and links do not count.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TrafficStep {
@@ -147,6 +154,11 @@ pub(crate) struct Traffic {
     pub(crate) protocol: Protocol,
     /// Count instead the packets on this backbone link.
     pub(crate) link: Option<String>,
+    /// Count only packets of the earlier `ping` or `send` with this `flow`.
+    pub(crate) flow: Option<String>,
+    /// True to count the products' probes as well. Default: false.
+    #[serde(default)]
+    pub(crate) probes: bool,
     /// How many. Default: ">= 1".
     pub(crate) packets: Option<Bound>,
     /// From when on packets count. Default: previous.

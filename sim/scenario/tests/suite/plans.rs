@@ -99,7 +99,7 @@ steps:
             "3 at the same time",
         ]
     );
-    let Action::Parallel { branches } = &cases[0].plan.steps[4].action else { panic!("parallel") };
+    let Action::Parallel { branches, .. } = &cases[0].plan.steps[4].action else { panic!("parallel") };
     let titles: Vec<Vec<&str>> =
         branches.iter().map(|branch| branch.iter().map(|step| step.title.as_str()).collect()).collect();
     assert_eq!(titles, [["val1: doublezero disconnect"], ["val2: doublezero disconnect"], ["val1: doublezero status"]]);

@@ -64,7 +64,8 @@ pub fn instructions(plan: &Plan, policy: &Policy, keys: Keys) -> anyhow::Result<
         list.push(contributor::create_contributor(&ID, &payer, code.as_str(), owner));
     }
     for code in plan.tenants.keys() {
-        list.push(tenant::create_tenant(&ID, &payer, code.as_str(), vec![payer]));
+        let administrator = keys.of(Owner::Tenant(code.as_str())).pubkey();
+        list.push(tenant::create_tenant(&ID, &payer, code.as_str(), vec![payer, administrator]));
     }
     for code in plan.groups.keys() {
         list.push(multicast_group::create_multicast_group(&ID, &payer, code.as_str(), payer, GROUP_BANDWIDTH));

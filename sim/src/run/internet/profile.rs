@@ -1,6 +1,6 @@
 //! How packets fare between two places: from geography, unless the scenario says otherwise.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
 use dzsim_fabric::{
@@ -65,6 +65,16 @@ pub fn link_profile(plan: &Plan, link: &Link) -> anyhow::Result<PathProfile> {
 /// A profile with what a condition says put over it.
 pub fn under(condition: &Condition, base: &PathProfile) -> anyhow::Result<PathProfile> {
     let mut profile = base.clone();
+    if let Some(protocol) = condition.protocol {
+        let plain = PathProfile { exceptions: BTreeMap::new(), ..base.clone() };
+        let now = base.exceptions.get(&protocol).unwrap_or(&plain);
+        let exception = under(&Condition { protocol: None, ..*condition }, now)?;
+        profile.exceptions.insert(protocol, exception);
+        return Ok(profile);
+    }
+    for exception in profile.exceptions.values_mut() {
+        *exception = under(condition, exception)?;
+    }
     if condition.blocked {
         profile.reach = Reach::Silent;
     }
@@ -88,6 +98,7 @@ pub fn under(condition: &Condition, base: &PathProfile) -> anyhow::Result<PathPr
     }
     if let Some(mtu) = condition.mtu {
         profile.mtu = Some(mtu);
+        profile.black_hole = condition.black_hole;
     }
     Ok(profile)
 }

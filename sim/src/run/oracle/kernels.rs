@@ -6,6 +6,7 @@ use std::{
     net::Ipv4Addr,
 };
 
+use dz_net::kernel::TABLE_MAIN;
 use dz_sdk::{
     NetworkView,
     program::state::{DeviceStatus, User},
@@ -55,10 +56,10 @@ pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mis
             .users_of_client(client.client_ip)
             .map(|(_, user)| user)
             .filter(has)
-            .map(|user| ((user.client_ip, user.endpoint_ip), audit::name(user)))
+            .map(|user| ((client.host_ip(), user.endpoint_ip), audit::name(user)))
             .collect();
         let far = view.users_of_client(client.client_ip).map(|(_, user)| user).filter(has).flat_map(|user| {
-            let tunnel = (user.client_ip, user.endpoint_ip);
+            let tunnel = (client.host_ip(), user.endpoint_ip);
             let place = |address, tunnel| Placed { subject: audit::name(user), address, tunnel };
             let dz_ip = audit::granted(user).map(|granted| place(granted.dz_ip, None));
             overlay(user, 1).map(|address| place(address, Some(tunnel))).into_iter().chain(dz_ip)
@@ -105,6 +106,19 @@ async fn compare(
         }
     }
     misplaced(node, placed, &there, &held, found);
+    // Whoever is reached over the internet answers over it. What a fault has set down has none until it is healed.
+    let routes = host.routes().await?;
+    let default = routes.iter().any(|route| route.table == TABLE_MAIN && route.destination.prefix_len() == 0);
+    let down = world.faults.broken().interfaces.keys().any(|down| down.device.as_str() == node);
+    if !default && !down {
+        found.push(Mismatch {
+            invariant: "every node has a way to the internet",
+            subject: node.to_owned(),
+            views: ("network".to_owned(), format!("kernel of {node}")),
+            first: "has an uplink".to_owned(),
+            second: "no default route".to_owned(),
+        });
+    }
     Ok(())
 }
 

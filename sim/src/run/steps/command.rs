@@ -1,12 +1,23 @@
 //! `run`: the real command line in a node, its exit code and what it says.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use dzsim_scenario::plan::{Arg, ExitCode, Output as Expected, Run, TextMatch};
+use dz_client::cli::exit::Exit;
+use dzsim_scenario::plan::{Arg, ExitCode, Output as Expected, Program, Run, TextMatch};
 use serde_json::Value;
 
 use super::{Context, StepError};
-use crate::run::{matching, view::References, world::backend::Output};
+use crate::run::{
+    keys::Owner,
+    matching,
+    view::References,
+    world::backend::{Call, Output},
+};
+
+/// How long a command may take, by its own option.
+const TIMEOUT: &str = "--timeout";
+/// How much sooner than at the step's deadline a command gives up.
+const MARGIN: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Result<(), StepError> {
     let world = &context.world;
@@ -14,14 +25,13 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
     let args = run
         .argv
         .iter()
-        // The program is the only one there is, and it is a role of this program.
         .skip(1)
         .map(|arg| match arg {
             Arg::Text(text) => Ok(text.clone()),
             Arg::Ref(reference) => refs.text(reference),
         })
         .collect::<Result<Vec<_>, StepError>>();
-    let args = match args {
+    let mut args = match args {
         // What is not there cannot be typed; of a command whose end does not matter that is an end like any other.
         Err(error) if run.exit == ExitCode::Any => {
             let fields = serde_json::json!({"why": error.message});
@@ -32,7 +42,22 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
         }
         args => args?,
     };
-    let output = world.backend.command(&run.on, &args, deadline).await?;
+    // A command that gives up in time can say what it waited for, which one that is killed cannot.
+    let own = matches!(run.program, Program::DoubleZero) && !args.iter().any(|arg| arg == TIMEOUT);
+    if own {
+        let patience = deadline.saturating_sub(MARGIN.min(deadline / 10));
+        args.splice(0..0, [TIMEOUT.to_owned(), format!("{}ms", patience.as_millis().max(1))]);
+    }
+    let owner = match &run.identity {
+        Some(identity) => Owner::from(identity),
+        None => Owner::at(&run.on, &world.plan)?,
+    };
+    let program = match &run.program {
+        Program::DoubleZero => None,
+        Program::Own(path) => Some(context.snapshots.file.parent().unwrap_or(Path::new("")).join(path)),
+    };
+    let call = Call { node: &run.on, owner, program: program.as_deref(), args: &args };
+    let output = world.backend.command(call, deadline).await?;
     world
         .events
         .record(
@@ -41,7 +66,16 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
             serde_json::json!({"args": args, "exit": output.code, "stdout": output.stdout, "stderr": output.stderr}),
         )
         .map_err(anyhow::Error::from)?;
-    let checked = check(run, &output, &refs);
+    let late = own && output.code == Exit::TimedOut as i32 && run.exit != ExitCode::Code(Exit::TimedOut as u8);
+    let checked = if late {
+        Err(StepError {
+            message: format!("the command was not done within {deadline:?}"),
+            actual: Some(said(&output)),
+            ..StepError::default()
+        })
+    } else {
+        check(run, &output, &refs)
+    };
     context.last().output = Some(output);
     checked
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use dz_net::kernel::{Deleted, RTPROT_DZ, RouteInfo, RouteKind};
 use dzsim_scenario::plan::{
-    Condition, Fault, Healing, InterfaceName, LedgerFault, LinkCode, Node, NodeFault, PathEnds, Process, ProcessFault,
+    Bound, Condition, Fault, Healing, InterfaceName, LedgerFault, LinkCode, Node, NodeFault, PathEnds, Process,
+    ProcessFault, Step,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -28,19 +29,31 @@ fn failed<E: Into<anyhow::Error>>(error: E) -> StepError {
     StepError::from(error.into())
 }
 
-pub(super) async fn inflict(context: &Context, fault: &Fault, end: Instant) -> Result<(), StepError> {
+pub(super) async fn inflict(context: &Context, fault: &Fault, step: &Step, end: Instant) -> Result<(), StepError> {
     let world = &context.world;
+    let (mut ways, mut nodes) = (Vec::new(), BTreeSet::new());
+    if let Fault::Process { after_transactions, .. } = fault {
+        landed(world, *after_transactions, end).await?;
+    }
+    match fault {
+        Fault::Path { ends, condition } => {
+            let rules = path_rules::of_fault(world, ends, condition).await?;
+            ways = rules.iter().map(|rule| (rule.from.clone(), rule.to.node.clone())).collect();
+            world.toll.begin(world, step, fault, std::mem::take(&mut ways), nodes);
+            world.faults.broken().mark_path(ends, rules.clone());
+            let all = world.faults.broken().path_rules();
+            return path_rules::refresh(world, &rules, &all).await;
+        }
+        Fault::Ledger { towards, .. } => nodes = ledger_nodes(world, towards),
+        _ => {}
+    }
+    world.toll.begin(world, step, fault, ways, nodes.clone());
     match fault {
         Fault::Link { link, condition } => {
             set_link(world, link, Some(condition))?;
             world.faults.broken().links.insert(link.clone());
         }
-        Fault::Path { ends, condition } => {
-            let fault = path_rules::of_fault(world, ends, condition).await?;
-            world.faults.broken().mark_path(ends, fault.clone());
-            let faults = world.faults.broken().path_rules();
-            path_rules::refresh(world, &fault, &faults).await?;
-        }
+        Fault::Path { .. } => {}
         Fault::Node { node, fault: NodeFault::Unplug } => {
             world.faults.broken().nodes.insert(node.clone());
             plug(context, node)?;
@@ -50,12 +63,8 @@ pub(super) async fn inflict(context: &Context, fault: &Fault, end: Instant) -> R
             let routes = set_down(world, interface).await?;
             world.faults.broken().interfaces.insert(interface.clone(), routes);
         }
-        Fault::Process { process, fault, after_transactions } => {
-            landed(world, *after_transactions, end).await?;
-            stop(context, process, *fault).await?;
-        }
-        Fault::Ledger { fault, towards } => {
-            let nodes = ledger_nodes(world, towards);
+        Fault::Process { process, fault, .. } => stop(context, process, *fault).await?,
+        Fault::Ledger { fault, .. } => {
             nodes.iter().for_each(|node| world.backend.ledger().inflict(node, fault));
             world.faults.broken().mark_ledger(fault, nodes);
         }
@@ -63,8 +72,11 @@ pub(super) async fn inflict(context: &Context, fault: &Fault, end: Instant) -> R
     Ok(())
 }
 
-pub(super) async fn heal(context: &Context, healing: &Healing) -> Result<(), StepError> {
+pub(super) async fn heal(context: &Context, healing: &Healing, hits: Option<Bound<u64>>) -> Result<(), StepError> {
     let world = &context.world;
+    if !world.toll.is_broken(healing) {
+        return Err(StepError::new(format!("nothing is broken that `heal {healing}` would mend")));
+    }
     match healing {
         Healing::Link(link) => {
             set_link(world, link, None)?;
@@ -83,7 +95,7 @@ pub(super) async fn heal(context: &Context, healing: &Healing) -> Result<(), Ste
         Healing::Ledger(kind) => heal_ledger(context, kind),
         Healing::All => heal_all(context).await?,
     }
-    Ok(())
+    world.toll.end(world, healing, hits)
 }
 
 async fn heal_all(context: &Context) -> Result<(), StepError> {

@@ -11,6 +11,9 @@ use dzsim_scenario::plan::{ClientName, GroupCode, Node, Target, Via};
 
 use super::{Context, StepError, target};
 
+/// Octets that may wait in a receiver's socket: some hundred large datagrams.
+const RECEIVE_BUFFER: u32 = 8 << 20;
+
 /// The sockets of applications that have joined groups.
 #[derive(Debug, Default)]
 pub struct Memberships(Mutex<BTreeMap<(ClientName, GroupCode), Box<dyn Datagrams>>>);
@@ -49,6 +52,7 @@ pub(super) async fn receiver(
     let spec = UdpSpec {
         bind: Some(SocketAddrV4::new(address, port)),
         join: address.is_multicast().then_some(address),
+        receive_buffer: RECEIVE_BUFFER,
         ..UdpSpec::default()
     };
     let host = context.world.backend.host(&Node::Client(client.clone()))?;

@@ -21,7 +21,7 @@ use std::{
 
 use dzsim_fabric::Mark;
 use dzsim_scenario::plan::{Action, Step};
-use futures_util::future::{LocalBoxFuture, try_join_all};
+use futures_util::future::{LocalBoxFuture, join_all, try_join_all};
 use tokio::time::Instant;
 
 use super::{
@@ -138,15 +138,30 @@ impl Context {
                 Action::Join { client, group } => membership::join(self, client, group).await,
                 Action::Leave { client, group } => membership::leave(self, client, group),
                 Action::Traffic(traffic) => traffic::run(self, traffic, deadline).await,
-                Action::Fault(fault) => fault::inflict(self, fault, end).await,
-                Action::Heal(healing) => fault::heal(self, healing).await,
+                Action::Fault(fault) => fault::inflict(self, fault, step, end).await,
+                Action::Heal(healing) => fault::heal(self, healing, step.hits).await,
                 Action::Epoch(epoch) => epoch::run(self, *epoch).await,
                 Action::Snapshot { views, name } => snapshot::run(self, views, name).await,
                 Action::Measure { measures } => measure::run(self, measures).await,
                 Action::UntilRefused { measure, steps } => until_refused::run(self, measure, steps, end).await,
-                Action::Parallel { branches } => {
+                Action::Parallel { branches, succeed: None } => {
                     let branches = branches.iter().map(|branch| self.sequence(branch, end));
                     try_join_all(branches).await.map(drop)
+                }
+                Action::Parallel { branches, succeed: Some(wanted) } => {
+                    let ended = join_all(branches.iter().map(|branch| self.sequence(branch, end))).await;
+                    let failed: Vec<String> =
+                        ended.iter().filter_map(|ended| Some(ended.as_ref().err()?.message.clone())).collect();
+                    let succeeded = ended.len() - failed.len();
+                    if wanted.holds(&(succeeded as u64)) {
+                        return Ok(());
+                    }
+                    Err(StepError {
+                        message: format!("{succeeded} of {} succeeded", ended.len()),
+                        expected: Some(format!("{wanted} that succeed")),
+                        actual: Some(if failed.is_empty() { "none failed".to_owned() } else { failed.join("\n") }),
+                        ..StepError::default()
+                    })
                 }
             }
         })

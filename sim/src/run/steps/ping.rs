@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, ping: &Ping, record: &str, end: Insta
         },
         payload: ping.size,
         dont_fragment: ping.dont_fragment,
-        tag: FlowNumber::new(0).tag(),
+        tag: FlowNumber::new(ping.flow).tag(),
     };
     let mut prober = open(context, ping, config).await?;
     let first = tokio::time::timeout_at(end, round(&mut prober, to)).await;

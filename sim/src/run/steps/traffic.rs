@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::Context as _;
 use dz_sdk::program::state::AddressSource;
-use dzsim_fabric::{Medium, TrafficFilter};
+use dzsim_fabric::{FlowNumber, Medium, Purposes, TrafficFilter};
 use dzsim_scenario::plan::{DeviceCode, Protocol, Since, Traffic, TrafficEnd};
 
 use super::{Context, StepError};
@@ -28,6 +28,11 @@ pub(super) async fn run(context: &Context, wanted: &Traffic, deadline: Duration)
         None => Medium::Internet,
         Some(link) => Medium::Link(link.as_str().to_owned()),
     };
+    let purposes = match (wanted.flow, wanted.probes) {
+        (Some(flow), _) => Purposes::Flow(FlowNumber::new(flow)),
+        (None, true) => Purposes::All,
+        (None, false) => Purposes::NoProbes,
+    };
     eventually(deadline, || async {
         let mut packets = 0;
         for source in &from {
@@ -37,6 +42,7 @@ pub(super) async fn run(context: &Context, wanted: &Traffic, deadline: Duration)
                     source: *source,
                     destination: *destination,
                     protocol,
+                    purposes,
                     ..TrafficFilter::default()
                 };
                 packets += context.world.internet().traffic_since(&mark, &filter).delivered.packets;

@@ -62,7 +62,14 @@ pub async fn look(world: &World, view: &View) -> anyhow::Result<Value> {
         View::ChainPasses => accounts::passes(&*chain()?),
         View::ChainGroups => accounts::groups(&*chain()?),
         View::ChainUsers => accounts::users(&*chain()?),
+        View::RunFaults => faults(world),
     })
+}
+
+/// What faults have hit.
+fn faults(world: &World) -> Value {
+    let all = world.toll.summaries(world).into_iter();
+    all.map(|fault| json!({"name": fault.title, "hits": fault.hits})).collect()
 }
 
 /// A tunnel of a client, in the words of a scenario.

@@ -11,7 +11,10 @@ use dzsim_fabric::{CaptureConfig, Fabric};
 use dzsim_scenario::plan::{ClientName, LedgerFault, Node, Plan, Policy, Process};
 use tokio::sync::watch;
 
-use crate::run::{keys::Keys, roles::Roles};
+use crate::run::{
+    keys::{Keys, Owner},
+    roles::Roles,
+};
 
 /// What a world is made from.
 pub struct Parts<'a> {
@@ -27,6 +30,19 @@ pub struct Parts<'a> {
     pub artifacts: &'a Path,
     /// What of the packets is recorded.
     pub capture: CaptureConfig,
+}
+
+/// A command.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Where.
+    pub node: &'a Node,
+    /// Whose key it has.
+    pub owner: Owner<'a>,
+    /// A program of the scenario's author; the products' command line if there is none.
+    pub program: Option<&'a Path>,
+    /// Its arguments.
+    pub args: &'a [String],
 }
 
 /// What a command said.
@@ -103,11 +119,11 @@ pub trait Backend: Send + Sync {
     /// There is no such node.
     async fn reboot(&self, node: &Node) -> anyhow::Result<()>;
 
-    /// Runs the command line at a node to its end.
+    /// Runs a command to its end.
     ///
     /// # Errors
     /// It cannot be started, or does not end within the deadline.
-    async fn command(&self, node: &Node, args: &[String], deadline: Duration) -> anyhow::Result<Output>;
+    async fn command(&self, call: Call<'_>, deadline: Duration) -> anyhow::Result<Output>;
 
     /// Where an activator or the controller serves HTTP.
     ///

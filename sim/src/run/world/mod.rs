@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod faults;
 pub mod real;
+pub mod toll;
 pub mod r#virtual;
 
 use std::{
@@ -19,7 +20,7 @@ use dzsim_fabric::Fabric;
 use dzsim_scenario::plan::{self, Node, Plan, Policy, Process};
 use futures_util::future::try_join_all;
 
-use self::{backend::Backend, faults::Faults};
+use self::{backend::Backend, faults::Faults, toll::Toll};
 use super::{events::Events, keys::Keys, roles::log_name};
 
 /// Which world a scenario runs in.
@@ -58,6 +59,8 @@ pub struct World {
     pub artifacts: PathBuf,
     /// What is broken.
     pub faults: Faults,
+    /// What faults have hit.
+    pub toll: Toll,
     /// Nodes, processes and the ledger.
     pub backend: Box<dyn Backend>,
     pairs: Mutex<BTreeSet<(Ipv4Addr, Ipv4Addr)>>,
@@ -74,8 +77,8 @@ impl World {
         artifacts: &Path,
         backend: Box<dyn Backend>,
     ) -> Self {
-        let (faults, pairs) = (Faults::default(), Mutex::default());
-        Self { plan, policy, keys, chain, events, artifacts: artifacts.to_owned(), faults, backend, pairs }
+        let (faults, toll, pairs) = (Faults::default(), Toll::default(), Mutex::default());
+        Self { plan, policy, keys, chain, events, artifacts: artifacts.to_owned(), faults, toll, backend, pairs }
     }
 
     /// The internet and the backbone.

@@ -6,6 +6,7 @@ mod start;
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     net::SocketAddr,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -28,7 +29,7 @@ use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
 use solana_signer::Signer;
 
 pub use self::start::start;
-use super::backend::{Backend, LedgerInside, Output, Stop};
+use super::backend::{Backend, Call, LedgerInside, Output, Stop};
 use crate::run::{
     keys::{self, Keys, Owner},
     roles::{self, CONTROLLER_PORT, RPC_PORT, Role, Roles, WS_PORT},
@@ -70,6 +71,11 @@ fn lab_host(node: &Node) -> anyhow::Result<LabHost> {
         Node::Operator => LabHost::Core,
         Node::Client(_) | Node::Device(_) => LabHost::Node(NodeName::new(node.as_str())?),
     })
+}
+
+/// Where the key of somebody is who has no node.
+fn operator_key(core: &Path, owner: Owner<'_>) -> PathBuf {
+    core.join(format!("{}.json", owner.to_string().replace(' ', "-")))
 }
 
 impl Real {
@@ -135,6 +141,20 @@ impl Real {
         Ok(())
     }
 
+    /// The environment of somebody's command at a node: their key, and the daemon that is there.
+    fn user(&self, owner: Owner<'_>, node: &Node) -> anyhow::Result<[(&'static str, OsString); 2]> {
+        let core = self.lab.folder(&LabHost::Core);
+        let key = match owner {
+            Owner::Client(name) => {
+                let client = self.plan.clients.get_key_value(name).context("no such client")?.0;
+                roles::key_file(name, &self.folder(&Node::Client(client.clone()))?)
+            }
+            Owner::Foundation => roles::key_file(Node::Operator.as_str(), &core),
+            Owner::Contributor(_) | Owner::Tenant(_) | Owner::Activator => operator_key(&core, owner),
+        };
+        Ok(roles::user_env(key, &self.folder(node)?))
+    }
+
     /// Writes the key of a node's user into the folder of its files.
     fn write_key(&self, node: &Node) -> anyhow::Result<()> {
         let key = self.keys.of(Owner::at(node, &self.plan)?);
@@ -142,7 +162,12 @@ impl Real {
     }
 
     fn write_keys(&self) -> anyhow::Result<()> {
-        keys::write(&self.lab.folder(&LabHost::Core).join("activator.json"), &self.keys.of(Owner::Activator))?;
+        let core = self.lab.folder(&LabHost::Core);
+        for owner in Owner::all(&self.plan) {
+            if matches!(owner, Owner::Activator | Owner::Contributor(_) | Owner::Tenant(_)) {
+                keys::write(&operator_key(&core, owner), &self.keys.of(owner))?;
+            }
+        }
         let clients = self.plan.clients.keys().cloned().map(Node::Client);
         let devices = self.plan.devices.keys().cloned().map(Node::Device);
         std::iter::once(Node::Operator).chain(clients).chain(devices).try_for_each(|node| self.write_key(&node))
@@ -219,9 +244,18 @@ impl Backend for Real {
         self.write_key(node)
     }
 
-    async fn command(&self, node: &Node, args: &[String], deadline: Duration) -> anyhow::Result<Output> {
-        let role = self.roles.command_line(node, &self.folder(node)?, &self.policy, args);
-        let finished = self.lab.run_to_end(self.spawn_role(node, role)?, deadline).await?;
+    async fn command(&self, call: Call<'_>, deadline: Duration) -> anyhow::Result<Output> {
+        let Call { node, owner, program, args } = call;
+        let user = self.user(owner, node)?;
+        let spawn = match program {
+            None => self.spawn_role(node, self.roles.command_line(user, &self.policy, args))?,
+            Some(program) => {
+                let argv = std::iter::once(program.as_os_str().to_owned()).chain(args.iter().map(OsString::from));
+                let spawn = Spawn::new(lab_host(node)?, RoleName::new("program")?, argv).env("PATH", roles::path());
+                user.into_iter().fold(spawn, |spawn, (name, value)| spawn.env(name, value))
+            }
+        };
+        let finished = self.lab.run_to_end(spawn, deadline).await?;
         let code = match finished.exit {
             Exit::Code(code) => code,
             Exit::Signal(signal) => 128 + signal,

@@ -110,7 +110,7 @@ fn node_specs(plan: &Plan) -> anyhow::Result<Vec<NodeSpec>> {
     let clients = plan
         .clients
         .iter()
-        .map(|(name, client)| spec(name.as_str(), NodeKind::Host, client.client_ip, &[RPC_PORT, WS_PORT]));
+        .map(|(name, client)| spec(name.as_str(), NodeKind::Host, client.host_ip(), &[RPC_PORT, WS_PORT]));
     devices.chain(clients).collect()
 }
 
@@ -122,7 +122,7 @@ fn connect_nodes(plan: &Plan, fabric: &Fabric, ledger: &Ledger, nodes: Vec<NewNo
             .devices
             .get(name.as_str())
             .map(|device| device.public_ip)
-            .or_else(|| plan.clients.get(name.as_str()).map(|client| client.client_ip))
+            .or_else(|| plan.clients.get(name.as_str()).map(|client| client.host_ip()))
             .context("a node that the plan does not have")?;
         let (_, tun) = node.ports.into_iter().next().context("a node without an uplink")?;
         let prefixes = vec![Ipv4Net::from(address)];

@@ -38,7 +38,7 @@ use self::{
     logs::Logs,
     process::{Ended, Running},
 };
-use super::backend::{Backend, LedgerInside, Output, Stop};
+use super::backend::{Backend, Call, LedgerInside, Output, Stop};
 use crate::run::{
     keys::{Keys, Owner},
     roles::{CORE, Roles},
@@ -156,8 +156,11 @@ impl Backend for Virtual {
         Ok(self.network.reboot(node.as_str())?)
     }
 
-    async fn command(&self, node: &Node, args: &[String], deadline: Duration) -> anyhow::Result<Output> {
-        let owner = Owner::at(node, &self.plan)?;
+    async fn command(&self, call: Call<'_>, deadline: Duration) -> anyhow::Result<Output> {
+        let Call { node, owner, program, args } = call;
+        if let Some(program) = program {
+            anyhow::bail!("the virtual world has no processes: {} runs in the real world only", program.display());
+        }
         let at = if *node == Node::Operator { CORE } else { node.as_str() };
         let daemon: Arc<dyn Connect> = match node {
             Node::Client(client) => Arc::new(self.place(&Process::Daemon(client.clone()))),
@@ -172,8 +175,9 @@ impl Backend for Virtual {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let code = timeout(deadline, cli::execute(&deps, argv, &mut out, &mut err)).await;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let code = code.with_context(|| {
-            format!("doublezero on {node} did not end within {deadline:?} and was killed\n{}{}", text(&out), text(&err))
+        let code = code.map_err(|_| {
+            let said = format!("{}{}", text(&out), text(&err));
+            anyhow::anyhow!("doublezero on {node} did not end within {deadline:?} and was killed\n{said}")
         })?;
         Ok(Output { code: code as i32, stdout: text(&out), stderr: text(&err) })
     }

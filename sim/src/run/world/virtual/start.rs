@@ -64,7 +64,7 @@ fn add_hosts(plan: &Plan, dataplane: Dataplane, network: &Network) -> anyhow::Re
         }
     }
     for (name, client) in &plan.clients {
-        add(name.as_str(), false, CLIENT_UPLINK, client.client_ip)?;
+        add(name.as_str(), false, CLIENT_UPLINK, client.host_ip())?;
     }
     Ok(())
 }

@@ -1,0 +1,123 @@
+//! `dzsim evidence`: each scenario without each of its steps that act.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use anyhow::Context;
+use dzsim_scenario::{Case, plan::acting};
+
+use super::run::SEED;
+use crate::{
+    answer::evidence::{Allowed, Evidence, Variant},
+    cli::{EvidenceArgs, RunOptions},
+    exit::{Error, Exit, answer},
+    run::{protocol::Outcome, world::Kind},
+    runner::{Children, Job, Mode, run_one},
+    scenario_files,
+};
+
+/// Tries all of them and prints those that nothing misses.
+pub(super) fn run(args: &EvidenceArgs) -> Result<Exit, Error> {
+    let allowed: Allowed = match &args.allow {
+        Some(file) => {
+            let text = scenario_files::read(file).with_context(|| file.display().to_string())?;
+            text.parse().map_err(|why| Error::input(format!("{}: {why}", file.display())))?
+        }
+        None => Allowed::default(),
+    };
+    let cases = scenario_files::find(&args.files.paths).and_then(|files| scenario_files::load(&files, &[]))?;
+    let artifacts = tempfile::tempdir().context("making a temporary folder")?;
+    let workers = args.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let live = std::io::stderr().is_terminal();
+    let found =
+        gather(&cases, &RunOptions::new(args.world, artifacts.path()), workers, artifacts.path(), |done, all| {
+            if live {
+                // Nobody has to see it.
+                let _ = write!(std::io::stderr(), "\r{done} of {all}");
+            }
+        });
+    let faults = found.faults(&allowed);
+    for fault in &faults {
+        answer(fault)?;
+    }
+    let elsewhere = match found.elsewhere {
+        0 => String::new(),
+        cases => format!("; {cases} cases can be run in the other world only"),
+    };
+    answer(format!("{} steps left out, {} of them not missed{elsewhere}", found.tried, found.survivors.len()))?;
+    Ok(if faults.is_empty() { Exit::Passed } else { Exit::Failed })
+}
+
+/// Runs all variants of these cases, some at a time; `artifacts` gets what they leave.
+fn gather(
+    cases: &[(PathBuf, Case)],
+    options: &RunOptions,
+    workers: usize,
+    artifacts: &Path,
+    mut progress: impl FnMut(usize, usize),
+) -> Evidence {
+    let mut titles: BTreeMap<Variant, String> = BTreeMap::new();
+    let mut files: BTreeMap<&PathBuf, Vec<&Case>> = BTreeMap::new();
+    for (file, case) in cases.iter().filter(|(_, case)| here(case, options)) {
+        files.entry(file).or_default().push(case);
+        titles.insert(Variant { file: file.clone(), without: None }, String::new());
+        for (place, title) in acting(&case.plan.steps) {
+            titles.entry(Variant { file: file.clone(), without: Some(place) }).or_insert(title);
+        }
+    }
+    let elsewhere = cases.iter().filter(|(_, case)| !here(case, options)).count();
+    let mut evidence = Evidence { elsewhere, tried: titles.len() - files.len(), ..Evidence::default() };
+    let queue = Mutex::new(titles.iter().enumerate());
+    let (send, ended) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..workers.max(1) {
+            let (queue, files, send) = (&queue, &files, send.clone());
+            scope.spawn(move || {
+                let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                while let Some((number, (variant, title))) = take() {
+                    let folder = artifacts.join(number.to_string());
+                    let options = RunOptions { artifacts: folder.clone(), without: variant.without, ..options.clone() };
+                    let failed = files[&variant.file].iter().find_map(|case| failure(&variant.file, case, &options));
+                    // Nobody looks at them, and there are many.
+                    let _ = std::fs::remove_dir_all(folder);
+                    // The receiver outlives the workers.
+                    let _ = send.send((variant, title, failed));
+                }
+            });
+        }
+        drop(send);
+        for (done, (variant, title, failed)) in ended.iter().enumerate() {
+            progress(done + 1, titles.len());
+            match (variant.without, failed) {
+                (None, Some(why)) => drop(evidence.broken.insert(variant.clone(), why)),
+                (Some(_), None) => drop(evidence.survivors.insert(variant.clone(), title.clone())),
+                (None, None) | (Some(_), Some(_)) => {}
+            }
+        }
+    });
+    evidence
+}
+
+/// Whether a case can be run in the world of these options.
+fn here(case: &Case, options: &RunOptions) -> bool {
+    case.only_in.as_ref().is_none_or(|only| Kind::from(only.world) == options.world)
+}
+
+/// Why a case does not pass.
+fn failure(file: &Path, case: &Case, options: &RunOptions) -> Option<String> {
+    let job = Job {
+        file: file.to_owned(),
+        case: case.name.clone(),
+        seed: options.seed.or(case.seed).unwrap_or(SEED),
+        steps: case.plan.steps.len(),
+        only_in: case.only_in.clone(),
+    };
+    let summary = run_one(&job, options, Mode::Steps, &Children::default(), |_| {});
+    let why = summary.failure.map(|failure| failure.message).unwrap_or_default();
+    (summary.outcome != Outcome::Passed).then_some(why)
+}
