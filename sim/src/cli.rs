@@ -69,6 +69,12 @@ pub enum Command {
     /// The helper that holds a node's userspace tunnels; agents and daemons start it by this word.
     #[command(hide = true)]
     GreHelper,
+    /// Removes a folder when the process that started this one has ended; `ledger` starts it.
+    #[command(hide = true)]
+    CleanUp {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The process of one scenario; `run` starts it.
     #[command(hide = true)]
     Scenario(ScenarioArgs),
@@ -304,6 +310,10 @@ pub struct LedgerArgs {
     /// Seed of the keys.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
+    /// A web page that is answered, by its origin (http://localhost:3000), or `*` for all; may be given again. Without
+    /// it none is: any page that is opened on this machine could use the ledger.
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors: Vec<String>,
 }
 
 /// Arguments of `doctor`.

@@ -17,7 +17,7 @@ pub enum Exit {
     Failed = 1,
     /// The input is wrong: an option, a file with its line and column, a name that does not exist.
     BadInput = 2,
-    /// This machine cannot run it, or what it has to write to cannot be written.
+    /// This machine cannot run it or was too slow, or what it has to write to cannot be written.
     CannotRun = 3,
     /// Interrupted by Ctrl-C (SIGINT).
     Interrupted = 130,
@@ -34,7 +34,7 @@ impl Exit {
             Self::Passed => "all passed",
             Self::Failed => "a scenario failed",
             Self::BadInput => "the input is wrong: an option, a file, a name",
-            Self::CannotRun => "this machine cannot run it, or an output cannot be written",
+            Self::CannotRun => "this machine cannot run it or was too slow, or an output cannot be written",
             Self::Interrupted => "interrupted by Ctrl-C; what was done is reported",
             Self::ReaderGone => "the reader of standard output has gone",
             Self::Terminated => "ended by SIGTERM; what was done is reported",

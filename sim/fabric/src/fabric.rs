@@ -373,6 +373,18 @@ impl Fabric {
         }
     }
 
+    /// What an echo takes over the internet from a node to `to` and back to the node's address `back`; none where nobody
+    /// has the address, where nothing passes, and where it is not the same for every packet.
+    pub fn round_trip(&self, from: &str, to: Ipv4Addr, back: Ipv4Addr) -> Option<Duration> {
+        self.handle.lock().core.round_trip(from, to, back)
+    }
+
+    /// The most that a packet was delivered after it was due, since this was last asked. What a packet waited before the
+    /// fabric read it is not in it.
+    pub fn take_lateness(&self) -> Duration {
+        Duration::from_nanos(self.handle.lock().core.take_latest_ns())
+    }
+
     /// Puts a comment on the next packet in the capture: from here on, packets belong to `text`.
     pub fn annotate(&self, text: &str) {
         if let Some(capture) = &mut self.handle.lock().capture {

@@ -159,6 +159,13 @@ impl PathProfile {
         Self { reach: Reach::Silent, ..Self::default() }
     }
 
+    /// The time that every packet takes, unless it differs from packet to packet.
+    pub(crate) fn fixed(&self) -> Option<Duration> {
+        let same =
+            self.jitter == Jitter::None && self.rate.is_none() && !matches!(self.ordering, Ordering::HeldBack { .. });
+        same.then_some(self.delay)
+    }
+
     /// Checks what the types cannot.
     pub fn validate(&self) -> Result<(), ProfileError> {
         const LONGEST: Duration = Duration::from_secs(3600);

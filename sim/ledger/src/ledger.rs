@@ -2,8 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
+    time::Duration,
 };
 
 use solana_account::Account;
@@ -119,6 +123,7 @@ impl Ledger {
             announce_closed,
             faucet,
             origins,
+            latest_ns: AtomicU64::new(0),
             call_limits: CallLimits::new(LONG_ANSWERS, limits.answer_bytes),
             seed,
             requests: requests.downgrade(),
@@ -202,6 +207,11 @@ impl Ledger {
     /// missed.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Landed>> {
         self.inner.core.landed.subscribe()
+    }
+
+    /// The longest that an answer over HTTP took since this was last asked, without the delay of a fault.
+    pub fn take_lateness(&self) -> Duration {
+        Duration::from_nanos(self.inner.core.latest_ns.swap(0, Ordering::Relaxed))
     }
 
     /// The key that airdrops are paid from.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 use solana_account::Account;
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) announce_closed: bool,
     pub(crate) faucet: Keypair,
     pub(crate) origins: Origins,
+    /// The longest that an answer took, without the delay of a fault, in nanoseconds.
+    pub(crate) latest_ns: AtomicU64,
     pub(crate) call_limits: CallLimits,
     pub(crate) seed: u64,
     /// Weak, so that connections that are still open do not keep the chain's thread.

@@ -40,6 +40,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Down(args) => down::run(&args),
         Command::Ledger(args) => ledger::run(&args),
+        Command::CleanUp { folder } => ledger::clean_up(&folder),
         Command::Doctor(args) => doctor::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Completions(args) => completions::run(&args),

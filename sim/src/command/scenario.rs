@@ -87,7 +87,7 @@ fn run_case(args: &ScenarioArgs, text: String, case: Case) -> anyhow::Result<Exi
     let exit = match summary.outcome {
         Outcome::Passed => Exit::Passed,
         Outcome::Failed => Exit::Failed,
-        Outcome::CannotRun | Outcome::NotRun => Exit::CannotRun,
+        Outcome::TooSlow | Outcome::CannotRun | Outcome::NotRun => Exit::CannotRun,
     };
     tell(&Progress::Finished(Box::new(summary)));
     drop(claim);

@@ -63,6 +63,6 @@ pub(super) fn run(args: &UpArgs) -> Result<Exit, Error> {
     Ok(match summary.outcome {
         Outcome::Passed | Outcome::NotRun => Exit::Passed,
         Outcome::Failed => Exit::Failed,
-        Outcome::CannotRun => Exit::CannotRun,
+        Outcome::TooSlow | Outcome::CannotRun => Exit::CannotRun,
     })
 }

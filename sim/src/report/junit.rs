@@ -30,7 +30,7 @@ fn case(summary: &CaseSummary) -> TestCase {
         Outcome::Passed => TestCaseStatus::success(),
         Outcome::NotRun => TestCaseStatus::skipped(),
         Outcome::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Outcome::CannotRun => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Outcome::TooSlow | Outcome::CannotRun => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
     if let Some(why) = &summary.failure {
         status.set_message(why.message.lines().next().unwrap_or_default());

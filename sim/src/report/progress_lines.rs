@@ -100,7 +100,7 @@ impl<W: Write> Human<W> {
         let style = match outcome {
             Outcome::Passed => GOOD,
             Outcome::Failed => BAD,
-            Outcome::CannotRun | Outcome::NotRun => NEITHER,
+            Outcome::TooSlow | Outcome::CannotRun | Outcome::NotRun => NEITHER,
         };
         let width = self.cases.to_string().len();
         let number = match self.alone() {
@@ -207,6 +207,7 @@ impl<W: Write> Report for Human<W> {
         let parts = [
             part(Outcome::Passed, GOOD),
             part(Outcome::Failed, BAD),
+            part(Outcome::TooSlow, NEITHER),
             part(Outcome::CannotRun, NEITHER),
             part(Outcome::NotRun, NEITHER),
         ];

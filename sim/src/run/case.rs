@@ -1,6 +1,7 @@
 //! One case, from its plan to its summary, inside the lab.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,6 +21,7 @@ use super::{
     bring_up::{self, Start},
     error::StepError,
     events::Events,
+    lateness::{self, Bears, TooSlow, watch::Moment},
     logs, oracle, path_rules,
     phases::Phases,
     protocol::{CaseSummary, Failure, Outcome, Progress, StepSummary},
@@ -127,19 +129,21 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
             record(&world, "up", json!({"dataplane": summary.dataplane_used}));
             let context = Context::new(Arc::clone(&world), setup.snapshots.clone());
             let steps = if held_instead { &[] } else { steps.as_slice() };
+            let mut began = world.backend.moment();
             let ended = tokio::select! {
                 biased;
                 () = asked(&mut end), if !held_instead => Err(Ended::Interrupted),
-                ended = all_steps(&context, steps, &mut phases, &mut summary.steps, tell) => ended.map_err(Ended::Failed),
+                ended = all_steps(&context, steps, &mut phases, &mut summary.steps, &mut began, tell) => {
+                    let slow = if held_instead { None } else { too_slow(&world, began.as_ref(), ended.is_err()) };
+                    judged(ended, slow)
+                }
             };
             if let Some(hold) = &setup.hold {
                 let so_far = match &ended {
-                    Err(Ended::Failed(failure)) if hold.on_failure => {
+                    Err(Ended::Steps(outcome, failure)) if hold.on_failure => {
                         // The reason is shown before the network is.
                         let failure = placed(failure, &setup, &events)?;
-                        let failed =
-                            CaseSummary { outcome: Outcome::Failed, failure: Some(failure), ..summary.clone() };
-                        Some(Some(failed))
+                        Some(Some(CaseSummary { outcome: *outcome, failure: Some(failure), ..summary.clone() }))
                     }
                     _ => hold.instead.then_some(None),
                 };
@@ -151,17 +155,17 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
             finish(&world, &setup.artifacts)?;
             ended
         }
-        Some(Err(error)) => Err(Ended::Failed(Box::new(Failure {
-            title: "the network does not come up".to_owned(),
-            message: format!("{error:#}"),
-            ..Failure::default()
-        }))),
+        Some(Err(error)) => {
+            let title = "the network does not come up".to_owned();
+            let failure = Failure { title, message: format!("{error:#}"), ..Failure::default() };
+            Err(Ended::Steps(Outcome::Failed, Box::new(failure)))
+        }
         None => Err(Ended::Interrupted),
     };
     match ended {
         Ok(()) => {}
-        Err(Ended::Failed(failure)) => {
-            summary.outcome = Outcome::Failed;
+        Err(Ended::Steps(outcome, failure)) => {
+            summary.outcome = outcome;
             summary.failure = Some(placed(&failure, &setup, &events)?);
         }
         Err(Ended::Interrupted) => {
@@ -182,7 +186,8 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
 
 /// Why the steps did not all hold.
 enum Ended {
-    Failed(Box<Failure>),
+    /// One did not hold, or what was seen says nothing.
+    Steps(Outcome, Box<Failure>),
     Interrupted,
 }
 
@@ -213,20 +218,55 @@ fn placed(failure: &Failure, setup: &Setup, events: &Events) -> anyhow::Result<F
     Ok(failure)
 }
 
+/// Whether the machine was too slow for the steps to say anything: something was late by more than the scenario bears,
+/// or a step did not hold and somebody had too little of a processor during it.
+fn too_slow(world: &World, began: Option<&Moment>, failed: bool) -> Option<TooSlow> {
+    let late = world.backend.take_late();
+    let text: BTreeMap<String, f64> =
+        late.iter().map(|(part, by)| (part.to_string(), by.as_secs_f64() * 1e3)).collect();
+    record(world, "late at once, in ms", text);
+    let starved = || {
+        let (step, waited) = world.backend.waited_since(began?);
+        lateness::starved(step, &waited)
+    };
+    Bears::of(&world.plan, &world.policy).exceeded(&late).or_else(|| if failed { starved() } else { None })
+}
+
+/// What the end of the steps amounts to, given how late the machine was.
+fn judged(ended: Result<(), Box<Failure>>, slow: Option<TooSlow>) -> Result<(), Ended> {
+    match (ended, slow) {
+        (Ok(()), None) => Ok(()),
+        (Err(failure), None) => Err(Ended::Steps(Outcome::Failed, failure)),
+        (Ok(()), Some(slow)) => {
+            let title = "the steps, all of which held".to_owned();
+            let failure = Failure { title, message: slow.to_string(), ..Failure::default() };
+            Err(Ended::Steps(Outcome::TooSlow, Box::new(failure)))
+        }
+        (Err(mut failure), Some(slow)) => {
+            failure.message = format!("{slow}\nwhat was seen: {}", failure.message);
+            Err(Ended::Steps(Outcome::TooSlow, failure))
+        }
+    }
+}
+
 async fn all_steps(
     context: &Context,
     steps: &[Step],
     phases: &mut Phases,
     done: &mut Vec<StepSummary>,
+    began: &mut Option<Moment>,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<(), Box<Failure>> {
     let world = &context.world;
     let mut oracle = settle_clients(world).await?;
     phases.end("settling");
     tell(Progress::Up { millis: phases.total(), steps: steps.len() });
+    // Bring-up waits for facts, however late they come.
+    world.backend.take_late();
     for (index, step) in steps.iter().enumerate() {
         let number = index + 1;
         let start = phases.total();
+        *began = world.backend.moment();
         tell(Progress::Step { number, title: step.title.clone() });
         act(context, number, step).await?;
         let acted = phases.total();

@@ -1,9 +1,9 @@
 //! One case, in its own process: the network, its steps and the oracle.
 //!
-//! Rooms: the facts of a run (`keys`, `events`, `logs`, `artifacts`, `protocol`, `genesis`, `internet`, `roles`), its state
-//! (`world`), what can be looked at (`view`), what acts (`announcements`, `path_rules`, `steps`) and what judges
-//! (`oracle`), and bring-up and order of all that (`bring_up`, `case`). Each uses only those before it; steps
-//! and oracle do not know each other. A test holds it (`sim/tests/suite/rooms.rs`).
+//! Rooms: the facts of a run (`keys`, `events`, `logs`, `artifacts`, `protocol`, `genesis`, `internet`, `roles`,
+//! `lateness`), its state (`world`), what can be looked at (`view`), what acts (`announcements`, `path_rules`, `steps`)
+//! and what judges (`oracle`), and bring-up and order of all that (`bring_up`, `case`). Each uses only those
+//! before it; steps and oracle do not know each other. A test holds it (`sim/tests/suite/rooms.rs`).
 
 pub mod artifacts;
 pub mod bring_up;
@@ -17,6 +17,7 @@ pub mod http;
 pub mod interface_names;
 pub mod internet;
 pub mod keys;
+pub mod lateness;
 pub mod logs;
 pub mod matching;
 pub mod measure;

@@ -46,6 +46,8 @@ pub enum Outcome {
     Passed,
     /// A step or an invariant did not hold, or the network did not come up.
     Failed,
+    /// This machine was too slow, so what was seen says nothing about the network.
+    TooSlow,
     /// This machine cannot run it: it is neither passed nor failed.
     CannotRun,
     /// The run was interrupted before its end.
@@ -58,6 +60,7 @@ impl Outcome {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
+            Self::TooSlow => "too slow to say",
             Self::CannotRun => "cannot run",
             Self::NotRun => "not run",
         }

@@ -169,7 +169,7 @@ impl Run {
         let worst = self.summaries.iter().map(|summary| match summary.outcome {
             Outcome::Passed | Outcome::NotRun => Exit::Passed,
             Outcome::Failed => Exit::Failed,
-            Outcome::CannotRun => Exit::CannotRun,
+            Outcome::TooSlow | Outcome::CannotRun => Exit::CannotRun,
         });
         Ok(self.ended_by.or_else(|| worst.max()).unwrap_or(Exit::Passed))
     }

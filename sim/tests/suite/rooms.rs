@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 /// Lowest first. Rooms of one line do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["diff", "http", "keys", "logs", "measure", "phases", "interface_names", "seeds"],
+    &["diff", "http", "interface_names", "keys", "lateness", "logs", "measure", "phases", "seeds"],
     &["artifacts", "error", "events", "internet", "protocol"],
     &["genesis", "roles"],
     &["world"],

@@ -32,6 +32,7 @@ impl Core {
             paths,
             flows,
             queue: Queue::default(),
+            latest_ns: 0,
             version: 0,
         };
         let internet = core.intern(INTERNET);

@@ -89,6 +89,8 @@ pub(crate) struct Core {
     paths: Paths,
     flows: Flows,
     queue: Queue,
+    /// The most that a packet was late.
+    latest_ns: u64,
     version: u64,
 }
 
@@ -155,8 +157,9 @@ impl Core {
         mut take: impl FnMut(PortId, &mut Packet) -> bool,
     ) -> usize {
         for count in 0..limit {
-            let Some((_, mut item)) = self.queue.pop_due(now) else { return count };
+            let Some((due, mut item)) = self.queue.pop_due(now) else { return count };
             self.version += 1;
+            self.latest_ns = self.latest_ns.max(now - due);
             let refused = if !self.is_up(item.port) {
                 Some(DropReason::LinkDown)
             } else if self.paths[item.path].is_cut(item.protocol) {
@@ -202,6 +205,12 @@ impl Core {
     /// When the next packet is due.
     pub(crate) fn next_due(&self) -> Option<u64> {
         self.queue.next()
+    }
+
+    /// By how much the packet that was delivered the latest after it was due was late, of those since this was last
+    /// asked, in nanoseconds.
+    pub(crate) fn take_latest_ns(&mut self) -> u64 {
+        std::mem::take(&mut self.latest_ns)
     }
 
     /// A number that grows with every packet.

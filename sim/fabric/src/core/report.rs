@@ -1,9 +1,11 @@
 //! Answers about what happened: counters and traffic queries.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::flow::{FlowKey, Mark};
-use super::{Core, tally};
+use super::{Core, PathId, tally};
 use crate::counters::{DropReason, FabricCounters, GrePair, Medium, PathCounters, Tally, Traffic, TrafficFilter};
 use crate::packet::ipv4;
 
@@ -30,6 +32,19 @@ impl ProtocolCounters {
 }
 
 impl Core {
+    /// What an echo takes from a node to an address and back to an address of the node; none where nobody has the
+    /// address, where nothing passes, and where it is not the same for every packet.
+    pub(crate) fn round_trip(&mut self, from: &str, to: Ipv4Addr, back: Ipv4Addr) -> Option<Duration> {
+        let from = self.nodes.find(from).ok()?;
+        let far = self.routes.lookup(to)?;
+        let ways = [self.paths.toward(&self.nodes, from, far, to), self.paths.toward(&self.nodes, far, from, back)];
+        let time = |way: PathId| {
+            let path = &self.paths[way];
+            if path.is_cut(ipv4::ICMP) { None } else { path.profile(ipv4::ICMP).fixed() }
+        };
+        ways.into_iter().map(time).sum()
+    }
+
     /// Everything counted so far.
     pub(crate) fn counters_snapshot(&self) -> FabricCounters {
         let mut rows = BTreeMap::new();

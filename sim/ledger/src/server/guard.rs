@@ -17,7 +17,7 @@ pub(super) enum Refusal {
     #[error("this is not {0}: expected an address or localhost as the host\n")]
     Host(String),
     /// A web page asks.
-    #[error("web pages of {0} are not answered\n")]
+    #[error("web pages of {0} are not answered; the option --cors allows them\n")]
     Origin(String),
 }
 

@@ -4,7 +4,10 @@ mod body;
 mod guard;
 mod socket;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::{Body, to_bytes},
@@ -188,7 +191,10 @@ async fn call(connection: &Connection, body: Body) -> Response {
         Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
+    let start = Instant::now();
     let outcome = rpc::answer(&connection.core, &connection.client, &body).await;
+    let took_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    connection.core.latest_ns.fetch_max(took_ns, Ordering::Relaxed);
     let delay = connection.client.faults().answer_delay;
     if !delay.is_zero() {
         connection.client.hits().delayed += 1;

@@ -1,4 +1,4 @@
-//! One client's appetite is not another's wait: heavy batches, and web pages.
+//! One client's appetite is not another's wait: heavy batches, answers that nobody reads, and web pages.
 
 use std::{
     sync::{
@@ -10,8 +10,13 @@ use std::{
 
 use dzsim_ledger::{LedgerConfig, Limits, Origins};
 use serde_json::{Value, json};
+use solana_account::Account;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
 
-use crate::support::{Stage, post, raw_http, serve, soon};
+use crate::support::{BOXES, Stage, post, raw_http, serve, soon};
 
 /// Heavy batches at a time.
 const BATCHES: usize = 40;
@@ -55,6 +60,60 @@ async fn a_batch_ends_with_its_time() {
     assert_eq!(answers, json!([{"jsonrpc": "2.0", "id": "x", "error": error}]));
 }
 
+/// A ledger with one account of 4 MiB, and a request for it twice, whose answer has 11 MB: more than sockets hold.
+async fn with_big_account(limits: Limits) -> (Stage, String) {
+    let big = Account { lamports: 1 << 40, data: vec![7; 4 << 20], owner: BOXES, ..Account::default() };
+    let address = solana_pubkey::Pubkey::new_from_array([1; 32]);
+    let stage = Stage::with(LedgerConfig { accounts: vec![(address, big)], limits, ..LedgerConfig::default() }).await;
+    let params = json!([vec![address.to_string(); 2], {"encoding": "base64"}]);
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "getMultipleAccounts", "params": params}).to_string();
+    let head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    (stage, format!("{head}content-length: {}\r\n\r\n{body}", body.len()))
+}
+
+/// A client whose answer has begun, and that does not read on.
+async fn deaf(stage: &Stage, request: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    // Otherwise the kernel would take much of the answer for it.
+    socket.set_recv_buffer_size(64 * 1024).unwrap();
+    let address = stage.http.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    soon("the first of an answer", stream.read_exact(&mut [0; 16])).await.unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_nobody_reads_take_no_more_room_than_there_is() {
+    let limits = Limits { answer_bytes: 16 << 20, write: Duration::from_secs(600), ..Limits::default() };
+    let (stage, request) = with_big_account(limits).await;
+    let _deaf = deaf(&stage, &request).await;
+    let refused = raw_http(&stage.http, &request).await;
+    assert!(refused.starts_with("HTTP/1.1 429 "), "{refused:.100}");
+    // What is short needs none of it.
+    assert_eq!(stage.rpc().get_slot().await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_is_dropped_and_its_room_is_another_ones() {
+    let limits = Limits { answer_bytes: 16 << 20, write: Duration::from_millis(200), ..Limits::default() };
+    let (stage, request) = with_big_account(limits).await;
+    let mut deaf = deaf(&stage, &request).await;
+    let answered = async {
+        loop {
+            let answer = raw_http(&stage.http, &request).await;
+            if answer.starts_with("HTTP/1.1 200 ") {
+                return answer;
+            }
+        }
+    };
+    let answer = soon("an answer to another", answered).await;
+    assert!(answer.len() > 10 << 20, "{} bytes", answer.len());
+    let mut rest = Vec::new();
+    let _ = soon("the end", deaf.read_to_end(&mut rest)).await;
+    assert!(rest.len() < 10 << 20, "{} bytes came to who did not read", rest.len());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_its_own_host_is_answered_and_no_web_page_unless_asked() {
     let get = async |stage: &Stage, headers: &str| {
@@ -66,10 +125,7 @@ async fn only_its_own_host_is_answered_and_no_web_page_unless_asked() {
     assert!(rebound.starts_with("HTTP/1.1 403 ") && rebound.contains("this is not evil.example"), "{rebound}");
     let page = "host: localhost\r\norigin: https://app.example\r\n";
     let refused = get(&stage, page).await;
-    assert!(
-        refused.starts_with("HTTP/1.1 403 ") && refused.contains("web pages of https://app.example are not answered"),
-        "{refused}"
-    );
+    assert!(refused.starts_with("HTTP/1.1 403 ") && refused.contains("--cors"), "{refused}");
     let upgrade = "host: localhost\r\norigin: https://app.example\r\nupgrade: websocket\r\n";
     assert!(get(&stage, upgrade).await.starts_with("HTTP/1.1 403 "));
 

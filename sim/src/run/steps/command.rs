@@ -6,7 +6,7 @@ use dz_client::cli::exit::Exit;
 use dzsim_scenario::plan::{Arg, ExitCode, Output as Expected, Program, Run, TextMatch};
 use serde_json::Value;
 
-use super::{Context, StepError};
+use super::{Context, StepError, round_trips};
 use crate::run::{
     keys::Owner,
     matching,
@@ -42,6 +42,7 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
         }
         args => args?,
     };
+    round_trips::wait(context, run, deadline).await?;
     // A command that gives up in time can say what it waited for, which one that is killed cannot.
     let own = matches!(run.program, Program::DoubleZero) && !args.iter().any(|arg| arg == TIMEOUT);
     if own {

@@ -7,6 +7,7 @@ mod fault;
 mod measure;
 mod membership;
 mod ping;
+mod round_trips;
 mod send;
 mod snapshot;
 mod target;

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::run::{
     keys::{Keys, Owner},
+    lateness::{Part, Times, watch::Moment},
     roles::Roles,
 };
 
@@ -136,6 +137,24 @@ pub trait Backend: Send + Sync {
 
     /// The names of all nodes with a shell; none in the virtual world.
     fn shells(&self) -> Vec<String>;
+
+    /// What was late the longest at once since this was last asked. Nothing is in a world whose time waits for everybody.
+    fn take_late(&self) -> Times {
+        Times::new()
+    }
+
+    /// Enters what somebody else has found late.
+    fn note_late(&self, _part: Part, _by: Duration) {}
+
+    /// A moment, for [`Backend::waited_since`]; none in such a world.
+    fn moment(&self) -> Option<Moment> {
+        None
+    }
+
+    /// How long it is since a moment, and how long each part has waited for a processor since.
+    fn waited_since(&self, moment: &Moment) -> (Duration, Times) {
+        (moment.elapsed(), Times::new())
+    }
 }
 
 /// The ledger from inside: how far it is, what time it is on it, and what goes wrong between it and the nodes.

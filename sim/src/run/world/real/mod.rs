@@ -32,6 +32,10 @@ pub use self::start::start;
 use super::backend::{Backend, Call, LedgerInside, Output, Stop};
 use crate::run::{
     keys::{self, Keys, Owner},
+    lateness::{
+        Part, Times,
+        watch::{Moment, Watch},
+    },
     roles::{self, CONTROLLER_PORT, RPC_PORT, Role, Roles, WS_PORT},
     seeds,
 };
@@ -50,6 +54,7 @@ pub struct Real {
     lab: Lab,
     fabric: Fabric,
     ledger: ledger::Inside,
+    lateness: Watch,
     processes: Mutex<BTreeMap<Process, LabProcess>>,
     hosts: Mutex<BTreeMap<String, Arc<KernelHost>>>,
     /// The far ends of ports that lead nowhere; a port is gone when its far end is closed.
@@ -279,5 +284,23 @@ impl Backend for Real {
     fn shells(&self) -> Vec<String> {
         let nodes = self.lab.names();
         nodes.iter().map(ToString::to_string).chain(["operator".to_owned()]).collect()
+    }
+
+    fn take_late(&self) -> Times {
+        self.lateness.note(Part::Packet, self.fabric.take_lateness());
+        self.lateness.note(Part::Answer, self.ledger().take_lateness());
+        self.lateness.take_longest()
+    }
+
+    fn note_late(&self, part: Part, by: Duration) {
+        self.lateness.note(part, by);
+    }
+
+    fn moment(&self) -> Option<Moment> {
+        Some(self.lateness.moment())
+    }
+
+    fn waited_since(&self, moment: &Moment) -> (Duration, Times) {
+        self.lateness.since(moment)
     }
 }

@@ -1,8 +1,12 @@
 //! `dzsim ledger`: the chain alone, empty or with the network of a scenario on it.
 
+mod scratch;
+
+use std::path::Path;
+
 use anyhow::Context;
 use dz_sdk::{build, local::LocalBank, program::ID};
-use dzsim_ledger::{LedgerConfig, ServeError, Standalone, standalone};
+use dzsim_ledger::{LedgerConfig, Origins, ServeError, Standalone, known_keys, standalone};
 use dzsim_scenario::Case;
 use solana_account::Account;
 use solana_keypair::Keypair;
@@ -26,7 +30,15 @@ const KEYS: usize = 3;
 
 /// Runs until Ctrl-C.
 pub(super) fn run(args: &LedgerArgs) -> Result<Exit, Error> {
+    if !scratch::is_set() {
+        return Err(scratch::run_again_with_one().into());
+    }
     let mut config = bank::config(args.seed);
+    config.origins = match args.cors.as_slice() {
+        [] => Origins::None,
+        origins if origins.iter().any(|origin| origin == "*") => Origins::All,
+        origins => Origins::These(origins.to_vec()),
+    };
     if let Some(file) = &args.scenario {
         let cases = scenario_files::load(std::slice::from_ref(file), &[])?;
         let (_, case) = cases.into_iter().next().context("a scenario file has at least one case")?;
@@ -39,6 +51,12 @@ pub(super) fn run(args: &LedgerArgs) -> Result<Exit, Error> {
             other => Error::Machine(other.into()),
         },
     )?;
+    Ok(Exit::Passed)
+}
+
+/// Waits for the end of the ledger that started this process and removes its folder for temporary files.
+pub(super) fn clean_up(folder: &Path) -> Result<Exit, Error> {
+    scratch::clean_up(folder)?;
     Ok(Exit::Passed)
 }
 
@@ -56,6 +74,7 @@ fn with_network(mut config: LedgerConfig, case: &Case, keys: Keys) -> Result<Led
     }
     let contributors = case.plan.contributors.keys().map(|code| Owner::Contributor(code.as_str()));
     let clients = case.plan.clients.keys().map(|name| Owner::Client(name.as_str()));
+    println!("{}", known_keys(config.seed));
     for owner in [Owner::Foundation, Owner::Activator].into_iter().chain(contributors).chain(clients) {
         let key: Keypair = keys.of(owner);
         let bytes = serde_json::to_string(&key.to_bytes().to_vec()).context("writing a key")?;

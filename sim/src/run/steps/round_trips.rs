@@ -1,0 +1,59 @@
+//! Before a client chooses an endpoint: whether the round trips it has measured are those of the network, and not of a
+//! machine that was late.
+//!
+//! The fabric knows what each path takes. A measurement that differs from that by so much that a choice may change is
+//! void: the daemon's next round is waited for. If none becomes true, the machine is too slow.
+
+use std::time::Duration;
+
+use dz_client::api::EndpointLatency;
+use dzsim_scenario::plan::{Arg, ClientName, Node, Process, Run};
+use tokio::time::{Instant, timeout};
+
+use super::{Context, StepError};
+use crate::run::{lateness::Part, world::World};
+
+/// Less than this is no difference, whatever the policy calls equal.
+const LEAST: Duration = Duration::from_micros(500);
+
+/// Waits until the client that a command connects has true round trips; at once for every other command. Takes half of
+/// what the command has at the most.
+pub(super) async fn wait(context: &Context, run: &Run, deadline: Duration) -> Result<(), StepError> {
+    let world = &context.world;
+    let (Node::Client(client), Some(Arg::Text(verb))) = (&run.on, run.argv.get(1)) else { return Ok(()) };
+    let daemon = Process::Daemon(client.clone());
+    if verb != "connect" || !world.is_live(&daemon) || !world.backend.was_started(&daemon) {
+        return Ok(());
+    }
+    let end = Instant::now() + deadline / 2;
+    let mut seen = None;
+    loop {
+        let asked = async { world.backend.daemon(client)?.latency(seen).await.map_err(anyhow::Error::from) };
+        let Ok(latency) = timeout(end.saturating_duration_since(Instant::now()), asked).await else { return Ok(()) };
+        // Without an answer nothing is measured; what the command makes of that is the scenario's.
+        let Ok(latency) = latency else { return Ok(()) };
+        let wrong = latency.results.iter().filter_map(|result| difference(world, client, result));
+        let Some((by, message)) = wrong.max() else { return Ok(()) };
+        if Instant::now() >= end {
+            world.backend.note_late(Part::RoundTrip(client.to_string()), by);
+            return Err(StepError::new(message));
+        }
+        seen = Some(latency.version);
+    }
+}
+
+/// By how much a measurement differs from what the path takes, if it may change a choice.
+fn difference(world: &World, client: &ClientName, result: &EndpointLatency) -> Option<(Duration, String)> {
+    let measured = Duration::from_nanos(result.min_latency_ns?);
+    let address = world.plan.clients.get(client)?.client_ip;
+    let path = world.internet().round_trip(client.as_str(), result.device_ip, address)?;
+    let by = measured.abs_diff(path);
+    let limit = (world.policy.connect.latency_tie.0 / 2).max(LEAST);
+    (by > limit).then(|| {
+        let text = format!(
+            "{client} measured {measured:?} to {} of {}, the path takes {path:?}",
+            result.device_ip, result.device_code
+        );
+        (by, text)
+    })
+}

@@ -1,0 +1,168 @@
+//! A network in which nothing happens costs next to nothing: no role of it keeps waking up.
+//!
+//! Counted are voluntary context switches, each of which is a wait that was woken. They do not depend on how busy the
+//! machine is: a process that is kept from running wakes no more often for that.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rstest::rstest;
+use tempfile::TempDir;
+
+/// Wake-ups a second that a role may make.
+const LIMIT: f64 = 5.0;
+/// How long is counted at a time.
+const WINDOW: Duration = Duration::from_secs(2);
+/// How long a network may take to become calm.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A network that `dzsim up` holds.
+struct Network {
+    holder: Child,
+    folder: TempDir,
+}
+
+impl Network {
+    fn up(scenario: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("idle.yaml"), scenario).unwrap();
+        let mut holder = Command::new(env!("CARGO_BIN_EXE_dzsim"))
+            .args(["up", "idle.yaml"])
+            .current_dir(&folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+        let up = lines.map(Result::unwrap).any(|line| line.contains(" is up: "));
+        let network = Self { holder, folder };
+        assert!(up, "the network does not come up");
+        network
+    }
+
+    /// Runs a command at a node: its first word is the node.
+    fn exec(&self, line: &str) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dzsim"));
+        let output = command.arg("exec").args(line.split(' ')).current_dir(&self.folder).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The wake-ups so far of each process that plays a role, by its pid and the words it was started with.
+    fn wake_ups(&self) -> BTreeMap<(u32, String), u64> {
+        let mut found = BTreeMap::new();
+        for pid in descendants(self.holder.id()) {
+            // A process that ends while it is looked at is none of the network's roles.
+            let Ok(words) = fs::read(format!("/proc/{pid}/cmdline")) else { continue };
+            let words: Vec<_> = words.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+            if words.get(1).is_some_and(|word| word == "node")
+                && let Some(count) = switches(pid)
+            {
+                found.insert((pid, words[2..].join(" ")), count);
+            }
+        }
+        found
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        // The network ends with its holder.
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+/// The voluntary context switches of all threads of a process.
+fn switches(pid: u32) -> Option<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+        let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        sum += count.trim().parse::<u64>().ok()?;
+    }
+    Some(sum)
+}
+
+/// The processes below one.
+pub(crate) fn descendants(root: u32) -> BTreeSet<u32> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    for pid in pids {
+        // The second field is a name in parentheses, which may hold anything; the parent is the second after it.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        if let Some(parent) = parent {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = BTreeSet::new();
+    let mut left = vec![root];
+    while let Some(pid) = left.pop() {
+        for child in children.remove(&pid).unwrap_or_default() {
+            found.insert(child);
+            left.push(child);
+        }
+    }
+    found
+}
+
+#[rstest]
+#[case::no_groups(
+    "network:
+  devices: { nyc1: { exchange: nyc } }
+  clients: { val1: { exchange: nyc } }
+steps: []
+",
+    &["val1 doublezero connect ibrl"]
+)]
+#[case::groups(
+    "network:
+  devices: { nyc1: { exchange: nyc } }
+  clients: { val1: { exchange: nyc }, val2: { exchange: nyc } }
+  groups: { mg01: { publishers: val1, subscribers: val2 } }
+steps: []
+",
+    &["val1 doublezero connect multicast --publish mg01", "val2 doublezero connect multicast --subscribe mg01"]
+)]
+#[case::links(
+    "network:
+  devices: { nyc1: { exchange: nyc }, pit1: { exchange: pit }, chi1: { exchange: chi } }
+  clients: { val1: { exchange: nyc }, val2: { exchange: chi } }
+  links: { nyc1-chi1: {}, nyc1-pit1: {}, pit1-chi1: {} }
+steps: []
+",
+    &["val1 doublezero connect ibrl", "val2 doublezero connect ibrl", "operator doublezero link drain nyc1-chi1"]
+)]
+#[case::drained(
+    "network:
+  devices: { nyc1: { exchange: nyc } }
+  clients: { val1: { exchange: nyc } }
+steps: []
+",
+    &["val1 doublezero connect ibrl", "operator doublezero device drain nyc1"]
+)]
+fn an_idle_network_sleeps(#[case] scenario: &str, #[case] commands: &[&str]) {
+    let network = Network::up(scenario);
+    commands.iter().for_each(|line| network.exec(line));
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let (before, start) = (network.wake_ups(), Instant::now());
+        assert!(before.keys().any(|(_, words)| words.starts_with("agent ")), "no agent among {before:?}");
+        assert!(before.keys().any(|(_, words)| words.starts_with("gre-helper")), "no helper among {before:?}");
+        std::thread::sleep(WINDOW);
+        let (after, seconds) = (network.wake_ups(), start.elapsed().as_secs_f64());
+        let rate = |(role, count): (&(u32, String), &u64)| {
+            let new = count.saturating_sub(before.get(role).copied().unwrap_or_default());
+            (new as f64 / seconds, role.1.clone())
+        };
+        let awake: Vec<_> = after.iter().map(rate).filter(|(rate, _)| *rate >= LIMIT).collect();
+        if awake.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "wake-ups a second, still {LIMIT} or more: {awake:#?}");
+    }
+}
