@@ -111,6 +111,7 @@ fn drop_from<K: Ord>(index: &mut Keys<K>, entry: &K, key: &Pubkey) {
 }
 
 /// How an account is found.
+#[derive(PartialEq)]
 pub(super) enum Entry<'a> {
     None,
     Code(AccountType, &'a str),

@@ -1,9 +1,10 @@
 //! One consistent picture of all accounts at one slot. Everything that decides is a pure function of it.
 
 mod change;
+mod derived;
 mod index;
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{any::Any, collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use dz_serviceability::{
     pda,
@@ -15,7 +16,11 @@ use dz_serviceability::{
 use solana_pubkey::Pubkey;
 
 pub use self::change::Change;
-use self::{change::Value, index::Index};
+use self::{
+    change::Value,
+    derived::Derived,
+    index::{Entry, Index, Indexed},
+};
 
 /// An account that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,26 +32,30 @@ pub struct ViewError {
     pub source: DecodeError,
 }
 
+/// Accounts of one type. A view is copied for each revision while somebody holds the one before, and most of it stays.
+type Accounts<T> = Arc<BTreeMap<Pubkey, T>>;
+
 /// All accounts of the program, decoded once, at one revision.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkView {
     program: Pubkey,
     slot: u64,
     config: Option<GlobalConfig>,
-    pools: BTreeMap<Pubkey, Pool>,
-    contributors: BTreeMap<Pubkey, Contributor>,
-    exchanges: BTreeMap<Pubkey, Exchange>,
-    devices: BTreeMap<Pubkey, Device>,
-    interfaces: BTreeMap<Pubkey, Interface>,
-    links: BTreeMap<Pubkey, Link>,
-    tenants: BTreeMap<Pubkey, Tenant>,
-    access_passes: BTreeMap<Pubkey, AccessPass>,
-    groups: BTreeMap<Pubkey, MulticastGroup>,
-    users: BTreeMap<Pubkey, User>,
-    clients: BTreeMap<Pubkey, Client>,
+    pools: Accounts<Pool>,
+    contributors: Accounts<Contributor>,
+    exchanges: Accounts<Exchange>,
+    devices: Accounts<Device>,
+    interfaces: Accounts<Interface>,
+    links: Accounts<Link>,
+    tenants: Accounts<Tenant>,
+    access_passes: Accounts<AccessPass>,
+    groups: Accounts<MulticastGroup>,
+    users: Accounts<User>,
+    clients: Accounts<Client>,
     /// Which accounts there are, so that a closed one is found whatever it was, and what their headers say.
-    headers: BTreeMap<Pubkey, (AccountType, Header)>,
-    index: Index,
+    headers: Accounts<(AccountType, Header)>,
+    index: Arc<Index>,
+    derived: Derived,
 }
 
 macro_rules! entities {
@@ -94,19 +103,28 @@ impl NetworkView {
     /// Puts an account that was read in.
     pub fn apply(&mut self, change: Change) {
         let Change { key, header, value } = change;
-        self.forget(&key);
+        self.derived.outdate();
         macro_rules! insert {
             ($map:ident, $value:expr) => {{
                 let value = $value;
-                self.headers.insert(key, (account_type(&value), header));
-                self.index.insert(key, &value);
-                self.$map.insert(key, value);
+                let kind = (account_type(&value), header);
+                let old = self.$map.get(&key).filter(|_| self.headers.get(&key) == Some(&kind));
+                // Most changes are of what is inside.
+                if old.is_none_or(|old| old.entry() != value.entry()) {
+                    self.forget(&key);
+                    Arc::make_mut(&mut self.headers).insert(key, kind);
+                    if value.entry() != Entry::None {
+                        Arc::make_mut(&mut self.index).insert(key, &value);
+                    }
+                }
+                Arc::make_mut(&mut self.$map).insert(key, value);
             }};
         }
         match value {
-            Value::Closed => {}
+            Value::Closed => self.forget(&key),
             Value::GlobalConfig(config) => {
-                self.headers.insert(key, (AccountType::GlobalConfig, header));
+                self.forget(&key);
+                Arc::make_mut(&mut self.headers).insert(key, (AccountType::GlobalConfig, header));
                 self.config = Some(*config);
             }
             Value::Pool(pool) => insert!(pools, pool),
@@ -146,6 +164,12 @@ impl NetworkView {
     /// The key that paid the rent of the account at this address, and gets it back.
     pub fn rent_payer(&self, key: &Pubkey) -> Option<Pubkey> {
         self.headers.get(key).map(|(_, header)| header.rent_payer)
+    }
+
+    /// What `make` makes of the accounts alone. It is made once for each state of them and shared by all who hold the view;
+    /// one that equals the value of the state before is the same value.
+    pub fn derived<T: Any + Send + Sync + PartialEq>(&self, make: impl FnOnce(&Self) -> T) -> Arc<T> {
+        self.derived.get(|| make(self))
     }
 
     /// The config, once it is initialised.
@@ -270,25 +294,28 @@ impl NetworkView {
     fn forget(&mut self, key: &Pubkey) {
         macro_rules! remove {
             ($map:ident) => {
-                if let Some(value) = self.$map.remove(key) {
-                    self.index.remove(key, &value);
+                if let Some(value) = Arc::make_mut(&mut self.$map).remove(key)
+                    && value.entry() != Entry::None
+                {
+                    Arc::make_mut(&mut self.index).remove(key, &value);
                 }
             };
         }
-        match self.headers.remove(key).map(|(account_type, _)| account_type) {
-            None => {}
-            Some(AccountType::GlobalConfig) => self.config = None,
-            Some(AccountType::Pool) => remove!(pools),
-            Some(AccountType::Contributor) => remove!(contributors),
-            Some(AccountType::Exchange) => remove!(exchanges),
-            Some(AccountType::Device) => remove!(devices),
-            Some(AccountType::Interface) => remove!(interfaces),
-            Some(AccountType::Link) => remove!(links),
-            Some(AccountType::Tenant) => remove!(tenants),
-            Some(AccountType::AccessPass) => remove!(access_passes),
-            Some(AccountType::MulticastGroup) => remove!(groups),
-            Some(AccountType::User) => remove!(users),
-            Some(AccountType::Client) => remove!(clients),
+        let Some((account_type, _)) = self.headers.get(key).copied() else { return };
+        Arc::make_mut(&mut self.headers).remove(key);
+        match account_type {
+            AccountType::GlobalConfig => self.config = None,
+            AccountType::Pool => remove!(pools),
+            AccountType::Contributor => remove!(contributors),
+            AccountType::Exchange => remove!(exchanges),
+            AccountType::Device => remove!(devices),
+            AccountType::Interface => remove!(interfaces),
+            AccountType::Link => remove!(links),
+            AccountType::Tenant => remove!(tenants),
+            AccountType::AccessPass => remove!(access_passes),
+            AccountType::MulticastGroup => remove!(groups),
+            AccountType::User => remove!(users),
+            AccountType::Client => remove!(clients),
         }
     }
 }

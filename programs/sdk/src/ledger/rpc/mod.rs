@@ -65,6 +65,7 @@ impl Default for RpcOptions {
 /// dropped ends them.
 #[derive(Clone)]
 pub struct RpcLedger {
+    payer: Arc<Keypair>,
     inner: Arc<Inner>,
     views: watch::Sender<Option<Arc<NetworkView>>>,
     follower: Arc<AbortOnDrop>,
@@ -75,7 +76,6 @@ struct Inner {
     rpc_url: String,
     ws_url: String,
     program: Pubkey,
-    payer: Keypair,
     options: RpcOptions,
 }
 
@@ -103,10 +103,15 @@ impl RpcLedger {
     ) -> Self {
         let (rpc_url, ws_url) = (rpc_url.into(), ws_url.into());
         let rpc = RpcClient::new_with_timeout_and_commitment(rpc_url.clone(), options.request_timeout, COMMITMENT);
-        let inner = Arc::new(Inner { rpc, rpc_url, ws_url, program, payer, options });
+        let inner = Arc::new(Inner { rpc, rpc_url, ws_url, program, options });
         let views = watch::Sender::new(None);
         let task = tokio::spawn(follow(Arc::clone(&inner), views.clone()));
-        Self { inner, views, follower: Arc::new(AbortOnDrop(task.abort_handle())) }
+        Self { payer: Arc::new(payer), inner, views, follower: Arc::new(AbortOnDrop(task.abort_handle())) }
+    }
+
+    /// The same chain, with the same connection and view, used by another key.
+    pub fn as_payer(&self, payer: Keypair) -> Self {
+        Self { payer: Arc::new(payer), ..self.clone() }
     }
 
     /// False when the task that follows the chain has ended, which it does only by a fault of its own.
@@ -118,7 +123,7 @@ impl RpcLedger {
 #[async_trait]
 impl Ledger for RpcLedger {
     fn payer(&self) -> Pubkey {
-        self.inner.payer.pubkey()
+        self.payer.pubkey()
     }
 
     fn program(&self) -> Pubkey {
@@ -132,7 +137,7 @@ impl Ledger for RpcLedger {
     }
 
     async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
-        self.inner.send(instructions).await
+        self.inner.send(&self.payer, instructions).await
     }
 
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {

@@ -1,6 +1,7 @@
 //! Sending one transaction and learning where it landed.
 
 use solana_instruction::Instruction;
+use solana_keypair::Keypair;
 use solana_rpc_client_api::config::RpcSendTransactionConfig;
 use solana_signature::Signature;
 use solana_signer::Signer;
@@ -15,16 +16,15 @@ use crate::ledger::{Landed, LedgerError};
 const ATTEMPTS: usize = 3;
 
 impl Inner {
-    pub(super) async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
+    pub(super) async fn send(&self, payer: &Keypair, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
         let mut attempt = 1;
         loop {
             let blockhash = self.rpc.get_latest_blockhash().await;
             let blockhash = blockhash.map_err(|error| error::unavailable(&self.rpc_url, &error))?;
-            let payer = self.payer.pubkey();
-            let mut transaction = Transaction::new_with_payer(instructions, Some(&payer));
+            let mut transaction = Transaction::new_with_payer(instructions, Some(&payer.pubkey()));
             transaction
-                .try_sign(&[&self.payer], blockhash)
-                .map_err(|error| LedgerError::Failed(format!("cannot sign for {payer}: {error}")))?;
+                .try_sign(&[payer], blockhash)
+                .map_err(|error| LedgerError::Failed(format!("cannot sign for {}: {error}", payer.pubkey())))?;
             let signature = transaction.signatures[0];
             let config = RpcSendTransactionConfig {
                 preflight_commitment: Some(COMMITMENT.commitment),
