@@ -7,7 +7,9 @@ pub mod backoff;
 pub mod clock;
 pub mod http;
 pub mod log;
+pub mod look_interval;
 pub mod notify;
+
 pub mod seed;
 pub mod stop;
 pub mod stream;
@@ -16,6 +18,7 @@ pub mod tasks;
 pub use backoff::Backoff;
 pub use clock::WallClock;
 pub use log::LogFormat;
+pub use look_interval::LookInterval;
 pub use seed::SeedArgs;
 pub use stop::stop_signal;
 pub use tasks::{Task, Tasks};

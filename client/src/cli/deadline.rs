@@ -184,7 +184,7 @@ impl<'a> Waiting<'a> {
                     }
                 };
                 let wanted: BTreeSet<(String, Ipv4Addr)> =
-                    targets(&view).into_keys().map(|(device, address)| (device.to_string(), address)).collect();
+                    targets(&view).keys().map(|(device, address)| (device.to_string(), *address)).collect();
                 let measured = latency.results.iter().map(|result| (result.device_pk.clone(), result.device_ip));
                 // Not by slot: the two ask different sources, and one may lag behind in all but the endpoints.
                 if wanted.is_subset(&measured.collect()) {

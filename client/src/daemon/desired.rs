@@ -1,9 +1,6 @@
 //! What this client should have, from the chain alone.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-};
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use dz_sdk::{
     NetworkView,
@@ -11,6 +8,8 @@ use dz_sdk::{
 };
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
+
+use super::peers::Peers;
 
 /// A group that a tunnel has a role in, beside its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub struct DesiredTunnel {
     /// The address the user is known by inside.
     pub dz_ip: Ipv4Addr,
     /// The other users it reaches: a route through the tunnel for each.
-    pub peers: BTreeSet<Ipv4Addr>,
+    pub peers: Peers,
     /// Groups it sends to, by address.
     pub publish: BTreeMap<Ipv4Addr, Group>,
     /// Groups it receives, by address.
@@ -94,26 +93,10 @@ fn tunnel(view: &NetworkView, user: &User) -> Option<DesiredTunnel> {
         overlay: Ipv4Net::new(allocation.tunnel_net.address(1)?, allocation.tunnel_net.prefix_len()).ok()?,
         peer: allocation.tunnel_net.address(0)?,
         dz_ip: allocation.dz_ip,
-        peers: if user.user_type.is_multicast() { BTreeSet::new() } else { peers(view, user) },
+        peers: if user.user_type.is_multicast() { Peers::default() } else { Peers::of(view, user) },
         publish: groups(&user.publishers),
         subscribe: groups(&user.subscribers),
         trouble: (device.status != DeviceStatus::Activated)
             .then(|| format!("device {} is {}", device.code, device.status)),
     })
-}
-
-/// The dz_ips of the other unicast users of the same tenant.
-///
-/// A user's own addresses are left out: traffic between two tunnels of one host stays in the host.
-fn peers(view: &NetworkView, user: &User) -> BTreeSet<Ipv4Addr> {
-    view.users()
-        .values()
-        .filter(|other| {
-            other.client_ip != user.client_ip
-                && !other.user_type.is_multicast()
-                && other.tenant == user.tenant
-                && other.status.has_tunnel()
-        })
-        .filter_map(|other| Some(other.allocation.as_ref()?.dz_ip))
-        .collect()
 }

@@ -1,4 +1,4 @@
-//! How far each endpoint is: probes all of them once a period, new ones at once, and those that have just fallen silent
+//! How far each endpoint is: probes as [`Schedule`] says, new endpoints at once, and those that have just fallen silent
 //! again soon.
 
 use std::{
@@ -15,13 +15,17 @@ use dz_net::{
 };
 use dz_sdk::NetworkView;
 use dz_service::WallClock;
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::{sync::watch, time::sleep};
+use futures_util::{StreamExt, future::try_join3, stream::FuturesUnordered};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep, sleep_until},
+};
 use tracing::{debug, info, warn};
 
 use super::{
     published::Published,
-    targets::{Endpoint, Target, targets},
+    schedule::{Extent, FEW, Schedule, near},
+    targets::{Target, Targets, targets},
 };
 use crate::{
     UnixTime,
@@ -37,8 +41,8 @@ const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 enum Kind {
     /// Those not yet probed.
     New,
-    /// All there are.
-    All,
+    /// As the schedule says.
+    Scheduled(Extent),
     /// Those that fell silent a moment ago, after this pause. A new endpoint is on chain before its device has it, and one
     /// lost round should not keep a device away for a whole period.
     Again(Duration),
@@ -47,6 +51,33 @@ enum Kind {
 /// The first pause before a silent endpoint is probed again; doubles each time until the next round of all is nearer.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
+/// Somebody who waits for results that are no older than a period.
+type Question = oneshot::Sender<()>;
+
+/// Asks for results that are no older than a period.
+#[derive(Clone, Debug)]
+pub(super) struct Asking(mpsc::UnboundedSender<Question>);
+
+/// What is asked for.
+pub(super) type Questions = mpsc::UnboundedReceiver<Question>;
+
+impl Asking {
+    /// A way to ask and what comes by it.
+    pub(super) fn channel() -> (Self, Questions) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Returns when what is told is no older than a period, or cannot be had any newer.
+    pub(super) async fn for_fresh(&self) {
+        let (question, answer) = oneshot::channel();
+        if self.0.send(question).is_ok() {
+            // It is answered by being dropped.
+            let _ = answer.await;
+        }
+    }
+}
+
 /// Probes until the ledger's subscription ends.
 pub(super) async fn keep_measuring(
     host: &dyn Host,
@@ -54,11 +85,16 @@ pub(super) async fn keep_measuring(
     mut views: watch::Receiver<Option<Arc<NetworkView>>>,
     config: ProbeConfig,
     period: Duration,
+    mut questions: Questions,
     told: Published<Latency>,
 ) {
     let mut known = Known::default();
+    let mut schedule = Schedule::new(period);
     let mut rounds = FuturesUnordered::new();
-    let mut tick = pin!(sleep(period));
+    // Who waits for the round that is under way.
+    let mut waiting: Vec<Question> = Vec::new();
+    let mut under_way = false;
+    let mut tick = pin!(sleep(FAR));
     views.mark_changed();
     loop {
         tokio::select! {
@@ -68,10 +104,23 @@ pub(super) async fn keep_measuring(
                     return;
                 }
                 let Some(view) = views.borrow_and_update().clone() else { continue };
-                let new = known.see(&view);
+                let Seen { new, changed } = known.see(&view);
                 if !new.is_empty() {
                     debug!(endpoints = new.len(), "probing new endpoints");
-                    rounds.push(round(host, Kind::New, config.clone(), new));
+                    // The first are all there are.
+                    let first = new.len() == known.targets.len();
+                    let kind = if first && !under_way {
+                        under_way = true;
+                        Kind::Scheduled(schedule.begin(Instant::now()))
+                    } else {
+                        Kind::New
+                    };
+                    rounds.push(round(host, kind, config.clone(), known.new_ones(&new)));
+                }
+                if !changed {
+                    // Most of what the chain does is about others; nobody waits for its number.
+                    told.amend(|latency| latency.slot = known.slot);
+                    continue;
                 }
             }
             Some((kind, results)) = rounds.next() => {
@@ -79,41 +128,85 @@ pub(super) async fn keep_measuring(
                     Ok(results) => {
                         let silent = known.take(results, clock.now());
                         let (silent, pause) = match kind {
-                            Kind::New | Kind::All => (silent.new, FIRST_PAUSE),
+                            Kind::New | Kind::Scheduled(_) => (silent.new, FIRST_PAUSE),
                             Kind::Again(pause) => (silent.all, 2 * pause),
                         };
                         if !silent.is_empty() && pause < period {
-                            rounds.push(round(host, Kind::Again(pause), config.clone(), silent));
+                            let thorough = Probed { thorough: silent, ..Probed::default() };
+                            rounds.push(round(host, Kind::Again(pause), config.clone(), thorough));
                         }
                     }
                     // Without a raw socket nothing can be measured; the next round tries again.
                     Err(error) => warn!(%error, "endpoints are not probed"),
                 }
-                if kind == Kind::All {
-                    tick.set(sleep(period));
+                if matches!(kind, Kind::Scheduled(_)) {
+                    under_way = false;
+                    tick.set(sleep_until(schedule.due(Instant::now())));
+                    told.publish(known.latency());
+                    waiting.clear();
+                    continue;
                 }
             }
-            // Far in the future while a round of all is on its way: rounds do not overtake each other.
+            // Far in the future while a round is on its way: rounds do not overtake each other.
             () = &mut tick => {
                 tick.set(sleep(FAR));
-                rounds.push(round(host, Kind::All, config.clone(), known.all()));
+                under_way = true;
+                let extent = schedule.begin(Instant::now());
+                rounds.push(round(host, Kind::Scheduled(extent), config.clone(), known.of_extent(extent)));
+                continue;
+            }
+            Some(question) = questions.recv() => {
+                let now = Instant::now();
+                let old = schedule.asked(now);
+                if under_way {
+                    waiting.push(question);
+                } else if old && !known.targets.is_empty() {
+                    waiting.push(question);
+                    tick.set(sleep_until(now));
+                } else {
+                    tick.set(sleep_until(schedule.due(now)));
+                }
+                continue;
             }
         }
         told.publish(known.latency());
     }
 }
 
-async fn round(
-    host: &dyn Host,
-    kind: Kind,
-    config: ProbeConfig,
-    addresses: BTreeSet<Ipv4Addr>,
-) -> (Kind, Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError>) {
+/// Whom a round asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Probed {
+    /// With all probes.
+    thorough: BTreeSet<Ipv4Addr>,
+    /// With one.
+    once: BTreeSet<Ipv4Addr>,
+    /// With one, and then those of the nearest devices with all: nothing is known of any.
+    unknown: Vec<Target>,
+}
+
+type Results = Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError>;
+
+async fn round(host: &dyn Host, kind: Kind, config: ProbeConfig, probed: Probed) -> (Kind, Results) {
     if let Kind::Again(pause) = kind {
         sleep(pause).await;
     }
-    let results = async { host.pinger(config).await?.round(addresses).await };
-    (kind, results.await)
+    (kind, probe(host, config, probed).await)
+}
+
+async fn probe(host: &dyn Host, config: ProbeConfig, probed: Probed) -> Results {
+    let once = ProbeConfig { probes: 1, ..config.clone() };
+    let ask = async |config: ProbeConfig, addresses: BTreeSet<Ipv4Addr>| match addresses.is_empty() {
+        true => Ok(BTreeMap::new()),
+        false => host.pinger(config).await?.round(addresses).await,
+    };
+    let unknown = probed.unknown.iter().map(|(_, address)| *address).collect();
+    let (mut results, seldom, unknown) =
+        try_join3(ask(config.clone(), probed.thorough), ask(once.clone(), probed.once), ask(once, unknown)).await?;
+    results.extend(seldom);
+    let nearest = near(&probed.unknown, |address| unknown.get(&address).and_then(ProbeResult::min));
+    results.extend(unknown);
+    results.extend(ask(config, nearest).await?);
+    Ok(results)
 }
 
 /// The newest result of an endpoint.
@@ -135,31 +228,63 @@ struct Silent {
     new: BTreeSet<Ipv4Addr>,
 }
 
+/// What a view is news of.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// Endpoints that nobody has asked yet.
+    new: BTreeSet<Ipv4Addr>,
+    /// Whether any endpoint has come, gone or changed.
+    changed: bool,
+}
+
 /// The endpoints of the newest view and the newest result of each.
 #[derive(Debug, Default)]
 struct Known {
     slot: Option<u64>,
-    endpoints: BTreeMap<Target, Endpoint>,
+    targets: Arc<Targets>,
     results: BTreeMap<Ipv4Addr, Measured>,
     /// Addresses that a round was started for.
     asked: BTreeSet<Ipv4Addr>,
 }
 
 impl Known {
-    /// Takes a view in and returns the addresses that have not been probed.
-    fn see(&mut self, view: &NetworkView) -> BTreeSet<Ipv4Addr> {
+    /// Takes a view in.
+    fn see(&mut self, view: &NetworkView) -> Seen {
+        let first = self.slot.is_none();
         self.slot = Some(view.slot());
-        self.endpoints = targets(view);
-        let addresses = self.all();
+        let targets = targets(view);
+        if Arc::ptr_eq(&self.targets, &targets) || (*self.targets == *targets && !first) {
+            self.targets = targets;
+            return Seen::default();
+        }
+        self.targets = targets;
+        let addresses: BTreeSet<_> = self.targets.keys().map(|(_, address)| *address).collect();
         self.results.retain(|address, _| addresses.contains(address));
         self.asked.retain(|address| addresses.contains(address));
         let new: BTreeSet<_> = addresses.difference(&self.asked).copied().collect();
         self.asked.extend(&new);
-        new
+        Seen { new, changed: true }
     }
 
-    fn all(&self) -> BTreeSet<Ipv4Addr> {
-        self.endpoints.keys().map(|(_, address)| *address).collect()
+    /// Endpoints of which nothing is known.
+    fn new_ones(&self, new: &BTreeSet<Ipv4Addr>) -> Probed {
+        if new.len() <= FEW {
+            return Probed { thorough: new.clone(), ..Probed::default() };
+        }
+        let unknown = self.targets.keys().filter(|(_, address)| new.contains(address)).copied().collect();
+        Probed { unknown, ..Probed::default() }
+    }
+
+    fn of_extent(&self, extent: Extent) -> Probed {
+        let targets: Vec<_> = self.targets.keys().copied().collect();
+        let rtt = |address| self.results.get(&address).and_then(|measured| measured.window.min());
+        let thorough = near(&targets, rtt);
+        let rest = targets.iter().map(|(_, address)| *address).filter(|address| !thorough.contains(address));
+        let once = match extent {
+            Extent::All => rest.collect(),
+            Extent::Near => rest.filter(|address| rtt(*address).is_none()).collect(),
+        };
+        Probed { thorough, once, unknown: Vec::new() }
     }
 
     /// Takes results in and returns the endpoints that did not answer; those that went in the meantime are left out.
@@ -189,7 +314,7 @@ impl Known {
 
     fn latency(&self) -> Latency {
         let mut results: Vec<_> = self
-            .endpoints
+            .targets
             .iter()
             .filter_map(|((device, address), endpoint)| {
                 let Measured { result, window, last_seen } = self.results.get(address)?;
@@ -211,7 +336,7 @@ impl Known {
         results.sort_by_key(|result| {
             (!result.reachable, result.min_latency_ns, result.device_code.clone(), result.device_ip)
         });
-        let ready = self.slot.is_some() && results.len() == self.endpoints.len();
+        let ready = self.slot.is_some() && results.len() == self.targets.len();
         Latency { version: 0, ready, slot: self.slot, results }
     }
 }
@@ -235,6 +360,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::daemon::targets::Endpoint;
 
     fn result(sent: u32, received: u32) -> ProbeResult {
         let rtts = (1..=u64::from(received)).map(Duration::from_millis).collect();
@@ -257,7 +383,7 @@ mod tests {
         let endpoint = Endpoint { device: "nyc1".to_owned(), interface: "Ethernet1".to_owned() };
         let mut known = Known {
             slot: Some(7),
-            endpoints: BTreeMap::from([((solana_pubkey::Pubkey::default(), address), endpoint)]),
+            targets: Arc::new(BTreeMap::from([((solana_pubkey::Pubkey::default(), address), endpoint)])),
             asked: BTreeSet::from([address]),
             ..Known::default()
         };

@@ -8,8 +8,10 @@ mod enabled;
 mod kernel;
 mod latencies;
 mod outer_source;
+pub mod peers;
 mod published;
 mod reconciler;
+mod schedule;
 mod server;
 mod service;
 mod session;
@@ -19,5 +21,6 @@ pub mod targets;
 pub mod tunnel_names;
 
 pub use args::{Args, ProbeArgs};
+pub use server::bind;
 pub use service::{Deps, run, serve};
 pub use store::{FileStore, MemoryStore, Store};

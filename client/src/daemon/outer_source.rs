@@ -59,7 +59,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::daemon::changes::ActualTunnel;
+    use crate::daemon::{changes::ActualTunnel, peers::Peers};
 
     const CLIENT: Ipv4Addr = Ipv4Addr::new(9, 1, 0, 1);
     const ENDPOINT: Ipv4Addr = Ipv4Addr::new(9, 2, 0, 1);
@@ -77,7 +77,7 @@ mod tests {
             overlay: "169.254.0.1/31".parse().unwrap(),
             peer: Ipv4Addr::new(169, 254, 0, 0),
             dz_ip: CLIENT,
-            peers: BTreeSet::new(),
+            peers: Peers::default(),
             publish: BTreeMap::new(),
             subscribe: BTreeMap::new(),
             trouble: None,

@@ -62,6 +62,25 @@ impl<T: Versioned> Published<T> {
         });
     }
 
+    /// Changes it in place; it has a new version if `change` says that it is another value.
+    pub(super) fn change(&self, change: impl FnOnce(&mut T) -> bool) {
+        self.0.send_if_modified(|value| {
+            let changed = change(value);
+            if changed {
+                value.set_version(value.version() + 1);
+            }
+            changed
+        });
+    }
+
+    /// Changes what nobody waits for: the version stays.
+    pub(super) fn amend(&self, change: impl FnOnce(&mut T)) {
+        self.0.send_if_modified(|value| {
+            change(value);
+            false
+        });
+    }
+
     /// The value once its version is another than `after`, or as it is when it does not change for [`HOLD`]. Who asks
     /// with a version of an earlier daemon has an answer at once.
     pub(super) async fn after(&self, after: u64) -> T {

@@ -12,15 +12,18 @@ use std::{
     time::Duration,
 };
 
-use dz_net::host::Changes;
+use dz_net::{host::Changes, kernel::NetlinkError};
 use dz_sdk::NetworkView;
-use dz_service::Backoff;
+use dz_service::{Backoff, LookInterval};
 use solana_pubkey::Pubkey;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 use tracing::{debug, info, warn};
 
 use super::{
-    changes::{Actual, ActualTunnel, Wanted, changes},
+    changes::{Action, Actual, ActualTunnel, Change, Wanted, changes},
     desired::{DesiredTunnel, Group, desired},
     kernel::{Found, Kernel, KernelError},
     outer_source,
@@ -38,10 +41,6 @@ const ROUNDS: usize = 3;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// The longest of these.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
-/// Pause before a change that was undone twice in a row is made again; doubles each time.
-const FIRST_CALM: Duration = Duration::from_millis(20);
-/// The longest of these.
-const LONGEST_CALM: Duration = Duration::from_secs(5);
 
 /// What the loop listens to.
 #[derive(Debug)]
@@ -62,16 +61,23 @@ pub(super) struct Reconciler {
     retry: Backoff,
     /// What could not be done, by interface, as it was logged last.
     failures: BTreeMap<String, String>,
-    /// For another process that keeps undoing our changes.
-    calm: Backoff,
-    /// What the host was last found to have, and whether it might; none once something else than the chain has moved.
-    held: Option<(bool, BTreeMap<Pubkey, DesiredTunnel>)>,
+    /// For changes of the host, most of which are made here.
+    look_interval: LookInterval,
+    /// What the host was last found to have; none once something else than the chain has moved.
+    held: Option<Held>,
+}
+
+/// A host that has what it should have.
+struct Held {
+    enabled: bool,
+    desired: BTreeMap<Pubkey, DesiredTunnel>,
+    found: Found,
 }
 
 /// What came of one comparison.
 struct Outcome {
     wanted: BTreeMap<String, Wanted>,
-    actual: Actual,
+    found: Found,
     failures: BTreeMap<String, String>,
     changes: usize,
     settled: bool,
@@ -104,7 +110,7 @@ impl Reconciler {
             sessions,
             told,
             retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, seed),
-            calm: Backoff::new(FIRST_CALM, LONGEST_CALM, seed.wrapping_add(1)),
+            look_interval: LookInterval::new(seed.wrapping_add(1)),
             failures: BTreeMap::new(),
             held: None,
         }
@@ -113,14 +119,16 @@ impl Reconciler {
     /// Reconciles until the host can no longer be watched or the ledger's subscription ends.
     pub(super) async fn run(mut self) -> io::Result<()> {
         let mut by_host = false;
+        let mut looked = Instant::now();
+        let mut not_before = looked;
         loop {
             let view = self.inputs.views.borrow_and_update().clone();
             let enabled = *self.inputs.enabled.borrow_and_update();
             let turn = self.turn(view.as_deref(), enabled).await;
-            // Changes of ours are seen as the host's, too, and find nothing to do: only undoing leads to more.
-            let undone = by_host && turn.changes > 0;
-            if by_host && !undone {
-                self.calm.reset();
+            if by_host {
+                let since_last = looked.elapsed();
+                looked = Instant::now();
+                not_before = looked + self.look_interval.after_change(since_last, turn.changes);
             }
             let retry = async {
                 match turn.again {
@@ -133,7 +141,7 @@ impl Reconciler {
             tokio::select! {
                 biased;
                 changed = self.inputs.enabled.changed() => changed.map_err(io::Error::other)?,
-                changed = self.inputs.host.changed() => {
+                changed = changed_after(self.inputs.host.as_mut(), not_before) => {
                     changed.map_err(io::Error::other)?;
                     by_host = true;
                 }
@@ -145,9 +153,6 @@ impl Reconciler {
                 }
             }
             self.held = None;
-            if undone && by_host {
-                sleep(self.calm.next_wait()).await;
-            }
         }
     }
 
@@ -159,12 +164,14 @@ impl Reconciler {
             // What an earlier daemon left stays until the chain says otherwise.
             (true, None) => return self.tell_unread(),
         };
-        if self.held.as_ref().is_some_and(|(might, held)| *might == enabled && *held == desired) {
+        if self.held.as_ref().is_some_and(|held| held.enabled == enabled && held.desired == desired) {
             // Most of what the chain does is about others.
-            self.told.publish(Status { slot: view.map(NetworkView::slot), ..self.told.now() });
+            let slot = view.map(NetworkView::slot);
+            self.told.change(|status| std::mem::replace(&mut status.slot, slot) != slot);
             return Turn::default();
         }
-        let outcome = match self.reconcile(&desired).await {
+        let known = self.held.take().map(|held| held.found);
+        let outcome = match self.reconcile(&desired, known).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 warn!(%error, "the host cannot be read");
@@ -177,30 +184,38 @@ impl Reconciler {
             }
         }
         self.publish(view, enabled, &outcome);
-        let Outcome { settled, changes, failures, .. } = outcome;
+        let Outcome { settled, changes, failures, found, .. } = outcome;
         self.failures = failures;
         if settled {
-            self.held = Some((enabled, desired));
+            self.held = Some(Held { enabled, desired, found });
             self.retry.reset();
             return Turn { changes, again: None };
         }
         Turn { changes, again: Some(self.retry.next_wait()) }
     }
 
-    /// Brings the host to what is desired as far as it goes.
-    async fn reconcile(&mut self, desired: &BTreeMap<Pubkey, DesiredTunnel>) -> Result<Outcome, KernelError> {
+    /// Brings the host to what is desired as far as it goes. `known` is what it has, unless it has to be looked at.
+    async fn reconcile(
+        &mut self,
+        desired: &BTreeMap<Pubkey, DesiredTunnel>,
+        mut known: Option<Found>,
+    ) -> Result<Outcome, KernelError> {
         let mut failures = BTreeMap::new();
         let mut made = 0;
         for round in 0.. {
-            let Found { tunnels: actual, addresses } = self.kernel.read().await?;
-            let routed = outer_source::routed(self.kernel.host().as_ref(), desired, &addresses).await;
-            let sourced = outer_source::assign(desired, &addresses, &actual, &routed);
-            let wanted = self.wanted(&sourced, &actual);
-            let left = changes(&wanted, &actual);
+            let mut found = match known.take() {
+                Some(found) => found,
+                None => self.kernel.read().await?,
+            };
+            let routed = outer_source::routed(self.kernel.host().as_ref(), desired, &found.addresses).await;
+            let sourced = outer_source::assign(desired, &found.addresses, &found.tunnels, &routed);
+            let wanted = self.wanted(&sourced, &found.tunnels);
+            let left = changes(&wanted, &found.tunnels);
             if left.is_empty() || round == ROUNDS || !failures.is_empty() {
-                self.sessions.follow(subjects(&wanted, &actual));
-                return Ok(Outcome { wanted, actual, changes: made, settled: left.is_empty(), failures });
+                self.sessions.follow(subjects(&wanted, &found.tunnels));
+                return Ok(Outcome { wanted, found, changes: made, settled: left.is_empty(), failures });
             }
+            let mut is_known = true;
             for change in left {
                 // After a failure the rest of that tunnel waits; the others do not.
                 if failures.contains_key(&change.name) {
@@ -209,13 +224,20 @@ impl Reconciler {
                 match self.kernel.apply(&change).await {
                     Ok(()) => {
                         made += 1;
-                        info!(tunnel = change.name, "{change}");
+                        match note(&mut found.tunnels, &change) {
+                            true => debug!(tunnel = change.name, "{change}"),
+                            false => {
+                                info!(tunnel = change.name, "{change}");
+                                is_known = false;
+                            }
+                        }
                     }
                     Err(error) => {
                         failures.insert(change.name.clone(), format!("{change}: {error}"));
                     }
                 }
             }
+            known = (is_known && failures.is_empty()).then_some(found);
         }
         unreachable!("the loop returns in its last round")
     }
@@ -242,7 +264,7 @@ impl Reconciler {
 
     fn publish(&self, view: Option<&NetworkView>, enabled: bool, outcome: &Outcome) {
         let services = outcome.wanted.iter().map(|(name, Wanted { tunnel, .. })| {
-            let session = self.session(name, tunnel, outcome.actual.get(name));
+            let session = self.session(name, tunnel, outcome.found.tunnels.get(name));
             service(name, tunnel, session, outcome.failures.get(name))
         });
         self.told.publish(Status {
@@ -259,6 +281,28 @@ impl Reconciler {
         self.told.publish(Status { reconciler_enabled: true, settled: false, ..self.told.now() });
         Turn::default()
     }
+}
+
+/// Waits for a change of the host, of which none is looked at before this time.
+async fn changed_after(host: &mut dyn Changes, not_before: Instant) -> Result<(), NetlinkError> {
+    sleep_until(not_before).await;
+    host.changed().await.map(drop)
+}
+
+/// Enters a change that was made; false if what it leads to has to be looked at. A route of one more peer leads to nothing
+/// else, and is what nearly all changes are: each client has one to each other.
+fn note(actual: &mut Actual, change: &Change) -> bool {
+    let Some(tunnel) = actual.get_mut(&change.name) else { return false };
+    match &change.action {
+        Action::SetRoute { key, source } => {
+            tunnel.routes.insert(*key, Some(*source));
+        }
+        Action::RemoveRoute(key) => {
+            tunnel.routes.remove(key);
+        }
+        _ => return false,
+    }
+    true
 }
 
 fn subject(name: &str, tunnel: &DesiredTunnel, ifindex: u32) -> Subject {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::{net::UnixListener, time::timeout};
 use tracing::info;
 
-use super::{enabled::Enabled, published::Published};
+use super::{enabled::Enabled, latencies::Asking, published::Published};
 use crate::{
     api::{Daemon, Latency, Status},
     select,
@@ -31,6 +31,8 @@ pub(super) struct Served {
     pub(super) status: Published<Status>,
     /// The newest probe round.
     pub(super) latency: Published<Latency>,
+    /// For probe rounds that are not too old.
+    pub(super) asking: Asking,
     /// Whether the daemon may hold tunnels.
     pub(super) enabled: Enabled,
     /// How much nearer another device must be to count as nearer.
@@ -46,7 +48,7 @@ struct After {
 /// answers is not. Being connected is no answer: a child that a daemon was just starting when it was killed holds the
 /// socket for as long as it has not become another program.
 #[allow(clippy::disallowed_methods, reason = "the socket of the real world")]
-pub(super) async fn bind(path: &Path) -> io::Result<Box<dyn Accept>> {
+pub async fn bind(path: &Path) -> io::Result<Box<dyn Accept>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -96,6 +98,7 @@ async fn status(State(served): State<Served>, Query(After { after }): Query<Afte
 }
 
 async fn latency(State(served): State<Served>, Query(After { after }): Query<After>) -> Json<Latency> {
+    served.asking.for_fresh().await;
     Json(match after {
         Some(version) => served.latency.after(version).await,
         None => served.latency.now(),
@@ -136,8 +139,13 @@ mod tests {
         };
         let latency = Latency { version: 1, ready: false, slot: None, results: vec![] };
         let enabled = Enabled::load(Arc::new(MemoryStore::default())).unwrap();
-        let served =
-            Served { status: Published::new(status), latency: Published::new(latency), enabled, tolerance: ANSWER };
+        let served = Served {
+            status: Published::new(status),
+            latency: Published::new(latency),
+            asking: Asking::channel().0,
+            enabled,
+            tolerance: ANSWER,
+        };
         let serving = tokio::spawn(serve(first, served));
         assert_eq!(bind(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         serving.abort();

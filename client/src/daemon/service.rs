@@ -17,7 +17,7 @@ use super::{
     client_ip,
     enabled::Enabled,
     kernel::Kernel,
-    latencies,
+    latencies::{self, Asking},
     published::Published,
     reconciler::{Inputs, Reconciler},
     server::{self, Served},
@@ -96,9 +96,11 @@ pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
         services: Vec::new(),
     });
     let latency = Published::new(Latency { version: 1, ready: false, slot: None, results: Vec::new() });
+    let (asking, questions) = Asking::channel();
     let served = Served {
         status: status.clone(),
         latency: latency.clone(),
+        asking,
         enabled: enabled.clone(),
         tolerance: args.latency_tolerance.0,
     };
@@ -108,12 +110,12 @@ pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
         let reconciler = Reconciler::new((client_ip, args.payer), kernel, inputs, sessions, status, seed);
         info!(%client_ip, %dataplane, socket = %listener, "started");
         ready();
-        let (views, probe) = (ledger.watch(), args.probe.config());
+        let (views, probe, period) = (ledger.watch(), args.probe.config(), args.probe.period);
         tokio::select! {
             biased;
             result = reconciler.run() => result.context("watching the chain and the host"),
             error = server::serve(listener, served) => Err(error).context("serving the socket"),
-            () = latencies::keep_measuring(host.as_ref(), clock, views, probe, args.probe.period, latency) => {
+            () = latencies::keep_measuring(host.as_ref(), clock, views, probe, period, questions, latency) => {
                 anyhow::bail!("the subscription to the ledger has ended")
             }
         }

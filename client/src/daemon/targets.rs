@@ -1,6 +1,6 @@
 //! Which endpoints are probed.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use dz_sdk::{
     NetworkView,
@@ -20,9 +20,16 @@ pub struct Endpoint {
     pub interface: String,
 }
 
+/// Endpoints with what is said of them.
+pub type Targets = BTreeMap<Target, Endpoint>;
+
 /// Every endpoint of every device that may serve users. A drained device comes back without a notice, so it is probed,
-/// too; a transit device never serves any.
-pub fn targets(view: &NetworkView) -> BTreeMap<Target, Endpoint> {
+/// too; a transit device never serves any. While no endpoint changes it stays the same value.
+pub fn targets(view: &NetworkView) -> Arc<Targets> {
+    view.derived(of)
+}
+
+fn of(view: &NetworkView) -> Targets {
     view.devices()
         .iter()
         .filter(|(_, device)| {

@@ -10,6 +10,7 @@ use dz_client::{
     daemon::{
         changes::{Action, Actual, ActualTunnel, Address, Change, RouteKey, Wanted, changes},
         desired::{DesiredTunnel, Group},
+        peers::Peers,
         tunnel_names::{assign, is_ours, number},
     },
 };
@@ -219,7 +220,7 @@ fn tunnel() -> impl Strategy<Value = (DesiredTunnel, Session)> {
                 overlay,
                 peer: Ipv4Addr::from(u32::from(overlay.addr()) - 1),
                 dz_ip,
-                peers,
+                peers: peers.into(),
                 publish,
                 subscribe,
                 trouble: None,
@@ -344,7 +345,7 @@ fn desired(user_type: UserType, remote: u8) -> DesiredTunnel {
         overlay: Ipv4Net::new(Ipv4Addr::new(169, 254, 0, 2 * remote + 1), 31).unwrap(),
         peer: Ipv4Addr::new(169, 254, 0, 2 * remote),
         dz_ip: CLIENT,
-        peers: BTreeSet::from([Ipv4Addr::new(9, 200, 0, 1)]),
+        peers: BTreeSet::from([Ipv4Addr::new(9, 200, 0, 1)]).into(),
         publish: BTreeMap::new(),
         subscribe: BTreeMap::new(),
         trouble: None,
@@ -421,7 +422,7 @@ fn a_tunnel_from_nothing_to_up_to_down() {
 #[test]
 fn what_comes_comes_before_what_goes() {
     let group = BTreeMap::from([group(1)]);
-    let before = DesiredTunnel { subscribe: group.clone(), peers: BTreeSet::new(), ..desired(UserType::Multicast, 1) };
+    let before = DesiredTunnel { subscribe: group.clone(), peers: Peers::default(), ..desired(UserType::Multicast, 1) };
     let after = DesiredTunnel {
         dz_ip: Ipv4Addr::new(148, 51, 120, 1),
         publish: group,

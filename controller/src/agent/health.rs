@@ -21,7 +21,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::config::{DeviceConfig, IfName, LinkState};
 
 /// Between two echo requests while they are answered.
-const CALM: Duration = Duration::from_millis(500);
+const CALM: Duration = Duration::from_secs(1);
 /// What an answer may take besides the link's own delay.
 const SLACK: Duration = Duration::from_millis(50);
 

@@ -14,7 +14,6 @@ mod fetch;
 mod health;
 mod kernel;
 mod kernel_listing;
-mod look_interval;
 mod properties;
 mod reconcile;
 mod state;
@@ -27,7 +26,7 @@ use dz_net::{
     host::{self, Changes, KernelHost, TunnelMaker, Watched},
     kernel::NetlinkError,
 };
-use dz_service::{Backoff, LogFormat, SeedArgs, Tasks, log, notify, stop_signal, stream::Connect, tasks};
+use dz_service::{Backoff, LogFormat, LookInterval, SeedArgs, Tasks, log, notify, stop_signal, stream::Connect, tasks};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use solana_pubkey::Pubkey;
 use tokio::{
@@ -42,7 +41,7 @@ pub use self::{
     kernel::KernelError,
     state::{Address, Flow, Forwarding, Ingress, Link, Outer, Route, RouteKey, Rule, State},
 };
-use self::{fetch::Controller, health::Links, kernel::Kernel, look_interval::LookInterval, reconcile::reconcile};
+use self::{fetch::Controller, health::Links, kernel::Kernel, reconcile::reconcile};
 use crate::serve::api::{ConfigAnswer, Report, Revision};
 
 /// Options of `dz-agent`.

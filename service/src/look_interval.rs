@@ -1,32 +1,46 @@
-//! When the kernel is looked at again after a look that a change of it had caused.
+//! When a kernel is looked at again after a look that a change of it had caused.
 //!
-//! Most changes that the watch reports are the agent's own, and a look finds nothing. A change by another is met at once,
-//! but changes that keep coming are met at growing intervals: without a bound, whatever changes something each time the
-//! agent looks would take a whole processor.
+//! Most changes that a watch reports are the watcher's own, and a look finds nothing. A change by another is met at once,
+//! but changes that keep coming are met at growing intervals: without a bound, whatever changes something each time
+//! somebody looks would take a whole processor.
 
 use std::time::Duration;
 
-use dz_service::Backoff;
+use crate::Backoff;
 
 /// The first pause of both kinds.
 const FIRST: Duration = Duration::from_millis(20);
 /// The longest pause after a look that found nothing: at most two looks a second.
 const IDLE: Duration = Duration::from_secs(1);
+<<<<<<<< HEAD:controller/src/agent/look_interval.rs
 /// The longest pause after a look that found something to repair: another process undoes what the agent does.
+========
+/// The longest pause after a look that found something to repair: another process undoes it.
+>>>>>>>> 9a8a932 (client: probe what can be chosen when somebody chooses; peers are one list for all; no look at a host that has not moved. agent: ask links each second):service/src/pace.rs
 const CONTESTED: Duration = Duration::from_secs(5);
 /// A kernel in which nothing changed for this long after a pause has calmed down.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// The pauses between looks.
 #[derive(Debug)]
+<<<<<<<< HEAD:controller/src/agent/look_interval.rs
 pub(super) struct LookInterval {
+========
+pub struct LookInterval {
+>>>>>>>> 9a8a932 (client: probe what can be chosen when somebody chooses; peers are one list for all; no look at a host that has not moved. agent: ask links each second):service/src/pace.rs
     idle: Backoff,
     contested: Backoff,
     pause: Duration,
 }
 
+<<<<<<<< HEAD:controller/src/agent/look_interval.rs
 impl LookInterval {
     pub(super) fn new(seed: u64) -> Self {
+========
+impl LookInterval {
+    /// No pause yet; `seed` decides how long each is.
+    pub fn new(seed: u64) -> Self {
+>>>>>>>> 9a8a932 (client: probe what can be chosen when somebody chooses; peers are one list for all; no look at a host that has not moved. agent: ask links each second):service/src/pace.rs
         Self {
             idle: Backoff::new(FIRST, IDLE, seed),
             contested: Backoff::new(FIRST, CONTESTED, seed.wrapping_add(1)),
@@ -36,7 +50,7 @@ impl LookInterval {
 
     /// The pause after a look that a change of the kernel caused, `since_last` after the end of the look before, and that
     /// found `repaired` things to repair.
-    pub(super) fn after_change(&mut self, since_last: Duration, repaired: usize) -> Duration {
+    pub fn after_change(&mut self, since_last: Duration, repaired: usize) -> Duration {
         if since_last >= self.pause + QUIET {
             self.reset();
         }
@@ -48,7 +62,7 @@ impl LookInterval {
     }
 
     /// The pause after a look for another reason: none, what follows is met at once.
-    pub(super) fn reset(&mut self) -> Duration {
+    pub fn reset(&mut self) -> Duration {
         self.idle.reset();
         self.contested.reset();
         self.pause = Duration::ZERO;

@@ -1,0 +1,166 @@
+//! When endpoints are probed and how thoroughly: what can be chosen, when somebody is about to choose.
+//!
+//! Whoever asks is told what is no older than a period. As long as somebody asks, there is a round each period; when
+//! nobody does, the pauses double. A round is thorough for the nearest devices and asks the rest once, and seldom.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
+
+use solana_pubkey::Pubkey;
+use tokio::time::Instant;
+
+use super::targets::Target;
+
+/// So many endpoints are probed as thoroughly as they would be one by one: there is nothing to save.
+pub(super) const FEW: usize = 16;
+/// Devices that are nearest: what a client chooses among, with room for some that are full.
+const NEAREST: usize = 8;
+/// The longest pause between two rounds that nobody asked for, in periods.
+const LONGEST: u32 = 16;
+/// Periods after which a round is of all endpoints again if somebody asks for it, and if nobody does.
+const ALL_ASKED: u32 = 8;
+const ALL_UNASKED: u32 = 8 * LONGEST;
+/// Periods after a question in which more are expected.
+const ATTENTION: u32 = 2;
+
+/// Which endpoints a round asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Those of the nearest devices, and those that do not answer.
+    Near,
+    /// All there are.
+    All,
+}
+
+/// The times of rounds.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    period: Duration,
+    /// Of the last round, in periods.
+    pause: u32,
+    /// When the last round began, and the last one of all endpoints; none before the first.
+    last: Option<(Instant, Instant)>,
+    asked: Option<Instant>,
+}
+
+impl Schedule {
+    /// With so long between two rounds while somebody asks.
+    pub(super) fn new(period: Duration) -> Self {
+        Self { period, pause: 1, last: None, asked: None }
+    }
+
+    /// When the next round is due.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        self.last.map_or(now, |(last, _)| last + self.period * self.pause)
+    }
+
+    /// Somebody asks; true if what is known is too old for an answer, and a round is due.
+    pub(super) fn asked(&mut self, now: Instant) -> bool {
+        self.asked = Some(now);
+        self.pause = 1;
+        self.due(now) <= now
+    }
+
+    /// A round begins now, of what this says.
+    pub(super) fn begin(&mut self, now: Instant) -> Extent {
+        let is_asked = self.asked.is_some_and(|asked| now < asked + self.period * ATTENTION);
+        let first = self.last.is_none();
+        self.pause = if is_asked || first { 1 } else { LONGEST.min(2 * self.pause) };
+        let all = self.period * if is_asked { ALL_ASKED } else { ALL_UNASKED };
+        let extent = match self.last {
+            Some((_, last_of_all)) if now < last_of_all + all => Extent::Near,
+            _ => Extent::All,
+        };
+        let last_of_all = match (self.last, extent) {
+            (Some((_, last_of_all)), Extent::Near) => last_of_all,
+            _ => now,
+        };
+        self.last = Some((now, last_of_all));
+        extent
+    }
+}
+
+/// The endpoints to be probed thoroughly: those of the nearest devices, or all if they are few.
+pub(super) fn near(targets: &[Target], rtt: impl Fn(Ipv4Addr) -> Option<Duration>) -> BTreeSet<Ipv4Addr> {
+    if targets.len() <= FEW {
+        return targets.iter().map(|(_, address)| *address).collect();
+    }
+    let mut devices: BTreeMap<Pubkey, Duration> = BTreeMap::new();
+    for (device, rtt) in targets.iter().filter_map(|(device, address)| Some((*device, rtt(*address)?))) {
+        devices.entry(device).and_modify(|nearest| *nearest = rtt.min(*nearest)).or_insert(rtt);
+    }
+    let mut devices: Vec<_> = devices.into_iter().map(|(device, rtt)| (rtt, device)).collect();
+    devices.sort_unstable();
+    let nearest: BTreeSet<_> = devices.into_iter().take(NEAREST).map(|(_, device)| device).collect();
+    targets.iter().filter(|(device, _)| nearest.contains(device)).map(|(_, address)| *address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(2);
+
+    /// Begins rounds when they are due, and says after how many periods each began and what it was of.
+    fn rounds(schedule: &mut Schedule, start: Instant, count: usize) -> Vec<(u32, Extent)> {
+        let mut now = start;
+        (0..count)
+            .map(|_| {
+                now = schedule.due(now);
+                let extent = schedule.begin(now);
+                (u32::try_from((now - start).as_millis() / PERIOD.as_millis()).unwrap(), extent)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn nobody_asks_and_the_pauses_double_up_to_a_limit() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(PERIOD);
+        use Extent::{All, Near};
+        let expected = [(0, All), (1, Near), (3, Near), (7, Near), (15, Near), (31, Near), (47, Near)];
+        assert_eq!(rounds(&mut schedule, start, 7), expected);
+        // All of them are asked again some time.
+        let later = rounds(&mut schedule, start + 47 * PERIOD, 7);
+        assert_eq!(later.iter().filter(|(_, extent)| *extent == All).count(), 1, "{later:?}");
+    }
+
+    #[test]
+    fn who_asks_has_what_is_no_older_than_a_period() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(PERIOD);
+        assert!(schedule.asked(start));
+        assert_eq!(schedule.begin(start), Extent::All);
+        assert!(!schedule.asked(start + PERIOD / 2));
+        assert_eq!(schedule.due(start), start + PERIOD);
+        rounds(&mut schedule, start, 6);
+        // Long after, the far ones are old as well.
+        let later = start + 100 * PERIOD;
+        assert!(schedule.asked(later));
+        assert_eq!(schedule.begin(later), Extent::All);
+        assert!(!schedule.asked(later + PERIOD / 2));
+        assert!(schedule.asked(later + PERIOD));
+        assert_eq!(schedule.begin(later + PERIOD), Extent::Near);
+        assert_eq!(schedule.due(later), later + 2 * PERIOD);
+    }
+
+    #[test]
+    fn of_many_the_nearest_devices_are_probed_with_all_their_endpoints() {
+        let target =
+            |device: u8, number: u8| (Pubkey::new_from_array([device; 32]), Ipv4Addr::new(9, 0, device, number));
+        let targets: Vec<Target> = (0..20).flat_map(|device| [target(device, 1), target(device, 2)]).collect();
+        // The higher the number the nearer, and only the first endpoint of each answers.
+        let rtt = |address: Ipv4Addr| {
+            let [.., device, number] = address.octets();
+            (number == 1).then(|| Duration::from_millis(100 - u64::from(device)))
+        };
+        let expected = (12..20).flat_map(|device| [target(device, 1).1, target(device, 2).1]).collect();
+        assert_eq!(near(&targets, rtt), expected);
+        assert_eq!(near(&targets, |_| None), BTreeSet::new());
+        let few = &targets[..16];
+        assert_eq!(near(few, |_| None), few.iter().map(|(_, address)| *address).collect());
+    }
+}
