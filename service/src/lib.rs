@@ -9,7 +9,6 @@ pub mod http;
 pub mod log;
 pub mod look_interval;
 pub mod notify;
-
 pub mod seed;
 pub mod stop;
 pub mod stream;

@@ -12,35 +12,22 @@ use crate::Backoff;
 const FIRST: Duration = Duration::from_millis(20);
 /// The longest pause after a look that found nothing: at most two looks a second.
 const IDLE: Duration = Duration::from_secs(1);
-<<<<<<<< HEAD:controller/src/agent/look_interval.rs
-/// The longest pause after a look that found something to repair: another process undoes what the agent does.
-========
 /// The longest pause after a look that found something to repair: another process undoes it.
->>>>>>>> 9a8a932 (client: probe what can be chosen when somebody chooses; peers are one list for all; no look at a host that has not moved. agent: ask links each second):service/src/pace.rs
 const CONTESTED: Duration = Duration::from_secs(5);
 /// A kernel in which nothing changed for this long after a pause has calmed down.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// The pauses between looks.
 #[derive(Debug)]
-<<<<<<<< HEAD:controller/src/agent/look_interval.rs
-pub(super) struct LookInterval {
-========
 pub struct LookInterval {
->>>>>>>> 9a8a932 (client: probe what can be chosen when somebody chooses; peers are one list for all; no look at a host that has not moved. agent: ask links each second):service/src/pace.rs
     idle: Backoff,
     contested: Backoff,
     pause: Duration,
 }
 
-<<<<<<<< HEAD:controller/src/agent/look_interval.rs
-impl LookInterval {
-    pub(super) fn new(seed: u64) -> Self {
-========
 impl LookInterval {
     /// No pause yet; `seed` decides how long each is.
     pub fn new(seed: u64) -> Self {
->>>>>>>> 9a8a932 (client: probe what can be chosen when somebody chooses; peers are one list for all; no look at a host that has not moved. agent: ask links each second):service/src/pace.rs
         Self {
             idle: Backoff::new(FIRST, IDLE, seed),
             contested: Backoff::new(FIRST, CONTESTED, seed.wrapping_add(1)),

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use clap::{Args, Parser};
 use dz_net::gre::{Dataplane, HelperCommand};
 use dz_policy::Flags;
 use dz_sdk::{ledger::rpc::RpcOptions, program};
@@ -212,6 +213,22 @@ pub fn path() -> OsString {
 /// Where a client's daemon listens, given the folder of its files.
 pub fn socket(folder: &Path) -> PathBuf {
     folder.join("doublezerod.sock")
+}
+
+/// The arguments of a role as a command line of their own.
+#[derive(Parser)]
+struct CommandLine<A: Args> {
+    #[command(flatten)]
+    args: A,
+}
+
+/// The arguments of a role as its program reads them, for a role that is a task instead of a process.
+///
+/// # Errors
+/// They are not what the program takes.
+pub fn parsed<A: Args>(role: Role) -> anyhow::Result<A> {
+    let argv = std::iter::once(OsString::from(role.program)).chain(role.args);
+    Ok(CommandLine::try_parse_from(argv)?.args)
 }
 
 fn lose_notifications(steps: &[Step]) -> bool {

@@ -16,7 +16,7 @@ pub use fault::{Fault, Healing, InterfaceName, LedgerFault, NodeFault, PathEnds,
 pub use names::{ClientName, ContributorCode, DeviceCode, ExchangeCode, GroupCode, LinkCode, Node, TenantCode};
 pub use network::{
     AccessPass, Bootstrap, Client, Condition, Contributor, Delay, Device, DeviceCaps, DeviceType, Exchange, Group,
-    LatLng, Link, Nat, NatFilter, OwnEndpoint, PathEnd, PathRule, Tenant,
+    Hosted, LatLng, Link, Nat, NatFilter, OwnEndpoint, PathEnd, PathRule, Tenant,
 };
 pub use omission::{StepPlace, acting, leave_out};
 pub use policy::{Blocks, LoopbackRange, Policy, Probes};

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{ClientName, ContributorCode, DeviceCode, ExchangeCode, GroupCode, Ref, TenantCode};
 
@@ -125,6 +126,20 @@ pub struct Client {
     pub nat: Option<Nat>,
     /// Its access pass; `None` means that it has none.
     pub pass: Option<AccessPass>,
+    /// Where its programs run in the real world.
+    pub hosted: Hosted,
+}
+
+/// Where the programs of a client run in the real world. Its namespace, its tunnels and its daemon are its own in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Hosted {
+    /// Each in a process of its own, with its own way to the ledger.
+    #[default]
+    Alone,
+    /// With those of other clients in the simulator's process, and with one way to the ledger for all: for many hundred
+    /// clients, whose processes would take the whole machine.
+    Shared,
 }
 
 impl Client {

@@ -43,7 +43,8 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
                 subscribe: BTreeSet::new(),
             }),
         };
-        self.plan.clients.insert(ClientName::new(name), Client { exchange, client_ip, nat, pass });
+        let client = Client { exchange, client_ip, nat, pass, hosted: file.hosted };
+        self.plan.clients.insert(ClientName::new(name), client);
     }
 
     pub(super) fn nat(&mut self, nat: &Named<'t, '_, schema::Nat>) {

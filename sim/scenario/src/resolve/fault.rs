@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{context::At, device::is_interface, link::check_mtu, reference, resolver::Resolver};
 use crate::{
     plan::{
-        Action, ClientName, Condition, DeviceCode, Fault, Healing, InterfaceName, LedgerFault, Node, NodeFault,
-        PathEnds, Process, ProcessFault,
+        Action, Client, ClientName, Condition, DeviceCode, Fault, Healing, Hosted, InterfaceName, LedgerFault, Node,
+        NodeFault, PathEnds, Process, ProcessFault,
     },
     schema,
 };
@@ -162,6 +162,11 @@ fn ledger<'t>(
         let at = at.key("on").item(index);
         let plan = resolver.plan;
         let whom = match plan.clients.get_key_value(name.as_str()) {
+            Some((_, Client { hosted: Hosted::Shared, .. })) => {
+                let message = format!("`{name}` has no way of its own to the ledger");
+                resolver.context.error(at, message, "it is `hosted: shared`; a fault for everybody meets it");
+                None
+            }
             Some((client, _)) => Some(Process::Daemon(client.clone())),
             None => match plan.devices.get_key_value(name.as_str()) {
                 Some((device, _)) => Some(Process::Agent(device.clone())),

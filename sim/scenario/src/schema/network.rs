@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Address, Duration, Net, OneOrMany, Percent, Rate};
+use crate::plan::Hosted;
 
 /// The network: metros, devices and clients, and what they belong to.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -191,6 +192,9 @@ pub(crate) struct Client {
     pub(crate) pass: Pass,
     /// How many such clients: `x` with a count of 3 is x1, x2 and x3, and `x` in a list of clients is all three.
     pub(crate) count: Option<u16>,
+    /// Where its daemon and its commands run in the real world. Default: `alone`.
+    #[serde(default)]
+    pub(crate) hosted: Hosted,
 }
 
 /// A translator (NAT): all clients behind it share its address. GRE has no ports, so it is told apart by the far address

@@ -3,6 +3,8 @@
 pub mod backend;
 pub mod faults;
 pub mod real;
+mod task;
+mod task_logs;
 pub mod toll;
 pub mod r#virtual;
 

@@ -4,12 +4,13 @@ use anyhow::Context;
 use async_trait::async_trait;
 use dz_sdk::{Ledger as _, ledger::rpc::RpcLedger};
 use dzsim_ledger::{Chance, ClientName, Faults, Ledger};
-use dzsim_scenario::plan::LedgerFault;
+use dzsim_scenario::plan::{ClientName as ClientNode, LedgerFault};
 use solana_instruction::Instruction;
 use solana_pubkey::{Pubkey, pubkey};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::watch;
 
+use super::shared::SHARED;
 use crate::run::world::backend::LedgerInside;
 
 /// The account that holds what time it is on the chain: slot, start of the epoch, epoch, eight octets each, and more.
@@ -17,10 +18,15 @@ const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
 /// The compute budget program.
 const COMPUTE_BUDGET: Pubkey = pubkey!("ComputeBudget111111111111111111111111111111");
 
-/// The ledger, and a key that can send.
-pub(super) struct Inside(pub(super) Ledger, pub(super) Arc<RpcLedger>);
+/// The ledger, a key that can send, and the nodes that have no way to it of their own.
+pub(super) struct Inside(pub(super) Ledger, pub(super) Arc<RpcLedger>, pub(super) BTreeSet<ClientNode>);
 
 impl Inside {
+    /// What a node is called towards the ledger.
+    fn client(&self, node: &str) -> ClientName {
+        ClientName::new(if self.2.contains(node) { SHARED } else { node })
+    }
+
     async fn epoch(&self) -> anyhow::Result<u64> {
         let clock = self.0.account(&CLOCK).await?.context("a chain without a clock")?;
         let octets = clock.data.get(16..24).context("a clock without an epoch")?;
@@ -45,15 +51,15 @@ impl LedgerInside for Inside {
     }
 
     fn inflict(&self, node: &str, fault: &LedgerFault) {
-        self.0.faults(&ClientName::new(node)).update(|faults| set(faults, fault));
+        self.0.faults(&self.client(node)).update(|faults| set(faults, fault));
     }
 
     fn heal(&self, node: &str, kind: &LedgerFault) {
-        self.0.faults(&ClientName::new(node)).update(|faults| clear(faults, kind));
+        self.0.faults(&self.client(node)).update(|faults| clear(faults, kind));
     }
 
     fn hits(&self, node: &str, kind: &LedgerFault) -> u64 {
-        let hits = self.0.faults(&ClientName::new(node)).hits();
+        let hits = self.0.faults(&self.client(node)).hits();
         match kind {
             LedgerFault::Outage => hits.cut,
             LedgerFault::Slow { .. } => hits.delayed,

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod relay;
+mod shared;
 mod start;
 
 use std::{
@@ -28,6 +29,7 @@ use dzsim_ledger::{ClientName as LedgerClient, Ledger};
 use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
 use solana_signer::Signer;
 
+use self::shared::Shared;
 pub use self::start::start;
 use super::backend::{Backend, Call, LedgerInside, Output, Stop};
 use crate::run::{
@@ -54,6 +56,8 @@ pub struct Real {
     lab: Lab,
     fabric: Fabric,
     ledger: ledger::Inside,
+    /// Clients that are hosted together, if there are any.
+    shared: Option<Shared>,
     lateness: Watch,
     processes: Mutex<BTreeMap<Process, LabProcess>>,
     hosts: Mutex<BTreeMap<String, Arc<KernelHost>>>,
@@ -93,15 +97,37 @@ impl Real {
         found.with_context(|| format!("{process} was never started"))
     }
 
+    /// The host of a client's daemon, if it is one of those that are hosted together.
+    fn shared<'a>(&'a self, process: &'a Process) -> Option<(&'a Shared, &'a ClientName)> {
+        let (shared, Process::Daemon(client)) = (self.shared.as_ref()?, process) else { return None };
+        self.ledger.2.contains(client).then_some((shared, client))
+    }
+
+    /// How the daemon of such a client is started.
+    fn shared_start(&self, shared: &Shared, process: &Process, name: &ClientName) -> anyhow::Result<shared::Start> {
+        let (_, role) = self.role(process)?;
+        let mut args: dz_client::daemon::Args = roles::parsed(role)?;
+        args.payer = Some(self.keys.of(Owner::Client(name.as_str())).pubkey());
+        let _inside = shared.runtime().enter();
+        let host = Arc::new(self.kernel_host(&Node::Client(name.clone()))?);
+        Ok(shared::Start { args, host, seed: seeds::of(self.keys.seed(), "process", &process.to_string()) })
+    }
+
+    fn kernel_host(&self, node: &Node) -> anyhow::Result<KernelHost> {
+        let netns = self.lab.node(&NodeName::new(node.as_str())?)?.netns();
+        let maker = TunnelMaker { dataplane: self.roles.dataplane(), helper: self.roles.helper() };
+        Ok(KernelHost::open_in(netns, maker)?)
+    }
+
     /// The folder of a node's files, which a reboot empties.
     fn folder(&self, node: &Node) -> anyhow::Result<PathBuf> {
         Ok(self.lab.folder(&lab_host(node)?))
     }
 
-    /// How a role is started.
-    fn spawn(&self, process: &Process) -> anyhow::Result<Spawn> {
+    /// The role that a process plays, and where.
+    fn role(&self, process: &Process) -> anyhow::Result<(Node, Role)> {
         let core = self.lab.folder(&LabHost::Core);
-        let (node, role) = match process {
+        Ok(match process {
             Process::Activator(number) => {
                 (Node::Operator, self.roles.activator(*number, &core.join("activator.json"), &self.policy))
             }
@@ -115,7 +141,12 @@ impl Real {
             }
             Process::Agent(code) => (Node::Device(code.clone()), self.roles.agent(&roles::device_account(code))),
             Process::Gre(node) => anyhow::bail!("the gre helper of {node} is started by whoever needs a tunnel"),
-        };
+        })
+    }
+
+    /// How a role is started.
+    fn spawn(&self, process: &Process) -> anyhow::Result<Spawn> {
+        let (node, role) = self.role(process)?;
         let seed = seeds::of(self.keys.seed(), "process", &process.to_string());
         let spawn = self.spawn_role(&node, role)?.env("DZ_SEED", seed.to_string()).notify(READY);
         Ok(match process {
@@ -200,20 +231,24 @@ impl Backend for Real {
         if let Some(host) = hosts.get(node.as_str()) {
             return Ok(Arc::clone(host) as Arc<dyn Host>);
         }
-        let netns = self.lab.node(&NodeName::new(node.as_str())?)?.netns();
-        let maker = TunnelMaker { dataplane: self.roles.dataplane(), helper: self.roles.helper() };
-        let host = Arc::new(KernelHost::open_in(netns, maker)?);
+        let host = Arc::new(self.kernel_host(node)?);
         hosts.insert(node.as_str().to_owned(), Arc::clone(&host));
         Ok(host)
     }
 
     async fn start(&self, process: &Process) -> anyhow::Result<()> {
+        if let Some((shared, client)) = self.shared(process) {
+            return shared.start(client, self.shared_start(shared, process, client)?).await;
+        }
         let started = self.lab.start(self.spawn(process)?).await?;
         locked(&self.processes).insert(process.clone(), started);
         Ok(())
     }
 
     async fn stop(&self, process: &Process, how: Stop) -> anyhow::Result<()> {
+        if let Some((shared, client)) = self.shared(process) {
+            return shared.stop(client, how, GRACE).await;
+        }
         let running = self.process(process)?;
         match how {
             Stop::Kill => running.kill().await,
@@ -223,16 +258,25 @@ impl Backend for Real {
     }
 
     fn pause(&self, process: &Process) -> anyhow::Result<()> {
+        if let Some((shared, client)) = self.shared(process) {
+            return shared.pause(client);
+        }
         self.process(process)?.freeze();
         Ok(())
     }
 
     fn resume(&self, process: &Process) -> anyhow::Result<()> {
+        if let Some((shared, client)) = self.shared(process) {
+            return shared.resume(client);
+        }
         self.process(process)?.thaw();
         Ok(())
     }
 
     fn was_started(&self, process: &Process) -> bool {
+        if let Some((shared, client)) = self.shared(process) {
+            return shared.was_started(client);
+        }
         locked(&self.processes).contains_key(process)
     }
 
@@ -244,6 +288,12 @@ impl Backend for Real {
 
     async fn reboot(&self, node: &Node) -> anyhow::Result<()> {
         locked(&self.hosts).remove(node.as_str());
+        if let Node::Client(client) = node {
+            let daemon = Process::Daemon(client.clone());
+            if self.shared(&daemon).is_some() && self.was_started(&daemon) {
+                self.stop(&daemon, Stop::Kill).await?;
+            }
+        }
         self.lab.reboot_node(&NodeName::new(node.as_str())?).await?;
         self.listen_again(node).await?;
         self.write_key(node)
@@ -251,6 +301,11 @@ impl Backend for Real {
 
     async fn command(&self, call: Call<'_>, deadline: Duration) -> anyhow::Result<Output> {
         let Call { node, owner, program, args } = call;
+        if let (Node::Client(client), None) = (node, program)
+            && let Some((shared, _)) = self.shared(&Process::Daemon(client.clone()))
+        {
+            return shared.command(self.keys.of(owner), self.daemon(client)?, args, deadline).await;
+        }
         let user = self.user(owner, node)?;
         let spawn = match program {
             None => self.spawn_role(node, self.roles.command_line(user, &self.policy, args))?,

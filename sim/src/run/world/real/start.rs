@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context;
 use dz_net::tun::Offload;
 use dz_sdk::{ledger::rpc::RpcLedger, program};
+use dz_service::WallClock;
 use dzsim_fabric::{Fabric, FabricConfig, LinkSpec, NodeSpec as FabricNode};
 use dzsim_lab::{Lab, NewNode, NodeKind, NodeName, NodeSpec, PortName, PortSpec};
 use dzsim_ledger::{ClientName, Ledger};
@@ -17,7 +18,12 @@ use dzsim_scenario::plan::{Bootstrap, Plan};
 use ipnet::Ipv4Net;
 use solana_signer::Signer;
 
-use super::{Real, inside, ledger::Inside, relay};
+use super::{
+    Real, inside,
+    ledger::Inside,
+    relay,
+    shared::{self, Shared},
+};
 use crate::run::{
     artifacts,
     genesis::bank,
@@ -27,13 +33,15 @@ use crate::run::{
     lateness::watch::Watch,
     phases::Phases,
     roles::{CONTROLLER_PORT, CORE, RPC_PORT, WS_PORT},
-    world::backend::Parts,
+    world::{backend::Parts, task_logs::Logs},
 };
 
 /// The runner, towards the ledger.
 const RUNNER: &str = "runner";
 /// Where the ledger answers the runner: HTTP and WebSocket.
 const RUNNER_PORTS: [u16; 2] = [8897, 8898];
+/// Where it answers clients that are hosted together.
+const SHARED_PORTS: [u16; 2] = [8895, 8896];
 
 /// What a scenario's uplinks may leave to the fabric: it cuts what a path needs cut.
 const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
@@ -66,6 +74,22 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
         program::ID,
         keys.of(Owner::Foundation),
     ));
+    let shared = shared::clients(&plan);
+    let host = match shared.is_empty() {
+        true => None,
+        false => {
+            let [http, ws] = SHARED_PORTS;
+            let (http_at, ws_at) = (TcpListener::bind(inside(http))?, TcpListener::bind(inside(ws))?);
+            ledger.serve(http_at, ws_at, ClientName::new(shared::SHARED))?;
+            let logs = Logs::new(&artifacts.join(artifacts::LOGS), WallClock::system());
+            // Nobody sends with this key.
+            let connect = || {
+                let (http, ws) = (format!("http://{}", inside(http)), format!("ws://{}", inside(ws)));
+                RpcLedger::connect(http, ws, program::ID, keys.of(Owner::Foundation))
+            };
+            Some(Shared::new(ledger.slots(), logs, connect)?)
+        }
+    };
     Real::install(roles.program())?;
     let real = Real {
         plan,
@@ -74,7 +98,8 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
         roles,
         lab,
         fabric,
-        ledger: Inside(ledger, Arc::clone(&chain)),
+        ledger: Inside(ledger, Arc::clone(&chain), shared),
+        shared: host,
         lateness: Watch::start().context("measuring lateness")?,
         processes: Mutex::default(),
         hosts: Mutex::new(BTreeMap::new()),

@@ -2,8 +2,6 @@
 //! in memory. Time passes when nothing is left to do at a moment.
 
 mod ledger;
-mod logs;
-mod process;
 mod roles;
 mod start;
 
@@ -32,13 +30,13 @@ use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
 use solana_signer::Signer;
 use tokio::time::timeout;
 
+use self::ledger::Inside;
 pub use self::start::start;
-use self::{
-    ledger::Inside,
-    logs::Logs,
-    process::{Ended, Running},
+use super::{
+    backend::{Backend, Call, LedgerInside, Output, Stop},
+    task::Running,
+    task_logs::Logs,
 };
-use super::backend::{Backend, Call, LedgerInside, Output, Stop};
 use crate::run::{
     keys::{Keys, Owner},
     roles::{CORE, Roles},
@@ -103,26 +101,17 @@ impl Backend for Virtual {
 
     async fn start(&self, process: &Process) -> anyhow::Result<()> {
         let role = self.role(process)?;
-        let (running, mut ready) = Running::start(role.future, role.ready, role.stop);
+        let (running, ready) = Running::start(role.future, role.ready, role.stop);
         locked(&self.processes).insert(process.clone(), running.clone());
-        tokio::select! {
-            biased;
-            ready = &mut ready => ready.context("it ended before it was ready"),
-            ended = running.ended() => match ended {
-                Ended::Failed(error) => anyhow::bail!("it ended before it was ready: {error}"),
-                Ended::Done | Ended::Killed => anyhow::bail!("it ended before it was ready"),
-            },
-        }
+        running.until_ready(ready).await
     }
 
     async fn stop(&self, process: &Process, how: Stop) -> anyhow::Result<()> {
         let running = self.running(process)?;
-        if how == Stop::Terminate {
-            running.ask_to_stop();
-            // One that does not end in time is killed, as a service manager does.
-            let _ = timeout(GRACE, running.ended()).await;
+        match how {
+            Stop::Terminate => running.stop(GRACE).await,
+            Stop::Kill => running.kill(),
         }
-        running.kill();
         Ok(())
     }
 

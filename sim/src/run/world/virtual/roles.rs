@@ -1,42 +1,30 @@
 //! The products' roles as futures: the same command lines as in the real world, and the virtual world's hosts, streams,
 //! chain, clock and seeds.
 
-use std::{ffi::OsString, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use clap::{Args, Parser};
 use dzsim_scenario::plan::Process;
 use futures_util::FutureExt;
 use solana_signer::Signer;
 use tokio::sync::oneshot;
 use tracing::instrument::WithSubscriber;
 
-use super::{Virtual, locked, process};
+use super::{Virtual, locked};
 use crate::run::{
     keys::Owner,
-    roles::{CORE, device_account},
+    roles::{CORE, device_account, parsed},
     seeds,
+    world::task,
 };
 
 /// A role that can be started.
 pub(super) struct Role {
-    pub(super) future: process::Role,
+    pub(super) future: task::Role,
     /// Hears when it is ready.
     pub(super) ready: oneshot::Receiver<()>,
     /// Asks it to end in good order, if it has anything to finish.
     pub(super) stop: Option<oneshot::Sender<()>>,
-}
-
-/// The arguments of a role as a command line of their own.
-#[derive(Parser)]
-struct CommandLine<A: Args> {
-    #[command(flatten)]
-    args: A,
-}
-
-fn parsed<A: Args>(role: crate::run::roles::Role) -> anyhow::Result<A> {
-    let argv = std::iter::once(OsString::from(role.program)).chain(role.args);
-    Ok(CommandLine::try_parse_from(argv)?.args)
 }
 
 impl Virtual {
@@ -48,7 +36,7 @@ impl Virtual {
             let _ = is_ready.send(());
         });
         let mut stop = None;
-        let (node, name, future): (&str, String, process::Role) = match process {
+        let (node, name, future): (&str, String, task::Role) = match process {
             Process::Activator(number) => {
                 // Its key is not in a file here.
                 let role = self.roles.activator(*number, Path::new("activator.json"), &self.policy);

@@ -16,9 +16,14 @@ use dzsim_scenario::plan::{Bootstrap, Plan};
 use super::{
     Virtual,
     ledger::{Inside, RUNNER},
-    logs::Logs,
 };
-use crate::run::{artifacts, interface_names, internet::profile, keys::Owner, phases::Phases, world::backend::Parts};
+use crate::run::{
+    artifacts, interface_names,
+    internet::profile,
+    keys::Owner,
+    phases::Phases,
+    world::{backend::Parts, task_logs::Logs},
+};
 
 /// A client's way to the internet, as its kernel calls it.
 const CLIENT_UPLINK: &str = "eth0";

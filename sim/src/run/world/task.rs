@@ -1,14 +1,20 @@
-//! A process of the virtual world: a role's future in a task, that can be paused and killed between two awaits.
+//! A role as a task of this process, that can be paused and killed between two awaits: each process of the virtual world, and
+//! clients that are hosted together in the real one.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
+use anyhow::Context as _;
 use futures_util::future::BoxFuture;
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 /// A role's future.
 pub(super) type Role = BoxFuture<'static, anyhow::Result<()>>;
@@ -99,6 +105,29 @@ impl Running {
         }
     }
 
+    /// Asks it to stop; if it does not within this time it is killed, as a service manager does.
+    pub(super) async fn stop(&self, within: Duration) {
+        self.ask_to_stop();
+        // Whether it ended or not, it is gone afterwards.
+        let _ = timeout(within, self.ended()).await;
+        self.kill();
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// It has ended before.
+    pub(super) async fn until_ready(&self, mut ready: oneshot::Receiver<()>) -> anyhow::Result<()> {
+        tokio::select! {
+            biased;
+            ready = &mut ready => ready.context("it ended before it was ready"),
+            ended = self.ended() => match ended {
+                Ended::Failed(error) => anyhow::bail!("it ended before it was ready: {error}"),
+                Ended::Done | Ended::Killed => anyhow::bail!("it ended before it was ready"),
+            },
+        }
+    }
+
     /// Polls it no more until it is resumed.
     pub(super) fn pause(&self) {
         self.shared.state().paused = true;
@@ -142,6 +171,8 @@ impl Future for Polled {
         drop(state);
         let polled = catch_unwind(AssertUnwindSafe(|| role.as_mut().poll(context)));
         let ended = match polled.unwrap_or_else(|_| Poll::Ready(Err(anyhow::anyhow!("it panicked")))) {
+            // It may have been killed meanwhile, by another thread or by itself.
+            Poll::Pending if self.0.ended.borrow().is_some() => Ended::Killed,
             Poll::Pending => {
                 self.0.state().role = Some(role);
                 return Poll::Pending;

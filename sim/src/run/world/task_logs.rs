@@ -1,4 +1,4 @@
-//! The roles' logs: what each says goes to a file of its own, as in the real world.
+//! The logs of roles that are tasks: what each says goes to a file of its own, as that of a process does.
 
 use std::{
     fs::{File, OpenOptions},

@@ -1,0 +1,226 @@
+//! Clients that are hosted together: their daemons and their commands are tasks of the simulator's process, each in the
+//! namespace of its own node, with one account stream of the ledger for all.
+//!
+//! A process for each of a thousand clients costs a thousand copies of the chain, kept up by a thousand subscriptions. What a
+//! client does with its host is the same either way: its own netlink, its own tunnels and helper, its own socket.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use dz_client::{
+    api::Daemon,
+    cli::{self, progress::Quiet},
+    daemon::{self, FileStore},
+};
+use dz_net::host::Host;
+use dz_sdk::{
+    Ledger, NetworkView,
+    ledger::{Landed, LedgerError, rpc::RpcLedger},
+};
+use dz_service::WallClock;
+use dzsim_scenario::plan::{ClientName, Hosted, Plan};
+use futures_util::FutureExt;
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+use tokio::{
+    runtime::Handle,
+    sync::{oneshot, watch},
+    time::timeout,
+};
+use tracing::instrument::WithSubscriber;
+
+use super::locked;
+use crate::run::world::{
+    backend::{Output, Stop},
+    task::Running,
+    task_logs::Logs,
+};
+
+/// All of them, towards the ledger.
+pub(super) const SHARED: &str = "shared";
+
+/// The names of a plan's clients that are hosted together.
+pub(super) fn clients(plan: &Plan) -> BTreeSet<ClientName> {
+    let shared = plan.clients.iter().filter(|(_, client)| client.hosted == Hosted::Shared);
+    shared.map(|(name, _)| name.clone()).collect()
+}
+
+/// The thread that plays them.
+pub(super) struct Shared {
+    runtime: Handle,
+    /// The thread ends when this is dropped.
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    chain: RpcLedger,
+    slots: watch::Receiver<u64>,
+    logs: Logs,
+    running: Mutex<BTreeMap<ClientName, Running>>,
+}
+
+/// How a client's daemon is started.
+pub(super) struct Start {
+    pub(super) args: daemon::Args,
+    pub(super) host: Arc<dyn Host>,
+    pub(super) seed: u64,
+}
+
+impl Shared {
+    /// A thread without clients. `connect` follows the ledger; it is called on that thread's runtime.
+    pub(super) fn new(
+        slots: watch::Receiver<u64>,
+        logs: Logs,
+        connect: impl FnOnce() -> RpcLedger,
+    ) -> anyhow::Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
+        let handle = runtime.handle().clone();
+        let chain = {
+            let _inside = handle.enter();
+            connect()
+        };
+        let (end, ended) = oneshot::channel::<()>();
+        let run = move || {
+            // Its sender is dropped, or says so.
+            let _ = runtime.block_on(ended);
+        };
+        let thread = std::thread::Builder::new().name("clients".to_owned()).spawn(run).context("starting a thread")?;
+        let running = Mutex::default();
+        Ok(Self { runtime: handle, end: Some(end), thread: Some(thread), chain, slots, logs, running })
+    }
+
+    /// The runtime on which what a client uses must be opened.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    fn ledger(&self, payer: solana_keypair::Keypair) -> Arc<dyn Ledger> {
+        Arc::new(Stream { chain: self.chain.as_payer(payer), slots: self.slots.clone() })
+    }
+
+    /// Starts a client's daemon and waits until it is ready.
+    pub(super) async fn start(&self, client: &ClientName, start: Start) -> anyhow::Result<()> {
+        let Start { args, host, seed } = start;
+        // Nothing is ever sent, so any key will do as the payer.
+        let ledger = self.ledger(solana_keypair::Keypair::new());
+        let log = self.logs.of(client.as_str(), "doublezerod", "doublezerod")?;
+        let (is_ready, ready) = oneshot::channel();
+        let role = async move {
+            let deps = daemon::Deps {
+                host,
+                ledger,
+                listener: daemon::bind(&args.socket).await.context("binding the socket")?,
+                store: Arc::new(FileStore::new(&args.state_dir)),
+                clock: WallClock::system(),
+                seed,
+                ready: Box::new(move || {
+                    // Who waits for it may have stopped waiting.
+                    let _ = is_ready.send(());
+                }),
+            };
+            daemon::serve(&args, deps).await
+        };
+        let (running, ready) = {
+            let _inside = self.runtime.enter();
+            Running::start(role.with_subscriber(log).boxed(), ready, None)
+        };
+        locked(&self.running).insert(client.clone(), running.clone());
+        running.until_ready(ready).await
+    }
+
+    fn running(&self, client: &ClientName) -> anyhow::Result<Running> {
+        locked(&self.running).get(client).cloned().with_context(|| format!("{client}.daemon was never started"))
+    }
+
+    pub(super) fn was_started(&self, client: &ClientName) -> bool {
+        locked(&self.running).contains_key(client)
+    }
+
+    pub(super) async fn stop(&self, client: &ClientName, how: Stop, grace: Duration) -> anyhow::Result<()> {
+        let running = self.running(client)?;
+        match how {
+            Stop::Terminate => running.stop(grace).await,
+            Stop::Kill => running.kill(),
+        }
+        Ok(())
+    }
+
+    pub(super) fn pause(&self, client: &ClientName) -> anyhow::Result<()> {
+        self.running(client)?.pause();
+        Ok(())
+    }
+
+    pub(super) fn resume(&self, client: &ClientName) -> anyhow::Result<()> {
+        self.running(client)?.resume();
+        Ok(())
+    }
+
+    /// Runs a command of a client's user.
+    pub(super) async fn command(
+        &self,
+        payer: solana_keypair::Keypair,
+        daemon: Daemon,
+        args: &[String],
+        deadline: Duration,
+    ) -> anyhow::Result<Output> {
+        let ledger = self.ledger(payer);
+        let deps = cli::Deps { ledger: &|_| Ok(Arc::clone(&ledger)), daemon: &|_| daemon.clone(), progress: &Quiet };
+        let argv = std::iter::once("doublezero".into()).chain(args.iter().map(Into::into));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = timeout(deadline, cli::execute(&deps, argv, &mut out, &mut err)).await;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (text(&out), text(&err));
+        let code = code
+            .with_context(|| format!("doublezero did not end within {deadline:?} and was killed\n{stdout}{stderr}"))?;
+        Ok(Output { code: code as i32, stdout, stderr })
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.end.take();
+        if let Some(thread) = self.thread.take() {
+            // A thread that has panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One key's use of the account stream that all share.
+struct Stream {
+    chain: RpcLedger,
+    slots: watch::Receiver<u64>,
+}
+
+#[async_trait]
+impl Ledger for Stream {
+    fn payer(&self) -> Pubkey {
+        self.chain.payer()
+    }
+
+    fn program(&self) -> Pubkey {
+        self.chain.program()
+    }
+
+    /// The shared view once it is of the latest slot: what a read would have shown.
+    async fn snapshot(&self) -> Result<Arc<NetworkView>, LedgerError> {
+        let slot = *self.slots.borrow();
+        let mut views = self.chain.watch();
+        let view = views.wait_for(|view| view.as_ref().is_some_and(|view| view.slot() >= slot)).await;
+        let view = view.ok().and_then(|view| view.clone());
+        view.ok_or_else(|| LedgerError::Failed("the subscription to the ledger has ended".to_owned()))
+    }
+
+    async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
+        self.chain.send(instructions).await
+    }
+
+    fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
+        self.chain.watch()
+    }
+}
