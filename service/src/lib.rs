@@ -17,7 +17,7 @@ pub mod tasks;
 pub use backoff::Backoff;
 pub use clock::WallClock;
 pub use log::LogFormat;
-pub use look_interval::LookInterval;
+pub use look_interval::{LookInterval, next_tick};
 pub use seed::SeedArgs;
 pub use stop::stop_signal;
 pub use tasks::{Task, Tasks};

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::Backoff;
 
 /// The first pause of both kinds.
@@ -57,9 +59,24 @@ impl LookInterval {
     }
 }
 
+/// The next of the moments that are whole periods from `origin`: what waits for the same of them wakes its process once.
+pub fn next_tick(origin: Instant, period: Duration) -> Instant {
+    let passed = origin.elapsed().as_nanos() % period.as_nanos().max(1);
+    let left = period.as_nanos() - passed;
+    Instant::now() + Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn ticks_are_whole_periods_from_the_origin() {
+        let (origin, period) = (Instant::now(), Duration::from_secs(1));
+        assert_eq!(next_tick(origin, period), origin + period);
+        tokio::time::advance(Duration::from_millis(2500)).await;
+        assert_eq!(next_tick(origin, period), origin + 3 * period);
+    }
 
     const SOON: Duration = Duration::from_millis(1);
 

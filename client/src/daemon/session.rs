@@ -5,7 +5,11 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use dz_net::{host::Host, probe::ProbeConfig};
-use tokio::{sync::mpsc, time::sleep};
+use dz_service::next_tick;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, sleep_until},
+};
 use tracing::debug;
 
 use crate::api::Session;
@@ -48,7 +52,12 @@ impl Pulse {
         }
     }
 
-    /// Time until the next probe.
+    /// Whether nothing is about to change.
+    fn is_calm(&self) -> bool {
+        self.session == Session::Up && self.lost == 0
+    }
+
+    /// Time until the next probe, at the most.
     fn wait(&self) -> Duration {
         match (self.session, self.lost) {
             (Session::Up, 0) => self.hold / 3,
@@ -84,11 +93,13 @@ pub(super) struct Subject {
     pub(super) peer: Ipv4Addr,
 }
 
-/// Asks for as long as it is polled and reports each change.
+/// Asks for as long as it is polled and reports each change. Tunnels with one origin are asked at the same time while they are
+/// calm, which wakes the daemon once for all.
 pub(super) async fn keep_asking(
     host: Arc<dyn Host>,
     subject: Subject,
     hold: Duration,
+    origin: Instant,
     changes: mpsc::UnboundedSender<(Subject, Session)>,
 ) {
     let mut pulse = Pulse::new(hold);
@@ -98,7 +109,10 @@ pub(super) async fn keep_asking(
         if pulse.session != before && changes.send((subject.clone(), pulse.session)).is_err() {
             return;
         }
-        sleep(pulse.wait()).await;
+        match pulse.is_calm() {
+            true => sleep_until(next_tick(origin, pulse.wait())).await,
+            false => sleep(pulse.wait()).await,
+        }
     }
 }
 

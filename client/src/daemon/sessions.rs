@@ -8,7 +8,10 @@ use std::{
 
 use dz_net::host::Host;
 use dz_service::{Task, Tasks, WallClock};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::Instant,
+};
 
 use super::session::{Subject, keep_asking};
 use crate::{
@@ -24,6 +27,7 @@ pub(super) struct Sessions {
     clock: WallClock,
     /// How long the far end of a tunnel that is up may be silent.
     hold: Duration,
+    origin: Instant,
     asked: BTreeMap<Subject, Asked>,
     sender: UnboundedSender<(Subject, Session)>,
     receiver: UnboundedReceiver<(Subject, Session)>,
@@ -41,17 +45,17 @@ impl Sessions {
     /// Sessions of a host's tunnels, asked by these tasks.
     pub(super) fn new(host: Arc<dyn Host>, tasks: Tasks, clock: WallClock, hold: Duration) -> Self {
         let (sender, receiver) = unbounded_channel();
-        Self { host, tasks, clock, hold, asked: BTreeMap::new(), sender, receiver }
+        Self { host, tasks, clock, hold, origin: Instant::now(), asked: BTreeMap::new(), sender, receiver }
     }
 
     /// Asks these from now on, and no others. A tunnel that stays the same keeps its session.
     pub(super) fn follow(&mut self, subjects: BTreeSet<Subject>) {
         self.asked.retain(|subject, _| subjects.contains(subject));
         for subject in subjects {
-            let (host, hold, sender) = (&self.host, self.hold, &self.sender);
+            let (host, hold, origin, sender) = (&self.host, self.hold, self.origin, &self.sender);
             let (tasks, now) = (&self.tasks, self.clock.now().into());
             self.asked.entry(subject).or_insert_with_key(|subject| Asked {
-                _task: tasks.spawn(keep_asking(host.clone(), subject.clone(), hold, sender.clone())),
+                _task: tasks.spawn(keep_asking(host.clone(), subject.clone(), hold, origin, sender.clone())),
                 session: Session::Pending,
                 since: now,
             });

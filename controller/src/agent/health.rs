@@ -15,7 +15,7 @@ use dz_net::{
     host::{Host, Pinger},
     probe::{ProbeConfig, ProbeError},
 };
-use dz_service::{Task, Tasks};
+use dz_service::{Task, Tasks, next_tick};
 use tokio::{sync::watch, time::Instant};
 
 use crate::config::{DeviceConfig, IfName, LinkState};
@@ -81,6 +81,8 @@ struct End {
 pub(super) struct Links {
     host: Arc<dyn Host>,
     tasks: Tasks,
+    /// All links are asked at the same time, which wakes the agent once for all.
+    origin: Instant,
     ends: BTreeMap<End, Task>,
     silent: watch::Sender<BTreeSet<String>>,
 }
@@ -88,7 +90,7 @@ pub(super) struct Links {
 impl Links {
     /// Links of this host, watched by these tasks.
     pub(super) fn new(host: Arc<dyn Host>, tasks: Tasks) -> Self {
-        Self { host, tasks, ends: BTreeMap::new(), silent: watch::Sender::new(BTreeSet::new()) }
+        Self { host, tasks, origin: Instant::now(), ends: BTreeMap::new(), silent: watch::Sender::new(BTreeSet::new()) }
     }
 
     /// The codes of links that carry nothing, and their changes.
@@ -108,8 +110,8 @@ impl Links {
             stays
         });
         for end in wanted {
-            let (host, watched, silent) = (self.host.clone(), end.clone(), silent.clone());
-            self.ends.entry(end).or_insert_with(|| self.tasks.spawn(watch_end(host, watched, silent)));
+            let (host, watched, origin, silent) = (self.host.clone(), end.clone(), self.origin, silent.clone());
+            self.ends.entry(end).or_insert_with(|| self.tasks.spawn(watch_end(host, watched, origin, silent)));
         }
     }
 }
@@ -123,7 +125,7 @@ fn ends(config: &DeviceConfig) -> impl Iterator<Item = End> {
     })
 }
 
-async fn watch_end(host: Arc<dyn Host>, end: End, silent: watch::Sender<BTreeSet<String>>) {
+async fn watch_end(host: Arc<dyn Host>, end: End, origin: Instant, silent: watch::Sender<BTreeSet<String>>) {
     let mut health = Health::New { missed: 0 };
     let mut prober = None;
     loop {
@@ -149,8 +151,8 @@ async fn watch_end(host: Arc<dyn Host>, end: End, silent: watch::Sender<BTreeSet
                 if health.is_silent() { codes.insert(end.code.clone()) } else { codes.remove(&end.code) }
             });
         }
-        let pause = if health.is_calm() { CALM } else { end.limit };
-        tokio::time::sleep_until(asked + pause).await;
+        let next = if health.is_calm() { next_tick(origin, CALM) } else { asked + end.limit };
+        tokio::time::sleep_until(next).await;
     }
 }
 

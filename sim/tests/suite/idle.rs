@@ -6,8 +6,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -24,6 +24,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A network that `dzsim up` holds.
 struct Network {
     holder: Child,
+    /// What it says; it ends when nobody reads that any more.
+    _said: Lines<BufReader<ChildStdout>>,
     folder: TempDir,
 }
 
@@ -37,9 +39,9 @@ impl Network {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
-        let up = lines.map(Result::unwrap).any(|line| line.contains(" is up: "));
-        let network = Self { holder, folder };
+        let mut said = BufReader::new(holder.stdout.take().unwrap()).lines();
+        let up = said.by_ref().map(Result::unwrap).any(|line| line.contains(" is up: "));
+        let network = Self { holder, _said: said, folder };
         assert!(up, "the network does not come up");
         network
     }
@@ -58,10 +60,13 @@ impl Network {
             // A process that ends while it is looked at is none of the network's roles.
             let Ok(words) = fs::read(format!("/proc/{pid}/cmdline")) else { continue };
             let words: Vec<_> = words.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
-            if words.get(1).is_some_and(|word| word == "node")
-                && let Some(count) = switches(pid)
-            {
-                found.insert((pid, words[2..].join(" ")), count);
+            let role = match words.get(1).map(AsRef::as_ref) {
+                Some("node") => &words[2..],
+                Some("gre-helper") => &words[1..],
+                _ => continue,
+            };
+            if let Some(count) = switches(pid) {
+                found.insert((pid, role.join(" ")), count);
             }
         }
         found
