@@ -224,12 +224,10 @@ impl Reconciler {
                 match self.kernel.apply(&change).await {
                     Ok(()) => {
                         made += 1;
-                        match note(&mut found.tunnels, &change) {
+                        is_known &= note(&mut found.tunnels, &change);
+                        match is_of_peer(&change) {
                             true => debug!(tunnel = change.name, "{change}"),
-                            false => {
-                                info!(tunnel = change.name, "{change}");
-                                is_known = false;
-                            }
+                            false => info!(tunnel = change.name, "{change}"),
                         }
                     }
                     Err(error) => {
@@ -287,6 +285,14 @@ impl Reconciler {
 async fn changed_after(host: &mut dyn Changes, not_before: Instant) -> Result<(), NetlinkError> {
     sleep_until(not_before).await;
     host.changed().await.map(drop)
+}
+
+/// A route to one more client, of which there can be a thousand.
+fn is_of_peer(change: &Change) -> bool {
+    match &change.action {
+        Action::SetRoute { key, .. } | Action::RemoveRoute(key) => !key.destination.addr().is_multicast(),
+        _ => false,
+    }
 }
 
 /// Enters a change that was made; false if what it leads to has to be looked at. A route of one more peer leads to nothing
