@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use dz_policy::Flags;
 use dz_sdk::Ledger;
 use dz_service::{log, notify, stop_signal, stream::Accept};
 use futures_util::{FutureExt, future::BoxFuture};
@@ -60,7 +61,7 @@ pub struct Deps {
 /// Its health can no longer be served.
 pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
     let Deps { ledger, http, seed, ready, stop } = deps;
-    info!(key = %ledger.payer(), listen = http.as_ref().map(ToString::to_string), policy = ?args.policy, "started");
+    info!(key = %ledger.payer(), listen = http.as_ref().map(ToString::to_string), policy = args.policy.flags().join(" "), "started");
     let (metrics, status) = (Arc::new(Metrics::default()), Arc::new(Status::default()));
     let shared = Shared { ledger: ledger.clone(), metrics: metrics.clone(), status: status.clone() };
     let server = async {

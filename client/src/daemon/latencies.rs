@@ -299,7 +299,7 @@ impl Known {
             }
             if news {
                 info!(
-                    endpoint = %address, reachable = result.reachable(), rtt = ?result.median(),
+                    endpoint = %address, reachable = result.reachable(), rtt_ns = result.median().map(nanos),
                     error = result.last_error, "endpoint probed"
                 );
             }

@@ -8,7 +8,7 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 use super::server::Helper;
 use super::table::{self, Carrier};
 use crate::gre::control::{Refusal, Request, Response};
-use crate::gre::{Tunnel, TunnelSpec};
+use crate::gre::{Tunnel, TunnelError, TunnelSpec};
 use crate::tun::{Offload, Tun, TunError, TunSpec};
 use crate::{kernel, mroute, syscalls};
 
@@ -27,7 +27,7 @@ impl Helper {
             Request::HoldMulticast(hold) => self.hold_multicast(hold).map(|()| Response::MulticastHeld(hold)),
         };
         response.unwrap_or_else(|refusal| {
-            tracing::info!(?refusal, "refused");
+            tracing::info!(reason = %TunnelError::from(refusal.clone()), "refused");
             Response::Refused(refusal)
         })
     }

@@ -31,7 +31,7 @@ pub(super) async fn follow(node: LocalNode, views: Views, verify_every: Duration
             error = connection(&node, &views, verify_every, &mut backoff) => error,
         };
         let pause = backoff.next_wait();
-        tracing::warn!(reason = %connected, retry_in = ?pause, "the view of the ledger is not live");
+        tracing::warn!(reason = %connected, retry_in_ms = pause.as_millis() as u64, "the view of the ledger is not live");
         sleep(pause).await;
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn follow(inner: Arc<Inner>, views: watch::Sender<Option<Arc<Ne
     loop {
         let end = connection(&inner, &views, &mut backoff).await;
         let pause = backoff.next_wait();
-        tracing::warn!(reason = %end, retry_in = ?pause, "the view of the ledger is not live");
+        tracing::warn!(reason = %end, retry_in_ms = pause.as_millis() as u64, "the view of the ledger is not live");
         sleep(pause).await;
     }
 }
