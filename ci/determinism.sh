@@ -32,8 +32,8 @@ for world in virtual real; do
         fi
     done < <(
         cd "$folder/$world-1"
-        # The summary says how long it took, which is no part of the run.
-        if [ "$world" = virtual ]; then find . -type f ! -name summary.json; else find . -name chain.json -o -name '*.snap'; fi | sort
+        # The summary says how long it took, which is no part of the run; a capsule holds it.
+        if [ "$world" = virtual ]; then find . -type f ! -name summary.json ! -name capsule.tar.zst; else find . -name chain.json -o -name '*.snap'; fi | sort
     )
     echo "$world: $count files compared"
 done

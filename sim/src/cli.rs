@@ -13,7 +13,7 @@ use dz_net::gre::Dataplane;
 use dzsim_scenario::{Change, plan::StepPlace};
 use strum::VariantNames;
 
-use crate::run::world::Kind;
+use crate::run::world::{Kind, bug::Bug};
 
 use crate::answer::{explore::draw::Weights, graph, shard::Shard, table::Form};
 
@@ -61,6 +61,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Run random histories over a network, with the oracle after each step; a failure is shrunk to a scenario file.
     Explore(ExploreArgs),
+    /// Run a failed run again from its capsule, to the step before the failure, and look around there.
+    Replay(ReplayArgs),
     /// Check, run or start an RFC whose claims name what proves them.
     Rfc(RfcArgs),
     /// Run one role of the stack; the simulator starts its nodes' processes so.
@@ -180,6 +182,9 @@ pub struct RunOptions {
     /// Write snapshots that differ or are missing, instead of failing.
     #[arg(long)]
     pub update_snapshots: bool,
+    /// Put a bug in on purpose, in the virtual world: what finds faults is tested by it.
+    #[arg(long, value_enum, hide = true)]
+    pub bug: Option<Bug>,
     /// Keep the artifacts of earlier runs of the same case: their folder gets a number.
     #[arg(long)]
     pub keep: bool,
@@ -202,6 +207,7 @@ impl RunOptions {
             snapshots: None,
             record_snapshots: false,
             update_snapshots: false,
+            bug: None,
             keep: false,
             without: None,
         }
@@ -235,6 +241,9 @@ pub struct RunArgs {
     /// Write the timeline of all cases to this file, in Chrome's trace format, which Perfetto shows.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Write a page to this file: the network, a timeline, packets and pools of each case, and what failed.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Hold the network of a case that failed until Enter is pressed.
     #[arg(long)]
     pub pause_on_failure: bool,
@@ -262,6 +271,25 @@ pub struct UpArgs {
     /// How to run it.
     #[command(flatten)]
     pub options: RunOptions,
+}
+
+/// Arguments of `replay`.
+#[derive(Args, Clone, Debug)]
+pub struct ReplayArgs {
+    /// The capsule that a failed run left: capsule.tar.zst.
+    pub capsule: PathBuf,
+    /// Stop before this step. Default: the one that failed.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub at: Option<u64>,
+    /// Stop after every event until then; virtual time only.
+    #[arg(long)]
+    pub step: bool,
+    /// The node of the shell. Default: the one that the step names.
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// Folder that gets the unpacked capsule and what the replay leaves. Default: one that goes with the replay.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Where networks that are held are looked for.
@@ -346,6 +374,15 @@ pub struct ScenarioArgs {
     /// Hold the network instead of running the steps.
     #[arg(long)]
     pub hold: bool,
+    /// Stop before this step.
+    #[arg(long, value_name = "NUMBER")]
+    pub stop_before: Option<usize>,
+    /// Tell each event and wait for a line on standard input.
+    #[arg(long)]
+    pub one_by_one: bool,
+    /// What the file is called in reports.
+    #[arg(long, value_name = "FILE")]
+    pub called: Option<PathBuf>,
     /// Hold the network of a case that failed until Enter is pressed.
     #[arg(long)]
     pub pause_on_failure: bool,
@@ -390,6 +427,9 @@ pub struct SweepArgs {
     /// Write a picture: a line over one variable, a heat map over two.
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
+    /// Write a page with the table, its pictures and the cases that failed.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// The measure that --plot draws. Default: the first that is a number in every row.
     #[arg(long, value_name = "NAME")]
     pub measure: Option<String>,
@@ -416,6 +456,9 @@ pub struct CompareArgs {
     /// The world that both sides run in.
     #[arg(long, value_enum, default_value_t = Kind::Virtual)]
     pub world: Kind,
+    /// Write a page with both sides and the pictures of each.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// The dzsim program that runs the second side.
     #[arg(long, value_name = "PATH")]
     pub with: Option<PathBuf>,
@@ -449,6 +492,9 @@ pub struct ExploreArgs {
     /// The world that histories run in.
     #[arg(long, value_enum, default_value_t = Kind::Virtual)]
     pub world: Kind,
+    /// Put a bug in on purpose: exploring is tested by what it finds.
+    #[arg(long, value_enum, hide = true)]
+    pub bug: Option<Bug>,
 }
 
 /// Arguments of `rfc`.
@@ -482,6 +528,9 @@ pub enum RfcCommand {
         /// Output format.
         #[arg(long, value_enum, default_value_t = RfcFormat::Md)]
         format: RfcFormat,
+        /// Write a page with the claims and what became of their proofs.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
         /// How proofs are run.
         #[command(flatten)]
         proof: RfcProofArgs,
@@ -514,8 +563,6 @@ pub enum RfcFormat {
     Md,
     /// JSON.
     Json,
-    /// A page of its own.
-    Html,
 }
 
 /// The words for where tunnels are made, as the products have them.

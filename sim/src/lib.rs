@@ -1,6 +1,7 @@
 //! The DoubleZero simulator: runs, the oracle and the command line.
 
 pub mod answer;
+pub mod capsule;
 pub mod cli;
 pub mod command;
 mod entropy;
@@ -10,6 +11,7 @@ pub mod harness;
 pub mod held_networks;
 pub mod interrupt;
 pub mod multicall;
+pub mod page;
 pub mod report;
 pub mod run;
 pub mod runner;

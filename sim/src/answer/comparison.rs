@@ -21,43 +21,88 @@ pub struct Side {
     pub chains: Vec<(String, String)>,
 }
 
+/// A case of each side that belong together.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    /// Of the first side.
+    pub a: &'a Row,
+    /// Of the second side.
+    pub b: &'a Row,
+}
+
 /// The cases of both sides that belong together: by their variables where both have them, else by their order.
-fn pairs<'a>(a: &'a Table, b: &'a Table) -> Vec<(&'a Row, &'a Row)> {
-    let named = a.rows.iter().all(|row| b.rows.iter().filter(|other| other.variables == row.variables).count() == 1);
+pub fn pairs<'a>(a: &'a Side, b: &'a Side) -> Vec<Pair<'a>> {
+    let (a, b) = (&a.table.rows, &b.table.rows);
+    let named = a.iter().all(|row| b.iter().filter(|other| other.variables == row.variables).count() == 1);
     match named {
         true => a
-            .rows
             .iter()
-            .filter_map(|row| Some((row, b.rows.iter().find(|other| other.variables == row.variables)?)))
+            .filter_map(|row| Some(Pair { a: row, b: b.iter().find(|other| other.variables == row.variables)? }))
             .collect(),
-        false => a.rows.iter().zip(&b.rows).collect(),
+        false => a.iter().zip(b).map(|(a, b)| Pair { a, b }).collect(),
+    }
+}
+
+impl Pair<'_> {
+    /// What both are called.
+    pub fn label(&self) -> String {
+        if self.a.case == self.b.case { self.a.case.clone() } else { format!("{} and {}", self.a.case, self.b.case) }
+    }
+
+    /// Each measure: its name, its value on either side, and the difference. The outcome is among them if it differs.
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        let passed = |row: &Row| if row.passed == row.seeds.len() { "passed" } else { "failed" };
+        let mut rows = Vec::new();
+        if passed(self.a) != passed(self.b) {
+            rows.push(["outcome", passed(self.a), passed(self.b), ""].map(str::to_owned).to_vec());
+        }
+        let names: BTreeSet<_> = self.a.measures.keys().chain(self.b.measures.keys()).collect();
+        let show = |measure: Option<&Measure>| measure.map_or_else(|| "-".to_owned(), Measure::show);
+        rows.extend(names.into_iter().map(|name| {
+            let (left, right) = (self.a.measures.get(name), self.b.measures.get(name));
+            vec![name.clone(), show(left), show(right), difference(left, right)]
+        }));
+        rows
+    }
+
+    /// What differs between the chains that both end with, line by line; nothing if they are equal.
+    pub fn difference(&self, a: &Side, b: &Side) -> Vec<String> {
+        let chain = |side: &Side, case: &str| {
+            side.chains.iter().find(|(name, _)| name == case).map(|(_, text)| text.clone()).unwrap_or_default()
+        };
+        let (left, right) = (chain(a, &self.a.case), chain(b, &self.b.case));
+        let whole =
+            TextDiff::from_lines(&left, &right).unified_diff().context_radius(2).header(&a.name, &b.name).to_string();
+        let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+        if lines.len() > LINES {
+            let more = lines.len() - LINES;
+            lines.truncate(LINES);
+            lines.push(format!("... {more} more lines"));
+        }
+        lines
     }
 }
 
 /// Both sides as Markdown that can be pasted into a review.
 pub fn markdown(a: &Side, b: &Side) -> String {
     let mut text = String::new();
-    for (row_a, row_b) in pairs(&a.table, &b.table) {
-        let _ = writeln!(text, "### {}\n", label(row_a, row_b));
+    for pair in pairs(a, b) {
+        let _ = writeln!(text, "### {}\n", pair.label());
         let _ = writeln!(text, "| measure | {} | {} | difference |\n|---|---|---|---|", a.name, b.name);
-        let passed = |row: &Row| if row.passed == row.seeds.len() { "passed".to_owned() } else { "failed".to_owned() };
-        if passed(row_a) != passed(row_b) {
-            let _ = writeln!(text, "| outcome | {} | {} | |", passed(row_a), passed(row_b));
-        }
-        let names: BTreeSet<_> = row_a.measures.keys().chain(row_b.measures.keys()).collect();
-        for name in names {
-            let (left, right) = (row_a.measures.get(name), row_b.measures.get(name));
-            let show = |measure: Option<&Measure>| measure.map_or_else(|| "-".to_owned(), Measure::show);
-            let _ = writeln!(text, "| {name} | {} | {} | {} |", show(left), show(right), difference(left, right));
+        for row in pair.rows() {
+            let _ = writeln!(text, "| {} |", row.join(" | ").trim_end());
         }
         text.push('\n');
-        text.push_str(&network(a, row_a, b, row_b));
+        let lines = pair.difference(a, b);
+        text.push_str(&match lines.is_empty() {
+            true => "The networks are equal.\n\n".to_owned(),
+            false => format!(
+                "<details><summary>The networks differ</summary>\n\n```diff\n{}\n```\n\n</details>\n\n",
+                lines.join("\n")
+            ),
+        });
     }
     text
-}
-
-fn label(a: &Row, b: &Row) -> String {
-    if a.case == b.case { a.case.clone() } else { format!("{} and {}", a.case, b.case) }
 }
 
 /// How far two numbers are apart, by their medians; of texts, whether they are equal.
@@ -74,26 +119,6 @@ fn difference(a: Option<&Measure>, b: Option<&Measure>) -> String {
         },
         _ => "only one side".to_owned(),
     }
-}
-
-/// What differs between the chains that two cases end with.
-fn network(a: &Side, row_a: &Row, b: &Side, row_b: &Row) -> String {
-    let chain = |side: &Side, case: &str| {
-        side.chains.iter().find(|(name, _)| name == case).map(|(_, text)| text.clone()).unwrap_or_default()
-    };
-    let (left, right) = (chain(a, &row_a.case), chain(b, &row_b.case));
-    if left == right {
-        return "The networks are equal.\n\n".to_owned();
-    }
-    let whole =
-        TextDiff::from_lines(&left, &right).unified_diff().context_radius(2).header(&a.name, &b.name).to_string();
-    let lines: Vec<_> = whole.lines().collect();
-    let more = match lines.len().checked_sub(LINES) {
-        Some(more) if more > 0 => format!("... {more} more lines\n"),
-        _ => String::new(),
-    };
-    let shown = lines.iter().take(LINES).copied().collect::<Vec<_>>().join("\n");
-    format!("<details><summary>The networks differ</summary>\n\n```diff\n{shown}\n{more}```\n\n</details>\n\n")
 }
 
 #[cfg(test)]

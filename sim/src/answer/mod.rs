@@ -3,7 +3,9 @@
 pub mod comparison;
 pub mod evidence;
 pub mod explore;
+pub mod flowchart;
 pub mod graph;
+pub mod map;
 pub mod plot;
 pub mod rfc;
 pub mod runs;

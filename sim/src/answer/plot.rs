@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::table::Table;
+use super::table::{Row, Table};
 use crate::run::measure::{Measure, plain};
 
 /// Why there is no picture.
@@ -20,8 +20,15 @@ pub enum PlotError {
 const SIZE: (f64, f64) = (640.0, 400.0);
 const MARGIN: (f64, f64) = (70.0, 50.0);
 /// Colours follow the page's; the line's own is readable on light and dark.
-const STYLE: &str = "text{font:12px system-ui;fill:currentColor}path,line{stroke:currentColor;fill:none}.data{stroke:#2b8cbe;\
-                     stroke-width:2}circle{fill:#2b8cbe}svg{color-scheme:light dark}";
+const STYLE: &str = ".plot text{font:12px system-ui,sans-serif;fill:currentColor}.plot path{stroke:currentColor;fill:none}.plot \
+                     .data{stroke:#2b8cbe;stroke-width:2}.plot circle{fill:#2b8cbe}";
+
+/// The measures that are numbers in every row.
+pub fn numeric(table: &Table) -> Vec<&str> {
+    let in_row = |name: &str, row: &Row| row.measures.get(name).and_then(Measure::median).is_some();
+    let measures = table.measures().into_iter();
+    measures.filter(|name| !table.rows.is_empty() && table.rows.iter().all(|row| in_row(name, row))).collect()
+}
 
 /// Draws a measure; the first that is a number in every row if none is named.
 ///
@@ -31,8 +38,7 @@ pub fn svg(table: &Table, measure: Option<&str>) -> Result<String, PlotError> {
     let number = |name: &str| -> Option<Vec<f64>> {
         table.rows.iter().map(|row| row.measures.get(name).and_then(Measure::median)).collect()
     };
-    let numeric: Vec<&str> =
-        table.measures().into_iter().filter(|name| number(name).is_some_and(|values| !values.is_empty())).collect();
+    let numeric = numeric(table);
     let wanted = measure.or(numeric.first().copied()).unwrap_or_default();
     let values: Vec<f64> = match numeric.contains(&wanted) {
         true => number(wanted).unwrap_or_default(),
@@ -46,7 +52,8 @@ pub fn svg(table: &Table, measure: Option<&str>) -> Result<String, PlotError> {
     };
     let (width, height) = SIZE;
     Ok(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{title}</title>\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" class=\"plot\" \
+         style=\"color-scheme:light dark\">\n<title>{title}</title>\n\
          <desc>{desc}</desc>\n<style>{STYLE}</style>\n{body}</svg>\n",
         title = escape(wanted),
         desc = escape(&table.render(super::table::Form::Csv)),

@@ -76,6 +76,13 @@ impl Table {
         names(self.rows.iter().map(|row| row.measures.keys()))
     }
 
+    /// The same table with this one measure.
+    pub fn only(&self, measure: &str) -> Self {
+        let mut only = self.clone();
+        only.rows.iter_mut().for_each(|row| row.measures.retain(|name, _| name == measure));
+        only
+    }
+
     /// True if every run passed.
     pub fn all_passed(&self) -> bool {
         self.rows.iter().all(|row| row.passed == row.seeds.len())
@@ -92,7 +99,7 @@ impl Table {
     }
 
     /// Column titles and cells as people read them. A case without variables is called by its name.
-    fn cells(&self) -> Vec<Vec<String>> {
+    pub(crate) fn cells(&self) -> Vec<Vec<String>> {
         let (variables, measures) = (self.variables(), self.measures());
         let outcome = !self.all_passed();
         let head = if variables.is_empty() { vec!["case"] } else { variables.clone() };

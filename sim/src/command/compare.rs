@@ -12,6 +12,7 @@ use crate::{
     },
     cli::CompareArgs,
     exit::{Error, Exit, answer},
+    page::{self, Record},
     run::artifacts,
 };
 
@@ -40,17 +41,29 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit, Error> {
         (Ok(a), Ok(b)) => (a, b),
         (Err(exit), _) | (_, Err(exit)) => return Ok(exit),
     };
+    let ((a, a_records), (b, b_records)) = (a, b);
+    if let Some(file) = &args.html {
+        let page = page::comparison(&a, &b, (&a_records, &b_records));
+        fs::write(file, page).with_context(|| format!("writing {}", file.display()))?;
+    }
     answer(comparison::markdown(&a, &b))?;
     Ok(Exit::Passed)
 }
 
-fn side(runs: &Runs, file: &PathBuf, changes: &[Change], name: String) -> anyhow::Result<Result<Side, Exit>> {
+/// A side, and the records of its cases for a page.
+fn side(
+    runs: &Runs,
+    file: &PathBuf,
+    changes: &[Change],
+    name: String,
+) -> anyhow::Result<Result<(Side, Vec<Record>), Exit>> {
     let folder = tempfile::tempdir()?;
     let summaries = match runs.run(std::slice::from_ref(file), changes, None, folder.path())? {
         Ok(summaries) => summaries,
         Err(exit) => return Ok(Err(exit)),
     };
     let mut chains = Vec::new();
+    let records = summaries.iter().map(|summary| Record::read(summary, None)).collect::<Result<Vec<_>, _>>()?;
     for summary in &summaries {
         let chain = summary.artifacts.join(artifacts::CHAIN);
         // A case that did not come up has no chain to compare.
@@ -59,5 +72,5 @@ fn side(runs: &Runs, file: &PathBuf, changes: &[Change], name: String) -> anyhow
             chains.push((summary.case.clone(), text));
         }
     }
-    Ok(Ok(Side { name, table: runs::table(&summaries), chains }))
+    Ok(Ok((Side { name, table: runs::table(&summaries), chains }, records)))
 }

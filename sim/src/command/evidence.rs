@@ -112,6 +112,7 @@ fn here(case: &Case, options: &RunOptions) -> bool {
 fn failure(file: &Path, case: &Case, options: &RunOptions) -> Option<String> {
     let job = Job {
         file: file.to_owned(),
+        called: None,
         case: case.name.clone(),
         seed: options.seed.or(case.seed).unwrap_or(SEED),
         steps: case.plan.steps.len(),

@@ -1,6 +1,7 @@
 //! `dzsim exec`: a command or a shell in a node of a network that is held.
 
 use std::{
+    ffi::OsString,
     io::{IsTerminal, stdin},
     process::ExitCode,
 };
@@ -31,16 +32,20 @@ pub(super) fn run(args: &ExecArgs) -> ExitCode {
 
 fn ended(args: &ExecArgs) -> Result<Ended, Error> {
     let held = Held::one(&args.held.artifacts, args.case.as_deref())?;
-    let name = args.node.as_str();
+    inside(&held, &args.node, &args.command)
+}
+
+/// Runs a command, or a shell if there is none, in a node of a network that is held.
+pub(super) fn inside(held: &Held, name: &str, command: &[OsString]) -> Result<Ended, Error> {
     if !held.nodes.iter().any(|node| node == name) {
         return Err(Error::input(format!("no node {name} in {}; it has {}", held.case, held.nodes.join(", "))));
     }
     let host = if name == "operator" { Host::Core } else { Host::Node(NodeName::new(name).map_err(Error::input)?) };
-    let argv = match args.command.is_empty() {
+    let argv = match command.is_empty() {
         true => vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())],
-        false => args.command.clone(),
+        false => command.to_vec(),
     };
-    if args.command.is_empty() && stdin().is_terminal() {
+    if command.is_empty() && stdin().is_terminal() {
         complain(format!("a shell in {name} of {}; `exit` leaves it", held.case));
     }
     let folder = std::path::Path::new(dzsim_lab::FILES).join(host.as_str());

@@ -31,8 +31,10 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
         let text = format!("{} has {} cases: expected a file without `matrix`", name.display(), cases.len());
         return Err(Error::input(text));
     };
+    let mut options = vec!["--world".to_owned(), args.world.to_string()];
+    options.extend(args.bug.iter().flat_map(|bug| ["--bug".to_owned(), bug.to_string()]));
     let session = Session {
-        runs: Runs::new(vec!["--world".to_owned(), args.world.to_string()])?,
+        runs: Runs::new(options)?,
         names: history::names(case),
         head,
         weights: args.weights,

@@ -4,6 +4,7 @@ use crate::{
     answer::graph,
     cli::GraphArgs,
     exit::{Error, Exit, answer},
+    run::network::Network,
     scenario_files,
 };
 
@@ -18,6 +19,6 @@ pub(super) fn run(args: &GraphArgs) -> Result<Exit, Error> {
         let names: Vec<&str> = cases.iter().map(|(_, case)| case.name.as_str()).collect();
         return Err(Error::input(format!("no such case; there are: {}", names.join(", "))));
     };
-    answer(graph::draw(&case.plan, args.format))?;
+    answer(graph::draw(&Network::of(&case.plan), args.format))?;
     Ok(Exit::Passed)
 }

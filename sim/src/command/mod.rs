@@ -10,6 +10,7 @@ mod exec;
 mod explore;
 mod graph;
 mod ledger;
+mod replay;
 mod rfc;
 mod run;
 mod scenario;
@@ -48,6 +49,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Sweep(args) => sweep::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Explore(args) => explore::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Rfc(command) => rfc::run(&command.command),
         Command::Node(args) => return multicall::play(args.role.into_iter().map(Into::into).collect()).into(),
         Command::GreHelper => return multicall::play(vec![dz_net::gre::HelperCommand::ARGUMENT.into()]).into(),

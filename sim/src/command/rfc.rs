@@ -12,6 +12,7 @@ use crate::{
     },
     cli::{RfcCommand, RfcFormat, RfcProofArgs},
     exit::{Error, Exit, answer, complain},
+    page,
 };
 
 /// Does what the command line says.
@@ -32,7 +33,9 @@ pub(super) fn run(command: &RfcCommand) -> Result<Exit, Error> {
             }
             Ok(if wrong == 0 { Exit::Passed } else { Exit::Failed })
         }
-        RfcCommand::Run { file, format, proof } => prove(file, *format, &prover(file, proof, true)?),
+        RfcCommand::Run { file, format, html, proof } => {
+            prove(file, *format, html.as_deref(), &prover(file, proof, true)?)
+        }
     }
 }
 
@@ -76,13 +79,16 @@ fn check_one(file: &Path, prover: &Prover) -> Result<usize, Error> {
 }
 
 /// Runs all proofs and prints the status of each claim.
-fn prove(file: &Path, format: RfcFormat, prover: &Prover) -> Result<Exit, Error> {
+fn prove(file: &Path, format: RfcFormat, html: Option<&Path>, prover: &Prover) -> Result<Exit, Error> {
     let document = read(file)?;
     let claims = prover.claims(&document)?;
+    if let Some(path) = html {
+        fs::write(path, page::claims(&document.title, &claims))
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
     answer(match format {
         RfcFormat::Md => table::markdown(&claims),
         RfcFormat::Json => serde_json::to_string_pretty(&claims).context("writing the claims as JSON")?,
-        RfcFormat::Html => table::html(&document.title, &claims),
     })?;
     let failed = claims.iter().filter(|claim| claim.status == Status::Fails);
     for (claim, proof) in failed.flat_map(|claim| claim.proofs.iter().map(move |proof| (claim, proof))) {

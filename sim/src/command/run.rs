@@ -31,6 +31,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Error> {
         .map(|(_, case)| case)
         .map(|(file, case)| Job {
             file,
+            called: None,
             seed: case.seed.unwrap_or(SEED),
             steps: case.plan.steps.len(),
             case: case.name,

@@ -10,6 +10,7 @@ use dzsim_scenario::{Case, plan::leave_out};
 use tokio::{runtime::Builder, sync::watch};
 
 use crate::{
+    capsule::{self, Manifest},
     cli::ScenarioArgs,
     command::run::SEED,
     entropy, environment,
@@ -20,6 +21,7 @@ use crate::{
         case::{self, Hold, Setup},
         protocol::{CaseSummary, Outcome, Progress},
         steps::Snapshots,
+        stop::{self, Stop},
         world::Kind,
     },
     scenario_files,
@@ -55,7 +57,8 @@ fn run_case(args: &ScenarioArgs, text: String, case: Case) -> anyhow::Result<Exi
         (Some(folder), false) => Some(std::path::absolute(folder)?),
         (None, false) => Some(scenario_files::snapshots(&args.file.canonicalize()?)),
     };
-    let snapshots = Snapshots { folder, file: args.file.clone(), case: name, update: options.update_snapshots };
+    let file = args.called.clone().unwrap_or_else(|| args.file.clone());
+    let snapshots = Snapshots { folder, file: file.clone(), case: name, update: options.update_snapshots };
     // The processes of the lab share the claim; it ends with the last of them.
     let claim = artifacts::claim(&artifacts, options.keep)?;
     let hold = match options.world {
@@ -64,9 +67,11 @@ fn run_case(args: &ScenarioArgs, text: String, case: Case) -> anyhow::Result<Exi
     };
     // SAFETY: this process has one thread.
     case.policy.connect.variables().into_iter().for_each(|(name, value)| unsafe { std::env::set_var(name, value) });
+    let stops = args.stop_before.is_some() || args.one_by_one;
+    let compared = snapshots.folder.clone();
     let setup = Setup {
-        file: args.file.clone(),
-        text,
+        file,
+        text: text.clone(),
         seed,
         dataplane: options.dataplane,
         capture: CaptureConfig {
@@ -74,16 +79,40 @@ fn run_case(args: &ScenarioArgs, text: String, case: Case) -> anyhow::Result<Exi
             snaplen: options.snaplen,
             ring: options.capture_last.map(Ring::Packets),
         },
-        artifacts,
+        artifacts: artifacts.clone(),
         snapshots,
         world: options.world,
         hold,
-        end: end_of_input(),
+        bug: options.bug,
+        stop: args.stop_before.map(Stop::new),
+        listener: args.one_by_one.then_some(one_by_one),
+        // Who stops in virtual time reads from standard input; elsewhere its end is the sign to end.
+        end: match stops && options.world == Kind::Virtual {
+            true => watch::channel(false).1,
+            false => end_of_input(),
+        },
     };
     let summary = match options.world {
         Kind::Real => in_real_time(case, setup)?,
         Kind::Virtual => in_virtual_time(case, setup)?,
     };
+    if let (Outcome::Failed, Some(failure)) = (summary.outcome, &summary.failure) {
+        let manifest = Manifest {
+            form: Manifest::FORM,
+            version: summary.version.clone(),
+            file: summary.file.clone(),
+            case: summary.case.clone(),
+            seed: summary.seed,
+            world: summary.world.clone(),
+            dataplane: summary.dataplane.clone(),
+            changes: options.change.set.iter().map(ToString::to_string).collect(),
+            without: options.without.map(|place| place.to_string()),
+            step: failure.step,
+            message: failure.message.lines().next().unwrap_or_default().to_owned(),
+        };
+        capsule::write(&artifacts, &manifest, &text, compared.as_deref())
+            .context("writing the capsule of the failure")?;
+    }
     let exit = match summary.outcome {
         Outcome::Passed => Exit::Passed,
         Outcome::Failed => Exit::Failed,
@@ -139,6 +168,12 @@ fn end_of_input() -> watch::Receiver<bool> {
         std::thread::park();
     });
     asked
+}
+
+/// Tells an event and waits until it is time for the next one. After the end of input nobody is left to wait for.
+fn one_by_one(line: &str) {
+    tell(&Progress::Event { line: line.to_owned() });
+    stop::read_line();
 }
 
 fn tell(progress: &Progress) {

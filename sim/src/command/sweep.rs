@@ -12,14 +12,15 @@ use crate::{
     },
     cli::SweepArgs,
     exit::{Error, Exit, answer, complain},
+    page::{self, Record},
 };
 
 /// Runs every case with every seed, or merges tables, and prints what was measured.
 pub(super) fn run(args: &SweepArgs) -> Result<Exit, Error> {
-    let table = match args.merge {
-        true => merged(&args.paths)?,
+    let Swept { table, failed } = match args.merge {
+        true => Swept { table: merged(&args.paths)?, failed: Vec::new() },
         false => match swept(args)? {
-            Ok(table) => table,
+            Ok(swept) => swept,
             Err(exit) => return Ok(exit),
         },
     };
@@ -29,8 +30,18 @@ pub(super) fn run(args: &SweepArgs) -> Result<Exit, Error> {
             Err(error) => return Err(Error::input(error)),
         }
     }
+    if let Some(file) = &args.html {
+        fs::write(file, page::sweep(&table, &failed)).with_context(|| format!("writing {}", file.display()))?;
+    }
     answer(table.render(args.format))?;
     Ok(if table.all_passed() { Exit::Passed } else { Exit::Failed })
+}
+
+/// What a sweep gave.
+struct Swept {
+    table: Table,
+    /// For the page: the cases that did not pass.
+    failed: Vec<Record>,
 }
 
 /// The parts that shards left, as one table.
@@ -42,7 +53,7 @@ fn merged(files: &[PathBuf]) -> anyhow::Result<Table> {
     Ok(Table::merge(files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?))
 }
 
-fn swept(args: &SweepArgs) -> anyhow::Result<Result<Table, Exit>> {
+fn swept(args: &SweepArgs) -> anyhow::Result<Result<Swept, Exit>> {
     let mut options = vec!["--world".to_owned(), args.world.to_string()];
     if let Some(shard) = args.shard {
         options.extend(["--shard".to_owned(), shard.to_string()]);
@@ -50,18 +61,24 @@ fn swept(args: &SweepArgs) -> anyhow::Result<Result<Table, Exit>> {
     let runs = Runs::new(options)?;
     let artifacts = tempfile::tempdir()?;
     let mut summaries = Vec::new();
+    let mut failed = Vec::new();
     for seed in 1..=args.seeds {
         // A single seed is the file's own.
         let seed = (args.seeds > 1).then_some(seed);
-        match runs.run(&args.paths, &args.change.set, seed, artifacts.path())? {
-            Ok(found) => summaries.extend(found),
+        let found = match runs.run(&args.paths, &args.change.set, seed, artifacts.path())? {
+            Ok(found) => found,
             Err(exit) => return Ok(Err(exit)),
+        };
+        for summary in found.iter().filter(|summary| summary.failure.is_some()) {
+            if let Some(failure) = &summary.failure {
+                complain(format!("{} (seed {}): {}: {}", summary.case, summary.seed, failure.title, failure.message));
+            }
+            // The next seed writes to the same folder, and all go with the sweep.
+            if args.html.is_some() {
+                failed.push(Record::read(summary, None)?);
+            }
         }
+        summaries.extend(found);
     }
-    for failed in summaries.iter().filter(|summary| summary.failure.is_some()) {
-        if let Some(failure) = &failed.failure {
-            complain(format!("{} (seed {}): {}: {}", failed.case, failed.seed, failure.title, failure.message));
-        }
-    }
-    Ok(Ok(runs::table(&summaries)))
+    Ok(Ok(Swept { table: runs::table(&summaries), failed }))
 }

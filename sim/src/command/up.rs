@@ -38,7 +38,7 @@ pub(super) fn run(args: &UpArgs) -> Result<Exit, Error> {
         ending.end();
     })?;
     let seed = case.seed.unwrap_or(SEED);
-    let job = Job { file: args.file.clone(), case: case.name.clone(), seed, steps: 0, only_in: None };
+    let job = Job { file: args.file.clone(), called: None, case: case.name.clone(), seed, steps: 0, only_in: None };
     let mut unseen = None;
     let summary = runner::run_one(&job, &args.options, Mode::Hold, &children, |progress| {
         if let Progress::Held { nodes, .. } = progress {

@@ -59,8 +59,16 @@ impl Network {
             (None, Kind::Real) => roles.played_by(&before_main::program()),
             (None, Kind::Virtual) => roles,
         };
-        let start =
-            Start { kind: scenario.world, seed: scenario.seed, roles, clock, artifacts: folder, events, capture };
+        let start = Start {
+            kind: scenario.world,
+            seed: scenario.seed,
+            roles,
+            clock,
+            artifacts: folder,
+            events,
+            capture,
+            bug: None,
+        };
         let world = bring_up::bring_up(case.plan, case.policy, start, &mut Phases::default()).await?;
         let oracle = case::settle_clients(&world).await?;
         let snapshots = Snapshots {

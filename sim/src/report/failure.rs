@@ -2,7 +2,6 @@
 
 use dzsim_scenario::Diagnostic;
 
-use super::again;
 use crate::{
     run::{
         logs::LogLine,
@@ -43,6 +42,9 @@ pub(super) fn reason(summary: &CaseSummary, failure: &Failure, terminal: Termina
         text.line(0, &terminal.paint(STRONG, "log"));
         let who = failure.logs.iter().map(|line| line.who.chars().count()).max().unwrap_or_default();
         failure.logs.iter().for_each(|line| text.log(line, who));
+        if let Some(rest) = failure.logs_left_out.told() {
+            text.line(2, &terminal.paint(FAINT, &terminal.fit(&rest, 2)));
+        }
     }
     if !summary.stderr.trim().is_empty() {
         text.block(&terminal.paint(STRONG, "standard error of the run"), &summary.stderr);
@@ -53,7 +55,7 @@ pub(super) fn reason(summary: &CaseSummary, failure: &Failure, terminal: Termina
 /// Where the artifacts are, and how to run the case again.
 pub(super) fn places(summary: &CaseSummary, terminal: Terminal) -> String {
     let name = |name| terminal.paint(STRONG, name);
-    format!("{}  {}\n{}      {}\n", name("artifacts"), super::near(&summary.artifacts), name("again"), again(summary))
+    format!("{}  {}\n{}      {}\n", name("artifacts"), super::near(&summary.artifacts), name("again"), summary.again())
 }
 
 struct Text {

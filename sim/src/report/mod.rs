@@ -1,7 +1,8 @@
-//! Output formats: live lines for people, JSON lines for programs, JUnit and GitHub's annotations for CI, and timelines.
+//! Output formats: live lines for people, JSON lines for programs, JUnit and GitHub's annotations for CI, timelines and pages.
 
 mod failure;
 mod github;
+mod html;
 mod json;
 mod junit;
 mod progress_lines;
@@ -14,16 +15,14 @@ mod tests;
 use std::{io, path::Path, time::Duration};
 
 pub use github::{Github, annotation};
+pub use html::Html;
 pub use json::Json;
 pub use junit::Junit;
 pub use progress_lines::Human;
 pub use set::Reports;
 pub use trace::Trace;
 
-use crate::{
-    run::protocol::{CaseSummary, Progress},
-    shell_word::quoted,
-};
+use crate::run::protocol::{CaseSummary, Progress};
 
 /// Receives what happens, in the order it happens; several cases are under way at a time.
 pub trait Report {
@@ -48,14 +47,6 @@ pub trait Report {
     }
     /// All cases have ended; in the order of their names.
     fn finished(&mut self, cases: &[CaseSummary], took: Duration) -> io::Result<()>;
-}
-
-/// The command that runs just this case again, as it was run.
-pub fn again(summary: &CaseSummary) -> String {
-    let file = quoted(&summary.file.to_string_lossy());
-    let case = quoted(&summary.case);
-    let CaseSummary { seed, world, dataplane, .. } = summary;
-    format!("dzsim run {file} --filter {case} --seed {seed} --world {world} --dataplane {dataplane}")
 }
 
 /// A path as people named it or would: relative to the working directory if it is below it.

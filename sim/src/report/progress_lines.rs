@@ -189,6 +189,8 @@ impl<W: Write> Report for Human<W> {
                 self.line("`dzsim exec NODE [COMMAND]` from another shell; Enter here ends it")
             }
             Progress::Up { .. } | Progress::Step { .. } | Progress::StepDone(_) => Ok(()),
+            // A replay's, which is no report.
+            Progress::Asks { .. } | Progress::Answer { .. } | Progress::Event { .. } => Ok(()),
         }
     }
 

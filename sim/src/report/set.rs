@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 
-use super::{Github, Human, Json, Junit, Report, Trace};
+use super::{Github, Html, Human, Json, Junit, Report, Trace};
 use crate::{
     cli::{Format, RunArgs},
     exit::Error,
@@ -52,6 +52,9 @@ impl Reports {
         }
         if let Some(path) = &args.trace {
             list.push((Target::File(path.clone()), Box::new(Trace::new(create(path)?))));
+        }
+        if let Some(path) = &args.html {
+            list.push((Target::File(path.clone()), Box::new(Html::new(create(path)?, path.clone()))));
         }
         Ok(Self { list, failed: Vec::new() })
     }

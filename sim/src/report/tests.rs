@@ -4,12 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use rstest::rstest;
 
-use super::{Github, Human, Json, Junit, Report, again};
+use super::{Github, Human, Json, Junit, Report};
 use crate::{
     run::{
         diff::Difference,
         logs::LogLine,
         protocol::{CaseSummary, Failure, Outcome, Progress, StepSummary},
+        relevance::LeftOut,
     },
     shell_word::quoted,
     terminal::Terminal,
@@ -69,6 +70,12 @@ fn failure() -> Failure {
         ),
         differences: Vec::new(),
         oracle: vec!["user 148.51.120.1 at 45.33.100.2: on chain, not in the kernel of nyc1".to_owned()],
+        began_ns: 900_000_000,
+        logs_left_out: LeftOut {
+            lines: 1203,
+            files: ["val1.doublezerod.log", "core.activator.log"].map(str::to_owned).to_vec(),
+            more_files: 998,
+        },
         logs: vec![
             log(982_123_456, "val1.doublezerod", "INFO", "probed every endpoint endpoints=4 lost=0"),
             log(
@@ -264,7 +271,7 @@ fn the_command_that_runs_a_case_again_is_one_a_shell_understands() {
     assert_eq!(quoted("scenarios/a.yaml"), "scenarios/a.yaml");
     let summary = summary("topic/x[y=1]", Outcome::Failed, None);
     assert_eq!(
-        again(&summary),
+        summary.again(),
         "dzsim run 'scenarios/topic/x[y=1].yaml' --filter 'topic/x[y=1]' --seed 7 --world real --dataplane auto"
     );
 }

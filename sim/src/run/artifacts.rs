@@ -5,6 +5,7 @@
 //! | `summary.json` | how it ended: [`CaseSummary`](super::protocol::CaseSummary) |
 //! | `events.jsonl` | every step, decision and transition, on one clock |
 //! | `capture.pcapng` | every underlay packet, one interface a node |
+//! | `network.json` | metros, devices, clients and links: [`Network`](super::network::Network) |
 //! | `chain.json` | all accounts at the end |
 //! | `snapshots/` | the text of every `snapshot` step |
 //! | `logs/<node>.<role>.log` | what each process wrote |
@@ -29,8 +30,12 @@ pub const SUMMARY: &str = "summary.json";
 pub const EVENTS: &str = "events.jsonl";
 /// The capture's name.
 pub const CAPTURE: &str = "capture.pcapng";
+/// The name of the network that the run was made from.
+pub const NETWORK: &str = "network.json";
 /// The final chain's name.
 pub const CHAIN: &str = "chain.json";
+/// The file that a failed run leaves to be replayed.
+pub const CAPSULE: &str = "capsule.tar.zst";
 /// The folder of the texts of snapshots.
 pub const SNAPSHOTS: &str = "snapshots";
 /// The folder of the processes' logs.

@@ -15,10 +15,11 @@ use super::{
     keys::Keys,
     phases::Phases,
     roles::Roles,
-    route_announcements,
+    route_announcements, transitions,
     world::{
         Kind, World,
         backend::{Backend, Parts},
+        bug::Bug,
         real, r#virtual,
     },
 };
@@ -50,6 +51,8 @@ pub struct Start<'a> {
     pub events: Events,
     /// What of the packets is recorded.
     pub capture: CaptureConfig,
+    /// A bug to put in on purpose.
+    pub bug: Option<Bug>,
 }
 
 /// Brings the network up.
@@ -57,9 +60,18 @@ pub struct Start<'a> {
 /// # Errors
 /// This machine or the plan does not allow it, or a role does not start.
 pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut Phases) -> anyhow::Result<Arc<World>> {
-    let Start { kind, seed, roles, clock, artifacts, events, capture } = start;
+    let Start { kind, seed, roles, clock, artifacts, events, capture, bug } = start;
     let (keys, plan) = (Keys::new(seed), Arc::new(plan));
-    let parts = Parts { plan: Arc::clone(&plan), policy: policy.clone(), keys, roles, artifacts, capture };
+    let parts = Parts {
+        plan: Arc::clone(&plan),
+        policy: policy.clone(),
+        keys,
+        roles,
+        artifacts,
+        events: events.clone(),
+        capture,
+        bug,
+    };
     let (backend, chain): (Box<dyn Backend>, Arc<dyn Ledger>) = match kind {
         Kind::Real => {
             let (real, chain) = real::start(parts, phases).await?;
@@ -74,6 +86,7 @@ pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut
     put_behind_translators(&plan, backend.internet())?;
     let world = Arc::new(World::new(plan, policy, keys, chain, events, artifacts, backend));
     tokio::spawn(route_announcements::follow_chain(Arc::clone(&world)));
+    tokio::spawn(transitions::follow_chain(Arc::clone(&world)));
     genesis::write(&*world.chain, &world.plan, &world.policy, keys)
         .await
         .context("writing the network to the chain")?;

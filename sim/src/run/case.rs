@@ -22,17 +22,18 @@ use super::{
     error::StepError,
     events::Events,
     lateness::{self, Bears, TooSlow, watch::Moment},
-    logs, oracle, path_rules,
+    limits, logs,
+    network::Network,
+    oracle, path_rules,
     phases::Phases,
     protocol::{CaseSummary, Failure, Outcome, Progress, StepSummary},
+    relevance,
     roles::Roles,
     steps::{Context, Snapshots},
+    stop::{Stop, Then},
     view,
-    world::{Kind, World},
+    world::{Kind, World, bug::Bug},
 };
-
-/// How many lines of the logs a failure shows.
-const LOG_LINES: usize = 40;
 
 /// How a case is to be run.
 #[derive(Clone, Debug)]
@@ -55,6 +56,12 @@ pub struct Setup {
     pub snapshots: Snapshots,
     /// When the network is held, where that can be.
     pub hold: Option<Hold>,
+    /// A bug to put in on purpose.
+    pub bug: Option<Bug>,
+    /// Where the run stops.
+    pub stop: Option<Stop>,
+    /// Gets each event as it happens.
+    pub listener: Option<fn(&str)>,
     /// Becomes true when the case is to end in good order, or to stop holding its network.
     pub end: watch::Receiver<bool>,
 }
@@ -82,6 +89,9 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
     let mut phases = Phases::default();
     let clock = bring_up::clock(setup.world);
     let events = Events::create(&setup.artifacts.join(artifacts::EVENTS), &clock)?;
+    if let Some(listener) = setup.listener {
+        events.listen(listener);
+    }
     let steps = case.plan.steps.clone();
     let mut summary = CaseSummary {
         file: setup.file.clone(),
@@ -104,6 +114,8 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         artifacts: setup.artifacts.clone(),
     };
     events.record("scenario", "started", started(&summary))?;
+    let file = std::fs::File::create(setup.artifacts.join(artifacts::NETWORK))?;
+    serde_json::to_writer_pretty(file, &Network::of(&case.plan))?;
     let start = Start {
         kind: setup.world,
         seed: setup.seed,
@@ -112,6 +124,7 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         artifacts: &setup.artifacts,
         events: events.clone(),
         capture: setup.capture.clone(),
+        bug: setup.bug,
     };
     let held_instead = setup.hold.as_ref().is_some_and(|hold| hold.instead);
     let mut end = setup.end.clone();
@@ -133,9 +146,12 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
             let ended = tokio::select! {
                 biased;
                 () = asked(&mut end), if !held_instead => Err(Ended::Interrupted),
-                ended = all_steps(&context, steps, &mut phases, &mut summary.steps, &mut began, tell) => {
+                ended = all_steps(&context, steps, setup.stop.clone(), &mut phases, &mut summary.steps, &mut began, tell) => {
                     let slow = if held_instead { None } else { too_slow(&world, began.as_ref(), ended.is_err()) };
-                    judged(ended, slow)
+                    match ended {
+                        Ok(Ran::UntilStop) => Err(Ended::Stopped),
+                        ended => judged(ended.map(drop), slow),
+                    }
                 }
             };
             if let Some(hold) = &setup.hold {
@@ -145,6 +161,7 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
                         let failure = placed(failure, &setup, &events)?;
                         Some(Some(CaseSummary { outcome: *outcome, failure: Some(failure), ..summary.clone() }))
                     }
+                    Err(Ended::Stopped) => Some(None),
                     _ => hold.instead.then_some(None),
                 };
                 if let Some(so_far) = so_far {
@@ -156,9 +173,11 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
             ended
         }
         Some(Err(error)) => {
-            let title = "the network does not come up".to_owned();
-            let failure = Failure { title, message: format!("{error:#}"), ..Failure::default() };
-            Err(Ended::Steps(Outcome::Failed, Box::new(failure)))
+            let limit = limits::of(&error);
+            let message = limit.map_or_else(String::new, |limit| format!("{limit}: "));
+            let place = Place::before("the network does not come up");
+            let failure = Box::new(place.failure(format!("{message}{error:#}")));
+            Err(Ended::Steps(if limit.is_some() { Outcome::CannotRun } else { Outcome::Failed }, failure))
         }
         None => Err(Ended::Interrupted),
     };
@@ -168,12 +187,15 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
             summary.outcome = outcome;
             summary.failure = Some(placed(&failure, &setup, &events)?);
         }
-        Err(Ended::Interrupted) => {
-            let step = steps.get(summary.steps.len());
-            let place =
-                step.map_or_else(String::new, |step| format!(" in step {}: {}", summary.steps.len() + 1, step.title));
+        Err(ended @ (Ended::Interrupted | Ended::Stopped)) => {
+            let number = summary.steps.len() + 1;
+            let what = if matches!(ended, Ended::Stopped) { "stopped before" } else { "interrupted in" };
+            let message = match steps.get(number - 1) {
+                Some(step) => format!("{what} step {number}: {}", step.title),
+                None => "interrupted".to_owned(),
+            };
             summary.outcome = Outcome::NotRun;
-            summary.failure = Some(Failure { message: format!("interrupted{place}"), ..Failure::default() });
+            summary.failure = Some(Failure { message, ..Failure::default() });
         }
     }
     phases.end("teardown");
@@ -189,6 +211,14 @@ enum Ended {
     /// One did not hold, or what was seen says nothing.
     Steps(Outcome, Box<Failure>),
     Interrupted,
+    /// Where it was to stop.
+    Stopped,
+}
+
+/// How far the steps were run.
+enum Ran {
+    All,
+    UntilStop,
 }
 
 /// Returns when the end is asked for.
@@ -205,15 +235,16 @@ fn started(summary: &CaseSummary) -> serde_json::Value {
     json!({"case": case, "file": file, "seed": seed, "wall": started, "version": version, "dataplane": dataplane})
 }
 
-/// A failure with its line of the file, and with the log lines before it unless its difference says it all.
+/// A failure with its line of the file, and with the log lines that matter unless its difference says it all.
 fn placed(failure: &Failure, setup: &Setup, events: &Events) -> anyhow::Result<Failure> {
     let mut failure = failure.clone();
     if failure.line > 0 {
         failure.source = setup.text.lines().nth(failure.line - 1).unwrap_or_default().to_owned();
     }
     if failure.differences.is_empty() {
-        let mut lines = logs::read(&setup.artifacts.join(artifacts::LOGS), events.zero())?;
-        failure.logs = lines.split_off(lines.len().saturating_sub(LOG_LINES));
+        let lines = logs::read(&setup.artifacts.join(artifacts::LOGS), events.zero())?;
+        let about = [&failure.title, &failure.message, &failure.oracle.join(" ")].map(String::as_str).join(" ");
+        (failure.logs, failure.logs_left_out) = relevance::choose(lines, &about, failure.began_ns);
     }
     Ok(failure)
 }
@@ -252,25 +283,40 @@ fn judged(ended: Result<(), Box<Failure>>, slow: Option<TooSlow>) -> Result<(), 
 async fn all_steps(
     context: &Context,
     steps: &[Step],
+    mut stop: Option<Stop>,
     phases: &mut Phases,
     done: &mut Vec<StepSummary>,
     began: &mut Option<Moment>,
     tell: &mut dyn FnMut(Progress),
-) -> Result<(), Box<Failure>> {
+) -> Result<Ran, Box<Failure>> {
     let world = &context.world;
     let mut oracle = settle_clients(world).await?;
     phases.end("settling");
+    let mut broken = world.faults.lines();
     tell(Progress::Up { millis: phases.total(), steps: steps.len() });
     // Bring-up waits for facts, however late they come.
     world.backend.take_late();
     for (index, step) in steps.iter().enumerate() {
         let number = index + 1;
-        let start = phases.total();
+        if let Some(stop) = stop.as_mut().filter(|stop| number >= stop.before)
+            // What is held is looked at from outside.
+            && (!world.backend.shells().is_empty() || stop.look(world, number, step, tell).await == Then::End)
+        {
+            return Ok(Ran::UntilStop);
+        }
+        let (start, began_ns) = (phases.total(), world.events.now());
         *began = world.backend.moment();
+        let since = |failure: Box<Failure>| Box::new(Failure { began_ns, ..*failure });
         tell(Progress::Step { number, title: step.title.clone() });
-        act(context, number, step).await?;
+        let done_so_far = act(context, number, step).await;
+        let now_broken = world.faults.lines();
+        if now_broken != broken {
+            record(world, "broken", json!({"faults": now_broken}));
+            broken = now_broken;
+        }
+        done_so_far.map_err(since)?;
         let acted = phases.total();
-        judge(world, &mut oracle, number, step).await?;
+        judge(world, &mut oracle, number, step).await.map_err(since)?;
         let summary = StepSummary {
             number,
             title: step.title.clone(),
@@ -282,10 +328,10 @@ async fn all_steps(
         tell(Progress::StepDone(summary.clone()));
         done.push(summary);
     }
-    world.toll.finish(world).map_err(|error| failure(None, "the faults at the end", 0, error))?;
+    world.toll.finish(world).map_err(|error| failure(Place::before("the faults at the end"), error))?;
     record(world, "faults", json!({"faults": world.toll.summaries(world)}));
     phases.end("steps");
-    Ok(())
+    Ok(Ran::All)
 }
 
 /// Starts the clients of a network whose devices are up, waits until everything has settled, and checks it once.
@@ -303,9 +349,9 @@ pub async fn settle_clients(world: &World) -> Result<oracle::Oracle, Box<Failure
         world.start_clients().await?;
         oracle::settle(world, bring_up).await
     };
-    up.await.map_err(|error| failure(None, "the network does not come up", 0, error))?;
+    up.await.map_err(|error| failure(Place::before("the network does not come up"), error))?;
     let seen = oracle.check(world, world.plan.timeouts.settle).await;
-    seen.map_err(|seen| oracle_failure(None, "the network as it came up", 0, seen))?;
+    seen.map_err(|seen| oracle_failure(Place::before("the network as it came up"), seen))?;
     Ok(oracle)
 }
 
@@ -321,7 +367,7 @@ pub async fn act(context: &Context, number: usize, step: &Step) -> Result<(), Bo
         Ok(()) => Ok(()),
         Err(error) => {
             let error = in_context(error, &oracle::standing(world).await);
-            Err(failure(Some(number), &step.title, step.line, error))
+            Err(failure(Place::of(number, step), error))
         }
     }
 }
@@ -334,10 +380,10 @@ pub async fn judge(world: &World, oracle: &mut oracle::Oracle, number: usize, st
     let settle = world.plan.timeouts.settle;
     if may_change(&step.action) {
         let settled = oracle::settle(world, settle).await;
-        settled.map_err(|error| failure(Some(number), &step.title, step.line, error))?;
+        settled.map_err(|error| failure(Place::of(number, step), error))?;
     }
     let seen = oracle.check(world, settle).await;
-    seen.map_err(|seen| oracle_failure(Some(number), &step.title, step.line, seen))
+    seen.map_err(|seen| oracle_failure(Place::of(number, step), seen))
 }
 
 /// Holds the network until the end is asked for.
@@ -375,28 +421,38 @@ fn record(world: &World, event: &str, fields: impl serde::Serialize) {
     let _ = world.events.record("scenario", event, fields);
 }
 
-fn failure(step: Option<usize>, title: &str, line: usize, error: StepError) -> Box<Failure> {
-    Box::new(Failure {
-        step,
-        title: title.to_owned(),
-        line,
-        message: error.message,
-        expected: error.expected,
-        actual: error.actual,
-        differences: error.differences,
-        ..Failure::default()
-    })
+/// Where something did not hold.
+struct Place<'a> {
+    step: Option<usize>,
+    title: &'a str,
+    line: usize,
 }
 
-fn oracle_failure(step: Option<usize>, title: &str, line: usize, seen: Vec<oracle::Mismatch>) -> Box<Failure> {
-    Box::new(Failure {
-        step,
-        title: title.to_owned(),
-        line,
-        message: "an invariant does not hold".to_owned(),
-        oracle: seen.iter().map(ToString::to_string).collect(),
-        ..Failure::default()
-    })
+impl<'a> Place<'a> {
+    /// Before the first step.
+    fn before(title: &'a str) -> Self {
+        Self { step: None, title, line: 0 }
+    }
+
+    /// In a step, which has this number.
+    fn of(number: usize, step: &'a Step) -> Self {
+        Self { step: Some(number), title: &step.title, line: step.line }
+    }
+
+    fn failure(self, message: String) -> Failure {
+        let Self { step, title, line } = self;
+        Failure { step, title: title.to_owned(), line, message, ..Failure::default() }
+    }
+}
+
+fn failure(place: Place<'_>, error: StepError) -> Box<Failure> {
+    let StepError { message, expected, actual, differences } = error;
+    Box::new(Failure { expected, actual, differences, ..place.failure(message) })
+}
+
+fn oracle_failure(place: Place<'_>, seen: Vec<oracle::Mismatch>) -> Box<Failure> {
+    let oracle = seen.iter().map(ToString::to_string).collect();
+    Box::new(Failure { oracle, ..place.failure("an invariant does not hold".to_owned()) })
 }
 
 /// Writes what is only known at the end.

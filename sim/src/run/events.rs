@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::SystemTime,
 };
 
@@ -23,7 +23,11 @@ pub struct Events {
     start_wall: SystemTime,
     path: Arc<PathBuf>,
     out: Arc<Mutex<BufWriter<File>>>,
+    listener: Arc<OnceLock<Listener>>,
 }
+
+/// Gets each event as its line, as soon as it is known here.
+type Listener = Box<dyn Fn(&str) + Send + Sync>;
 
 impl Events {
     /// Starts the log and its clock; `wall` is the clock of the processes' logs.
@@ -33,7 +37,23 @@ impl Events {
             start_wall: wall.now(),
             path: Arc::new(path.to_owned()),
             out: Arc::new(Mutex::new(BufWriter::new(File::create(path)?))),
+            listener: Arc::default(),
         })
+    }
+
+    /// Lets somebody hear each event from now on, and each line of the logs that is passed on. There is one listener.
+    pub fn listen(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
+        // The first one stays.
+        let _ = self.listener.set(Box::new(listener));
+    }
+
+    /// Passes a line of a process's log on to whoever listens; it comes into the event log at the end.
+    pub fn pass_on(&self, who: &str, line: &str) {
+        if let Some(listener) = self.listener.get()
+            && let Some((_, event)) = self.adopt(who, line)
+        {
+            listener(&event);
+        }
     }
 
     /// The wall clock at the zero of the log's clock.
@@ -59,9 +79,12 @@ impl Events {
                 line.insert("value".to_owned(), other);
             }
         }
+        let line = Value::Object(line).to_string();
+        if let Some(listener) = self.listener.get() {
+            listener(&line);
+        }
         let mut out = self.out.lock().unwrap_or_else(|poison| poison.into_inner());
-        serde_json::to_writer(&mut *out, &line)?;
-        out.write_all(b"\n")
+        writeln!(out, "{line}")
     }
 
     /// Ends the log: puts in what the processes have written into their own, and everything in the order of time.

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{diff::Difference, logs::LogLine, measure::Measure};
+use crate::shell_word::quoted;
+
+use super::{diff::Difference, logs::LogLine, measure::Measure, relevance::LeftOut};
 
 /// A message from a scenario's process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,25 @@ pub enum Progress {
         nodes: Vec<String>,
         /// The summary so far with the failure after which it is held; none if it is held instead of running the steps.
         summary: Option<Box<CaseSummary>>,
+    },
+    /// The run has stopped before a step, in virtual time, and waits for a word on standard input.
+    Asks {
+        /// The step, from 1.
+        before: usize,
+        /// What it does.
+        title: String,
+        /// The node that commands run at.
+        node: String,
+    },
+    /// What came of a word.
+    Answer {
+        /// As people read it.
+        text: String,
+    },
+    /// Something has happened, and the run waits for a line on standard input.
+    Event {
+        /// The event, as in the event log.
+        line: String,
     },
     /// The last message.
     Finished(Box<CaseSummary>),
@@ -126,6 +147,15 @@ pub struct CaseSummary {
     pub artifacts: PathBuf,
 }
 
+impl CaseSummary {
+    /// The command that runs just this case again, as it was run.
+    pub fn again(&self) -> String {
+        let (file, case) = (quoted(&self.file.to_string_lossy()), quoted(&self.case));
+        let Self { seed, world, dataplane, .. } = self;
+        format!("dzsim run {file} --filter {case} --seed {seed} --world {world} --dataplane {dataplane}")
+    }
+}
+
 /// Why a case did not pass.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
@@ -147,6 +177,12 @@ pub struct Failure {
     pub differences: Vec<Difference>,
     /// What the oracle saw, one line a mismatch.
     pub oracle: Vec<String>,
+    /// When the step began, on the run's clock.
+    #[serde(default)]
+    pub began_ns: u64,
     /// The lines of the logs that matter, in the order of time.
     pub logs: Vec<LogLine>,
+    /// What of the logs is not among them.
+    #[serde(default)]
+    pub logs_left_out: LeftOut,
 }

@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, BufRead, BufReader, Read},
-    path::Path,
+    io::{self, BufRead, BufReader, Read, Write},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -51,6 +50,13 @@ impl Children {
         }
     }
 
+    /// Says a line to one. One that has ended hears nothing, which is no fault of the caller's.
+    pub fn say(&self, case: &str, line: &str) {
+        if let Some((_, Some(stdin))) = self.locked().running.get_mut(case) {
+            let _ = writeln!(stdin, "{line}");
+        }
+    }
+
     /// Asks all to end in good order, and starts no more.
     pub fn end(&self) {
         let mut state = self.locked();
@@ -95,6 +101,13 @@ pub enum Mode {
     HoldOnFailure,
     /// The network is held instead of running the steps.
     Hold,
+    /// The steps before this one; then the network is held, or in virtual time looked at from inside.
+    StopBefore {
+        /// From 1; none to run to the end.
+        step: Option<usize>,
+        /// Whether each event is waited for.
+        one_by_one: bool,
+    },
 }
 
 /// Runs one case and passes on all that its process reports but the summary, which it returns.
@@ -153,7 +166,7 @@ fn attend(
     children: &Children,
     mut report: impl FnMut(Progress),
 ) -> anyhow::Result<CaseSummary> {
-    let mut child = children.start(&job.case, command(&job.file, &job.case, options, mode)?)?;
+    let mut child = children.start(&job.case, command(job, options, mode)?)?;
     // Read beside the other stream: a pipe that nobody reads stops its writer.
     let errors = child.stderr.take().map(|mut stderr| {
         thread::spawn(move || {
@@ -193,7 +206,7 @@ fn attend(
 
 /// The command of a scenario's process. Its standard input is the sign to go on: the process ends in good order when it
 /// is closed.
-fn command(file: &Path, case: &str, options: &RunOptions, mode: Mode) -> anyhow::Result<Command> {
+fn command(job: &Job, options: &RunOptions, mode: Mode) -> anyhow::Result<Command> {
     let RunOptions {
         change,
         world,
@@ -205,11 +218,15 @@ fn command(file: &Path, case: &str, options: &RunOptions, mode: Mode) -> anyhow:
         snapshots,
         record_snapshots,
         update_snapshots,
+        bug,
         keep,
         without,
     } = options;
     let mut command = Command::new(std::env::current_exe().context("finding the dzsim program")?);
-    command.arg("scenario").arg(file).args(["--case", case]);
+    command.arg("scenario").arg(&job.file).args(["--case", &job.case]);
+    if let Some(called) = &job.called {
+        command.arg("--called").arg(called);
+    }
     command.args(change.as_options());
     command.args(["--world", &world.to_string()]);
     command.args(["--dataplane", &dataplane.to_string()]).arg("--artifacts").arg(artifacts);
@@ -220,6 +237,7 @@ fn command(file: &Path, case: &str, options: &RunOptions, mode: Mode) -> anyhow:
     };
     number("--seed", seed.map(|seed| seed.to_string()));
     number("--snaplen", snaplen.map(|bytes| bytes.to_string()));
+    number("--bug", bug.map(|bug| bug.to_string()));
     number("--capture-last", capture_last.map(|packets| packets.to_string()));
     number("--without", without.map(|place| place.to_string()));
     if let Some(folder) = snapshots {
@@ -232,6 +250,9 @@ fn command(file: &Path, case: &str, options: &RunOptions, mode: Mode) -> anyhow:
         ("--hold", mode == Mode::Hold),
         ("--pause-on-failure", mode == Mode::HoldOnFailure),
     ];
+    if let Mode::StopBefore { step, one_by_one } = mode {
+        command.args(step.map(|step| format!("--stop-before={step}"))).args(one_by_one.then_some("--one-by-one"));
+    }
     command.args(flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     environment::clean(&mut command);

@@ -32,6 +32,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct Job {
     /// The scenario file.
     pub file: PathBuf,
+    /// What the file is called in reports, if not by its path.
+    pub called: Option<PathBuf>,
     /// The case in it.
     pub case: String,
     /// The seed it states for itself.

@@ -49,3 +49,22 @@ fn every_scenario_of_the_documents_holds() {
     }
     assert!(run >= 2, "the tutorial and the guide have scenarios; found {run}");
 }
+
+/// The picture of the tutorial is what its first scenario gives. `UPDATE_DOCS=1` writes it.
+#[test]
+fn the_tutorials_picture_is_its_scenario() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let scenario = scenarios(&fs::read_to_string(root.join("docs/tutorial.md")).unwrap()).remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("two-services.yaml");
+    fs::write(&file, scenario).unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_dzsim")).args(["graph", "--format", "svg"]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let picture = root.join("docs/two-services.svg");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&picture, &output.stdout).unwrap();
+    }
+    let there = fs::read_to_string(&picture).unwrap_or_default();
+    assert_eq!(there, String::from_utf8(output.stdout).unwrap(), "UPDATE_DOCS=1 writes {}", picture.display());
+}

@@ -10,6 +10,7 @@ mod idle;
 mod ledger;
 mod library;
 mod repeatable;
+mod replay;
 mod rfc;
 mod rooms;
 mod runner;

@@ -4,13 +4,14 @@ use std::{fs, path::Path};
 
 /// Lowest first. Rooms of one line do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["diff", "http", "interface_names", "keys", "lateness", "logs", "measure", "phases", "seeds"],
-    &["artifacts", "error", "events", "internet", "protocol"],
+    &["diff", "http", "interface_names", "keys", "lateness", "limits", "logs", "measure", "network", "phases", "seeds"],
+    &["artifacts", "error", "events", "internet", "relevance"],
+    &["protocol"],
     &["genesis", "roles"],
     &["world"],
-    &["route_announcements", "controller", "matching"],
+    &["route_announcements", "controller", "matching", "stop"],
     &["view"],
-    &["path_rules"],
+    &["path_rules", "transitions"],
     &["steps", "oracle"],
     &["bring_up"],
     &["case"],

@@ -79,33 +79,6 @@ pub fn markdown(claims: &[ClaimStatus]) -> String {
     text
 }
 
-/// A page of its own with the same table, light or dark as the reader's system is.
-pub fn html(title: &str, claims: &[ClaimStatus]) -> String {
-    let escape =
-        |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let rows = claims.iter().map(|claim| {
-        let proofs =
-            claim.proofs.iter().map(|proof| format!("<li>{} <b>{}</b></li>", escape(&proof.proof), proof.status));
-        format!(
-            "<tr class=\"{status}\"><th scope=row>{}<td>{status}<td>{}<td><ul>{}</ul>\n",
-            claim.id,
-            escape(&claim.text),
-            proofs.collect::<String>(),
-            status = claim.status,
-        )
-    });
-    format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\n\
-         <title>{title}</title>\n<style>:root{{color-scheme:light dark;font:1rem/1.5 system-ui}}body{{margin:1rem auto;\
-         max-width:70rem;padding:0 1rem}}th,td{{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px \
-         solid #8886}}.fails td{{color:#d33}}ul{{margin:0;padding-left:1rem}}</style>\n<h1>{title}</h1>\n<p>{}</p>\n\
-         <table><thead><tr><th>claim<th>status<th>says<th>proofs<tbody>\n{}</table></html>\n",
-        tally(claims),
-        rows.collect::<String>(),
-        title = escape(title),
-    )
-}
-
 /// How many claims hold, are open and fail.
 pub fn tally(claims: &[ClaimStatus]) -> String {
     let count = |status| claims.iter().filter(|claim| claim.status == status).count();

@@ -11,7 +11,9 @@ use dzsim_fabric::{CaptureConfig, Fabric};
 use dzsim_scenario::plan::{ClientName, LedgerFault, Node, Plan, Policy, Process};
 use tokio::sync::watch;
 
+use super::bug::Bug;
 use crate::run::{
+    events::Events,
     keys::{Keys, Owner},
     lateness::{Part, Times, watch::Moment},
     roles::Roles,
@@ -29,8 +31,12 @@ pub struct Parts<'a> {
     pub roles: Roles,
     /// The folder of the run's artifacts.
     pub artifacts: &'a Path,
+    /// The event log.
+    pub events: Events,
     /// What of the packets is recorded.
     pub capture: CaptureConfig,
+    /// A bug to put in on purpose; in the virtual world only.
+    pub bug: Option<Bug>,
 }
 
 /// A command.

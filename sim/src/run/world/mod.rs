@@ -1,6 +1,7 @@
 //! The network of a scenario while it runs.
 
 pub mod backend;
+pub mod bug;
 pub mod faults;
 pub mod real;
 mod task;

@@ -51,7 +51,7 @@ const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
 /// # Errors
 /// The kernel refuses something, or the plan is no network.
 pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Real, Arc<RpcLedger>)> {
-    let Parts { plan, policy, keys, roles, artifacts, capture } = parts;
+    let Parts { plan, policy, keys, roles, artifacts, events, capture, bug: _ } = parts;
     let lab = Lab::new(&artifacts.join(artifacts::LOGS)).await?;
     let (ledger, nodes) = tokio::join!(start_ledger(&plan, keys), lab.add_nodes(node_specs(&plan)?));
     let (ledger, nodes) = (ledger?, nodes?);
@@ -81,7 +81,7 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
             let [http, ws] = SHARED_PORTS;
             let (http_at, ws_at) = (TcpListener::bind(inside(http))?, TcpListener::bind(inside(ws))?);
             ledger.serve(http_at, ws_at, ClientName::new(shared::SHARED))?;
-            let logs = Logs::new(&artifacts.join(artifacts::LOGS), WallClock::system());
+            let logs = Logs::new(&artifacts.join(artifacts::LOGS), WallClock::system(), events);
             // Nobody sends with this key.
             let connect = || {
                 let (http, ws) = (format!("http://{}", inside(http)), format!("ws://{}", inside(ws)));

@@ -50,6 +50,11 @@ impl Inside {
         Ok(Self { nodes: nodes.collect(), chain })
     }
 
+    /// The chain itself.
+    pub(super) fn chain(&self) -> &LocalLedger {
+        &self.chain
+    }
+
     /// A node's way to the chain.
     pub(super) fn node(&self, name: &str) -> anyhow::Result<&LocalNode> {
         self.nodes.get(name).with_context(|| format!("no node {name}"))

@@ -2,6 +2,7 @@
 //! in memory. Time passes when nothing is left to do at a moment.
 
 mod ledger;
+mod planted;
 mod roles;
 mod start;
 
@@ -30,10 +31,11 @@ use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
 use solana_signer::Signer;
 use tokio::time::timeout;
 
-use self::ledger::Inside;
+use self::ledger::{Inside, RUNNER};
 pub use self::start::start;
 use super::{
     backend::{Backend, Call, LedgerInside, Output, Stop},
+    bug::Bug,
     task::Running,
     task_logs::Logs,
 };
@@ -54,6 +56,8 @@ pub struct Virtual {
     clock: WallClock,
     network: Network,
     ledger: Inside,
+    /// What is put in on purpose.
+    bug: Option<Bug>,
     logs: Logs,
     /// Where the controller and the activators answer, and each daemon.
     places: Mutex<BTreeMap<Process, Place>>,
@@ -77,7 +81,11 @@ impl Virtual {
 
     /// A client of the chain at a node.
     fn chain(&self, node: &str, owner: Owner<'_>) -> anyhow::Result<Arc<dyn Ledger>> {
-        Ok(Arc::new(self.ledger.node(node)?.connect(self.keys.of(owner).pubkey(), self.roles.verify_every())))
+        let at = self.ledger.node(node)?;
+        let client = at.connect(self.keys.of(owner).pubkey(), self.roles.verify_every());
+        // The runner and the oracle see everything as it is.
+        let bug = self.bug.filter(|_| node != RUNNER);
+        Ok(planted::ledger(bug, Arc::new(client), at, self.ledger.chain()))
     }
 
     fn running(&self, process: &Process) -> anyhow::Result<Running> {

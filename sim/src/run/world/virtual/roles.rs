@@ -10,7 +10,7 @@ use solana_signer::Signer;
 use tokio::sync::oneshot;
 use tracing::instrument::WithSubscriber;
 
-use super::{Virtual, locked};
+use super::{Virtual, locked, planted};
 use crate::run::{
     keys::Owner,
     roles::{CORE, device_account, parsed},
@@ -76,7 +76,7 @@ impl Virtual {
                 let name = role.name.clone();
                 let args: dz_controller::agent::Args = parsed(role)?;
                 let deps = dz_controller::agent::Deps {
-                    host: Arc::new(self.network.host(code.as_str())?),
+                    host: planted::host(self.bug, Arc::new(self.network.host(code.as_str())?)),
                     controller: Arc::new(self.place(&Process::Controller)),
                     seed: self.seed(process),
                     ready: is_ready,
@@ -92,7 +92,7 @@ impl Virtual {
                 // What somebody else asks for in its name is not made on its host.
                 args.payer = Some(self.keys.of(Owner::Client(client.as_str())).pubkey());
                 let deps = dz_client::daemon::Deps {
-                    host: Arc::new(self.network.host(client.as_str())?),
+                    host: planted::host(self.bug, Arc::new(self.network.host(client.as_str())?)),
                     // Nothing is ever sent.
                     ledger: self.chain(client.as_str(), Owner::Client(client.as_str()))?,
                     listener: self.place(process).bind()?,

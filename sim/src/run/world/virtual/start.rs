@@ -34,7 +34,7 @@ const CLIENT_UPLINK: &str = "eth0";
 /// # Errors
 /// The artifacts cannot be written, or the plan is no network.
 pub fn start(parts: Parts<'_>, clock: WallClock, phases: &mut Phases) -> anyhow::Result<(Virtual, Arc<dyn Ledger>)> {
-    let Parts { plan, policy, keys, roles, artifacts, capture } = parts;
+    let Parts { plan, policy, keys, roles, artifacts, events, capture, bug } = parts;
     let ledger = Inside::new(&plan, keys)?;
     phases.end("ledger and nodes");
     let epoch = clock.now().duration_since(std::time::UNIX_EPOCH)?;
@@ -45,9 +45,10 @@ pub fn start(parts: Parts<'_>, clock: WallClock, phases: &mut Phases) -> anyhow:
     let pump = network.clone();
     tokio::spawn(async move { pump.run().await });
     let disks = plan.clients.keys().map(|name| (name.clone(), Arc::default())).collect();
-    let logs = Logs::new(&artifacts.join(artifacts::LOGS), clock.clone());
+    let logs = Logs::new(&artifacts.join(artifacts::LOGS), clock.clone(), events);
     let (places, processes, started) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()), Mutex::default());
-    let world = Virtual { plan, policy, keys, roles, clock, network, ledger, logs, places, disks, processes, started };
+    let world =
+        Virtual { plan, policy, keys, roles, clock, network, ledger, bug, logs, places, disks, processes, started };
     let chain = world.chain(RUNNER, Owner::Foundation)?;
     phases.end("fabric");
     Ok((world, chain))

@@ -1,0 +1,17 @@
+//! Bugs that can be put in on purpose; the virtual world does it.
+
+/// A bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, strum::Display, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Bug {
+    /// The tunnel id of a user that is gone stays taken.
+    LeakedUnit,
+    /// A host makes the unicast tunnel under the multicast tunnel's name, and the other way round.
+    SwappedName,
+    /// What a process missed during an outage it does not read afterwards.
+    MissingReread,
+    /// A device keeps a rule for a tunnel that is gone.
+    StaleRule,
+    /// Two users of a device are granted one tunnel id.
+    DoubleGrant,
+}

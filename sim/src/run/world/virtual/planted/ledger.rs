@@ -1,0 +1,154 @@
+//! Bugs between a process and the chain.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dz_sdk::{
+    Ledger, LedgerError, NetworkView,
+    ledger::Landed,
+    local::{LocalLedger, LocalNode, Record},
+    program::state::{AccountData, Header, Pool, PoolKind, User},
+};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+use tokio::{sync::watch, task::AbortHandle};
+
+use crate::run::world::bug::Bug;
+
+/// Changes accounts after a transaction, as a program with a bug would have.
+pub(super) struct Forging {
+    inner: Arc<dyn Ledger>,
+    chain: LocalLedger,
+    bug: Option<Bug>,
+}
+
+impl Forging {
+    pub(super) fn new(inner: Arc<dyn Ledger>, chain: LocalLedger, bug: Option<Bug>) -> Self {
+        Self { inner, chain, bug }
+    }
+
+    fn view(&self) -> Result<NetworkView, LedgerError> {
+        Ok(self.chain.bank().view()?)
+    }
+
+    fn put(&self, key: &Pubkey, account: &impl AccountData) {
+        let mut bank = self.chain.bank();
+        let Some(record) = bank.accounts().get(key).cloned() else { return };
+        // Its life stays the same one.
+        let Ok((_, header)) = Header::read(&record.data) else { return };
+        bank.set_account(*key, Record { data: account.encode_with(&header), ..record });
+    }
+
+    /// Takes the tunnel id of each user that is gone again.
+    fn leak(&self, before: &NetworkView, after: &NetworkView) {
+        for (_, gone) in before.users().iter().filter(|(key, _)| after.user(key).is_none()) {
+            let ids = |pool: &Pool| pool.kind == PoolKind::TunnelIds && pool.owner == gone.device;
+            let found = after.pools().iter().find(|(_, pool)| ids(pool));
+            if let (Some((key, pool)), Some(held)) = (found, &gone.allocation) {
+                let mut pool = pool.clone();
+                if pool.claim(u32::from(held.tunnel_id), 1).is_ok() {
+                    self.put(key, &pool);
+                }
+            }
+        }
+    }
+
+    /// Gives each user that has just been granted something the tunnel id of another user of its device.
+    fn grant_twice(&self, before: &NetworkView, after: &NetworkView) {
+        let had = |key: &Pubkey| before.user(key).is_some_and(|user| user.allocation.is_some());
+        for (key, user) in after.users().iter().filter(|(key, user)| user.allocation.is_some() && !had(key)) {
+            let other = |(other, found): &(&Pubkey, &User)| *other != key && found.device == user.device;
+            let taken = after.users().iter().filter(|found| other(found)).find_map(|(_, found)| found.allocation);
+            if let (Some(taken), Some(mut granted)) = (taken, user.allocation) {
+                granted.tunnel_id = taken.tunnel_id;
+                self.put(key, &User { allocation: Some(granted), ..user.clone() });
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Ledger for Forging {
+    fn payer(&self) -> Pubkey {
+        self.inner.payer()
+    }
+
+    fn program(&self) -> Pubkey {
+        self.inner.program()
+    }
+
+    async fn snapshot(&self) -> Result<Arc<NetworkView>, LedgerError> {
+        self.inner.snapshot().await
+    }
+
+    async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
+        let before = self.view()?;
+        let landed = self.inner.send(instructions).await?;
+        let after = self.view()?;
+        match self.bug {
+            Some(Bug::LeakedUnit) => self.leak(&before, &after),
+            _ => self.grant_twice(&before, &after),
+        }
+        // Everybody sees what was put in.
+        self.chain.snapshot().await?;
+        Ok(landed)
+    }
+
+    fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
+        self.inner.watch()
+    }
+}
+
+/// Keeps the view that is read after an outage to itself.
+pub(super) struct Forgetful {
+    inner: Arc<dyn Ledger>,
+    views: watch::Receiver<Option<Arc<NetworkView>>>,
+    passing_on: AbortHandle,
+}
+
+impl Forgetful {
+    #[allow(clippy::disallowed_methods, reason = "ends with the client")]
+    pub(super) fn new(inner: Arc<dyn Ledger>, node: LocalNode) -> Self {
+        let (shown, views) = watch::channel(None);
+        let mut all = inner.watch();
+        let passing_on = tokio::spawn(async move {
+            let mut cut = node.hits().cut;
+            while all.changed().await.is_ok() {
+                let view = all.borrow_and_update().clone();
+                if std::mem::replace(&mut cut, node.hits().cut) == node.hits().cut {
+                    shown.send_replace(view);
+                }
+            }
+        });
+        Self { inner, views, passing_on: passing_on.abort_handle() }
+    }
+}
+
+impl Drop for Forgetful {
+    fn drop(&mut self) {
+        self.passing_on.abort();
+    }
+}
+
+#[async_trait]
+impl Ledger for Forgetful {
+    fn payer(&self) -> Pubkey {
+        self.inner.payer()
+    }
+
+    fn program(&self) -> Pubkey {
+        self.inner.program()
+    }
+
+    async fn snapshot(&self) -> Result<Arc<NetworkView>, LedgerError> {
+        self.inner.snapshot().await
+    }
+
+    async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
+        self.inner.send(instructions).await
+    }
+
+    fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
+        self.views.clone()
+    }
+}

@@ -1,0 +1,37 @@
+//! Bugs that are put in on purpose, at the seams of the virtual world: what finds faults is itself tested by them. No product
+//! knows of them, and nothing but a hidden option puts one in.
+
+mod host;
+mod ledger;
+
+use std::sync::Arc;
+
+use dz_net::host::Host;
+use dz_sdk::{
+    Ledger,
+    local::{LocalLedger, LocalNode},
+};
+
+use crate::run::world::bug::Bug;
+
+/// The chain as a process gets it.
+pub(super) fn ledger(
+    bug: Option<Bug>,
+    inner: Arc<dyn Ledger>,
+    node: &LocalNode,
+    chain: &LocalLedger,
+) -> Arc<dyn Ledger> {
+    match bug {
+        Some(Bug::LeakedUnit | Bug::DoubleGrant) => Arc::new(ledger::Forging::new(inner, chain.clone(), bug)),
+        Some(Bug::MissingReread) => Arc::new(ledger::Forgetful::new(inner, node.clone())),
+        _ => inner,
+    }
+}
+
+/// The host as an agent or a daemon gets it.
+pub(super) fn host(bug: Option<Bug>, inner: Arc<dyn Host>) -> Arc<dyn Host> {
+    match bug {
+        Some(bug @ (Bug::SwappedName | Bug::StaleRule)) => Arc::new(host::Lying::new(inner, bug)),
+        _ => inner,
+    }
+}
