@@ -20,3 +20,4 @@ regenerate-snapshots *FILES="scenarios":
 # All benchmarks, on an otherwise idle machine.
 bench:
     cargo bench --workspace
+    cargo run --release -- bench

@@ -63,6 +63,8 @@ pub enum Command {
     Explore(ExploreArgs),
     /// Run a failed run again from its capsule, to the step before the failure, and look around there.
     Replay(ReplayArgs),
+    /// Measure how fast this is here, beside the aims and beside a stored table.
+    Bench(BenchArgs),
     /// Check, run or start an RFC whose claims name what proves them.
     Rfc(RfcArgs),
     /// Run one role of the stack; the simulator starts its nodes' processes so.
@@ -116,6 +118,23 @@ pub struct GraphArgs {
     /// Output format.
     #[arg(long, value_enum, default_value_t = graph::Form::Mermaid)]
     pub format: graph::Form,
+}
+
+/// Arguments of `bench`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// The worlds that are measured, one after the other.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Virtual, Kind::Real])]
+    pub world: Vec<Kind>,
+    /// Folder of the scenarios that are timed all together.
+    #[arg(long, value_name = "DIR", default_value = "scenarios")]
+    pub suite: PathBuf,
+    /// Compare with a table that --store has written, as ratios.
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Write the table for later.
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.

@@ -1,5 +1,6 @@
 //! Answers on top of runs: what many scenarios say together.
 
+pub mod bench;
 pub mod comparison;
 pub mod evidence;
 pub mod explore;

@@ -32,8 +32,7 @@ pub(super) async fn wait(context: &Context, run: &Run, deadline: Duration) -> Re
         let Ok(latency) = timeout(end.saturating_duration_since(Instant::now()), asked).await else { return Ok(()) };
         // Without an answer nothing is measured; what the command makes of that is the scenario's.
         let Ok(latency) = latency else { return Ok(()) };
-        let wrong = latency.results.iter().filter_map(|result| difference(world, client, result));
-        let Some((by, message)) = wrong.max() else { return Ok(()) };
+        let Some((by, message)) = worst(world, client, &latency.results) else { return Ok(()) };
         if Instant::now() >= end {
             world.backend.note_late(Part::RoundTrip(client.to_string()), by);
             return Err(StepError::new(message));
@@ -42,18 +41,24 @@ pub(super) async fn wait(context: &Context, run: &Run, deadline: Duration) -> Re
     }
 }
 
-/// By how much a measurement differs from what the path takes, if it may change a choice.
-fn difference(world: &World, client: &ClientName, result: &EndpointLatency) -> Option<(Duration, String)> {
-    let measured = Duration::from_nanos(result.min_latency_ns?);
+/// The measurement that differs the most from what its path takes, of those that a choice may go by: what is far by both
+/// is not chosen, however far it is.
+fn worst(world: &World, client: &ClientName, results: &[EndpointLatency]) -> Option<(Duration, String)> {
     let address = world.plan.clients.get(client)?.client_ip;
-    let path = world.internet().round_trip(client.as_str(), result.device_ip, address)?;
-    let by = measured.abs_diff(path);
-    let limit = (world.policy.connect.latency_tie.0 / 2).max(LEAST);
-    (by > limit).then(|| {
-        let text = format!(
-            "{client} measured {measured:?} to {} of {}, the path takes {path:?}",
-            result.device_ip, result.device_code
-        );
-        (by, text)
-    })
+    let both = results.iter().filter_map(|result| {
+        let measured = Duration::from_nanos(result.min_latency_ns?);
+        let path = world.internet().round_trip(client.as_str(), result.device_ip, address)?;
+        Some((result, measured, path))
+    });
+    let both: Vec<_> = both.collect();
+    let nearest = both.iter().map(|(_, _, path)| *path).min()?;
+    let policy = &world.policy.connect;
+    let far = nearest + policy.latency_tie.0.max(policy.latency_tolerance.0);
+    let limit = (policy.latency_tie.0 / 2).max(LEAST);
+    let wrong = both.into_iter().filter(|(_, measured, path)| *measured.min(path) <= far);
+    let wrong = wrong.map(|(result, measured, path)| (measured.abs_diff(path), result, measured, path));
+    let (by, result, measured, path) =
+        wrong.filter(|(by, ..)| *by > limit).max_by_key(|(by, result, ..)| (*by, result.device_ip))?;
+    let EndpointLatency { device_ip, device_code, .. } = result;
+    Some((by, format!("{client} measured {measured:?} to {device_ip} of {device_code}, the path takes {path:?}")))
 }

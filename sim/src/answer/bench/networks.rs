@@ -1,0 +1,62 @@
+//! The scenarios that are measured, as text.
+
+use std::fmt::Write as _;
+
+/// Metros that nodes are spread over.
+const METROS: [&str; 8] = ["nyc", "lon", "fra", "ams", "tyo", "sin", "chi", "lax"];
+
+/// The smallest scenario: one device, one client with both services.
+pub const SMALL: &str = include_str!("../../../../scenarios/termination/secondary-address.yaml");
+
+/// The head of a scenario with so many nodes. Clients are hosted together, so that the real world has room for them.
+fn head(devices: usize, clients: usize) -> String {
+    let mut text = "# Measured by `dzsim bench`.\n\
+                    timeouts: { step: 1h, bring_up: 1h, settle: 1h, scenario: 4h }\n\
+                    policy: { client: { latency_tie: 20ms, latency_tolerance: 20ms } }\nnetwork:\n  devices:\n"
+        .to_owned();
+    let metro = |number: usize| METROS[number % METROS.len()];
+    // Writing to a text cannot fail.
+    for number in 0..devices {
+        let _ = writeln!(text, "    d{number}: {{ exchange: {} }}", metro(number));
+    }
+    text.push_str("  clients:\n");
+    for number in 0..clients {
+        let _ = writeln!(text, "    c{number}: {{ exchange: {}, hosted: shared }}", metro(number));
+    }
+    text.push_str("steps:\n");
+    text
+}
+
+/// Twenty nodes that do nothing for so many seconds while one of them is pinged now and then.
+pub fn idle(seconds: u32) -> String {
+    let count = seconds / 10;
+    format!("{}  - ping: {{ from: c0, to: d0, count: {count}, interval: 10s }}\n", head(10, 10))
+}
+
+/// All clients but the first connect at the same time, then that one; then each is answered one ping.
+pub fn connect(devices: usize, clients: usize) -> String {
+    let mut text = head(devices, clients);
+    text.push_str("  - parallel:\n");
+    for number in 1..clients {
+        let _ = writeln!(text, "      - [{{ run: doublezero connect ibrl, on: c{number} }}]");
+    }
+    text.push_str("  - run: doublezero connect ibrl\n    on: c0\n  - parallel:\n");
+    for number in 0..clients {
+        let to = number % devices;
+        let _ = writeln!(text, "      - [{{ ping: {{ from: c{number}, to: d{to}, count: 1 }} }}]");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario_files::Words;
+
+    #[test]
+    fn every_scenario_is_valid() {
+        for text in [super::SMALL.to_owned(), super::idle(100), super::connect(10, 50)] {
+            let cases = dzsim_scenario::parse(std::path::Path::new("bench.yaml"), &text, &Words);
+            assert!(cases.is_ok(), "{:?}\n{text}", cases.err());
+        }
+    }
+}

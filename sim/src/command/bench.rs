@@ -1,0 +1,52 @@
+//! `dzsim bench`: the figures of this machine.
+
+use std::fs;
+
+use anyhow::Context;
+
+use crate::{
+    answer::bench::{
+        Bench,
+        report::{Machine, Report},
+    },
+    cli::BenchArgs,
+    exit::{Error, Exit, answer, complain},
+};
+
+/// Measures, prints the table and stores it where that is asked for.
+pub(super) fn run(args: &BenchArgs) -> Result<Exit, Error> {
+    let stored: Option<Report> = match &args.against {
+        None => None,
+        Some(file) => {
+            let text =
+                fs::read_to_string(file).map_err(|error| Error::input(format!("{}: {error}", file.display())))?;
+            let wrong = |error| Error::input(format!("{}: no table of `dzsim bench`: {error}", file.display()));
+            Some(serde_json::from_str(&text).map_err(wrong)?)
+        }
+    };
+    let folder = tempfile::tempdir().context("making a folder for the runs")?;
+    let suite = match args.suite.canonicalize() {
+        Ok(suite) => Some(suite),
+        Err(error) => {
+            complain(format!("the suite is not measured: {}: {error}", args.suite.display()));
+            None
+        }
+    };
+    let mut report = Report { machine: Machine::this(), figures: Vec::new() };
+    let bench = Bench {
+        dzsim: std::env::current_exe().context("finding the dzsim program")?,
+        folder: folder.path(),
+        suite,
+        worlds: args.world.clone(),
+    };
+    bench.measure(&mut |figure| {
+        complain(format!("{}: {:.2} {}", figure.what, figure.value, figure.unit));
+        report.figures.push(figure);
+    })?;
+    answer(report.markdown(stored.as_ref()))?;
+    if let Some(file) = &args.store {
+        let text = serde_json::to_string_pretty(&report).context("writing the table")?;
+        fs::write(file, text + "\n").with_context(|| file.display().to_string())?;
+    }
+    Ok(Exit::Passed)
+}
