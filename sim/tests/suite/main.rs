@@ -5,6 +5,7 @@ mod bad_input;
 mod circles;
 mod decisions;
 mod documents;
+mod evidence;
 mod examples;
 mod idle;
 mod ledger;

@@ -22,8 +22,8 @@ pub use omission::{StepPlace, acting, leave_out};
 pub use policy::{Blocks, LoopbackRange, Policy, Probes};
 pub use shape::Shape;
 pub use step::{
-    Action, Arg, ExitCode, Expectation, Identity, Output, Ping, Program, Protocol, Run, Send, Since, Snapshot, Step,
-    Target, TextMatch, Traffic, TrafficEnd, Via,
+    Action, Arg, ExitCode, Expectation, Forged, Identity, Output, Ping, Program, Protocol, Run, Send, Since, Snapshot,
+    Step, Target, TextMatch, Traffic, TrafficEnd, Via,
 };
 pub use timeouts::Timeouts;
 pub use view::{Bound, Comparison, Match, Pattern, Ref, Segment, View, ViewPath};

@@ -27,6 +27,9 @@ pub struct Step {
     pub deadline: Duration,
     /// Name under which what it found is measured; empty if it is not.
     pub record: String,
+    /// The time in which a fault happens at a random moment; zero is at once.
+    #[serde(skip_serializing_if = "Duration::is_zero")]
+    pub random_within: Duration,
     /// True if a fault may have hit nothing when it ends.
     pub idle_allowed: bool,
     /// How often the fault that is healed must have made a difference; `None` is at least once, or as it allows.
@@ -285,12 +288,28 @@ pub struct Send {
     pub received_by: BTreeSet<ClientName>,
     /// Clients that listen and get none.
     pub not_received_by: BTreeSet<ClientName>,
+    /// Whether each is wrapped in GRE by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gre: Option<Forged>,
     /// True if a datagram may come twice.
     pub duplicates_allowed: bool,
     /// The number of the flow its packets are; 0 is that of all without a name.
     pub flow: u16,
     /// Steps that happen while it runs.
     pub meanwhile: Vec<Step>,
+}
+
+/// A GRE packet that is made by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Forged {
+    /// Outer destination.
+    pub to: Target,
+    /// Outer source; `None` is the sender's own address.
+    pub source: Option<Target>,
+    /// Its key.
+    pub key: Option<u32>,
+    /// Octets that the packet is cut to, at least those of its header.
+    pub cut: Option<u16>,
 }
 
 /// Packets, by their outer header.

@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{context::At, reference, resolver::Resolver};
 use crate::{
-    plan::{Action, Bound, ClientName, Comparison, Ping, Protocol, Send, Since, Target, Traffic, TrafficEnd, Via},
+    plan::{
+        Action, Bound, ClientName, Comparison, Forged, Ping, Protocol, Send, Since, Target, Traffic, TrafficEnd, Via,
+    },
     schema,
 };
 
@@ -65,6 +67,10 @@ pub(super) fn send<'t>(
     {
         received_by.insert(client.clone());
     }
+    let gre = match &file.gre {
+        Some(gre) => Some(forged(resolver, inner.key("gre"), gre)?),
+        None => None,
+    };
     let count = count(resolver, inner, file.count);
     let size = size(resolver, inner, file.size, 64);
     let flow = resolver.flow(file.flow.as_ref());
@@ -79,10 +85,18 @@ pub(super) fn send<'t>(
         size,
         received_by,
         not_received_by,
+        gre,
         duplicates_allowed: file.duplicates.is_some(),
         flow,
         meanwhile,
     }))
+}
+
+fn forged<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &schema::Forged) -> Option<Forged> {
+    let plan = resolver.plan;
+    let to = reference::target(resolver.context, at.key("to"), &file.to, plan);
+    let source = source(resolver, at, file.source.as_ref());
+    Some(Forged { to: to?, source, key: file.key, cut: file.cut })
 }
 
 fn listeners<'t>(

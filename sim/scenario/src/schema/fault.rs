@@ -21,6 +21,8 @@ pub(crate) struct FaultStep {
     pub(crate) fault: Fault,
     /// `allowed` if the fault may hit nothing; else a fault that has hit nothing when it ends fails the scenario.
     pub(crate) idle: Option<Allowed>,
+    /// It happens at a moment in this time from the start of the step, drawn from the seed. Default: at once.
+    pub(crate) random_within: Option<Duration>,
     /// Title in reports.
     pub(crate) name: Option<String>,
 }

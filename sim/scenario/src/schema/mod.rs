@@ -29,4 +29,4 @@ pub(crate) use step::{
     Branch, Exit, ExpectStep, LAST_EPOCH, MeasureStep, RunStep, Snapshot, SnapshotStep, Step, TextMatch,
 };
 pub(crate) use timeouts::Timeouts;
-pub(crate) use traffic::{JoinStep, LeaveStep, PingStep, Protocol, SendStep, Since, TrafficStep};
+pub(crate) use traffic::{Forged, JoinStep, LeaveStep, PingStep, Protocol, SendStep, Since, TrafficStep};

@@ -94,10 +94,26 @@ pub(crate) struct Send {
     /// Clients that listen and get none, or `all`. Default: none.
     #[serde(default)]
     pub(crate) not_received_by: OneOrMany<String>,
+    /// Wraps each datagram in GRE by hand and sends it past the tunnels, as somebody does who forges packets.
+    pub(crate) gre: Option<Forged>,
     /// `allowed` where the path may double datagrams; else one that comes twice fails the step.
     pub(crate) duplicates: Option<Allowed>,
     /// A name for these packets, by which `expect_traffic` counts them alone. Default: none.
     pub(crate) flow: Option<String>,
+}
+
+/// A GRE packet that is made by hand.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Forged {
+    /// Outer destination: an address or a reference, such as `nyc1.endpoints.0`.
+    pub(crate) to: String,
+    /// Outer source: an address or a reference. Default: the sender's own address.
+    pub(crate) source: Option<String>,
+    /// A key (RFC 2890). Default: none.
+    pub(crate) key: Option<u32>,
+    /// Octets that the packet is cut to, from its outer header on. Default: not cut.
+    pub(crate) cut: Option<u16>,
 }
 
 /// Lets an application on a client join a group, until `leave` or the end of the scenario.

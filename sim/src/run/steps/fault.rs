@@ -8,13 +8,14 @@ use dzsim_scenario::plan::{
     Bound, Condition, Fault, Healing, InterfaceName, LedgerFault, LinkCode, Node, NodeFault, PathEnds, Process,
     ProcessFault, Step,
 };
-use tokio::time::{Instant, timeout_at};
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Context, StepError};
 use crate::run::{
     interface_names,
     internet::profile,
-    path_rules, roles,
+    path_rules, roles, seeds,
     world::{
         World,
         backend::Stop,
@@ -31,6 +32,10 @@ fn failed<E: Into<anyhow::Error>>(error: E) -> StepError {
 
 pub(super) async fn inflict(context: &Context, fault: &Fault, step: &Step, end: Instant) -> Result<(), StepError> {
     let world = &context.world;
+    if !step.random_within.is_zero() {
+        let seed = seeds::of(world.keys.seed(), "moment of a fault", &step.place().to_string());
+        sleep(step.random_within.mul_f64(SmallRng::seed_from_u64(seed).random())).await;
+    }
     let (mut ways, mut nodes) = (Vec::new(), BTreeSet::new());
     if let Fault::Process { after_transactions, .. } = fault {
         landed(world, *after_transactions, end).await?;

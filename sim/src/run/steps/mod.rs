@@ -4,6 +4,7 @@ mod command;
 mod epoch;
 mod expect;
 mod fault;
+mod forge;
 mod measure;
 mod membership;
 mod ping;

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
 };
 
-use super::{Context, StepError, membership, target};
+use super::{Context, StepError, forge::Forge, membership, target};
 
 /// The port that datagrams go to.
 const PORT: u16 = 20_000;
@@ -44,13 +44,23 @@ pub(super) async fn run(context: &Context, send: &Send, end: Instant) -> Result<
         Some(source) => Some(target::address(context, &from, &send.via, source).await?),
         None => None,
     };
-    let socket = sender(context, send, source, to).await?;
+    let socket = match &send.gre {
+        None => Way::Socket(sender(context, send, source, to).await?),
+        Some(forged) => {
+            let own = Target::Client(send.from.clone());
+            let inner = match source {
+                Some(source) => source,
+                None => target::address(context, &from, &Via::Routes, &own).await?,
+            };
+            Way::Forge(Forge::open(context, &send.from, forged, SocketAddrV4::new(inner, PORT)).await?)
+        }
+    };
     let news = Notify::new();
     // Everybody listens from before the first datagram until after the last, so that no buffer has to hold them.
     let listeners = try_join_all(listening.values().map(|(socket, heard)| listen(&**socket, heard, &news)));
     tokio::pin!(listeners);
     let sent = {
-        let sending = transmit(context, send, &*socket, to, end);
+        let sending = transmit(context, send, &socket, to, end);
         tokio::pin!(sending);
         tokio::select! {
             biased;
@@ -80,6 +90,21 @@ pub(super) async fn run(context: &Context, send: &Send, end: Instant) -> Result<
     Ok(())
 }
 
+/// How datagrams leave.
+enum Way {
+    Socket(Box<dyn Datagrams>),
+    Forge(Forge),
+}
+
+impl Way {
+    fn send_to(&self, datagram: &[u8], to: SocketAddrV4) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.send_to(datagram, to),
+            Self::Forge(forge) => forge.send_to(datagram, to),
+        }
+    }
+}
+
 /// What was sent.
 struct Sent {
     /// Datagrams that the host took, and those that it refused.
@@ -99,13 +124,7 @@ struct Heard {
 }
 
 /// Sends all datagrams while other steps happen; more than the count if those take longer.
-async fn transmit(
-    context: &Context,
-    send: &Send,
-    socket: &dyn Datagrams,
-    to: Ipv4Addr,
-    end: Instant,
-) -> Result<Sent, StepError> {
+async fn transmit(context: &Context, send: &Send, way: &Way, to: Ipv4Addr, end: Instant) -> Result<Sent, StepError> {
     let meanwhile = context.sequence(&send.meanwhile, end);
     tokio::pin!(meanwhile);
     let mut done = send.meanwhile.is_empty();
@@ -126,7 +145,7 @@ async fn transmit(
             }
             _ = tick.tick() => {
                 datagram[..NUMBER].copy_from_slice(&sent.count.to_be_bytes());
-                match socket.send_to(&datagram, SocketAddrV4::new(to, PORT)) {
+                match way.send_to(&datagram, SocketAddrV4::new(to, PORT)) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                     // A host without a way to the destination says so by an error; then nobody receives it.
                     Err(error) => sent.refused = Some((sent.refused.map_or(1, |(count, _)| count + 1), error)),

@@ -147,6 +147,11 @@ impl World {
         std::mem::take(&mut *self.pairs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Notes an outer pair that no user has: a step sends such packets.
+    pub fn note_pair(&self, pair: (Ipv4Addr, Ipv4Addr)) {
+        self.pairs.lock().unwrap_or_else(PoisonError::into_inner).insert(pair);
+    }
+
     /// Notes the outer pairs of a view.
     pub fn note_pairs(&self, view: &NetworkView) {
         let mut pairs = self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
