@@ -1,4 +1,4 @@
-//! How long a plan takes: 100 devices, and from 1,250 to 20,000 users that all wait, planned from cold.
+//! Benchmark of planning: 100 devices, and from 1,250 to 20,000 users that all wait, planned from cold.
 //!
 //! `cargo bench -p dz-activator`. The time for one user should not grow with their number.
 

@@ -19,7 +19,7 @@ pub struct Args {
     /// How to allocate
     #[command(flatten)]
     pub policy: ActivatorPolicy,
-    /// Read the chain again after so long without news
+    /// Re-read the chain if no notification arrives for this long
     #[arg(long, env = "DZ_RESYNC", value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub resync: Duration,
     /// Serve /healthz and /metrics here
@@ -28,7 +28,7 @@ pub struct Args {
     /// Where randomness comes from
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// How log lines look
+    /// Format of log lines
     #[arg(long, env = "DZ_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
 }

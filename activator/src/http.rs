@@ -1,4 +1,4 @@
-//! What the activator answers over HTTP: `/healthz` for a supervisor, `/metrics` for Prometheus.
+//! The activator's HTTP interface: `/healthz` for a supervisor, `/metrics` for Prometheus.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! From an action to the instruction that carries it out.
+//! The instruction for each action.
 //!
 //! The values are in the decision; the accounts they touch are found in the view the plan was made from, or follow
 //! from the values when the plan itself creates them.

@@ -157,6 +157,9 @@ impl Metrics {
     }
 
     /// The text of `/metrics`, with the pools as they are in this view.
+    ///
+    /// # Errors
+    /// The text cannot be written.
     pub fn encode(&self, view: Option<&NetworkView>) -> Result<String, fmt::Error> {
         if let Some(view) = view {
             self.pool_used.clear();

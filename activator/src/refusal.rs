@@ -1,4 +1,4 @@
-//! What a refusal means, and which actions have been given up.
+//! Refusals: their meaning, and the actions that have been given up.
 //!
 //! Most refusals say that the plan was made from an older view: another transaction was faster. Planning again from a fresh
 //! read then gives another plan. When it gives the same action again and that is refused again, no view will make it

@@ -1,4 +1,4 @@
-//! Sends what is planned: packs it into transactions, and makes sense of what the ledger answers.
+//! Sends a plan: packs it into transactions, and interprets the ledger's answers.
 
 use std::{
     collections::{BTreeSet, VecDeque},

@@ -1,4 +1,4 @@
-//! The process: arguments in, reconciler, HTTP and signals together, out again without a trace.
+//! The process: arguments, reconciler, HTTP and signals.
 
 use std::sync::Arc;
 
@@ -21,6 +21,9 @@ use crate::{
 };
 
 /// Runs the activator until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The key cannot be read, or an address cannot be bound.
 #[allow(clippy::disallowed_methods, reason = "the activator of the real world")]
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init("activator", args.log_format);

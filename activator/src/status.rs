@@ -1,4 +1,4 @@
-//! How the activator is doing, for its health answer.
+//! The activator's state, for its health answer.
 
 use std::sync::Mutex;
 

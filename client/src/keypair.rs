@@ -1,4 +1,4 @@
-//! Who pays.
+//! Reads the payer's key.
 
 use std::path::Path;
 
@@ -6,6 +6,9 @@ use anyhow::Context;
 use solana_keypair::Keypair;
 
 /// Reads a key as the Solana tools write it.
+///
+/// # Errors
+/// The file cannot be read or holds no key.
 pub fn read_keypair(path: &Path) -> anyhow::Result<Keypair> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading the key file {}", path.display()))?;
     let bytes: Vec<u8> =

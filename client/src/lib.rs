@@ -1,4 +1,12 @@
 //! The client daemon doublezerod and the command line doublezero.
+//!
+//! ```
+//! use clap::Parser;
+//! use dz_client::cli::args::{Cli, Command};
+//!
+//! let cli = Cli::try_parse_from(["doublezero", "--json", "status"]).expect("a valid command line");
+//! assert!(cli.json && matches!(cli.command, Command::Status));
+//! ```
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

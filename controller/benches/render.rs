@@ -1,4 +1,4 @@
-//! How long one change of the network takes the controller: every device rendered, compared with before and hashed.
+//! Benchmark of one change of the network in the controller: every device rendered, compared with before and hashed.
 //!
 //! `cargo bench -p dz-controller`. Half of the users are unicast, half subscribe to one group; devices stand in a ring
 //! with a chord each.

@@ -1,4 +1,4 @@
-//! What one packet costs in the codecs: `cargo bench -p dz-net --bench codecs`.
+//! Benchmark of the codecs, per packet: `cargo bench -p dz-net --bench codecs`.
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;

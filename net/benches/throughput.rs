@@ -1,4 +1,4 @@
-//! How fast TCP goes through a tunnel, beside the bare wire under it in the same run.
+//! Benchmark of TCP through a tunnel, beside the bare wire under it in the same run.
 //!
 //! `cargo bench -p dz-net --bench throughput [-- SECONDS]`: two namespaces joined by a veth pair. The measure of all is
 //! that pair without offloads (what every packet costs when it is one packet); the tunnel runs over the same pair.

@@ -14,6 +14,15 @@
 //!
 //! The network is IPv4 throughout, as the live one is: addresses are [`std::net::Ipv4Addr`] and prefixes
 //! [`ipnet::Ipv4Net`].
+//!
+//! ```
+//! use dz_net::wire::ipv4::{Header, packet};
+//!
+//! let bytes = packet([192, 0, 2, 1].into(), [192, 0, 2, 2].into(), 17, b"hello").expect("a short payload");
+//! let header = Header::decode(&bytes)?;
+//! assert_eq!((header.protocol, header.ttl, header.total_length), (17, 64, 25));
+//! # Ok::<(), dz_net::wire::ipv4::DecodeError>(())
+//! ```
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

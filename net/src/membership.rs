@@ -37,6 +37,9 @@ pub struct Membership {
 
 impl Membership {
     /// Joins `group` on the link of that index, in the namespace of the calling thread.
+    ///
+    /// # Errors
+    /// The kernel refuses the membership.
     pub fn join(group: Ipv4Addr, index: u32) -> Result<Self, MembershipError> {
         tracing::trace!(%group, index, "join group");
         if !group.is_multicast() {

@@ -41,6 +41,9 @@ pub struct NetNs {
 
 impl NetNs {
     /// Creates an empty namespace: a loopback interface that is down, and nothing else.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the thread cannot be started or panicked.
     pub fn new() -> Result<Self, NetNsError> {
         on_thread("netns-new", || {
             unshare(CloneFlags::CLONE_NEWNET).map_err(|e| NetNsError::Create(e.into()))?;
@@ -49,6 +52,9 @@ impl NetNs {
     }
 
     /// The namespace of the calling thread.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the thread cannot be started or panicked.
     pub fn current() -> Result<Self, NetNsError> {
         // The socket way needs no procfs (a fresh pid namespace may have none) but CAP_NET_ADMIN, procfs the reverse.
         match of_new_socket() {
@@ -58,17 +64,26 @@ impl NetNs {
     }
 
     /// The namespace's inode: equal for two descriptors exactly when they are of the same namespace.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the thread cannot be started or panicked.
     pub fn id(&self) -> Result<u64, NetNsError> {
         let stat = nix::sys::stat::fstat(&self.fd).map_err(|e| NetNsError::Open(e.into()))?;
         Ok(stat.st_ino)
     }
 
     /// Moves the calling thread into the namespace for the rest of its life.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the thread cannot be started or panicked.
     pub fn enter(&self) -> Result<(), NetNsError> {
         setns(&self.fd, CloneFlags::CLONE_NEWNET).map_err(|e| NetNsError::Enter(e.into()))
     }
 
     /// Runs `f` inside the namespace on a thread of its own and returns its value; a panic of `f` continues here.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the thread cannot be started or panicked.
     pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T, NetNsError> {
         on_thread("netns-run", || {
             self.enter()?;
@@ -77,6 +92,9 @@ impl NetNs {
     }
 
     /// As [`NetNs::run`], for async callers: awaits the thread instead of blocking on it.
+    ///
+    /// # Errors
+    /// The thread cannot be started, cannot enter the namespace, or panicked.
     pub async fn run_async<T, F>(&self, f: F) -> Result<T, NetNsError>
     where
         T: Send + 'static,
@@ -87,6 +105,9 @@ impl NetNs {
 
     /// Starts a thread inside the namespace that runs a current-thread tokio runtime until the future of `f` is done.
     /// The future need not be `Send`; sockets it creates belong to the namespace.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
     pub fn spawn<T, F, Fut>(&self, name: &str, f: F) -> Result<NsThread<T>, NetNsError>
     where
         T: Send + 'static,
@@ -142,6 +163,9 @@ pub struct NsThread<T> {
 
 impl<T> NsThread<T> {
     /// Blocks until the thread is done; a panic of the thread continues here. Not for async callers.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the thread cannot be started or panicked.
     pub fn join(mut self) -> Result<T, NetNsError> {
         if let Err(panic) = self.thread.join() {
             resume_unwind(panic);
@@ -150,6 +174,9 @@ impl<T> NsThread<T> {
     }
 
     /// Waits for the result; a panic of the thread continues here.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the thread cannot be started or panicked.
     pub async fn output(self) -> Result<T, NetNsError> {
         match self.output.await {
             Ok(result) => result,

@@ -79,6 +79,9 @@ pub struct Tun {
 
 impl Tun {
     /// Makes a device in the namespace of the calling thread. It is down, and a name that is taken is an error.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub fn create(spec: &TunSpec) -> Result<Self, TunError> {
         tracing::trace!(?spec, "create tun");
         let tun = Self::attach(spec, libc::IFF_TUN_EXCL)?;
@@ -87,6 +90,9 @@ impl Tun {
     }
 
     /// A further queue of the same device.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub fn queue(&self) -> Result<Self, TunError> {
         tracing::trace!(name = self.name, "add tun queue");
         Self::attach(&TunSpec { name: self.name.clone(), ..self.spec.clone() }, 0)
@@ -128,6 +134,9 @@ impl Tun {
     }
 
     /// The device's name now, or an error if it was deleted under us.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub fn current_name(&self) -> io::Result<String> {
         let mut request = zeroed_ifreq();
         // SAFETY: the request writes one ifreq, which outlives the call.
@@ -138,6 +147,9 @@ impl Tun {
     }
 
     /// Says which offloads the reader of the device can take; only with `vnet_hdr`.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub fn set_offload(&self, offload: Offload) -> io::Result<()> {
         // SAFETY: the request takes its argument by value.
         match unsafe { libc::ioctl(self.file.as_raw_fd(), libc::TUNSETOFFLOAD, offload.bits() as libc::c_ulong) } {
@@ -147,21 +159,33 @@ impl Tun {
     }
 
     /// Reads one packet into `buffer`, which must take [`MAX_PACKET`] bytes (and the virtio header) or it is cut.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         (&self.file).read(buffer)
     }
 
     /// Writes one packet.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub fn send(&self, packet: &[u8]) -> io::Result<usize> {
         (&self.file).write(packet)
     }
 
     /// Writes one packet behind its virtio header; only with `vnet_hdr`.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub fn send_offloaded(&self, header: &VirtioHeader, packet: &[u8]) -> io::Result<usize> {
         (&self.file).write_vectored(&[IoSlice::new(&header.encode()), IoSlice::new(packet)])
     }
 
     /// Reads packets until none is waiting or `limit` are read, and hands each to `each`; returns their number.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub fn recv_batch(&self, buffer: &mut [u8], limit: usize, mut each: impl FnMut(&mut [u8])) -> io::Result<usize> {
         for count in 0..limit {
             match self.recv(buffer) {

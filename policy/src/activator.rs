@@ -1,4 +1,4 @@
-//! How the activator allocates.
+//! Allocation policy of the activator.
 
 use std::num::NonZeroU16;
 
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::word::words;
 
 words! {
-    /// What happens to a user for whom a pool has no unit left.
+    /// Handling of a user for whom a pool has no unit left.
     WhenFull {
-        /// It is rejected with the reason.
+        /// The user is rejected with the reason.
         #[default]
         Reject,
         /// It stays pending, keeps its seat, and is activated as soon as there is room.
@@ -19,7 +19,7 @@ words! {
 }
 
 words! {
-    /// Off which of a device's prefixes an endpoint is pulled.
+    /// Choice of the device prefix that an endpoint is pulled off.
     EndpointPull {
         /// The first prefix, in the device's order, that has an address left. Endpoints then sit side by side at the
         /// start of the first prefix, where people look for them, and later prefixes stay whole for clients' addresses.
@@ -32,7 +32,7 @@ words! {
 }
 
 words! {
-    /// Out of which of a device's prefixes, or of the publisher blocks, a dz_ip is taken.
+    /// Choice of the device prefix or publisher block for a dz_ip.
     DzIp {
         /// The first pool, in order, that has an address left: it rolls over to the next when one is full. Later pools
         /// stay empty for as long as possible, and an operator can still remove them.
@@ -45,7 +45,7 @@ words! {
 }
 
 words! {
-    /// Which number the loopback of a pulled endpoint gets.
+    /// Choice of the loopback number of a pulled endpoint.
     LoopbackNumbering {
         /// The lowest free number: n, n+1, ... without gaps, in the order in which the endpoints were pulled.
         #[default]
@@ -61,19 +61,19 @@ words! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct ActivatorPolicy {
-    /// What happens to a user for whom a pool has no unit left
+    /// Handling of a user for whom a pool has no unit left
     #[arg(long, env = "DZ_WHEN_FULL", value_enum, default_value_t)]
     pub when_full: WhenFull,
-    /// Off which of a device's prefixes an endpoint is pulled
+    /// Choice of the device prefix that an endpoint is pulled off
     #[arg(long, env = "DZ_ENDPOINT_STRATEGY", value_enum, default_value_t)]
     pub endpoint_strategy: EndpointPull,
-    /// Out of which of a device's prefixes, or of the publisher blocks, a dz_ip is taken
+    /// Choice of the device prefix or publisher block for a dz_ip
     #[arg(long, env = "DZ_DZ_IP_STRATEGY", value_enum, default_value_t)]
     pub dz_ip_strategy: DzIp,
-    /// Which number the loopback of a pulled endpoint gets
+    /// Choice of the loopback number of a pulled endpoint
     #[arg(long, env = "DZ_LOOPBACK_STRATEGY", value_enum, default_value_t)]
     pub loopback_strategy: LoopbackNumbering,
-    /// Transactions on their way at a time
+    /// Transactions in flight at a time
     #[arg(long, env = "DZ_IN_FLIGHT", value_name = "NUMBER", default_value_t = IN_FLIGHT)]
     pub in_flight: NonZeroU16,
 }

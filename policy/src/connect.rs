@@ -1,4 +1,4 @@
-//! How a client chooses the endpoint of a new tunnel.
+//! Policy of a client for the endpoint of a new tunnel.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ words! {
         /// The one with the fewest tunnels, however many endpoints it has.
         #[default]
         FewestTunnels,
-        /// The one of whose seats the smallest share is taken: a device twice as large takes twice as many.
+        /// The one with the smallest share of taken seats: a device twice as large takes twice as many.
         LeastShare,
         /// The nearest, even by less than a probe can resolve.
         Latency,
@@ -32,7 +32,7 @@ words! {
         /// comes back.
         #[default]
         Stay,
-        /// It gives the tunnel up and makes another one on the best other device.
+        /// It removes the tunnel and creates one on the best other device.
         Move,
     }
 }
@@ -41,16 +41,16 @@ words! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConnectPolicy {
-    /// How much longer than the present device's the round trip to another device may be
+    /// By how much the round trip to another device may exceed that to the present one
     #[arg(long, global = true, env = "DZ_LATENCY_TOLERANCE", value_name = "DURATION", default_value_t = TOLERANCE)]
     pub latency_tolerance: Duration,
     /// Round-trip times that differ by no more than this count as equal
     #[arg(long, global = true, env = "DZ_LATENCY_TIE", value_name = "DURATION", default_value_t = TIE)]
     pub latency_tie: Duration,
-    /// Which of several devices that are equally near is taken
+    /// Choice between devices that are equally near
     #[arg(long, global = true, env = "DZ_RANK", value_enum, default_value_t)]
     pub rank: Rank,
-    /// What becomes of a tunnel that ends on a drained device
+    /// Handling of a tunnel that ends on a drained device
     #[arg(long, global = true, env = "DZ_WHEN_DRAINED", value_enum, default_value_t)]
     pub when_drained: WhenDrained,
 }

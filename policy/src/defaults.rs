@@ -6,5 +6,5 @@ use crate::Duration;
 pub const TOLERANCE: Duration = Duration::from_millis(5);
 /// Round-trip times that differ by no more than this count as equal.
 pub(crate) const TIE: Duration = Duration::from_millis(1);
-/// How long a tunnel's far end may be silent until the tunnel counts as down.
+/// Time without an answer from a tunnel's far end after which it counts as down.
 pub const HOLD_TIME: Duration = Duration::from_millis(3000);

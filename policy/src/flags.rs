@@ -1,4 +1,4 @@
-//! From a policy to the flags and variables that say it.
+//! A policy as flags and as environment variables.
 
 use serde::Serialize;
 use serde_json::Value;

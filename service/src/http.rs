@@ -1,4 +1,4 @@
-//! HTTP/1.1 over any stream: serving, and asking once.
+//! HTTP/1.1 over any stream: a server, and single requests.
 
 use std::{fmt, io, pin::pin, time::Duration};
 

@@ -1,5 +1,13 @@
-//! What every long-running process of the stack does alike: how it logs, says that it is ready, is asked to stop, and
+//! Parts that every long-running process of the stack shares: logging, readiness, stopping, and
 //! waits before it tries again. Knows nothing of DoubleZero.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! let mut backoff = dz_service::Backoff::new(Duration::from_millis(100), Duration::from_secs(5), 1);
+//! assert!(backoff.next_wait() <= Duration::from_millis(100));
+//! assert!(backoff.next_wait() <= Duration::from_millis(200));
+//! ```
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

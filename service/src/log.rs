@@ -23,7 +23,7 @@ use tracing_subscriber::{
 
 use crate::WallClock;
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// For people.

@@ -1,4 +1,4 @@
-//! When a kernel is looked at again after a look that a change of it had caused.
+//! The pause between two looks at a kernel that changes in it cause.
 //!
 //! Most changes that a watch reports are the watcher's own, and a look finds nothing. A change by another is met at once,
 //! but changes that keep coming are met at growing intervals: without a bound, whatever changes something each time

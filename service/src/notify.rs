@@ -14,7 +14,7 @@ use std::{
 };
 
 /// Sends `READY=1` to the socket that `NOTIFY_SOCKET` names; does nothing when there is none. A manager that cannot be
-/// told is no reason to end: it is logged.
+/// notified is no reason to end: it is logged.
 pub fn ready() {
     if let Some(socket) = env::var_os("NOTIFY_SOCKET")
         && let Err(error) = send(&socket, b"READY=1\n")

@@ -1,9 +1,9 @@
-//! Where a process's randomness comes from.
+//! The seed of a process.
 
 /// The option of a process that takes decisions at random, such as how long to wait before it tries again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct SeedArgs {
-    /// Seed of everything that is decided at random, for runs that can be repeated [default: from the system]
+    /// Seed of all randomness, for runs that can be repeated [default: from the system]
     #[arg(long, env = "DZ_SEED", value_name = "NUMBER")]
     pub seed: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! What a scenario has no words for: the loop ends when the network says so. Tunnels are made until one is refused.
+//! A loop that a scenario cannot express: tunnels are made until one is refused.
 //!
 //! `cargo run -p dzsim --example fill_a_device`
 

@@ -55,6 +55,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Run each scenario without each of its steps that act: one that still passes has a step that proves nothing.
     Evidence(EvidenceArgs),
+    /// Write man pages of dzsim and of the products' programs.
+    Man(ManArgs),
     /// Run a matrix and print one table: cases by what they measured.
     Sweep(SweepArgs),
     /// Run two policies, files or builds and print what differs, as Markdown.
@@ -112,7 +114,7 @@ impl ChangeArgs {
 pub struct GraphArgs {
     /// The scenario.
     pub file: PathBuf,
-    /// Which of its cases; the first if not given.
+    /// Its case. Default: the first.
     #[arg(long, value_name = "NAME")]
     pub case: Option<String>,
     /// Output format.
@@ -142,6 +144,14 @@ pub struct BenchArgs {
 pub struct CompletionsArgs {
     /// The shell.
     pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Args, Clone, Debug)]
+pub struct ManArgs {
+    /// The folder that gets the pages.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 /// Arguments of `check`.
@@ -176,7 +186,7 @@ pub struct RunOptions {
     /// of this machine.
     #[arg(long, value_enum, default_value_t)]
     pub world: Kind,
-    /// Where tunnels are made.
+    /// Data plane: where tunnels are created.
     #[arg(long, value_parser = dataplane(), default_value_t)]
     pub dataplane: Dataplane,
     /// Seed of all randomness; the scenario's own, or 1, if not given.
@@ -248,7 +258,7 @@ pub struct RunArgs {
     /// Run only this share of the cases, such as 2/8.
     #[arg(long, value_name = "K/N")]
     pub shard: Option<Shard>,
-    /// How many scenarios at a time; twice the number of processors if not given.
+    /// Scenarios at a time. Default: twice the number of processors.
     #[arg(long, short = 'j', value_name = "NUMBER")]
     pub jobs: Option<usize>,
     /// Output format.
@@ -284,7 +294,7 @@ pub enum Format {
 pub struct UpArgs {
     /// The scenario.
     pub file: PathBuf,
-    /// Which of its cases, if it has several.
+    /// Its case, if it has several.
     #[arg(long, value_name = "NAME")]
     pub case: Option<String>,
     /// How to run it.
@@ -325,7 +335,7 @@ pub struct ExecArgs {
     /// Where to look.
     #[command(flatten)]
     pub held: HeldArgs,
-    /// Which network, if several are held: its case.
+    /// The network's case, if several are held.
     #[arg(long, value_name = "NAME")]
     pub case: Option<String>,
     /// The node: a device, a client, or `operator`.
@@ -341,14 +351,14 @@ pub struct DownArgs {
     /// Where to look.
     #[command(flatten)]
     pub held: HeldArgs,
-    /// Which network: its case; all of them if not given.
+    /// The network's case. Default: all networks.
     pub case: Option<String>,
 }
 
 /// Arguments of `ledger`.
 #[derive(Args, Clone, Debug)]
 pub struct LedgerArgs {
-    /// Where the RPC is served; WebSocket is on the next port.
+    /// Address of the RPC server; the WebSocket is on the next port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8899")]
     pub rpc: SocketAddr,
     /// A scenario whose network is put on the chain first.
@@ -490,7 +500,7 @@ pub struct ExploreArgs {
     /// clients, two groups and a backbone.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// How many histories, unless the time is over before.
+    /// Number of histories, unless the time is over before.
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000)]
     pub histories: u64,
     /// Stop after this time, such as 10m.
@@ -502,7 +512,7 @@ pub struct ExploreArgs {
     /// Seed of the first history; the next one has the next seed.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
-    /// How often each group of steps is drawn.
+    /// Weight of each group of steps in the draw.
     #[arg(long, value_name = "GROUP=N,...", default_value = "client=10,operator=4,fault=3,heal=3")]
     pub weights: Weights,
     /// Folder that gets the scenario of a failure.

@@ -34,6 +34,9 @@ pub struct Held {
 
 impl Held {
     /// Notes that `init` holds this case.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
     pub fn note(
         artifacts: &Path,
         case: &str,
@@ -48,6 +51,9 @@ impl Held {
     }
 
     /// Takes the note away.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
     pub fn forget(artifacts: &Path) -> io::Result<()> {
         match fs::remove_file(artifacts.join(NOTE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -56,6 +62,9 @@ impl Held {
     }
 
     /// The networks below a folder of artifacts that are held right now, by case.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
     pub fn all(root: &Path) -> io::Result<Vec<Self>> {
         let mut found = Vec::new();
         let mut folders = vec![root.to_owned()];

@@ -50,7 +50,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// The arguments of a role as a command line of their own.
+/// Arguments of a role.
 #[derive(Parser)]
 struct CommandLine<A: clap::Args> {
     #[command(flatten)]

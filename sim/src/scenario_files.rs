@@ -1,4 +1,4 @@
-//! From the files and folders on the command line to cases.
+//! Cases from the files and folders on the command line.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! What a stream that people read can show.
+//! Terminal capabilities of an output stream.
 
 use std::{
     io::{IsTerminal, stderr, stdout},

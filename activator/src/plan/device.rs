@@ -1,4 +1,4 @@
-//! Devices: prefixes and endpoints for each that waits, more endpoints where more are wanted, and their return.
+//! Devices: prefixes and endpoints for each pending one, further endpoints on request, and their return.
 //!
 //! The whole way from a registered device to an activated one is planned at once, on top of its own planned effects,
 //! so that it lands in as few transactions as it fits in.

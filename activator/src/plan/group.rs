@@ -1,4 +1,4 @@
-//! Multicast groups: an address for each that waits.
+//! Multicast groups: an address for each pending one.
 
 use std::net::Ipv4Addr;
 

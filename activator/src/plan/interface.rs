@@ -1,4 +1,4 @@
-//! Interfaces: the ones that wait are activated, the ones that go are closed.
+//! Interfaces: pending ones are activated, deleting ones are closed.
 
 use dz_sdk::program::state::{AccountType, AddressSource, Device, Interface, InterfaceStatus, PoolKind};
 use solana_pubkey::Pubkey;

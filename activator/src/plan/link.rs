@@ -1,4 +1,4 @@
-//! Links: a /31 for each that waits.
+//! Links: a /31 for each pending one.
 
 use std::net::Ipv4Addr;
 

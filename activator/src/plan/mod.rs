@@ -1,4 +1,4 @@
-//! What to do about a view of the chain: pure, total, deterministic.
+//! The plan for a view of the chain: pure, total, deterministic.
 //!
 //! A plan first takes back what is being deleted and then gives to what waits, so that what goes makes room for what
 //! comes in the same pass. Nothing is remembered from one plan to the next: whatever happened in between, the next

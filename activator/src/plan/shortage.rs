@@ -1,4 +1,4 @@
-//! Why there is nothing to give, in the words a client or an operator reads.
+//! Exhausted pools, as reasons that a client or an operator reads.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Tenants: a VRF id for each that waits.
+//! Tenants: a VRF id for each pending one.
 
 use dz_sdk::program::state::{AccountType, PoolKind, Tenant, TenantStatus};
 use solana_pubkey::Pubkey;

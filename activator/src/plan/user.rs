@@ -1,4 +1,4 @@
-//! Users: the tunnel of each that waits, and what each that goes gives back.
+//! Users: a tunnel for each pending one, and the return of units of deleting ones.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 

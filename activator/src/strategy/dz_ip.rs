@@ -1,4 +1,4 @@
-//! Out of which pool a user's dz_ip is taken.
+//! Strategies for the pool of a user's dz_ip.
 
 use dz_policy::DzIp;
 

@@ -1,4 +1,4 @@
-//! Off which of a device's prefixes an endpoint is pulled.
+//! Strategies for the prefix that an endpoint is pulled off.
 
 use dz_policy::EndpointPull;
 

@@ -1,4 +1,4 @@
-//! Which number of the reserved range the loopback of an endpoint gets.
+//! Strategies for the number of an endpoint's loopback.
 
 use std::net::Ipv4Addr;
 

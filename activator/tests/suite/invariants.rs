@@ -1,4 +1,4 @@
-//! What must hold on every chain, and on one that the activator has left at rest.
+//! Invariants of every chain, and of one on which the activator is idle.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The asking side of the daemon's socket.
+//! Client of the daemon's socket.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -60,16 +60,25 @@ impl Daemon {
     }
 
     /// Its tunnels; with `after`, once they are of a higher version.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or not in this protocol.
     pub async fn status(&self, after: Option<u64>) -> Result<Status, DaemonError> {
         self.request(Method::GET, &with_after("/v2/status", after)).await
     }
 
     /// Its newest probe round; with `after`, once there is a newer one.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or not in this protocol.
     pub async fn latency(&self, after: Option<u64>) -> Result<Latency, DaemonError> {
         self.request(Method::GET, &with_after("/v2/latency", after)).await
     }
 
     /// Lets it hold tunnels, or makes it hold none.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or not in this protocol.
     pub async fn enable(&self, enabled: bool) -> Result<Status, DaemonError> {
         self.request(Method::POST, if enabled { "/enable" } else { "/disable" }).await
     }

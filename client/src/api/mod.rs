@@ -1,4 +1,4 @@
-//! What daemon and command line say to each other: HTTP with JSON over a Unix socket.
+//! The protocol between daemon and command line: HTTP with JSON over a Unix socket.
 //!
 //! | request | answer |
 //! |---|---|

@@ -17,19 +17,19 @@ pub struct Cli {
     /// Where the chain is and who pays.
     #[command(flatten)]
     pub chain: RpcArgs,
-    /// Solana key file of who pays; what only reads needs none.
+    /// Payer's Solana key file; not needed by read-only commands.
     #[arg(long, env = "DZ_KEYPAIR", global = true, value_name = "PATH")]
     pub keypair: Option<PathBuf>,
     /// The daemon's socket.
     #[arg(long, env = "DZ_SOCKET", global = true, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     pub socket: PathBuf,
-    /// How long a command may take.
+    /// Deadline of a command.
     #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "60s")]
     pub timeout: Duration,
     /// Print JSON.
     #[arg(long, global = true)]
     pub json: bool,
-    /// For operators: wait until the activator has done its part, too.
+    /// For operators: also wait for the activator's part.
     #[arg(long, global = true)]
     pub wait: bool,
     /// What to do.
@@ -39,6 +39,9 @@ pub struct Cli {
 
 impl Cli {
     /// Connects to the ledger as who pays.
+    ///
+    /// # Errors
+    /// The key file cannot be read.
     pub fn connect(&self) -> anyhow::Result<Arc<dyn Ledger>> {
         let keypair = self.keypair.as_deref().map(keypair::read_keypair).transpose()?;
         // Without a key nothing can be paid for, and a new one reads.
@@ -60,9 +63,9 @@ pub enum Command {
     Disconnect(DisconnectArgs),
     /// Show the tunnels of this host.
     Status,
-    /// Show how far each endpoint is.
+    /// Show the round-trip time of each endpoint.
     Latency,
-    /// Let the daemon hold tunnels.
+    /// Let the daemon create tunnels.
     Enable,
     /// Make the daemon remove its tunnels; the chain keeps them.
     Disable,
@@ -72,11 +75,11 @@ pub enum Command {
     /// What an operator looks after.
     #[command(flatten)]
     Entity(entity::Command),
-    /// Print the address of the key that pays
+    /// Print the payer's address
     Address,
     /// Write a new key to a file
     Keygen {
-        /// Where to; nothing is written over
+        /// File to write; an existing one is kept
         #[arg(short = 'o', long, value_name = "PATH")]
         outfile: PathBuf,
     },
@@ -96,11 +99,11 @@ pub enum MulticastCommand {
     Group(entity::multicast_group::Command),
     /// Send to groups on the live tunnel
     Publish(GroupsArgs),
-    /// Send to groups no longer
+    /// Stop sending to groups
     Unpublish(GroupsArgs),
     /// Receive groups on the live tunnel
     Subscribe(GroupsArgs),
-    /// Receive groups no longer
+    /// Stop receiving groups
     Unsubscribe(GroupsArgs),
 }
 
@@ -187,7 +190,7 @@ pub struct PlaceArgs {
 /// Arguments of `disconnect`.
 #[derive(Args, Debug)]
 pub struct DisconnectArgs {
-    /// Which tunnels.
+    /// Tunnels to remove.
     #[arg(value_enum)]
     pub what: Option<WhatArg>,
     /// Do not wait until they are gone.

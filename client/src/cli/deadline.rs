@@ -33,16 +33,25 @@ impl<'a> Waiting<'a> {
     }
 
     /// Asks the daemon for its tunnels as they are now.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn for_status(&self, daemon: &Daemon) -> Result<Status, CommandError> {
         self.for_answer(async { Ok(daemon.status(None).await?) }).await
     }
 
     /// Asks the daemon for its newest probe round.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn for_latencies(&self, daemon: &Daemon) -> Result<Latency, CommandError> {
         self.for_answer(async { Ok(daemon.latency(None).await?) }).await
     }
 
     /// Lets the daemon hold tunnels, or makes it hold none, and waits until it acts accordingly.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn for_enabled(&self, daemon: &Daemon, enabled: bool) -> Result<Status, CommandError> {
         let status = self.for_answer(async { Ok(daemon.enable(enabled).await?) }).await?;
         if status.reconciler_enabled == enabled {
@@ -58,11 +67,17 @@ impl<'a> Waiting<'a> {
     }
 
     /// Reads the whole chain.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn for_snapshot(&self, ledger: &dyn Ledger) -> Result<Arc<NetworkView>, CommandError> {
         self.bounded("the ledger to answer", LEDGER, async { Ok(ledger.snapshot().await?) }).await
     }
 
     /// Sends a transaction and waits until it has landed; returns the slot from which on the chain shows its effect.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn for_landing(&self, ledger: &dyn Ledger, instructions: &[Instruction]) -> Result<u64, CommandError> {
         let step = "the transaction to land";
         self.progress.waiting(step);
@@ -73,6 +88,9 @@ impl<'a> Waiting<'a> {
     }
 
     /// Waits until `find` finds something in a view of the chain that is no older than the slot `since`.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn for_chain<T>(
         &self,
         ledger: &dyn Ledger,
@@ -86,6 +104,9 @@ impl<'a> Waiting<'a> {
 
     /// The same, but what is doubted has to be in a fresh read as well: where a notification got lost, the live view
     /// lacks for a while what the chain has. Only a read that fails or lags is no judge.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn for_certain<T>(
         &self,
         ledger: &dyn Ledger,
@@ -100,6 +121,9 @@ impl<'a> Waiting<'a> {
     }
 
     /// The same, without a word to the person who waits.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn quietly_for_certain<T>(
         &self,
         ledger: &dyn Ledger,
@@ -131,6 +155,9 @@ impl<'a> Waiting<'a> {
     }
 
     /// Waits until `find` finds something in what the daemon says of its tunnels.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn for_daemon<T>(
         &self,
         daemon: &Daemon,

@@ -23,7 +23,7 @@ use super::{
     output::{self, Format},
 };
 
-/// Which tunnels go.
+/// Tunnels to remove go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// All of this client.
@@ -66,6 +66,9 @@ impl Report {
 }
 
 /// Deletes the users and, with `wait`, waits until chain and daemon have none of them.
+///
+/// # Errors
+/// [`CommandError`]: the ledger or the daemon does not answer, or the deadline passes.
 pub async fn run(
     client: Client<'_>,
     what: What,

@@ -1,4 +1,4 @@
-//! From the command line to the exit code.
+//! Runs a command line and returns its exit code.
 
 use std::{ffi::OsString, io::Write, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked, and the exit code of each reason.
+//! Errors of commands, and the exit code of each.
 
 use std::{net::Ipv4Addr, time::Duration};
 

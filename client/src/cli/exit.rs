@@ -40,7 +40,7 @@ impl Exit {
     /// What the code means, for people.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Done => "done, or it was so already",
+            Self::Done => "done, or nothing had to be done",
             Self::Other => "something else went wrong",
             Self::Usage => "the command line is wrong",
             Self::LedgerUnavailable => "the ledger does not answer",

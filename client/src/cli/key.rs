@@ -1,4 +1,4 @@
-//! `doublezero address` and `doublezero keygen`: the key that pays.
+//! `doublezero address` and `doublezero keygen`: the payer's key.
 
 use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 

@@ -1,4 +1,4 @@
-//! `doublezero latency`: how far each endpoint is.
+//! `doublezero latency`: round-trip time of each endpoint.
 
 use std::io::Write;
 
@@ -32,6 +32,9 @@ impl Row for EndpointLatency {
 }
 
 /// Prints the newest result of each endpoint.
+///
+/// # Errors
+/// The daemon does not answer, or nothing can be printed.
 pub async fn run(
     daemon: &Daemon,
     waiting: &Waiting<'_>,

@@ -1,4 +1,4 @@
-//! From the names people type to things on the chain.
+//! Lookup of things on the chain by the names people type.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -51,6 +51,9 @@ coded! {
 }
 
 /// The thing with this code, or with this account in base58. An unknown name is answered with the nearest.
+///
+/// # Errors
+/// Nothing on the chain has that name.
 pub fn find<'v, T: Coded>(view: &'v NetworkView, name: &str) -> Result<(Pubkey, &'v T), CommandError> {
     let key = view.by_code(T::TYPE, name).or_else(|| Pubkey::from_str(name).ok());
     let all = T::all(view);
@@ -62,6 +65,9 @@ pub fn find<'v, T: Coded>(view: &'v NetworkView, name: &str) -> Result<(Pubkey, 
 }
 
 /// The account of the thing with this name.
+///
+/// # Errors
+/// Nothing on the chain has that name.
 pub fn account<T: Coded>(view: &NetworkView, name: &str) -> Result<Pubkey, CommandError> {
     Ok(find::<T>(view, name)?.0)
 }

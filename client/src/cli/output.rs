@@ -24,6 +24,9 @@ pub trait Row: Serialize {
 }
 
 /// Writes the rows.
+///
+/// # Errors
+/// The output cannot be written.
 pub fn rows<R: Row>(out: &mut dyn Write, format: Format, rows: &[R]) -> io::Result<()> {
     match format {
         Format::Json => json(out, &rows),
@@ -44,6 +47,9 @@ pub fn rows<R: Row>(out: &mut dyn Write, format: Format, rows: &[R]) -> io::Resu
 }
 
 /// Writes one row: for people a line for each column.
+///
+/// # Errors
+/// The output cannot be written.
 pub fn one<R: Row>(out: &mut dyn Write, format: Format, row: &R) -> io::Result<()> {
     match format {
         Format::Json => json(out, row),
@@ -56,6 +62,9 @@ pub fn one<R: Row>(out: &mut dyn Write, format: Format, row: &R) -> io::Result<(
 }
 
 /// Writes a value as JSON.
+///
+/// # Errors
+/// The output cannot be written.
 pub fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)

@@ -77,6 +77,9 @@ fn groups(service: &Service) -> String {
 }
 
 /// Prints the daemon's tunnels.
+///
+/// # Errors
+/// The daemon does not answer, or nothing can be printed.
 pub async fn run(
     daemon: &Daemon,
     waiting: &Waiting<'_>,

@@ -20,43 +20,43 @@ pub struct Args {
     /// Where the chain is
     #[command(flatten)]
     pub chain: RpcArgs,
-    /// This client's address on the internet, also where a translator gives it [default: the source address of the
+    /// This client's public address, also behind NAT [default: the source address of the
     /// default route]
     #[arg(long, env = "DZ_CLIENT_IP", value_name = "ADDRESS")]
     pub client_ip: Option<Ipv4Addr>,
-    /// The key whose tunnels are made here. Another's, which a pass for any address could ask for, are not [default: all
+    /// The payer whose tunnels this host creates; tunnels of other payers are ignored [default: all
     /// that the chain has for this address]
     #[arg(long, env = "DZ_PAYER", value_name = "KEY")]
     pub payer: Option<Pubkey>,
-    /// What this network is called, for people to read
+    /// Name of this network, for display
     #[arg(long, env = "DZ_NETWORK", value_name = "NAME", default_value = "localnet")]
     pub network: String,
-    /// Where the command line is served
+    /// Socket for the command line
     #[arg(long, env = "DZ_SOCKET", value_name = "PATH", default_value = DEFAULT_SOCKET)]
     pub socket: PathBuf,
-    /// Where it is kept whether the daemon may hold tunnels
+    /// Folder of the daemon's state
     #[arg(long, env = "DZ_STATE_DIR", value_name = "FOLDER", default_value = "/var/lib/doublezerod")]
     pub state_dir: PathBuf,
-    /// Who makes tunnels: auto, kernel or userspace
+    /// Data plane: auto, kernel or userspace
     #[arg(long, env = "DZ_DATAPLANE", default_value_t)]
     pub dataplane: Dataplane,
-    /// How the helper of userspace tunnels is started: a program and its arguments, separated by spaces [default: this
+    /// Command that starts the helper of userspace tunnels: a program and its arguments, separated by spaces [default: this
     /// program with the argument gre-helper]
     #[arg(long, env = "DZ_GRE_HELPER", value_name = "COMMAND")]
     pub gre_helper: Option<HelperCommand>,
     /// How endpoints are probed
     #[command(flatten)]
     pub probe: ProbeArgs,
-    /// How long a tunnel's far end may be silent until the tunnel counts as down
+    /// Time without an answer from a tunnel's far end after which it counts as down
     #[arg(long, env = "DZ_HOLD_TIME", value_name = "DURATION", default_value_t = HOLD_TIME, value_parser = hold_time)]
     pub hold_time: dz_policy::Duration,
-    /// How much nearer another device must be to be shown as the nearest
+    /// By how much another device must be nearer to be shown as the nearest
     #[arg(long, env = "DZ_LATENCY_TOLERANCE", value_name = "DURATION", default_value_t = TOLERANCE)]
     pub latency_tolerance: dz_policy::Duration,
     /// Where randomness comes from
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// The form of log lines
+    /// Format of log lines
     #[arg(long, env = "DZ_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
 }
@@ -64,16 +64,16 @@ pub struct Args {
 /// How endpoints are probed.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ProbeArgs {
-    /// Probes for each endpoint in a round
+    /// Probes per endpoint and round
     #[arg(long = "probe-count", value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub count: u16,
-    /// Least time between two probes to one endpoint
+    /// Minimum interval between two probes to one endpoint
     #[arg(long = "probe-interval", value_name = "DURATION", default_value = "10ms", value_parser = humantime::parse_duration)]
     pub interval: Duration,
-    /// When a probe without an answer counts as lost
+    /// Time after which a probe counts as lost
     #[arg(long = "probe-timeout", value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
-    /// Endpoints that are probed at a time
+    /// Endpoints probed concurrently
     #[arg(long = "probe-concurrency", value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// Time from one round to the next; new endpoints are probed at once

@@ -1,4 +1,4 @@
-//! From what there is to what should be: an ordered list of changes, pure.
+//! Changes from the actual to the desired state, in order. Pure.
 //!
 //! Everything is keyed by interface, so that one service's change never touches another's, and a tunnel whose outer
 //! pair is right is never remade. Whole tunnels go first, because a name or an outer pair may move; on a tunnel that

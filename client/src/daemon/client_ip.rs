@@ -1,4 +1,4 @@
-//! Which address this client is known by on the internet.
+//! The client's public address.
 
 use std::net::Ipv4Addr;
 

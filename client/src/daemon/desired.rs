@@ -1,4 +1,4 @@
-//! What this client should have, from the chain alone.
+//! The tunnels that this client should have, from the chain alone.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 

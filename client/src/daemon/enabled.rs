@@ -1,4 +1,4 @@
-//! Whether tunnels are switched on, kept in a [`Store`] over restarts.
+//! The switch that turns tunnels on and off, kept in a [`Store`] over restarts.
 //!
 //! A fresh install may not: the first connect allows it.
 

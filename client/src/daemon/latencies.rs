@@ -1,4 +1,4 @@
-//! How far each endpoint is: probes as [`Schedule`] says, new endpoints at once, and those that have just fallen silent
+//! Latency of each endpoint: probes as [`Schedule`] says, new endpoints at once, and those that have just fallen silent
 //! again soon.
 
 use std::{
@@ -68,7 +68,7 @@ impl Asking {
         (Self(sender), receiver)
     }
 
-    /// Returns when what is told is no older than a period, or cannot be had any newer.
+    /// Returns when the published results are no older than a period, or no newer ones can be had.
     pub(super) async fn for_fresh(&self) {
         let (question, answer) = oneshot::channel();
         if self.0.send(question).is_ok() {

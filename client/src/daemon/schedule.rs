@@ -1,6 +1,6 @@
-//! When endpoints are probed and how thoroughly: what can be chosen, when somebody is about to choose.
+//! Schedule of probes: endpoints that can be chosen, when a choice is about to be made.
 //!
-//! Whoever asks is told what is no older than a period. As long as somebody asks, there is a round each period; when
+//! Every answer is no older than a period. As long as there are requests, there is a round each period; when
 //! nobody does, the pauses double. A round is thorough for the nearest devices and asks the rest once, and seldom.
 
 use std::{
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::targets::Target;
 
-/// So many endpoints are probed as thoroughly as they would be one by one: there is nothing to save.
+/// Up to this number, endpoints are probed as thoroughly as one alone: there is nothing to save.
 pub(super) const FEW: usize = 16;
 /// Devices that are nearest: what a client chooses among, with room for some that are full.
 const NEAREST: usize = 8;

@@ -47,6 +47,9 @@ struct After {
 /// Binds the socket, whose folder is made if need be. A socket that a killed daemon left is replaced, one that
 /// answers is not. Being connected is no answer: a child that a daemon was just starting when it was killed holds the
 /// socket for as long as it has not become another program.
+///
+/// # Errors
+/// The socket cannot be bound.
 #[allow(clippy::disallowed_methods, reason = "the socket of the real world")]
 pub async fn bind(path: &Path) -> io::Result<Box<dyn Accept>> {
     if let Some(folder) = path.parent() {

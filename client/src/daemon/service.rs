@@ -1,4 +1,4 @@
-//! The process: arguments in, probing, tunnels and socket together. When it ends, the tunnels stay.
+//! The process: arguments, probing, tunnels and socket. When it ends, the tunnels stay.
 
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ use super::{
 use crate::api::{Latency, Status};
 
 /// Runs `doublezerod` until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The socket cannot be bound, or the host gives no tunnels.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init("doublezerod", args.log_format);
     let stop = stop_signal().context("waiting for signals")?;
@@ -58,7 +61,7 @@ pub struct Deps {
     pub host: Arc<dyn Host>,
     /// The chain.
     pub ledger: Arc<dyn Ledger>,
-    /// Where the command line is served.
+    /// Socket for the command line.
     pub listener: Box<dyn Accept>,
     /// Where it is kept whether it may hold tunnels.
     pub store: Arc<dyn Store>,

@@ -1,4 +1,4 @@
-//! Whether a tunnel carries traffic: asked of its far end, again and again.
+//! The session of a tunnel: up while its far end answers probes.
 //!
 //! [`Pulse`] decides what an answer or its absence means and when to ask next; [`keep_asking`] asks.
 

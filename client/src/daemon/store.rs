@@ -1,4 +1,4 @@
-//! Where a daemon keeps what must outlive it.
+//! Persistent state of the daemon.
 
 use std::{
     fmt::{Debug, Display, Formatter, Result as FmtResult},

@@ -1,4 +1,4 @@
-//! Which endpoints are probed.
+//! The endpoints to probe.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
@@ -23,7 +23,7 @@ pub struct Endpoint {
 /// Endpoints with what is said of them.
 pub type Targets = BTreeMap<Target, Endpoint>;
 
-/// Every endpoint of every device that may serve users. A drained device comes back without a notice, so it is probed,
+/// Every endpoint of every device that may serve users. A drained device comes back without a notification, hence the probing,
 /// too; a transit device never serves any. While no endpoint changes it stays the same value.
 pub fn targets(view: &NetworkView) -> Arc<Targets> {
     view.derived(of)

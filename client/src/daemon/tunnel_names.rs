@@ -1,4 +1,4 @@
-//! Which tunnel has which interface name.
+//! Interface names of tunnels.
 //!
 //! Users know doublezero0 as the unicast and doublezero1 as the multicast tunnel. Further tunnels take the next
 //! numbers. A tunnel keeps the name it has for as long as it lives: renaming would disturb what it carries. One whose

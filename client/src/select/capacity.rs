@@ -1,4 +1,4 @@
-//! Whether the pools that a new user draws from have a unit left for it.
+//! Free capacity of the pools that a new user draws from.
 //!
 //! The chain shows every pool, and the users that the activator has yet to serve: what those will take is not free.
 

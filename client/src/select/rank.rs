@@ -1,4 +1,4 @@
-//! Which of several candidates that are equally near is taken.
+//! Rank of candidates that are equally near.
 //!
 //! First a device, then an endpoint of it: a device with more endpoints does not draw more load.
 

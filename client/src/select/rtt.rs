@@ -1,4 +1,4 @@
-//! How far an endpoint is, and which device is nearest.
+//! Round-trip times of endpoints, and the nearest device.
 //!
 //! Delay on the way only adds to a round trip, so the shortest of several is nearest to what the path takes: a busy
 //! machine moves the median by milliseconds and hardly ever every probe. Decisions take the minimum of a window of

@@ -1,4 +1,4 @@
-//! Why a candidate fell out, in words that the command line prints.
+//! Reasons for leaving a candidate out, as the command line prints them.
 
 use std::{fmt, net::Ipv4Addr, time::Duration};
 

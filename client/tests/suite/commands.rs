@@ -1,4 +1,4 @@
-//! What users see: each of their commands, for people and as JSON, and each way to fail.
+//! Output of each user command, for people and as JSON, and each way to fail.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! What operators see: a network from nothing to nothing, by the command line alone.
+//! Output of the operators' commands: a network set up and taken down by the command line alone.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Which endpoint is chosen, and what is said when there is none: one table.
+//! The chosen endpoint, or the error where there is none: one table.
 //!
 //! A network is written as `nyc1: 10 12*; pit1 drained: 14`: devices with the median round-trip time of each endpoint
 //! in milliseconds, `x` for one that does not answer, `?` for one that is not probed yet. After it, `*` says that the

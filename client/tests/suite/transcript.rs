@@ -1,4 +1,4 @@
-//! What a person sees: commands with all they print and their exit codes, kept as snapshots.
+//! Transcripts: commands with their output and exit codes, kept as snapshots.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! From a config to kernel state: how the network's terms are made of Linux's. Pure.
+//! The kernel state for a config. Pure.
 //!
 //! A table of the chain is a routing table, and rules choose it by where a packet came in:
 //!

@@ -1,4 +1,4 @@
-//! Whether what is sent over a backbone link arrives at its other end.
+//! Health of backbone links: probes from one end to the other.
 //!
 //! A port that is up says nothing about the far end of a long link. So the far end's address is asked for an echo: now and
 //! then while it answers, and in quick succession once it does not. The far kernel answers, so a device whose agent is

@@ -1,4 +1,4 @@
-//! The rim: reads what is and makes changes, through netlink and the tunnels' maker. What of it is the agent's is told
+//! The agent's access to the kernel: reads and changes it through netlink and the tunnels' maker. The agent's part is found
 //! apart in [`super::listing`].
 
 use std::{collections::BTreeSet, sync::Arc};

@@ -1,4 +1,4 @@
-//! What of the kernel's listing is the agent's, in the agent's terms. Pure.
+//! The agent's part of the kernel's listing, in the agent's terms. Pure.
 //!
 //! What is ours is known by marks that survive the agent: routes, rules and addresses carry a protocol number, a
 //! loopback carries an alias, a tunnel has a name of ours and was made by the tunnels' maker.

@@ -50,25 +50,28 @@ pub struct Args {
     /// The controller's address
     #[arg(long, env = "DZ_CONTROLLER_URL", default_value = "http://127.0.0.1:7000", value_name = "URL")]
     pub controller: String,
-    /// The device this machine is: the address of its account
+    /// Account address of the device that this machine is
     #[arg(long, env = "DZ_DEVICE", value_name = "PUBKEY")]
     pub device: Pubkey,
-    /// Who makes tunnels: auto, kernel or userspace
+    /// Data plane: auto, kernel or userspace
     #[arg(long, env = "DZ_DATAPLANE", default_value_t)]
     pub dataplane: Dataplane,
-    /// How the helper of userspace tunnels is started: a program and its arguments, separated by spaces [default: this
+    /// Command that starts the helper of userspace tunnels: a program and its arguments, separated by spaces [default: this
     /// program with the argument gre-helper]
     #[arg(long, env = "DZ_GRE_HELPER", value_name = "COMMAND")]
     pub gre_helper: Option<HelperCommand>,
     /// Where randomness comes from
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// The form of log lines
+    /// Format of log lines
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
 }
 
 /// Runs `dz-agent` until SIGTERM or SIGINT. What it has configured stays.
+///
+/// # Errors
+/// The kernel cannot be reached, or the controller's address is not valid.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init("agent", args.log_format);
     let stop = stop_signal().context("watch for signals")?;

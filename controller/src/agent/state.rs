@@ -1,4 +1,4 @@
-//! What the agent answers for in a kernel, by names instead of kernel numbers.
+//! The agent's part of a kernel's state, by names instead of kernel numbers.
 //!
 //! The same type says what shall be (worked out in [`super::desired`]) and what is (read in [`super::kernel`]), so that
 //! [`super::diff`] compares like with like. Things of others are not in it.

@@ -1,4 +1,4 @@
-//! What one device is to be: typed, whole, the same bytes for the same network.
+//! The configuration of a device: typed, complete, the same bytes for the same network.
 //!
 //! A [`DeviceConfig`] says what shall be, in the terms of the network (users, tenants, groups, links). It knows neither
 //! how it came about (that is [`crate::render`]) nor how a kernel is brought there (that is [`crate::agent`]). It has

@@ -21,6 +21,9 @@ impl IfName {
     /// The kernel's name for an interface of the chain: the same, with `-` for the `/` that the kernel does not take, and
     /// the word cut to two letters if it is too long. `Loopback100` stays as it is, `Ethernet1/1` becomes `Ethernet1-1`
     /// and `Port-channel1000.10` becomes `po1000.10`.
+    ///
+    /// # Errors
+    /// No kernel interface can have that name.
     pub fn of_interface(name: &str) -> Result<Self, InvalidIfName> {
         let full = name.replace('/', "-");
         let fits = if full.len() <= MAX_LEN { full } else { short(&full) };

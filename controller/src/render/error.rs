@@ -1,4 +1,4 @@
-//! Why a device's config cannot be rendered. The device then keeps the one it has.
+//! Rendering errors. The device then keeps its config.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! From the network to one device's config: a pure function.
+//! Renders a device's config from the network: a pure function.
 //!
 //! What concerns all devices alike (the backbone's graph, where each user is) is worked out once for a view, as
 //! [`Network`]; [`Network::render`] then reads off one device. Everything is decided from the view and the set of links
@@ -31,6 +31,9 @@ use self::{
 use crate::config::{DeviceConfig, DeviceState};
 
 /// The config of one device, all links being whole.
+///
+/// # Errors
+/// [`RenderError`]: the view is not one that the program leaves.
 pub fn render(view: &NetworkView, device: &Pubkey) -> Result<DeviceConfig, RenderError> {
     Network::new(view, &BTreeSet::new()).render(device)
 }
@@ -78,6 +81,9 @@ impl<'a> Network<'a> {
     }
 
     /// The config of one device.
+    ///
+    /// # Errors
+    /// [`RenderError`]: the view is not one that the program leaves.
     pub fn render(&self, key: &Pubkey) -> Result<DeviceConfig, RenderError> {
         let device = self.view.device(key).ok_or(RenderError::UnknownDevice(*key))?;
         let state = match device.status {

@@ -1,4 +1,4 @@
-//! What devices and the controller say to each other: the JSON of the HTTP interface.
+//! The JSON of the controller's HTTP interface.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What every device is to run right now, and what it was last known to run: the controller's whole state.
+//! The current config of every device, and the last one it reported: the controller's whole state.
 //!
 //! Pure: a catalog is made of the one before and a view. A device whose config cannot be rendered keeps its last one,
 //! and a view that has lost the network's config is refused, so that no hiccup of the ledger ever blanks a device.
@@ -66,6 +66,9 @@ pub enum Implausible {
 
 impl Catalog {
     /// The catalog that follows on this one with a new view, in which the links that these devices report are broken.
+    ///
+    /// # Errors
+    /// The view is older than the last one or not plausible.
     pub fn next(&self, view: &NetworkView, failed: &FailedLinks) -> Result<Self, Implausible> {
         let slot = view.slot();
         if view.config().is_none() {

@@ -41,7 +41,7 @@ pub struct Args {
     /// An address to serve on, besides the sockets that the service manager hands over; may be repeated
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<SocketAddr>,
-    /// The form of log lines
+    /// Format of log lines
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
 }
@@ -141,6 +141,9 @@ fn announce(before: Option<&Catalog>, catalog: &Catalog) -> usize {
 }
 
 /// Runs `dz-controller` until SIGTERM or SIGINT.
+///
+/// # Errors
+/// An address cannot be bound.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init("controller", args.log_format);
     let stop = stop_signal().context("watch for signals")?;

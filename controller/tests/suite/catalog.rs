@@ -1,4 +1,4 @@
-//! What the controller serves when the network changes under it, and when the ledger gives nonsense.
+//! The controller's answers while the network changes, and when the ledger gives nonsense.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What cannot be rendered, each with its whole error.
+//! Networks that cannot be rendered, each with its whole error.
 
 use dz_controller::{
     config::InvalidIfName,

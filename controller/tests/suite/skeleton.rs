@@ -1,4 +1,4 @@
-//! From the chain to a packet: a tunnel that ends on a device's second address is answered there.
+//! The whole path, from the chain to a packet: a tunnel that ends on a device's second address is answered there.
 
 use dz_net::sandbox;
 use dz_testing::eventually;

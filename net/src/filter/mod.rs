@@ -1,4 +1,4 @@
-//! Who may send what into an interface: everything else is dropped and counted.
+//! Ingress filter of an interface: what is not permitted is dropped and counted.
 //!
 //! A [`Filter`] keeps one [`IngressPolicy`] per interface in an nftables table of its own, written over netlink. The
 //! kernel holds the whole state: policies are read back from its rules, so a restarted agent finds what it left, and
@@ -117,11 +117,17 @@ pub struct Filter {
 
 impl Filter {
     /// Opens the filter of the calling thread's namespace and makes its table if it is not there.
+    ///
+    /// # Errors
+    /// The kernel refuses, or has no nftables.
     pub fn open() -> Result<Self, FilterError> {
         Self::prepare(RawLink::open(nft::NETLINK_NETFILTER))
     }
 
     /// Opens the filter of `ns`.
+    ///
+    /// # Errors
+    /// The kernel refuses, or has no nftables.
     pub fn open_in(ns: &NetNs) -> Result<Self, FilterError> {
         Self::prepare(RawLink::open_in(ns, nft::NETLINK_NETFILTER))
     }
@@ -134,6 +140,9 @@ impl Filter {
 
     /// Makes `policies` the whole state, each interface in one step: no packet meets half of a policy. What is already right
     /// is not touched and keeps its counters. Of two policies for one interface the later counts.
+    ///
+    /// # Errors
+    /// The kernel refuses, or has no nftables.
     pub fn apply(&mut self, policies: impl IntoIterator<Item = IngressPolicy>) -> Result<Changes, FilterError> {
         let wanted: BTreeMap<_, _> = policies.into_iter().map(|policy| (policy.interface.clone(), policy)).collect();
         wanted.values().try_for_each(IngressPolicy::check)?;
@@ -169,12 +178,18 @@ impl Filter {
     }
 
     /// The policies in force, by interface. One of which someone has removed a part is not in force.
+    ///
+    /// # Errors
+    /// The kernel refuses, or has no nftables.
     pub fn policies(&mut self) -> Result<BTreeMap<String, IngressPolicy>, FilterError> {
         let whole = |(interface, policy): (String, Option<_>)| Some((interface, policy?));
         Ok(read_policies(&self.rules()?).into_iter().filter_map(whole).collect())
     }
 
     /// What was dropped, by interface; each that has a policy is there.
+    ///
+    /// # Errors
+    /// The kernel refuses, or has no nftables.
     pub fn dropped(&mut self) -> Result<BTreeMap<String, Dropped>, FilterError> {
         let mut dropped = BTreeMap::<String, Dropped>::new();
         for rule in self.rules()? {

@@ -1,4 +1,4 @@
-//! What the helper and its clients say to each other: one JSON value per frame, a frame being its length in bytes as
+//! The protocol between the helper and its clients: one JSON value per frame, a frame being its length in bytes as
 //! a big-endian 32-bit number and that many bytes.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What happens to one packet on its way into or out of a tunnel: pure.
+//! Encapsulation and decapsulation of a packet. Pure.
 
 use super::{Discard, Pair, TunnelSpec};
 use crate::wire::gre::{self, OVERHEAD};

@@ -1,4 +1,4 @@
-//! Why a tunnel cannot be had.
+//! Tunnel errors.
 
 use std::io;
 use std::net::Ipv4Addr;

@@ -23,11 +23,17 @@ pub struct Kernel {
 
 impl Kernel {
     /// Opens the calling thread's namespace, after a tunnel could be made and removed for a trial.
+    ///
+    /// # Errors
+    /// [`TunnelError`]: the kernel has no GRE, or netlink cannot be opened.
     pub async fn open() -> Result<Self, TunnelError> {
         Self::tried(Netlink::open()?).await
     }
 
     /// Opens the namespace `ns`, as [`Kernel::open`] does the calling thread's.
+    ///
+    /// # Errors
+    /// [`TunnelError`]: the kernel has no GRE, or netlink cannot be opened.
     pub async fn open_in(ns: &NetNs) -> Result<Self, TunnelError> {
         Self::tried(Netlink::open_in(ns)?).await
     }

@@ -134,6 +134,9 @@ impl From<DecodeError> for Discard {
 
 impl TunnelSpec {
     /// Refuses what no backend can make.
+    ///
+    /// # Errors
+    /// [`TunnelError::Invalid`]: a name, address, TTL or MTU that no tunnel can have.
     pub fn check(&self) -> Result<(), TunnelError> {
         let invalid = |reason: String| Err(TunnelError::Invalid { name: self.name.clone(), reason });
         let host = |a: Ipv4Addr| !(a.is_unspecified() || a.is_multicast() || a.is_broadcast());
@@ -215,6 +218,9 @@ pub enum Dataplane {
 
 /// Opens the tunnels of the calling thread's namespace; `helper` is how the helper is started if it is needed. What the
 /// kernel can do is found by trying.
+///
+/// # Errors
+/// [`TunnelError`].
 pub async fn open(dataplane: Dataplane, helper: HelperCommand) -> Result<Box<dyn Tunnels>, TunnelError> {
     Ok(match opened(dataplane, helper, None).await? {
         Opened::Kernel(kernel) => Box::new(kernel),

@@ -44,6 +44,9 @@ impl HelperCommand {
     }
 
     /// This very program with other arguments, for multi-call binaries.
+    ///
+    /// # Errors
+    /// The path of this program is not known.
     pub fn this_program<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> io::Result<Self> {
         Ok(Self::new(std::env::current_exe()?, args))
     }
@@ -93,11 +96,17 @@ pub struct Userspace {
 
 impl Userspace {
     /// The tunnels of the namespace of whichever thread asks. Starts nothing yet; fails where TUN devices cannot be made.
+    ///
+    /// # Errors
+    /// [`TunnelError`]: there are no TUN devices, or the helper does not start or answer.
     pub fn open(helper: HelperCommand) -> Result<Self, TunnelError> {
         Self::open_where(helper, None)
     }
 
     /// The tunnels of `ns`, from wherever the caller is. Starts nothing yet; fails where TUN devices cannot be made.
+    ///
+    /// # Errors
+    /// [`TunnelError`]: there are no TUN devices, or the helper does not start or answer.
     pub fn open_in(ns: NetNs, helper: HelperCommand) -> Result<Self, TunnelError> {
         Self::open_where(helper, Some(ns))
     }
@@ -111,6 +120,9 @@ impl Userspace {
 
     /// Has the helper hold, or let go of, the socket without which the kernel forwards no multicast (see
     /// [`crate::mroute`]); it stays as long as it does. Refused while another process holds it.
+    ///
+    /// # Errors
+    /// [`TunnelError`]: there are no TUN devices, or the helper does not start or answer.
     pub async fn hold_multicast(&self, hold: bool) -> Result<(), TunnelError> {
         let request = Request::HoldMulticast(hold);
         let response = match hold {

@@ -47,11 +47,17 @@ pub struct KernelHost {
 impl KernelHost {
     /// The namespace of the calling thread, which must be that of every caller of its methods. Must be called on a tokio
     /// runtime.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened.
     pub fn open(maker: TunnelMaker) -> Result<Self, NetlinkError> {
         Ok(Self::with(None, Netlink::open()?, maker))
     }
 
     /// The namespace `ns`, from wherever the caller is. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened.
     pub fn open_in(ns: NetNs, maker: TunnelMaker) -> Result<Self, NetlinkError> {
         let netlink = Netlink::open_in(&ns)?;
         Ok(Self::with(Some(ns), netlink, maker))

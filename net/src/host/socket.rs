@@ -35,6 +35,9 @@ pub struct UdpSpec {
 #[async_trait]
 pub trait Datagrams: Debug + Send + Sync {
     /// Address and port it is bound to.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     fn local_addr(&self) -> io::Result<SocketAddrV4>;
 
     /// Sends a datagram now.

@@ -88,6 +88,9 @@ impl AddrInfo {
 
 impl Netlink {
     /// All IPv4 addresses of the namespace, sorted.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn addrs(&self) -> Result<Vec<AddrInfo>, NetlinkError> {
         let mut message = AddressMessage::default();
         message.header.family = AddressFamily::Inet;
@@ -103,6 +106,9 @@ impl Netlink {
     }
 
     /// Adds an address to its link.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn add_addr(&self, addr: &AddrInfo) -> Result<Added, NetlinkError> {
         tracing::trace!(?addr, "add address");
         let mut request = self.handle.address().add(addr.index, addr.address.addr().into(), addr.address.prefix_len());
@@ -111,6 +117,9 @@ impl Netlink {
     }
 
     /// Deletes an address from its link.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn delete_addr(&self, addr: &AddrInfo) -> Result<Deleted, NetlinkError> {
         tracing::trace!(?addr, "delete address");
         let result = self.handle.address().del(addr.message()).execute().await;

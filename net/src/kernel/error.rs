@@ -1,4 +1,4 @@
-//! What came of a request to the kernel: outcomes that a repeated request may meet, and errors that name their object.
+//! Outcomes of requests to the kernel: those that a repeated request may meet, and errors that name their object.
 
 use std::io;
 

@@ -105,6 +105,9 @@ pub struct LinkCounters {
 
 impl Netlink {
     /// All links of the namespace, by index.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn links(&self) -> Result<Vec<LinkInfo>, NetlinkError> {
         let read = |answer| match answer {
             RouteNetlinkMessage::NewLink(message) => Some(LinkInfo::from(message)),
@@ -117,6 +120,9 @@ impl Netlink {
     }
 
     /// The link of that name, if there is one.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn link(&self, name: &str) -> Result<Option<LinkInfo>, NetlinkError> {
         tracing::trace!(name, "get link");
         let request = self.handle.link().get().match_name(name);
@@ -130,12 +136,18 @@ impl Netlink {
     }
 
     /// The index of the link of that name, which must exist.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn link_index(&self, name: &str) -> Result<u32, NetlinkError> {
         let link = self.link(name).await?;
         link.map(|link| link.index).ok_or_else(|| NetlinkError::NotFound { what: format!("link {name}") })
     }
 
     /// Adds a link, down. For a GRE link [`Added::Existed`] may also mean that another has the same addresses.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn add_link(&self, spec: &LinkSpec) -> Result<Added, NetlinkError> {
         tracing::trace!(?spec, "add link");
         let name = spec.name.as_str();
@@ -161,6 +173,9 @@ impl Netlink {
     }
 
     /// Deletes a link, and with it its addresses and routes.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn delete_link(&self, index: u32) -> Result<Deleted, NetlinkError> {
         tracing::trace!(index, "delete link");
         let result = self.handle.link().del(index).execute().await;
@@ -168,6 +183,9 @@ impl Netlink {
     }
 
     /// Sets a link up or down.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn set_link_up(&self, index: u32, up: bool) -> Result<(), NetlinkError> {
         tracing::trace!(index, up, "set link state");
         let message = LinkUnspec::new_with_index(index);
@@ -176,6 +194,9 @@ impl Netlink {
     }
 
     /// Sets a link's MTU, in bytes.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn set_link_mtu(&self, index: u32, mtu: u32) -> Result<(), NetlinkError> {
         tracing::trace!(index, mtu, "set link mtu");
         self.change(index, LinkUnspec::new_with_index(index).mtu(mtu), "set mtu").await
@@ -183,18 +204,27 @@ impl Netlink {
 
     /// Sets how many packets may wait to leave by a link. What a TUN device's reader does not take in time is dropped
     /// beyond it, without holding back the sender: 500 is little for a tunnel of many streams.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn set_link_queue(&self, index: u32, packets: u32) -> Result<(), NetlinkError> {
         tracing::trace!(index, packets, "set link queue");
         self.change(index, LinkUnspec::new_with_index(index).txqueuelen(packets), "set queue").await
     }
 
     /// Gives a link another name.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn rename_link(&self, index: u32, name: &str) -> Result<(), NetlinkError> {
         tracing::trace!(index, name, "rename link");
         self.change(index, LinkUnspec::new_with_index(index).name(name), "rename").await
     }
 
     /// Attaches a text to a link that says what it is for.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn set_link_alias(&self, index: u32, alias: &str) -> Result<(), NetlinkError> {
         tracing::trace!(index, alias, "set link alias");
         self.change(index, LinkUnspec::new_with_index(index).alias(alias), "set alias").await
@@ -202,6 +232,9 @@ impl Netlink {
 
     /// Has the kernel give a link no IPv6 address of its own, so that it sends no solicitations by it. False where the
     /// kernel has no IPv6 in the first place.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn silence_ipv6(&self, index: u32) -> Result<bool, NetlinkError> {
         tracing::trace!(index, "silence ipv6");
         let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::None);
@@ -215,12 +248,18 @@ impl Netlink {
     }
 
     /// Makes a link a port of the bridge `master`.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn set_link_master(&self, index: u32, master: u32) -> Result<(), NetlinkError> {
         tracing::trace!(index, master, "set link master");
         self.change(index, LinkUnspec::new_with_index(index).controller(master), "set master").await
     }
 
     /// Moves a link into another namespace, where it is down and without addresses.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn move_link(&self, index: u32, ns: &NetNs) -> Result<(), NetlinkError> {
         tracing::trace!(index, "move link");
         let message = LinkUnspec::new_with_index(index).setns_by_fd(ns.as_fd().as_raw_fd());

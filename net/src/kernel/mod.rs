@@ -2,7 +2,7 @@
 //!
 //! [`Netlink`] is a cheap handle with one method per verb. Its methods say what they did: adding something that is
 //! there already is [`Added::Existed`] and deleting something that is not is [`Deleted::Absent`], so that a caller that
-//! repeats itself can tell, and everything else the kernel refuses is an error that names the thing it was about. What
+//! repeats itself sees which, and everything else the kernel refuses is an error that names the thing it was about. What
 //! is read back ([`LinkInfo`], [`AddrInfo`], [`RouteInfo`], [`RuleInfo`]) is also what is written, so that a desired and
 //! an actual state are compared as sets.
 
@@ -53,12 +53,18 @@ pub struct Netlink {
 impl Netlink {
     /// Connects to the namespace of the calling thread. Must be called on a tokio runtime, which drives the connection
     /// until the last clone is gone.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened.
     pub fn open() -> Result<Self, NetlinkError> {
         let socket = Socket::new(NETLINK_ROUTE).map_err(NetlinkError::Open)?;
         Self::from_socket(socket)
     }
 
     /// Connects to `ns` from wherever the caller is. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened.
     pub fn open_in(ns: &NetNs) -> Result<Self, NetlinkError> {
         // The socket belongs to the namespace it is made in, whoever uses it later.
         let socket = ns

@@ -144,6 +144,9 @@ impl RouteInfo {
 
 impl Netlink {
     /// All IPv4 routes of all tables, sorted; what the kernel made itself (local table, connected routes) included.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn routes(&self) -> Result<Vec<RouteInfo>, NetlinkError> {
         let mut message = RouteMessage::default();
         message.header.address_family = AddressFamily::Inet;
@@ -159,6 +162,9 @@ impl Netlink {
     }
 
     /// Adds a route. [`Added::Existed`]: there is one of the same table, destination and metric.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn add_route(&self, route: &RouteInfo) -> Result<Added, NetlinkError> {
         tracing::trace!(?route, "add route");
         let result = self.handle.route().add(route.message()).execute().await;
@@ -166,6 +172,9 @@ impl Netlink {
     }
 
     /// Puts a route in the place of that of the same table, destination and metric in one step, or adds it.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn replace_route(&self, route: &RouteInfo) -> Result<(), NetlinkError> {
         tracing::trace!(?route, "replace route");
         let result = self.handle.route().add(route.message()).replace().execute().await;
@@ -173,6 +182,9 @@ impl Netlink {
     }
 
     /// Deletes a route that agrees in all that is given.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn delete_route(&self, route: &RouteInfo) -> Result<Deleted, NetlinkError> {
         tracing::trace!(?route, "delete route");
         let result = self.handle.route().del(route.message()).execute().await;

@@ -145,6 +145,9 @@ impl RuleInfo {
 
 impl Netlink {
     /// All IPv4 rules, sorted by priority; the kernel's own included.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn rules(&self) -> Result<Vec<RuleInfo>, NetlinkError> {
         let mut message = RuleMessage::default();
         message.header.family = AddressFamily::Inet;
@@ -160,6 +163,9 @@ impl Netlink {
     }
 
     /// Adds a rule. [`Added::Existed`]: there is one that agrees in everything.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn add_rule(&self, rule: &RuleInfo) -> Result<Added, NetlinkError> {
         tracing::trace!(?rule, "add rule");
         let mut request = self.handle.rule().add();
@@ -168,6 +174,9 @@ impl Netlink {
     }
 
     /// Deletes a rule that agrees in all that is given.
+    ///
+    /// # Errors
+    /// The kernel refuses.
     pub async fn delete_rule(&self, rule: &RuleInfo) -> Result<Deleted, NetlinkError> {
         tracing::trace!(?rule, "delete rule");
         let result = self.handle.rule().del(rule.message()).execute().await;

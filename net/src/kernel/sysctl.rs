@@ -20,6 +20,9 @@ impl SysctlError {
 }
 
 /// Reads a parameter by its path, such as `net/ipv4/ip_forward`.
+///
+/// # Errors
+/// There is no such parameter, or the kernel refuses the value.
 pub fn read(name: &str) -> Result<String, SysctlError> {
     tracing::trace!(name, "read sysctl");
     let text = fs::read_to_string(path(name)).map_err(|source| SysctlError::new(name, source))?;
@@ -27,6 +30,9 @@ pub fn read(name: &str) -> Result<String, SysctlError> {
 }
 
 /// Sets a parameter by its path; what is already so is not written.
+///
+/// # Errors
+/// There is no such parameter, or the kernel refuses the value.
 pub fn write(name: &str, value: &str) -> Result<(), SysctlError> {
     tracing::trace!(name, value, "write sysctl");
     if read(name)? == value {

@@ -61,17 +61,26 @@ pub struct Watch {
 impl Watch {
     /// Watches links, addresses, routes and rules of the namespace of the calling thread. Must be called on a tokio
     /// runtime.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open() -> Result<Self, NetlinkError> {
         Ok(Self { routes: registered(subscribed(NETLINK_ROUTE, HOST))?, filters: None })
     }
 
     /// Watches the same of `ns`. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open_in(ns: &NetNs) -> Result<Self, NetlinkError> {
         let socket = ns.run(|| subscribed(NETLINK_ROUTE, HOST)).map_err(io::Error::other).flatten();
         Ok(Self { routes: registered(socket)?, filters: None })
     }
 
     /// Watches everything that a [`Change`] can be. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open_router() -> Result<Self, NetlinkError> {
         Ok(Self {
             routes: registered(subscribed(NETLINK_ROUTE, ROUTER))?,
@@ -80,6 +89,9 @@ impl Watch {
     }
 
     /// Watches the same of `ns`. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open_router_in(ns: &NetNs) -> Result<Self, NetlinkError> {
         let sockets = ns.run(|| (subscribed(NETLINK_ROUTE, ROUTER), subscribed(NETLINK_NETFILTER, FILTER)));
         let (routes, filters) = sockets.map_err(|e| NetlinkError::Open(io::Error::other(e)))?;
@@ -87,6 +99,9 @@ impl Watch {
     }
 
     /// Waits for a change and returns all that have happened since the last call; after an overrun that is everything.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened, or the kernel dropped notifications.
     pub async fn changed(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
         let filters = async {
             match &self.filters {

@@ -1,4 +1,4 @@
-//! What the kernel takes and lists: `linux/mroute.h`, and multicast forwarding in rtnetlink.
+//! The kernel's interface: `linux/mroute.h`, and multicast forwarding in rtnetlink.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -203,17 +203,26 @@ impl MulticastRouter {
 
     /// Turns the daemon's socket into a source of reports; forwarding then lasts as long as they do. Must be called on
     /// a tokio runtime.
+    ///
+    /// # Errors
+    /// [`MulticastError`]: the kernel refuses, or another process holds the socket.
     pub fn upcalls(&mut self) -> Result<Upcalls, MulticastError> {
         Upcalls::new(self.daemon.take().ok_or(MulticastError::Taken)?)
     }
 
     /// Opens the forwarding of `ns`.
+    ///
+    /// # Errors
+    /// [`MulticastError`]: the kernel refuses, or another process holds the socket.
     pub fn open_in(ns: &NetNs) -> Result<Self, MulticastError> {
         ns.run(Self::open).map_err(MulticastError::namespace)?
     }
 
     /// Makes `routes` the whole state: what is already as wanted is not touched and keeps its counters. Of two routes for one
     /// source and group the later counts.
+    ///
+    /// # Errors
+    /// [`MulticastError`]: the kernel refuses, or another process holds the socket.
     pub fn apply(&mut self, routes: impl IntoIterator<Item = MulticastRoute>) -> Result<Changes, MulticastError> {
         let steps = plan(&self.state()?, routes)?;
         let changes = Changes::of(&steps);
@@ -235,6 +244,9 @@ impl MulticastRouter {
 
     /// All entries with what they did, sorted; entries whose incoming interface is gone forward nothing and are left
     /// out.
+    ///
+    /// # Errors
+    /// [`MulticastError`]: the kernel refuses, or another process holds the socket.
     pub fn routes(&mut self) -> Result<Vec<(MulticastRoute, RouteCounters)>, MulticastError> {
         let entries = self.state()?.entries.into_iter();
         let routes = entries.filter_map(|((group, source), entry)| {

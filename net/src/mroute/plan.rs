@@ -1,4 +1,4 @@
-//! From what the kernel has to what it is to have: which steps, in which order. Pure.
+//! The steps from the kernel's multicast routes to the desired ones, in order. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

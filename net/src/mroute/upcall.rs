@@ -1,4 +1,4 @@
-//! What the kernel's multicast forwarding reports: packets it has no entry for, or that came in the wrong way.
+//! Upcalls of the kernel's multicast forwarding: packets it has no entry for, or that came in the wrong way.
 
 use std::io::{self, Read};
 use std::net::Ipv4Addr;
@@ -46,6 +46,9 @@ impl Upcalls {
     }
 
     /// Waits for the next report.
+    ///
+    /// # Errors
+    /// The socket fails.
     pub async fn next(&self) -> Result<Upcall, MulticastError> {
         let failed = || MulticastError::new(|| "receive an upcall".to_owned());
         loop {

@@ -54,6 +54,9 @@ pub trait EchoSocket: Send + Sync {
     fn send(&self, target: Ipv4Addr, sequence: u16) -> io::Result<Stamp>;
 
     /// The next packet about a request of ours; none if no more are waiting.
+    ///
+    /// # Errors
+    /// The socket fails.
     fn receive(&self) -> io::Result<Option<Arrival>>;
 
     /// Waits until [`EchoSocket::receive`] may have something.

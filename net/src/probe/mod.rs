@@ -44,7 +44,7 @@ pub struct ProbeConfig {
     pub payload: u16,
     /// True if requests must not be fragmented on their way (DF).
     pub dont_fragment: bool,
-    /// What stands behind the cookie in each request that has room for it, and says to whoever looks at the wire whose
+    /// What stands behind the cookie in each request that has room for it, and says in a capture whose
     /// it is.
     pub tag: [u8; 8],
 }
@@ -160,11 +160,17 @@ pub struct Prober {
 
 impl Prober {
     /// Opens the socket in the namespace of the calling thread. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// The raw socket cannot be opened or fails.
     pub fn open(config: ProbeConfig) -> Result<Self, ProbeError> {
         Ok(Self { socket: KernelSocket::open(&config)?, config })
     }
 
     /// Opens the socket in `ns` from wherever the caller is. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// The raw socket cannot be opened or fails.
     pub fn open_in(ns: &NetNs, config: ProbeConfig) -> Result<Self, ProbeError> {
         // The socket belongs to the namespace it is made in; it is registered with the caller's runtime.
         let raw =
@@ -173,6 +179,9 @@ impl Prober {
     }
 
     /// Probes each target once around and returns the results by target; a target given twice is probed once.
+    ///
+    /// # Errors
+    /// The raw socket cannot be opened or fails.
     pub async fn round(
         &mut self,
         targets: impl IntoIterator<Item = Ipv4Addr>,

@@ -68,6 +68,9 @@ pub enum DecodeError {
 }
 
 /// Checks a GRE packet and returns its payload. Bits 6 to 12 and Reserved1 are ignored, as RFC 2784 says.
+///
+/// # Errors
+/// [`DecodeError`]: the header is not one of RFC 2784 for IPv4.
 pub fn decode(packet: &[u8]) -> Result<&[u8], DecodeError> {
     let truncated = |needed| DecodeError::Truncated { length: packet.len(), needed };
     let (header, payload) = packet.split_first_chunk::<HEADER_LEN>().ok_or(truncated(HEADER_LEN))?;

@@ -93,6 +93,9 @@ pub enum DecodeError {
 }
 
 /// Reads an ICMP message, the payload of an IPv4 packet.
+///
+/// # Errors
+/// [`DecodeError`]: the message is cut off, or its checksum is wrong.
 pub fn decode(bytes: &[u8]) -> Result<Message<'_>, DecodeError> {
     let (header, payload) = bytes.split_first_chunk::<HEADER_LEN>().ok_or(DecodeError::Truncated(bytes.len()))?;
     match Sum::new().bytes(bytes).folded() {

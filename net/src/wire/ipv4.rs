@@ -71,6 +71,9 @@ pub struct Header {
 impl Header {
     /// Reads the header at the start of `packet` and checks that its lengths fit the bytes; the checksum is not
     /// checked, as the kernel has done so for what comes from it.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: the header is cut off or contradicts itself.
     #[inline]
     pub fn decode(packet: &[u8]) -> Result<Self, DecodeError> {
         let length = packet.len();
@@ -108,6 +111,9 @@ impl Header {
     }
 
     /// As [`Header::decode`], with the header's checksum.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: the header is cut off or contradicts itself.
     pub fn decode_checked(packet: &[u8]) -> Result<Self, DecodeError> {
         let header = Self::decode(packet)?;
         match Sum::new().bytes(&packet[..header.header_length]).folded() {

@@ -106,6 +106,9 @@ pub enum OffloadError {
 
 /// Does what the virtio header in front of `frame` asks for, and hands out the packets that go on the wire: each as its
 /// headers and the payload behind them, of which the former may be empty.
+///
+/// # Errors
+/// The frame does not match its virtio header.
 pub fn segments(frame: &mut [u8], mut each: impl FnMut(&[u8], &[u8])) -> Result<(), OffloadError> {
     let length = frame.len();
     let truncated = OffloadError::Truncated(length);

@@ -1,4 +1,4 @@
-//! Which public addresses are whose: two pools for each /24 where there are any.
+//! Registry of public addresses: two pools for each /24 in use.
 //!
 //! The address registry holds addresses brought from outside: a device's public address and an own endpoint take one unit, an
 //! own prefix an aligned run, a contributor's /24 all 256. So whatever overlaps is refused by the pool, exactly, without

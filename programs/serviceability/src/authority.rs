@@ -1,4 +1,4 @@
-//! Who may: each question has one answer here. Whether an instruction asks it at all stands in its list, and so does
+//! Authority checks, each in one place. Whether an instruction makes one stands in its list, and so does
 //! whether the foundation may instead.
 
 use crate::{

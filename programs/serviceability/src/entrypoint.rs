@@ -1,4 +1,4 @@
-//! From Solana's call to one verb, and from a refusal to its code and its line in the log.
+//! The entrypoint: from Solana's call to one verb, and from a refusal to its code and its line in the log.
 
 use solana_account_info::AccountInfo;
 use solana_program_error::ProgramError;
@@ -15,6 +15,9 @@ use crate::{
 solana_program_entrypoint::entrypoint!(process_instruction);
 
 /// The program as Solana calls it.
+///
+/// # Errors
+/// [`ServiceabilityError`](crate::error::ServiceabilityError): the program refuses; nothing has changed then.
 pub fn process_instruction(
     program: &Pubkey,
     accounts: &[AccountInfo],
@@ -24,6 +27,9 @@ pub fn process_instruction(
 }
 
 /// The program on any host. On an error the caller must put all accounts back as they were, as a bank does.
+///
+/// # Errors
+/// [`ServiceabilityError`](crate::error::ServiceabilityError): the program refuses; nothing has changed then.
 pub fn process(host: &dyn Host, program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> Result {
     let result = ServiceabilityInstruction::decode(data).and_then(|(life, instruction)| {
         host.log(instruction.as_ref());

@@ -16,9 +16,15 @@ pub trait Host {
     fn minimum_balance(&self, bytes: usize) -> u64;
 
     /// Moves lamports out of an account of the system program that has signed.
+    ///
+    /// # Errors
+    /// The account has too little, or did not sign.
     fn transfer<'a>(&self, from: &AccountInfo<'a>, to: &AccountInfo<'a>, lamports: u64) -> Result<(), ProgramError>;
 
     /// Gives an account of the system program this many zero bytes and a new owner; `seeds` sign for its address.
+    ///
+    /// # Errors
+    /// The account is not empty, or the seeds do not give its address.
     fn allocate(
         &self,
         account: &AccountInfo,
@@ -28,6 +34,9 @@ pub trait Host {
     ) -> Result<(), ProgramError>;
 
     /// Both at once, for an account that has nothing at all.
+    ///
+    /// # Errors
+    /// Those of [`Host::transfer`] and [`Host::allocate`].
     fn create<'a>(
         &self,
         payer: &AccountInfo<'a>,

@@ -1,4 +1,4 @@
-//! What the program can be asked to do. One variant a verb; the accounts of each, and who may, are in [`crate::lists`].
+//! Instructions of the program. One variant a verb; the accounts of each, and the rights it needs, are in [`crate::lists`].
 
 use std::net::Ipv4Addr;
 
@@ -118,7 +118,7 @@ pub enum ServiceabilityInstruction {
     UpdateDevice {
         /// What it is for; must not become transit while it has users.
         device_type: DeviceType,
-        /// The most users of each kind; may be lower than the live counts.
+        /// Maximum of users of each kind; may be lower than the live counts.
         caps: DeviceCaps,
         /// How many endpoints the activator pulls.
         endpoints_wanted: u8,
@@ -248,7 +248,7 @@ pub enum ServiceabilityInstruction {
         payer: Pubkey,
         /// The last epoch in which unicast users may be created.
         last_access_epoch: u64,
-        /// The most unicast users at a time.
+        /// Maximum of unicast users at a time.
         max_unicast_users: u16,
         /// The most multicast users at a time.
         max_multicast_users: u16,
@@ -386,9 +386,9 @@ pub struct CreateDeviceArgs {
     pub bootstrap: Bootstrap,
     /// How many endpoints the activator pulls; none for the number in the config.
     pub endpoints_wanted: Option<u8>,
-    /// The most tunnels it can terminate, 1 to 4096.
+    /// Maximum of tunnels it can terminate, 1 to 4096.
     pub tunnel_slots: u16,
-    /// The most users of each kind.
+    /// Maximum of users of each kind.
     pub caps: DeviceCaps,
 }
 

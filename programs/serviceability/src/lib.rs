@@ -3,6 +3,16 @@
 //! The rules are in `processor`, one file a verb. What they share is split by what it knows: [`lists`] say which accounts
 //! an instruction has and who may send it, `accounts` loads and stores, `authority` says who is who, `pools` and
 //! [`address_registry`] hold units, [`validation`] checks values, and [`host`] is the runtime below.
+//!
+//! ```
+//! use dz_serviceability::{ID, pda, validation::InterfaceName};
+//!
+//! let name: InterfaceName = "lo100".parse().expect("a short form");
+//! assert_eq!((name.to_string().as_str(), name.loopback_number()), ("Loopback100", Some(100)));
+//! // An account is found by what it is: a device by its code.
+//! let (device, _bump) = pda::device(&ID, "nyc1");
+//! assert_ne!(device, pda::device(&ID, "nyc2").0);
+//! ```
 
 pub mod address_registry;
 pub mod entrypoint;

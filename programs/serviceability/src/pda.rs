@@ -1,4 +1,4 @@
-//! Where each account lives: seeds that say what the thing is, so that two of the same cannot exist.
+//! Account addresses: seeds that identify the thing, so that two of the same cannot exist.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! What an instruction may do: the roles that a key can act in, and what happens to an account.
+//! Rights of an instruction: the roles that a key can act in, and access to accounts.
 
 use crate::error::ServiceabilityError;
 

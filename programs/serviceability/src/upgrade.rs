@@ -1,4 +1,4 @@
-//! Who may upgrade the program: what Solana's upgradeable loader notes in the account of the program's data.
+//! The program's upgrade authority, from the account that Solana's upgradeable loader keeps.
 
 use solana_pubkey::Pubkey;
 

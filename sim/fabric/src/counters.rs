@@ -1,4 +1,4 @@
-//! What happened to packets: counters by cause.
+//! Packet counters, by cause.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

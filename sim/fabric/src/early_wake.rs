@@ -1,4 +1,4 @@
-//! How early to wake. A thread that sleeps until a deadline runs some 20 to 100 µs after it, most on idle virtual
+//! Wake-up ahead of deadlines. A thread that sleeps until a deadline runs some 20 to 100 µs after it, most on idle virtual
 //! machines whose processors halt. So the timer is set that much early, and the rest is waited out awake, which costs
 //! processor time: no more than a fixed share of it. The longer a processor has been halted the later it is, and by how
 //! much is known only from rare wake-ups; so a long sleep ends twice, the first time well before its end. Pure; see

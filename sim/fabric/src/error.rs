@@ -1,4 +1,4 @@
-//! What the fabric refuses, and why.
+//! Errors of the fabric.
 
 use std::io;
 use std::path::PathBuf;

@@ -104,21 +104,33 @@ impl NodePort {
     }
 
     /// See [`Fabric::add_prefix`].
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn add_prefix(&self, prefix: Ipv4Net) -> Result<()> {
         self.fabric.add_prefix(&self.name, prefix)
     }
 
     /// See [`Fabric::remove_prefix`].
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn remove_prefix(&self, prefix: Ipv4Net) -> Result<()> {
         self.fabric.remove_prefix(&self.name, prefix)
     }
 
     /// See [`Fabric::set_uplink`].
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn set_uplink(&self, up: bool) -> Result<()> {
         self.fabric.set_uplink(&self.name, up)
     }
 
     /// See [`Fabric::detach`].
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn detach(self) -> Result<()> {
         self.fabric.detach(&self.name)
     }
@@ -126,6 +138,9 @@ impl NodePort {
 
 impl Fabric {
     /// Starts a fabric without nodes.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn start(config: FabricConfig) -> Result<Self> {
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let epoch_ns = u64::try_from(epoch.as_nanos()).unwrap_or(0);
@@ -152,6 +167,9 @@ impl Fabric {
     }
 
     /// Connects a node's uplink. An address that another node has is an error that names both.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn attach(&self, spec: NodeSpec) -> Result<NodePort> {
         let tun = self.take_over(&spec.name, spec.tun)?;
         if tun.has_vnet_hdr() != spec.vnet_hdr {
@@ -170,6 +188,9 @@ impl Fabric {
 
     /// Disconnects a node's uplink, closes its device and frees its addresses. The properties of its paths stay for
     /// its return.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn detach(&self, node: &str) -> Result<()> {
         let mut state = self.handle.lock();
         let port = state.core.detach(node)?;
@@ -178,11 +199,17 @@ impl Fabric {
     }
 
     /// Routes further addresses to a node.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn add_prefix(&self, node: &str, prefix: Ipv4Net) -> Result<()> {
         self.handle.lock().core.add_prefix(node, prefix)
     }
 
     /// No longer routes these addresses to a node.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn remove_prefix(&self, node: &str, prefix: Ipv4Net) -> Result<()> {
         self.handle.lock().core.remove_prefix(node, prefix)
     }
@@ -197,11 +224,17 @@ impl Fabric {
     }
 
     /// Takes a node's uplink down, in both directions and also for packets under way, or up again.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn set_uplink(&self, node: &str, up: bool) -> Result<()> {
         self.handle.lock().core.set_uplink(node, up)
     }
 
     /// Sets the properties of all paths that have none of their own.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn set_default_path(&self, profile: PathProfile) -> Result<()> {
         self.handle.lock().core.set_default_path(profile)
     }
@@ -214,16 +247,25 @@ impl Fabric {
     }
 
     /// Says where a node is.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn set_position(&self, node: &str, position: Position) -> Result<()> {
         self.handle.lock().core.set_position(node, position)
     }
 
     /// Sets the properties of the path from one node to another, in that direction.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn set_path(&self, from: &str, to: &str, profile: PathProfile) -> Result<()> {
         self.handle.lock().core.set_path(from, to, Some(profile))
     }
 
     /// Sets the properties of the path between two nodes, in both directions.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn set_path_both(&self, a: &str, b: &str, profile: PathProfile) -> Result<()> {
         let core = &mut self.handle.lock().core;
         core.set_path(a, b, Some(profile.clone()))?;
@@ -231,38 +273,59 @@ impl Fabric {
     }
 
     /// Gives the path from one node to another the default properties again.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn reset_path(&self, from: &str, to: &str) -> Result<()> {
         self.handle.lock().core.set_path(from, to, None)
     }
 
     /// Sets the properties of whatever `from` (`None`: any node) sends to addresses in `prefix`, before those of the
     /// path between the nodes. The longest prefix counts, and of equal ones that of the sender.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn set_address_path(&self, from: Option<&str>, prefix: Ipv4Net, profile: PathProfile) -> Result<()> {
         self.handle.lock().core.set_address_path(from, prefix, Some(profile))
     }
 
     /// Lifts what [`Fabric::set_address_path`] set.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn reset_address_path(&self, from: Option<&str>, prefix: Ipv4Net) -> Result<()> {
         self.handle.lock().core.set_address_path(from, prefix, None)
     }
 
     /// Blocks the path from one node to another, in that direction, also for packets under way.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn block(&self, from: &str, to: &str) -> Result<()> {
         self.set_blocked(&[from], &[to], true, false)
     }
 
     /// Opens the path from one node to another again.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn unblock(&self, from: &str, to: &str) -> Result<()> {
         self.set_blocked(&[from], &[to], false, false)
     }
 
     /// Blocks every path between a node of one side and a node of the other, in both directions. Several partitions
     /// add up.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn partition(&self, side: &[&str], other: &[&str]) -> Result<()> {
         self.set_blocked(side, other, true, true)
     }
 
     /// Opens every path between a node of one side and a node of the other.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn rejoin(&self, side: &[&str], other: &[&str]) -> Result<()> {
         self.set_blocked(side, other, false, true)
     }
@@ -289,6 +352,9 @@ impl Fabric {
     }
 
     /// Lays a backbone link. Nothing on it routes, cuts packets or answers; its ends need no uplink.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn add_link(&self, spec: LinkSpec) -> Result<()> {
         let ends = [spec.a, spec.z];
         let names = ends.each_ref().map(|(node, _)| format!("{node}:{}", spec.name));
@@ -311,16 +377,25 @@ impl Fabric {
     }
 
     /// Sets the properties of a link.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn set_link(&self, link: &str, profile_az: PathProfile, profile_za: PathProfile) -> Result<()> {
         self.handle.lock().core.set_link_profiles(link, [profile_az, profile_za])
     }
 
     /// Takes a link down, also for packets under way, or up again.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn set_link_up(&self, link: &str, up: bool) -> Result<()> {
         self.handle.lock().core.set_link_up(link, up)
     }
 
     /// Removes a link and closes its devices.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn remove_link(&self, link: &str) -> Result<()> {
         let mut state = self.handle.lock();
         let ports = state.core.remove_link(link)?;
@@ -393,11 +468,17 @@ impl Fabric {
     }
 
     /// Makes the capture file whole up to now.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn flush_capture(&self) -> Result<()> {
         self.handle.lock().capture.as_mut().map_or(Ok(()), Capture::flush)
     }
 
     /// Stops the fabric: nothing passes any more, and the capture file is whole. Counters can still be read.
+    ///
+    /// # Errors
+    /// There is no such node, link or path, a value is out of range, or the fabric has stopped.
     pub fn stop(&self) -> Result<()> {
         self.handle.stop();
         self.flush_capture()

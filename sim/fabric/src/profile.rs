@@ -1,4 +1,4 @@
-//! What a direction of a path does to packets, as values that are checked here and carried out by [`crate::core`]. Knows no addresses and no clock.
+//! Impairments of one direction of a path: values checked here and applied by [`crate::core`]. Knows no addresses and no clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -167,6 +167,9 @@ impl PathProfile {
     }
 
     /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// [`ProfileError`]: a value is out of range.
     pub fn validate(&self) -> Result<(), ProfileError> {
         const LONGEST: Duration = Duration::from_secs(3600);
         let short = |what, value: Duration| {

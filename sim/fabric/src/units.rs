@@ -47,6 +47,9 @@ impl Probability {
     pub const ONE: Self = Self(1.0);
 
     /// A probability of `value`; refuses what is outside 0..=1 or not a number.
+    ///
+    /// # Errors
+    /// The value is out of range.
     pub fn new(value: f64) -> Result<Self, UnitError> {
         if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(UnitError::Probability(value)) }
     }

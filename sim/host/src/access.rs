@@ -1,4 +1,4 @@
-//! How the parts of a program get at its host, and what they undo when they end.
+//! Access of a program's parts to its host, and what they undo when they end.
 
 use std::sync::Arc;
 

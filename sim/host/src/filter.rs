@@ -1,4 +1,4 @@
-//! Who may send what into an interface: the nftables rules of [`dz_net::filter`], by what they do.
+//! The ingress filter: the nftables rules of [`dz_net::filter`], by what they do.
 
 use std::collections::BTreeMap;
 

@@ -14,6 +14,20 @@
 //!
 //! [`Network`] connects hosts by the fabric's core and lets time pass; [`VirtualHost`] is one of its hosts as the
 //! products see it ([`dz_net::host::Host`]). What the model leaves out is in `docs/decisions/0115-the-virtual-host.md`.
+//!
+//! ```
+//! use dzsim_host::{HostSpec, Modules, Network, NetworkConfig, PortSpec};
+//! use dzsim_fabric::FabricConfig;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+//! let config = NetworkConfig { fabric: FabricConfig::default(), epoch: std::time::Duration::ZERO };
+//! let network = Network::new(&config).expect("no capture is written");
+//! let uplink = PortSpec::uplink("eth0", [198, 51, 100, 1].into());
+//! let modules = Modules { dummy: true, gre: false };
+//! let host = network.add_host(HostSpec { name: "val1".to_owned(), router: false, modules, uplink }).expect("a free name");
+//! assert_eq!(host.name(), "val1");
+//! # });
+//! ```
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 

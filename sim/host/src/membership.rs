@@ -1,4 +1,4 @@
-//! Which groups have been joined on which interfaces, by which sockets (`net/ipv4/igmp.c`).
+//! Group memberships by interface and socket (`net/ipv4/igmp.c`).
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! What is known of paths that take less than the interface they begin at (RFC 1191, `__ip_rt_update_pmtu`).
+//! Path MTUs below that of the outgoing interface (RFC 1191, `__ip_rt_update_pmtu`).
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! What happens to a packet that comes in by an interface: it is filtered, then delivered here, forwarded or refused
+//! Input of a packet from an interface: it is filtered, then delivered here, forwarded or refused
 //! (`net/ipv4/ip_input.c`, `ip_route_input_slow` of `net/ipv4/route.c`, `net/ipv4/ip_forward.c`).
 
 use std::net::Ipv4Addr;

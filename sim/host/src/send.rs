@@ -1,4 +1,4 @@
-//! What leaves by an interface: whole, cut to its MTU, or not at all (`net/ipv4/ip_output.c`).
+//! Output by an interface: whole, cut to its MTU, or not at all (`net/ipv4/ip_output.c`).
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! How long it takes to bring nodes up and down, what a node takes in memory, and what it takes to start a process.
+//! Benchmarks of the lab: bringing nodes up and down, memory of a node, starting a process.
 //!
 //! Every measurement is made in a lab of its own, in a process of its own.
 

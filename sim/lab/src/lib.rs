@@ -5,6 +5,16 @@
 //! makes belongs to the pid namespace, so the kernel removes all of it when the tree dies, however it dies.
 //!
 //! The lab knows no product and no scenario: it is given names, interfaces, addresses and command lines.
+//!
+//! ```
+//! use dzsim_lab::{NodeName, doctor};
+//!
+//! // Names become file and interface names, so they are checked once.
+//! assert!(NodeName::new("nyc1").is_ok() && NodeName::new("../nyc1").is_err());
+//! for capability in doctor::check().capabilities {
+//!     println!("{}", capability.name);
+//! }
+//! ```
 
 pub mod attach;
 pub mod doctor;

@@ -1,4 +1,4 @@
-//! Making many nodes at once: a few threads, each of which goes from one fresh namespace to the next.
+//! Makes many nodes at once: a few threads, each of which goes from one fresh namespace to the next.
 //!
 //! The kernel builds most of a namespace outside its global locks, so threads help, but not more than there are CPUs.
 

@@ -1,4 +1,4 @@
-//! How fast the ledger is: transactions through RPC, and reading a program with many accounts.
+//! Benchmark of the ledger: transactions through RPC, and reading a program with many accounts.
 //!
 //! `cargo bench -p dzsim-ledger`; with `-- 500` it uses 500 transactions instead of 5,000.
 //!

@@ -1,4 +1,4 @@
-//! What answers may take of the processors and of memory, so that no client takes it from the others.
+//! Limits on processor time and memory of answers, shared fairly between clients.
 //!
 //! A call whose answer may be long runs on a thread of its own, and only a few do at a time. They are let in in the order
 //! they came; a connection has one call at a time, so connections take turns. The text of an answer is counted from when

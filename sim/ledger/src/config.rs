@@ -1,4 +1,4 @@
-//! What a ledger starts from. Knows nothing of how it runs.
+//! Configuration of a ledger.
 
 use std::{fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What may go wrong between one client and the ledger, set from outside while both run. Every decision is drawn
+//! Faults between one client and the ledger, set from outside while both run. Every decision is drawn
 //! from the ledger's seed and the client's name.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What landed: one block for each slot, its transaction, and which blockhashes and messages are remembered. Pure.
+//! History of what landed: one block for each slot, its transaction, and which blockhashes and messages are remembered. Pure.
 
 use std::{
     collections::{HashMap, VecDeque},

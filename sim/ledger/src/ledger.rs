@@ -96,6 +96,9 @@ impl Drop for Inner {
 
 impl Ledger {
     /// Sets the bank up on a thread of its own and returns when it answers.
+    ///
+    /// # Errors
+    /// [`StartError`]: threads or the bank cannot be set up.
     pub async fn start(mut config: LedgerConfig) -> Result<Self, StartError> {
         let faucet = faucet(config.seed);
         config = config.fund(faucet.pubkey(), FAUCET_LAMPORTS);
@@ -134,6 +137,9 @@ impl Ledger {
 
     /// Answers on two listeners, for the client of this name: JSON-RPC over HTTP on one, over
     /// WebSocket on the other. May be called any number of times, also with a name that is served already.
+    ///
+    /// # Errors
+    /// A listener cannot be used by the runtime.
     pub fn serve(
         &self,
         http: std::net::TcpListener,
@@ -173,6 +179,9 @@ impl Ledger {
     }
 
     /// An account; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`SendError`]: the transaction is refused, or the ledger has ended.
     pub async fn account(&self, address: &Pubkey) -> Result<Option<Account>, SendError> {
         let accounts = self.inner.core.accounts(&[*address], self.latest_slot()).await?;
         Ok(accounts.into_iter().flatten().next().map(|account| account.as_ref().clone()))
@@ -187,6 +196,9 @@ impl Ledger {
 
     /// An account read from the bank itself, past the index. The two differ in nothing but the clock, which the bank
     /// has set for the next slot when a transaction was refused or simulated.
+    ///
+    /// # Errors
+    /// [`SendError`]: the transaction is refused, or the ledger has ended.
     pub async fn bank_account(&self, address: &Pubkey) -> Result<Option<Account>, SendError> {
         let found = self.inner.core.ask(|reply| Request::Read { addresses: vec![*address], reply }).await?;
         Ok(found.into_iter().flatten().next().map(|account| account.as_ref().clone()))
@@ -194,11 +206,17 @@ impl Ledger {
 
     /// Sends a transaction and returns when it has landed. One that fails in the preflight is refused and does not
     /// land.
+    ///
+    /// # Errors
+    /// [`SendError`]: the transaction is refused, or the ledger has ended.
     pub async fn send(&self, transaction: VersionedTransaction) -> Result<Arc<Landed>, SendError> {
         self.inner.core.send(VerifiedTransaction::new(transaction)?, true).await
     }
 
     /// Sends a transaction without a preflight: one that fails lands as a failed one, which pays its fee.
+    ///
+    /// # Errors
+    /// [`SendError`]: the transaction is refused, or the ledger has ended.
     pub async fn send_without_preflight(&self, transaction: VersionedTransaction) -> Result<Arc<Landed>, SendError> {
         self.inner.core.send(VerifiedTransaction::new(transaction)?, false).await
     }

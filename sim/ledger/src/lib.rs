@@ -12,6 +12,14 @@
 //! - `jsonParsed` parses nothing: accounts come as base64 and instructions with their data, as a validator answers
 //!   for programs that it does not know;
 //! - methods about tokens, stake, inflation and supply are not offered, nor block and vote subscriptions.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+//! let ledger = dzsim_ledger::start().await?;
+//! println!("solana --url {} slot", ledger.rpc_url());
+//! # Ok::<(), dzsim_ledger::ServeError>(())
+//! # }).unwrap();
+//! ```
 
 mod accounts;
 mod bank;

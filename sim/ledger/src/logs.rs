@@ -1,4 +1,4 @@
-//! What native programs say, as programs in a validator's virtual machine would have said it. Pure.
+//! Logs of native programs, in the format of a validator's virtual machine. Pure.
 //!
 //! `solana-program-test` runs a native program inside a builtin one, and both announce it; its stub for
 //! cross-program calls announces the callee once more, at the caller's height.

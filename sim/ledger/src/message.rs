@@ -1,4 +1,4 @@
-//! What a message says about itself before the bank has seen it. Pure.
+//! Properties of a message that need no bank. Pure.
 
 use solana_message::{
     Message, VersionedMessage,

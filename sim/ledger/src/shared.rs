@@ -1,4 +1,4 @@
-//! What the handles of a ledger and its servers share, and the thread that owns the chain.
+//! State shared by the handles of a ledger and its servers, and the thread that owns the chain.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! What is checked of a transaction before the bank sees it.
+//! Checks of a transaction before the bank sees it.
 
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;

@@ -9,15 +9,6 @@ use syn::{Attribute, Error, ItemFn, parse_macro_input};
 
 /// Makes tests of an async function that is given a running network: one in each world.
 ///
-/// ```ignore
-/// #[dzsim::test]
-/// async fn a_client_gets_a_tunnel(net: dzsim::Network) -> dzsim::Result {
-///     net.client("val1").run("doublezero connect ibrl").await?;
-///     assert_eq!(net.client("val1").tunnels().await?.len(), 1);
-///     Ok(())
-/// }
-/// ```
-///
 /// The tests are `NAME::virtual_world` and `NAME::real_world`. Arguments, all of them optional:
 ///
 /// - `yaml = "network: ..."`: the scenario's text;

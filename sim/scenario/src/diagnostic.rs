@@ -1,4 +1,4 @@
-//! What is wrong with a scenario file, for people and for programs.
+//! Diagnostics of a scenario file, for people and for programs.
 
 use std::{
     fmt,

@@ -6,6 +6,14 @@
 //! known (`resolve`). What is wrong on the way is collected as [`Diagnostics`] with line and column.
 //!
 //! The crate touches nothing outside the text: no files, no clock, no network, and knows nothing of the products.
+//!
+//! ```
+//! use dzsim_scenario::{Change, json_schema};
+//!
+//! assert_eq!(json_schema()["title"], "dzsim scenario");
+//! let change: Change = "policy.endpoints_per_device=3".parse().expect("KEY=VALUE");
+//! assert_eq!(change.to_string(), "policy.endpoints_per_device=3");
+//! ```
 
 mod deserialize;
 mod diagnostic;

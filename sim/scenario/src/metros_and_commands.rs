@@ -1,4 +1,4 @@
-//! What a file may use without defining it: metros, and the commands of `doublezero`. The caller passes them in.
+//! Names that a file may use without defining them: metros, and the commands of `doublezero`. The caller passes them in.
 
 use crate::plan::LatLng;
 

@@ -15,7 +15,7 @@ use crate::{
 const HEAD: &str = "\
 # Scenario reference
 
-<!-- Generated from the types of sim/scenario; docs/decisions/0053-docs-from-types.md tells how. -->
+<!-- Generated from the types of sim/scenario; see docs/decisions/0053-docs-from-types.md. -->
 
 A scenario is one YAML file: a network, and steps that say what an operator does and sees. `dzsim check FILE` validates
 it, `dzsim run FILE` runs it. Unknown keys are errors. Anchors, aliases and tags are not part of the language: `for_each`

@@ -1,4 +1,4 @@
-//! Whether every step of a scenario matters: each is left out once, and the scenario must then fail.
+//! Evidence of each step of a scenario: it is left out once, and the scenario must then fail.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

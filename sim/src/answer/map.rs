@@ -140,7 +140,7 @@ fn node(body: &mut String, name: &str, device: bool, place: Option<&(f64, f64)>)
         writeln!(body, "<g class=\"{class}\">{mark}<text x=\"{x:.0}\" y=\"{below:.0}\">{}</text></g>", escape(name));
 }
 
-/// The place of one of so many nodes around the middle of a metro.
+/// The place of a node among this number of nodes around the middle of a metro.
 fn on_ring(spot: &Spot, index: usize, of: usize) -> (f64, f64) {
     let ring = spot.radius - ROOM;
     // From the left, so that two stand beside each other and their names have room.
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use crate::run::network::{Client, Device, Link, Metro};
 
-    /// Metros by code, latitude and longitude, each with so many devices and clients.
+    /// Metros by code, latitude and longitude, each with its number of devices and clients.
     fn network(metros: &[(&str, f64, f64, usize, usize)]) -> Network {
         let mut network = Network::default();
         for (code, lat, lng, devices, clients) in metros {

@@ -1,4 +1,4 @@
-//! What a failed run leaves to be run again elsewhere: one file, `capsule.tar.zst`, with the scenario, how it was run, and
+//! Capsules of failed runs, to be run again elsewhere: one file, `capsule.tar.zst`, with the scenario, how it was run, and
 //! everything that the run left.
 //!
 //! | in it | what |

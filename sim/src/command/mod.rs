@@ -11,6 +11,7 @@ mod exec;
 mod explore;
 mod graph;
 mod ledger;
+mod man;
 mod replay;
 mod rfc;
 mod run;
@@ -47,6 +48,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Graph(args) => graph::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Evidence(args) => evidence::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Explore(args) => explore::run(&args),

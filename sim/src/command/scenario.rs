@@ -170,7 +170,7 @@ fn end_of_input() -> watch::Receiver<bool> {
     asked
 }
 
-/// Tells an event and waits until it is time for the next one. After the end of input nobody is left to wait for.
+/// Reports an event and waits until it is time for the next one. After the end of input it does not wait.
 fn one_by_one(line: &str) {
     tell(&Progress::Event { line: line.to_owned() });
     stop::read_line();

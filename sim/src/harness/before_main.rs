@@ -1,4 +1,4 @@
-//! What runs before `main` in every program that links this library. It does nothing unless the program was started by
+//! Code that runs before `main` in every program that links this library. It does nothing unless the program was started by
 //! the library itself: as a role of the real world, or as the process of a test in it.
 //!
 //! A lab must be entered before the process has a second thread, and a test harness has one before any test of ours

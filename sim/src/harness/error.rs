@@ -1,4 +1,4 @@
-//! Why a scenario does not run, or a step of it does not hold.
+//! Errors of the library.
 
 use std::{io, path::PathBuf};
 

@@ -1,4 +1,4 @@
-//! A network that runs, as code sees it: nodes to run commands at, and what each party shows.
+//! A running network in Rust: nodes to run commands at, and views.
 
 use std::{net::Ipv4Addr, path::Path, sync::Arc};
 

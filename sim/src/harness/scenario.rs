@@ -106,7 +106,7 @@ impl Scenario {
         self
     }
 
-    /// Where tunnels are made. Default: in the kernel where it can.
+    /// Data plane: where tunnels are created. Default: in the kernel where it can.
     #[must_use]
     pub fn dataplane(mut self, dataplane: Dataplane) -> Self {
         self.dataplane = dataplane;

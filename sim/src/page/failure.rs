@@ -1,4 +1,4 @@
-//! Why a case did not pass: expected beside actual.
+//! The failure of a case: expected beside actual.
 
 use maud::{Markup, html};
 

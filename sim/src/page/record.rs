@@ -1,4 +1,4 @@
-//! What a run left, as the parts of a page need it.
+//! Artifacts of a run, as the parts of a page need them.
 
 use std::{
     collections::BTreeMap,

@@ -1,8 +1,8 @@
-//! What every page has around its parts.
+//! The frame of every page.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// Lets the page ask for nothing, whoever wrote the texts in it.
+/// Lets the page load nothing, whatever its texts contain.
 const NOTHING_ELSE: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// A whole page.

@@ -1,4 +1,4 @@
-//! What happened when: steps, faults and tunnels as spans, and a lane for each process of the stack.
+//! The timeline: steps, faults and tunnels as spans, and a lane for each process of the stack.
 
 use std::{
     cmp::Reverse,
@@ -19,7 +19,7 @@ const LANES: usize = 40;
 const TUNNELS: usize = 24;
 /// Places on a lane: what falls on one is one mark.
 const PLACES: f64 = 240.0;
-/// Lines that one mark tells.
+/// Lines of one mark.
 const TOLD: usize = 6;
 /// Rows of the table.
 const ROWS: usize = 500;

@@ -34,18 +34,30 @@ pub trait Report {
         Ok(())
     }
     /// A case has got further.
+    ///
+    /// # Errors
+    /// The report cannot be written.
     fn progress(&mut self, _case: &str, _progress: &Progress, _at: Duration) -> io::Result<()> {
         Ok(())
     }
     /// Time has passed without news.
+    ///
+    /// # Errors
+    /// The report cannot be written.
     fn tick(&mut self, _at: Duration) -> io::Result<()> {
         Ok(())
     }
     /// The run has been interrupted: what is under way is being ended.
+    ///
+    /// # Errors
+    /// The report cannot be written.
     fn interrupted(&mut self) -> io::Result<()> {
         Ok(())
     }
     /// All cases have ended; in the order of their names.
+    ///
+    /// # Errors
+    /// The report cannot be written.
     fn finished(&mut self, cases: &[CaseSummary], took: Duration) -> io::Result<()>;
 }
 

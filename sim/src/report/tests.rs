@@ -1,4 +1,4 @@
-//! What people and programs see of a run, held by snapshots at three widths, with and without colour.
+//! Output of a run for people and programs: snapshots at three widths, with and without colour.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -46,7 +46,7 @@ pub struct Setup {
     pub seed: u64,
     /// The world it runs in.
     pub world: Kind,
-    /// Where tunnels are made.
+    /// Data plane: where tunnels are created.
     pub dataplane: dz_net::gre::Dataplane,
     /// The folder for the artifacts, made and empty.
     pub artifacts: PathBuf,

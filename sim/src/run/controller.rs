@@ -1,4 +1,4 @@
-//! What the controller says, in its own wire types.
+//! Answers of the controller, in its own wire types.
 
 use dz_controller::{
     config::DeviceConfig,

@@ -1,4 +1,4 @@
-//! Why a step, or the wait for a state, failed.
+//! Errors of steps and of waits.
 
 use std::time::Duration;
 

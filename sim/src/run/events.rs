@@ -31,6 +31,9 @@ type Listener = Box<dyn Fn(&str) + Send + Sync>;
 
 impl Events {
     /// Starts the log and its clock; `wall` is the clock of the processes' logs.
+    ///
+    /// # Errors
+    /// The log cannot be written.
     pub fn create(path: &Path, wall: &WallClock) -> io::Result<Self> {
         Ok(Self {
             start: Instant::now(),
@@ -47,7 +50,7 @@ impl Events {
         let _ = self.listener.set(Box::new(listener));
     }
 
-    /// Passes a line of a process's log on to whoever listens; it comes into the event log at the end.
+    /// Passes a line of a process's log on to its listener; it comes into the event log at the end.
     pub fn pass_on(&self, who: &str, line: &str) {
         if let Some(listener) = self.listener.get()
             && let Some((_, event)) = self.adopt(who, line)
@@ -67,6 +70,9 @@ impl Events {
     }
 
     /// Writes an event of this kind by this node or part. Its fields follow the common ones: `t_ns`, `who`, `event`.
+    ///
+    /// # Errors
+    /// The log cannot be written.
     pub fn record(&self, who: &str, event: &str, fields: impl Serialize) -> io::Result<()> {
         let mut line = Map::new();
         line.insert("t_ns".to_owned(), self.now().into());
@@ -90,6 +96,9 @@ impl Events {
     /// Ends the log: puts in what the processes have written into their own, and everything in the order of time.
     ///
     /// Lines of theirs that are no JSON, such as a panic's, stay in their logs only.
+    ///
+    /// # Errors
+    /// The log cannot be written.
     pub fn finish(&self, logs: &Path) -> io::Result<()> {
         self.out.lock().unwrap_or_else(|poison| poison.into_inner()).flush()?;
         let mut lines: Vec<(u64, String)> = Vec::new();

@@ -93,6 +93,9 @@ impl Keys {
 }
 
 /// Writes a key as the Solana tools read it, for its owner only.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn write(path: &Path, key: &Keypair) -> io::Result<()> {
     let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     Ok(serde_json::to_writer(file, &key.to_bytes().to_vec())?)

@@ -11,6 +11,9 @@ use serde_json::Value;
 /// What a reference stands for right now, or why it stands for nothing.
 pub trait Resolve {
     /// The value.
+    ///
+    /// # Errors
+    /// Why it has none.
     fn resolve(&self, reference: &Ref) -> Result<Value, String>;
 }
 
@@ -35,6 +38,9 @@ impl fmt::Display for Mismatch {
 }
 
 /// Whether the value is as expected.
+///
+/// # Errors
+/// [`Mismatch`]: the first place where they differ.
 pub fn check(expected: &Match, actual: &Value, refs: &dyn Resolve) -> Result<(), Mismatch> {
     compare(expected, actual, refs, &mut String::new())
 }

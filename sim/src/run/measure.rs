@@ -1,4 +1,4 @@
-//! Measured values: what a scenario recorded, with its unit, and the numbers that stand for many samples.
+//! Measured values: with their unit, and summaries of many samples.
 
 use serde::{Deserialize, Serialize};
 

@@ -19,6 +19,9 @@ use super::{
 };
 
 /// Applies the scenario's own rules; their references must stand for something by now.
+///
+/// # Errors
+/// A reference has no value, or a profile is out of range.
 pub async fn apply(world: &World) -> Result<(), StepError> {
     let rules = resolve(world).await?;
     for rule in &rules {
@@ -28,6 +31,9 @@ pub async fn apply(world: &World) -> Result<(), StepError> {
 }
 
 /// A fault of the paths between two ends as rules: what its ends stand for is looked up now and stays.
+///
+/// # Errors
+/// A reference has no value, or a profile is out of range.
 pub async fn of_fault(world: &World, ends: &PathEnds, condition: &Condition) -> Result<Vec<Rule>, StepError> {
     let mut rules = Vec::new();
     for (from, to) in directions(&ends.from, &ends.to, ends.both_ways) {
@@ -37,6 +43,9 @@ pub async fn of_fault(world: &World, ends: &PathEnds, condition: &Condition) -> 
 }
 
 /// Applies again what holds for the paths that `changed` is about: the scenario's own rules, and over them all faults.
+///
+/// # Errors
+/// A reference has no value, or a profile is out of range.
 pub async fn refresh(world: &World, changed: &[Rule], faults: &[Rule]) -> Result<(), StepError> {
     let mut rules = resolve(world).await?;
     rules.extend_from_slice(faults);

@@ -1,4 +1,4 @@
-//! What the time of a run was spent on, in the time of its world; and the time that it took.
+//! Time of a run by phase, in the time of its world, and its real time.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Which lines of the logs a failure shows, of a network of any size.
+//! Relevance of log lines: those that a failure shows, in a network of any size.
 
 use std::{
     cmp::Reverse,

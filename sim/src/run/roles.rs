@@ -1,4 +1,4 @@
-//! How each product role is started: its command line, in words that its own `--help` documents.
+//! Command lines of the product roles, in words that their own `--help` documents.
 
 use std::{
     ffi::OsString,
@@ -102,7 +102,7 @@ impl Roles {
         self.helper.clone().into_iter().flat_map(|helper| ["--gre-helper".into(), helper.into()])
     }
 
-    /// Where tunnels are made.
+    /// Data plane: where tunnels are created.
     pub fn dataplane(&self) -> Dataplane {
         self.dataplane
     }
@@ -215,7 +215,7 @@ pub fn socket(folder: &Path) -> PathBuf {
     folder.join("doublezerod.sock")
 }
 
-/// The arguments of a role as a command line of their own.
+/// Arguments of a role.
 #[derive(Parser)]
 struct CommandLine<A: Args> {
     #[command(flatten)]

@@ -17,7 +17,7 @@ use super::{
     },
 };
 
-/// How long a command may take, in virtual time.
+/// Deadline of a command, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What can be said in virtual time.

@@ -1,4 +1,4 @@
-//! What changes on the chain, as events of `chain`: pools as units are taken and returned, users from their creation to
+//! Changes on the chain, as events of `chain`: pools as units are taken and returned, users from their creation to
 //! their end.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};

@@ -1,4 +1,4 @@
-//! What a person sees who has made a mistake: exit code 2, the place, and the nearest valid name.
+//! Messages about wrong input: exit code 2, the place, and the nearest valid name.
 
 use std::{fs, process::Command};
 

@@ -21,6 +21,7 @@ const AREAS: &[(&str, &str)] = &[
     ("015", "speed and size"),
     ("016", "answers"),
     ("019", "the program and others"),
+    ("020", "library, structure and words"),
 ];
 
 #[test]

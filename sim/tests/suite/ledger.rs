@@ -1,4 +1,4 @@
-//! `dzsim ledger` as whoever builds against the chain starts and stops it.
+//! `dzsim ledger` as its users start and stop it.
 
 use std::{
     fs,

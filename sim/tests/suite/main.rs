@@ -1,4 +1,4 @@
-//! What the simulator says and how it is cut. Its main tests are the scenarios: `../scenarios.rs`.
+//! Output and structure of the simulator. Its main tests are the scenarios: `../scenarios.rs`.
 
 mod arrows;
 mod bad_input;
@@ -17,4 +17,5 @@ mod rooms;
 mod runner;
 mod starved;
 mod support;
+mod words;
 mod worlds;

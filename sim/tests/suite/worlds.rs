@@ -1,4 +1,4 @@
-//! What `dzsim` says where a scenario and a world do not fit.
+//! Messages of `dzsim` where a scenario and a world do not fit.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! The end of every change to this client's tunnels: waiting until chain and daemon show it.
+//! Completion of every change to this client's tunnels: waiting until chain and daemon show it.
 
 use std::{collections::BTreeMap, io::Write, net::Ipv4Addr};
 

@@ -1,4 +1,4 @@
-//! `doublezero connect`: from the wish for a service to a tunnel that carries traffic.
+//! `doublezero connect`: from a request for a service to a tunnel that carries traffic.
 //!
 //! 1. asks the daemon who this client is and how far every endpoint is,
 //! 2. chooses an endpoint and takes a seat on the chain; who loses a race for the endpoint chooses again,

@@ -1,4 +1,4 @@
-//! What a person asks for, resolved against the chain.
+//! A request for a tunnel, resolved against the chain.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

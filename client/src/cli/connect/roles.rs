@@ -92,6 +92,9 @@ pub(super) fn added(user: &User, wanted: &BTreeMap<Pubkey, RoleChange>) -> Vec<(
 impl Client<'_> {
     /// Changes the roles of this client's multicast tunnel and prints it. A tunnel that is left without any is worth
     /// a word: it stays, and carries nothing.
+    ///
+    /// # Errors
+    /// [`CommandError`]: names that are not on the chain, a refusal, or the deadline.
     pub async fn change_roles(
         &self,
         change: &ChangeRoles,

@@ -1,4 +1,4 @@
-//! `doublezero access-pass`: who may connect from where, and to what.
+//! `doublezero access-pass`: permissions to connect.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -32,7 +32,7 @@ pub enum Command {
     },
     /// Create one, or change what is given
     Set(SetArgs),
-    /// Allow one a tenant or groups
+    /// Allow a tenant or groups
     Allow {
         /// Which
         #[command(flatten)]
@@ -41,7 +41,7 @@ pub enum Command {
         #[command(flatten)]
         what: WhatArgs,
     },
-    /// Forbid one a tenant or groups
+    /// Forbid a tenant or groups
     Forbid {
         /// Which
         #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `doublezero config`: who may do what, and the numbers and blocks of the whole network.
+//! `doublezero config`: keys, numbers and blocks of the whole network.
 
 use clap::{Args, Subcommand};
 use dz_sdk::{
@@ -21,7 +21,7 @@ use crate::cli::{error::CommandError, names};
 pub enum Command {
     /// Show it
     Get,
-    /// Create it, once; who pays becomes the foundation
+    /// Create it, once; the payer becomes the foundation
     Init(NumberArgs),
     /// Change what is given; a new number of endpoints per device is brought to the devices first, one by one
     Set(SetArgs),
@@ -85,7 +85,7 @@ pub struct NumberArgs {
     /// Longest prefix a contributor may bring or be given
     #[arg(long, value_name = "LENGTH")]
     min_contributor_prefix: Option<u8>,
-    /// Endpoints that a device gets when its registration does not say
+    /// Endpoints of a device whose registration does not say
     #[arg(long, value_name = "NUMBER")]
     endpoints_per_device: Option<u8>,
 }

@@ -1,4 +1,4 @@
-//! `doublezero contributor`: who brings devices and links.
+//! `doublezero contributor`: contributors of devices and links.
 
 use clap::Subcommand;
 use dz_sdk::{
@@ -23,7 +23,7 @@ pub enum Command {
     Create {
         /// Its unique code
         code: String,
-        /// Who will own its devices
+        /// Owner of its devices
         #[arg(long, value_name = "KEY", default_value = "me")]
         owner: KeyArg,
     },

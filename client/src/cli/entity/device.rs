@@ -31,7 +31,7 @@ pub enum Command {
     Create(CreateArgs),
     /// Change what is given
     Update(UpdateArgs),
-    /// Let it take no new users and shut the ones it has
+    /// Drain it: no new users, and the tunnels of present ones are shut
     Drain(Named),
     /// Let it serve users again
     Undrain(Named),
@@ -53,7 +53,7 @@ pub struct CreateArgs {
     /// Code or account of its metro
     #[arg(long, value_name = "CODE")]
     exchange: String,
-    /// What it is for: hybrid, transit or edge
+    /// Type: hybrid, transit or edge
     #[arg(long = "type", value_name = "TYPE", default_value_t = DeviceType::Hybrid)]
     device_type: DeviceType,
     /// Its address on the internet
@@ -68,13 +68,13 @@ pub struct CreateArgs {
     /// It comes with own termination addresses, added by `interface create`
     #[arg(long, conflicts_with = "carve")]
     own_endpoints: bool,
-    /// How many endpoints the activator pulls off its prefixes [default: as the config says]
+    /// Number of endpoints that the activator pulls off its prefixes [default: as the config says]
     #[arg(long, value_name = "NUMBER")]
     endpoints: Option<u8>,
-    /// The most tunnels it can terminate
+    /// Maximum of tunnels it can terminate
     #[arg(long, value_name = "NUMBER", default_value_t = Device::DEFAULT_TUNNEL_SLOTS, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_TUNNEL_SLOTS)))]
     tunnel_slots: u16,
-    /// The most users
+    /// Maximum of users
     #[command(flatten)]
     caps: CapArgs,
 }
@@ -85,33 +85,33 @@ pub struct UpdateArgs {
     /// Which
     #[command(flatten)]
     code: Named,
-    /// What it is for: hybrid, transit or edge
+    /// Type: hybrid, transit or edge
     #[arg(long = "type", value_name = "TYPE")]
     device_type: Option<DeviceType>,
     /// Its address on the internet
     #[arg(long, value_name = "ADDRESS")]
     public_ip: Option<Ipv4Addr>,
-    /// How many endpoints the activator pulls off its prefixes
+    /// Number of endpoints that the activator pulls off its prefixes
     #[arg(long, value_name = "NUMBER")]
     endpoints: Option<u8>,
-    /// The most users
+    /// Maximum of users
     #[command(flatten)]
     caps: CapArgs,
 }
 
-/// The most users of each kind; 0 is none at all.
+/// Maximum of users of each kind; 0 is none at all.
 #[derive(Args, Clone, Copy, Debug)]
 struct CapArgs {
-    /// The most users [default: 96]
+    /// Maximum of users [default: 96]
     #[arg(long, value_name = "NUMBER")]
     max_users: Option<u16>,
-    /// The most unicast users [default: no limit]
+    /// Maximum of unicast users [default: no limit]
     #[arg(long, value_name = "NUMBER")]
     max_unicast_users: Option<u16>,
-    /// The most multicast users that publish nothing [default: no limit]
+    /// Maximum of multicast users that only subscribe [default: no limit]
     #[arg(long, value_name = "NUMBER")]
     max_multicast_subscribers: Option<u16>,
-    /// The most multicast users that publish [default: no limit]
+    /// Maximum of multicast users that publish [default: no limit]
     #[arg(long, value_name = "NUMBER")]
     max_multicast_publishers: Option<u16>,
     /// Seats kept free

@@ -33,30 +33,30 @@ pub enum Command {
     Create {
         /// Its unique code
         code: String,
-        /// The end whose contributor asks
+        /// The end of the requesting contributor
         #[arg(long, value_name = "DEVICE:INTERFACE")]
         side_a: EndArg,
         /// The other end
         #[arg(long, value_name = "DEVICE:INTERFACE")]
         side_z: EndArg,
-        /// How long a packet takes one way
+        /// One-way delay
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         delay: Duration,
         /// Bits per second
         #[arg(long, value_name = "BANDWIDTH", value_parser = bandwidth, default_value = "10gbps")]
         bandwidth: u64,
-        /// Octets of the largest packet
+        /// MTU, in octets
         #[arg(long, value_name = "OCTETS", default_value_t = 9000)]
         mtu: u16,
     },
-    /// Agree to one that another contributor asked for
+    /// Accept a link that another contributor has requested
     Accept(Named),
     /// Change what is given
     Update {
         /// Which
         #[command(flatten)]
         code: Named,
-        /// How long a packet takes one way
+        /// One-way delay
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         delay: Option<Duration>,
         /// Bits per second

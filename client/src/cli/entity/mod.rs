@@ -34,7 +34,7 @@ use super::{error::CommandError, output::Row};
 /// What an operator looks after.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Who brings devices and links
+    /// Contributors of devices and links
     #[command(subcommand)]
     Contributor(contributor::Command),
     /// Metros where devices stand
@@ -55,13 +55,13 @@ pub enum Command {
     /// Scopes of unicast routing
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// Who may connect from where, and to what
+    /// Permissions to connect
     #[command(subcommand)]
     AccessPass(access_pass::Command),
     /// Tunnels of all clients, as the chain has them
     #[command(subcommand)]
     User(user::Command),
-    /// What there is to hand out
+    /// Pools of addresses and numbers
     #[command(subcommand)]
     Pool(pool::Command),
     /// Keys, numbers and blocks of the network
@@ -70,6 +70,9 @@ pub enum Command {
 }
 
 /// Does what an operator asks for.
+///
+/// # Errors
+/// [`CommandError`]: names that are not on the chain, a refusal, or the deadline.
 pub async fn run(command: &Command, mut operator: Operator<'_>) -> Result<(), CommandError> {
     let operator = &mut operator;
     match command {
@@ -88,6 +91,9 @@ pub async fn run(command: &Command, mut operator: Operator<'_>) -> Result<(), Co
 }
 
 /// Does what an operator asks for about groups.
+///
+/// # Errors
+/// [`CommandError`]: names that are not on the chain, a refusal, or the deadline.
 pub async fn run_group(command: &multicast_group::Command, mut operator: Operator<'_>) -> Result<(), CommandError> {
     multicast_group::run(command, &mut operator).await
 }

@@ -27,7 +27,7 @@ pub enum Command {
         /// Bits per second that its publishers may send together
         #[arg(long, value_name = "BANDWIDTH", value_parser = bandwidth, default_value = "1gbps")]
         max_bandwidth: u64,
-        /// Who decides who may publish and subscribe
+        /// Owner, who decides who may publish and subscribe
         #[arg(long, value_name = "KEY", default_value = "me")]
         owner: KeyArg,
     },
@@ -39,7 +39,7 @@ pub enum Command {
         /// Bits per second that its publishers may send together
         #[arg(long, value_name = "BANDWIDTH", value_parser = bandwidth)]
         max_bandwidth: Option<u64>,
-        /// Who decides who may publish and subscribe
+        /// Owner, who decides who may publish and subscribe
         #[arg(long, value_name = "KEY")]
         owner: Option<KeyArg>,
     },

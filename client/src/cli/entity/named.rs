@@ -1,4 +1,4 @@
-//! What the verbs of all things with a code have in common: how they name one, and how they list all.
+//! Verbs that all things with a code share: naming one, listing all.
 
 use clap::Args;
 use dz_sdk::NetworkView;

@@ -1,4 +1,4 @@
-//! What an operator's verb works with: it reads the chain, changes it, and prints the result.
+//! The context of an operator's verb: it reads the chain, changes it, and prints the result.
 
 use std::{io::Write, sync::Arc};
 

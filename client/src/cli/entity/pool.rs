@@ -1,4 +1,4 @@
-//! `doublezero pool`: what there is to hand out, and how much of it is taken.
+//! `doublezero pool`: pools and their use.
 
 use clap::Subcommand;
 use dz_sdk::{

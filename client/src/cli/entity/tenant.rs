@@ -22,7 +22,7 @@ pub enum Command {
     Create {
         /// Its unique code
         code: String,
-        /// Who may give access passes for it
+        /// Keys that may give access passes for it
         #[arg(long, value_name = "KEY", value_delimiter = ',')]
         administrator: Vec<KeyArg>,
     },
@@ -31,7 +31,7 @@ pub enum Command {
         /// Which
         #[command(flatten)]
         code: Named,
-        /// Who may give access passes for it
+        /// Keys that may give access passes for it
         #[arg(long, value_name = "KEY", value_delimiter = ',')]
         administrator: Vec<KeyArg>,
     },

@@ -44,7 +44,7 @@ pub enum Command {
         #[command(flatten)]
         user: UserArgs,
     },
-    /// End one that another payer has made for the address that a pass of the foundation gives the caller
+    /// End a user of another payer at an address that a pass of the foundation gives the caller
     Reclaim {
         /// Which
         #[command(flatten)]
@@ -56,7 +56,7 @@ pub enum Command {
         #[command(flatten)]
         user: UserArgs,
     },
-    /// Take its tunnel away and bar its access pass
+    /// Remove its tunnel and bar its access pass
     Ban {
         /// Which
         #[command(flatten)]
@@ -87,7 +87,7 @@ pub struct CreateArgs {
     /// The endpoint's address
     #[arg(long, value_name = "ADDRESS")]
     endpoint: Ipv4Addr,
-    /// Which service: IBRL, IBRLWithAllocatedIP or Multicast
+    /// Service: IBRL, IBRLWithAllocatedIP or Multicast
     #[arg(long = "type", value_name = "TYPE")]
     user_type: UserType,
     /// The tenant of a unicast user

@@ -1,4 +1,4 @@
-//! What the activator does for users, and no more: the lowest free value of each pool.
+//! A minimal activator for users: the lowest free value of each pool.
 
 use std::sync::Arc;
 

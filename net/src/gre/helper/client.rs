@@ -1,4 +1,4 @@
-//! One control connection, never waited for.
+//! One control connection, non-blocking.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};

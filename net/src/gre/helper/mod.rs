@@ -48,6 +48,9 @@ pub fn is_wanted(mut args: impl Iterator<Item = OsString>) -> bool {
 
 /// Serves the calling thread's namespace until there is nothing left to serve. Returns at once if another helper does
 /// so already. Standard output is closed once the line that reports readiness is on it.
+///
+/// # Errors
+/// Another helper serves this namespace, or the kernel refuses a socket or a TUN device.
 pub fn serve() -> Result<(), HelperError> {
     let failed = |what| move |source| HelperError { what, source };
     let address = SocketAddr::from_abstract_name(SOCKET_NAME).map_err(failed("name its socket"))?;

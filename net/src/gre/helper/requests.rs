@@ -1,4 +1,4 @@
-//! What clients ask, and what is done about it.
+//! Requests of clients.
 
 use std::io;
 use std::os::fd::AsFd;

@@ -1,4 +1,4 @@
-//! The event loop: who is ready, and whose turn it is.
+//! The event loop.
 
 use std::collections::BTreeMap;
 use std::io;

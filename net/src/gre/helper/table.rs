@@ -1,4 +1,4 @@
-//! Which tunnels there are: pure bookkeeping around the devices.
+//! The table of tunnels: pure bookkeeping around the devices.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;

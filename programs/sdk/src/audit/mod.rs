@@ -1,4 +1,4 @@
-//! What must be true of the chain at any moment, recounted from its accounts alone: every counter is a recount,
+//! Invariants of the chain, recounted from its accounts alone: every counter is a recount,
 //! every bitmap the sum of what its holders say, every relation leads somewhere, no two live tunnels share a pair.
 //!
 //! Pure, and knows nothing of how the program keeps it so. Tests, the model and the simulator's oracle ask it.

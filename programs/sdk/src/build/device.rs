@@ -22,6 +22,9 @@ use crate::{
 };
 
 /// Registers a device.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn create_device(
     view: &NetworkView,
     signer: &Pubkey,
@@ -34,6 +37,9 @@ pub fn create_device(
 }
 
 /// Changes type, caps and the number of endpoints.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn update_device(
     view: &NetworkView,
     signer: &Pubkey,
@@ -47,6 +53,9 @@ pub fn update_device(
 }
 
 /// Moves it to another address.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn set_device_public_ip(
     view: &NetworkView,
     signer: &Pubkey,
@@ -60,12 +69,18 @@ pub fn set_device_public_ip(
 }
 
 /// Registers an own prefix.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn add_device_prefix(view: &NetworkView, signer: &Pubkey, key: Pubkey, net: NetworkV4) -> Result<Instruction> {
     let contributor = device(view, &key)?.contributor;
     Ok(ix::device::add_device_prefix(view.program(), signer, contributor, key, net))
 }
 
 /// Removes a prefix.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn remove_device_prefix(view: &NetworkView, signer: &Pubkey, key: Pubkey, net: NetworkV4) -> Result<Instruction> {
     let device = device(view, &key)?;
     let prefix = device.prefixes.iter().find(|prefix| prefix.net == net);
@@ -74,12 +89,18 @@ pub fn remove_device_prefix(view: &NetworkView, signer: &Pubkey, key: Pubkey, ne
 }
 
 /// Carves a prefix out of the contributor's /24 that holds it.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn carve_device_prefix(view: &NetworkView, signer: &Pubkey, key: Pubkey, net: NetworkV4) -> Result<Instruction> {
     let contributor = device(view, &key)?.contributor;
     Ok(ix::device::carve_device_prefix(view.program(), signer, contributor, key, net))
 }
 
 /// Pulls an address off the prefix that holds it onto a loopback.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn pull_endpoint(
     view: &NetworkView,
     signer: &Pubkey,
@@ -94,16 +115,25 @@ pub fn pull_endpoint(
 }
 
 /// Drains it.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn drain_device(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
     Ok(ix::device::drain_device(view.program(), signer, device(view, &key)?.contributor, key))
 }
 
 /// Opens it again.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn undrain_device(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
     Ok(ix::device::undrain_device(view.program(), signer, device(view, &key)?.contributor, key))
 }
 
 /// Starts its end.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn delete_device(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
     Ok(ix::device::delete_device(view.program(), signer, device(view, &key)?.contributor, key))
 }

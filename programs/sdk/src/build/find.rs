@@ -14,6 +14,9 @@ use super::{BuildError, Result};
 use crate::view::NetworkView;
 
 /// The config.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn config(view: &NetworkView) -> Result<&GlobalConfig> {
     view.config().ok_or(BuildError::NoConfig)
 }
@@ -22,6 +25,9 @@ macro_rules! finders {
     ($($one:ident $type:ident;)*) => {
         $(
             #[doc = concat!("The ", stringify!($type), " at this address.")]
+            ///
+            /// # Errors
+            /// The view has none there.
             pub fn $one<'a>(view: &'a NetworkView, key: &Pubkey) -> Result<&'a $type> {
                 view.$one(key).ok_or(BuildError::Missing { what: AccountType::$type, key: *key })
             }

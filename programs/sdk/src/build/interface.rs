@@ -16,6 +16,9 @@ use crate::{
 };
 
 /// Creates an interface; the name may be in short form.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn create_interface(
     view: &NetworkView,
     signer: &Pubkey,
@@ -38,11 +41,17 @@ pub fn create_interface(
 }
 
 /// Puts it into the device's configuration.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn activate_interface(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
     Ok(ix::interface::activate_interface(view.program(), signer, interface(view, &key)?.device, key))
 }
 
 /// Starts its end.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn delete_interface(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
     let of = interface(view, &key)?.device;
     let contributor = device(view, &of)?.contributor;

@@ -20,6 +20,9 @@ use crate::{
 };
 
 /// Creates a link from interface to interface; side A's contributor asks.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn create_link(
     view: &NetworkView,
     signer: &Pubkey,
@@ -35,6 +38,9 @@ pub fn create_link(
 }
 
 /// Side Z agrees.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn accept_link(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Instruction> {
     let side_z = link(view, &key)?.side_z;
     let contributor = device(view, &side_z.device)?.contributor;
@@ -42,12 +48,18 @@ pub fn accept_link(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<I
 }
 
 /// Gives it its network, out of the block that holds it.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn activate_link(view: &NetworkView, signer: &Pubkey, key: Pubkey, net: NetworkV4) -> Result<Instruction> {
     let pool = global_pool(view, PoolKind::DeviceTunnelBlock, net.network())?;
     Ok(ix::link::activate_link(view.program(), signer, (key, link(view, &key)?), pool, net))
 }
 
 /// Changes delay and bandwidth.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn update_link(
     view: &NetworkView,
     signer: &Pubkey,

@@ -16,6 +16,9 @@ use crate::{
 };
 
 /// Gives a group its address, out of the block that holds it.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn activate_multicast_group(view: &NetworkView, signer: &Pubkey, key: Pubkey, ip: Ipv4Addr) -> Result<Instruction> {
     let pool = global_pool(view, PoolKind::MulticastGroupBlock, ip)?;
     Ok(ix::multicast_group::activate_multicast_group(view.program(), signer, key, pool, ip))

@@ -1,4 +1,4 @@
-//! How many instructions go into one transaction.
+//! Packing of instructions into transactions.
 
 use std::collections::BTreeSet;
 

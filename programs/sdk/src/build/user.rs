@@ -37,6 +37,9 @@ pub struct CreateUser {
 }
 
 /// Takes a seat under the payer's pass, on the device and the interface that have the endpoint.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn create_user(view: &NetworkView, signer: &Pubkey, owner: &Pubkey, wanted: CreateUser) -> Result<Instruction> {
     let CreateUser { client_ip, endpoint_ip, user_type, tenant, roles } = wanted;
     let service = Service { user_type, tenant, roles: &roles };
@@ -64,6 +67,9 @@ pub fn create_user(view: &NetworkView, signer: &Pubkey, owner: &Pubkey, wanted: 
 }
 
 /// Gives a Pending user its tunnel, or lets an Updating one's dz_ip follow its roles.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn activate_user(view: &NetworkView, signer: &Pubkey, key: Pubkey, grant: Grant) -> Result<Instruction> {
     let user = user(view, &key)?;
     let program = view.program();
@@ -86,6 +92,9 @@ pub fn activate_user(view: &NetworkView, signer: &Pubkey, key: Pubkey, grant: Gr
 }
 
 /// Takes all of a user's roles away, as the activator.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn strip_roles(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<Vec<Instruction>> {
     let user = user(view, &key)?;
     let groups: BTreeSet<Pubkey> = user.publishers.iter().chain(&user.subscribers).copied().collect();
@@ -94,6 +103,9 @@ pub fn strip_roles(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Result<V
 }
 
 /// Changes roles, in as many instructions as it takes. [`Roles`] themselves set both in their group.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn set_user_roles(
     view: &NetworkView,
     signer: &Pubkey,
@@ -110,6 +122,9 @@ pub fn set_user_roles(
 
 /// Refuses a Pending user, its roles stripped before; or an Updating one, of which the publisher roles that its
 /// address does not allow are stripped.
+///
+/// # Errors
+/// Something that the instruction needs is not in the view.
 pub fn reject_user(view: &NetworkView, signer: &Pubkey, key: Pubkey, reason: &str) -> Result<Vec<Instruction>> {
     let user = user(view, &key)?;
     let mut instructions = match user.status {

@@ -13,7 +13,7 @@ use super::{CLOCK, instruction};
 pub struct PassLimits {
     /// The last epoch in which unicast users may be created; `u64::MAX` for ever.
     pub last_access_epoch: u64,
-    /// The most unicast users at a time.
+    /// Maximum of unicast users at a time.
     pub max_unicast_users: u16,
     /// The most multicast users at a time.
     pub max_multicast_users: u16,

@@ -19,7 +19,7 @@ pub struct LinkNumbers {
     pub delay_ns: u64,
     /// Bits per second.
     pub bandwidth: u64,
-    /// Octets of the largest packet.
+    /// MTU, in octets.
     pub mtu: u16,
 }
 

@@ -124,6 +124,9 @@ impl LocalBank {
     }
 
     /// The view of the program's accounts.
+    ///
+    /// # Errors
+    /// An account does not decode, or the program refuses; nothing has changed then.
     pub fn view(&self) -> Result<NetworkView, ViewError> {
         let own = self.accounts.iter().filter(|(_, record)| record.owner == self.program);
         NetworkView::from_accounts(self.program, self.slot, own.map(|(key, record)| (*key, record.data.as_slice())))
@@ -158,6 +161,9 @@ impl LocalBank {
     }
 
     /// Brings a view of an earlier slot up to date; costs what has changed since the last call.
+    ///
+    /// # Errors
+    /// An account does not decode, or the program refuses; nothing has changed then.
     pub fn refresh(&mut self, view: &mut NetworkView) -> Result<(), ViewError> {
         for key in std::mem::take(&mut self.changed) {
             let record = self.accounts.get(&key).filter(|record| record.owner == self.program);
@@ -168,6 +174,9 @@ impl LocalBank {
     }
 
     /// Carries out one transaction signed by these keys; returns its slot.
+    ///
+    /// # Errors
+    /// An account does not decode, or the program refuses; nothing has changed then.
     pub fn execute(&mut self, signers: &[Pubkey], instructions: &[Instruction]) -> Result<u64, LocalError> {
         self.log.clear();
         let mut touched = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What may go wrong between one node and the chain in memory, set from outside while both run. Every chance is drawn
+//! Faults between one node and the chain in memory, set from outside while both run. Every chance is drawn
 //! from a seed.
 
 use std::{

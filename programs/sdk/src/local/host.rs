@@ -1,4 +1,4 @@
-//! What the program asks of its runtime, done directly.
+//! The program's runtime, implemented directly.
 
 use std::cell::RefCell;
 

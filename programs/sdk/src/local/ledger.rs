@@ -26,6 +26,9 @@ pub struct LocalLedger {
 
 impl LocalLedger {
     /// The bank, used by this key.
+    ///
+    /// # Errors
+    /// An account does not decode.
     pub fn new(bank: LocalBank, payer: Pubkey) -> Result<Self, LedgerError> {
         let view = Arc::new(bank.view()?);
         let (program, slots) = (bank.program(), watch::Sender::new(bank.slot()));

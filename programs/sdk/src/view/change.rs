@@ -36,6 +36,9 @@ pub(super) enum Value {
 
 impl Change {
     /// Reads an account's data; empty data means that it was closed.
+    ///
+    /// # Errors
+    /// The data is no account of the program.
     pub fn read(key: Pubkey, data: &[u8]) -> Result<Self, ViewError> {
         let (header, value) = read(data).map_err(|source| ViewError { account: key, source })?;
         Ok(Self { key, header, value })

@@ -1,4 +1,4 @@
-//! What was made of a view's accounts, kept with the view: the first who asks makes it, and all who hold the view share it.
+//! Values derived from a view's accounts, kept with the view: the first caller computes one, and all holders of the view share it.
 
 use std::{
     any::{Any, TypeId},

@@ -81,6 +81,9 @@ impl NetworkView {
     }
 
     /// The view of these accounts at this slot.
+    ///
+    /// # Errors
+    /// The data is no account of the program.
     pub fn from_accounts<'a>(
         program: Pubkey,
         slot: u64,
@@ -95,6 +98,9 @@ impl NetworkView {
     }
 
     /// Puts an account's new data in; empty data means that it was closed. On an error nothing has changed.
+    ///
+    /// # Errors
+    /// The data is no account of the program.
     pub fn set_account(&mut self, key: Pubkey, data: &[u8]) -> Result<(), ViewError> {
         self.apply(Change::read(key, data)?);
         Ok(())

@@ -1,4 +1,4 @@
-//! From an instruction to its verb. One folder an entity, one file a verb.
+//! Dispatch of instructions to verbs. One folder an entity, one file a verb.
 
 mod access_pass;
 mod client;

@@ -1,4 +1,4 @@
-//! Who may connect from where, and to what.
+//! An access pass: the permission to connect from an address, and its limits.
 
 use std::net::Ipv4Addr;
 
@@ -27,7 +27,7 @@ pub struct AccessPass {
     pub subscribe: Vec<Pubkey>,
     /// The last epoch in which unicast users may be created.
     pub last_access_epoch: u64,
-    /// The most unicast users at a time.
+    /// Maximum of unicast users at a time.
     pub max_unicast_users: u16,
     /// The most multicast users at a time.
     pub max_multicast_users: u16,

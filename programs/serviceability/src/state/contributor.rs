@@ -1,4 +1,4 @@
-//! Who brings devices and links.
+//! A contributor of devices and links.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;

@@ -84,7 +84,7 @@ impl DevicePrefix {
     }
 }
 
-/// The most users of each kind; live counts are in [`DeviceCounts`].
+/// Maximum of users of each kind; live counts are in [`DeviceCounts`].
 ///
 /// A cap is the most there may be. So 0 is none at all in every one of them, and [`DeviceCaps::NO_LIMIT`] is more than
 /// any device takes.
@@ -159,9 +159,9 @@ pub struct Device {
     pub endpoints_wanted: u8,
     /// Its prefixes in allocation order.
     pub prefixes: Vec<DevicePrefix>,
-    /// The most tunnels it can terminate: the size of its tunnel id pool.
+    /// Maximum of tunnels it can terminate: the size of its tunnel id pool.
     pub tunnel_slots: u16,
-    /// The most users of each kind.
+    /// Maximum of users of each kind.
     pub caps: DeviceCaps,
     /// Live users of each kind.
     pub counts: DeviceCounts,
@@ -253,6 +253,9 @@ impl Device {
     }
 
     /// Whether one more user of this kind finds a seat; the device's status is not looked at.
+    ///
+    /// # Errors
+    /// [`CapacityError`]: the cap is reached, or the device does not offer the service.
     pub fn seat_for(&self, user_type: UserType, publisher: bool) -> Result<(), CapacityError> {
         let DeviceCaps { max_users, reserved_seats, .. } = self.caps;
         if max_users == 0 || self.device_type == DeviceType::Transit {
@@ -266,6 +269,9 @@ impl Device {
     }
 
     /// Whether the cap of this kind alone has room; a live user that changes its role asks this.
+    ///
+    /// # Errors
+    /// [`CapacityError`]: the cap is reached, or the device does not offer the service.
     pub fn seat_of_kind(&self, user_type: UserType, publisher: bool) -> Result<(), CapacityError> {
         let room = |count: u16, cap: u16| count < cap;
         let (caps, counts) = (&self.caps, &self.counts);

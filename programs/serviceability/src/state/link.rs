@@ -112,7 +112,7 @@ pub struct Link {
     pub delay_ns: u64,
     /// Bits per second.
     pub bandwidth: u64,
-    /// Octets of the largest packet it carries.
+    /// MTU, in octets it carries.
     pub mtu: u16,
 }
 

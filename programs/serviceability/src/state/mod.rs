@@ -138,12 +138,15 @@ pub trait AccountData: BorshSerialize + BorshDeserialize {
     }
 
     /// The bytes by which the account can still grow. Their rent is paid when it is created, so that a later change
-    /// later pays nothing.
+    /// pays nothing.
     fn growth(&self) -> usize {
         0
     }
 
     /// What the fields must say together, beyond each being readable.
+    ///
+    /// # Errors
+    /// The rule that they break.
     fn check(&self) -> Result<(), &'static str> {
         Ok(())
     }

@@ -187,6 +187,9 @@ impl Pool {
     }
 
     /// The first value of the lowest free run of `units` units, aligned to its own size; nothing is changed.
+    ///
+    /// # Errors
+    /// [`PoolError`]: the pool is full, or the value is taken, free, misaligned or out of range.
     pub fn lowest_free(&self, units: u32) -> Result<u32, PoolError> {
         if !units.is_power_of_two() {
             return Err(PoolError::Misaligned(units));
@@ -206,6 +209,9 @@ impl Pool {
     }
 
     /// Takes the run of `units` units that starts with `value`.
+    ///
+    /// # Errors
+    /// [`PoolError`]: the pool is full, or the value is taken, free, misaligned or out of range.
     pub fn claim(&mut self, value: u32, units: u32) -> Result<(), PoolError> {
         let first = self.run(value, units)?;
         if first < self.reserved {
@@ -219,6 +225,9 @@ impl Pool {
     }
 
     /// Gives back the run of `units` units that starts with `value`; all of them must be taken.
+    ///
+    /// # Errors
+    /// [`PoolError`]: the pool is full, or the value is taken, free, misaligned or out of range.
     pub fn release(&mut self, value: u32, units: u32) -> Result<(), PoolError> {
         let first = self.run(value, units)?;
         if first < self.reserved {

@@ -1,4 +1,4 @@
-//! How often a key asks the activator to do something, by the hour.
+//! Rate limit on requests of a key to the activator, per hour.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 

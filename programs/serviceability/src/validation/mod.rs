@@ -11,6 +11,9 @@ use crate::{
 };
 
 /// Whether a code is one: 1 to 32 letters, digits or `-_:.`.
+///
+/// # Errors
+/// The text is too long, empty, or has letters that are not allowed.
 pub fn check_code(code: &str) -> Result {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:.".contains(&byte);
     ensure!((1..=MAX_CODE_LEN).contains(&code.len()) && code.bytes().all(known), InvalidCode);
@@ -18,6 +21,9 @@ pub fn check_code(code: &str) -> Result {
 }
 
 /// Whether a code of a device or a link is one: those are in lower case.
+///
+/// # Errors
+/// The text is too long, empty, or has letters that are not allowed.
 pub fn check_lower_code(code: &str) -> Result {
     check_code(code)?;
     ensure!(!code.bytes().any(|byte| byte.is_ascii_uppercase()), InvalidCode);
@@ -25,6 +31,9 @@ pub fn check_lower_code(code: &str) -> Result {
 }
 
 /// Whether a name for people is one.
+///
+/// # Errors
+/// The text is too long, empty, or has letters that are not allowed.
 pub fn check_name(name: &str) -> Result {
     ensure!((1..=MAX_NAME_LEN).contains(&name.len()), InvalidName);
     Ok(())

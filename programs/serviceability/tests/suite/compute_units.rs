@@ -1,4 +1,4 @@
-//! What each instruction costs as bytecode, against the table that is checked in.
+//! Compute units of each instruction as bytecode, against the table that is checked in.
 //!
 //! Natively only the names are checked: units mean nothing there. `DZ_WRITE_COMPUTE_UNITS=1` together
 //! with `SBF_OUT_DIR` writes the table again.

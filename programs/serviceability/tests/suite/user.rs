@@ -60,7 +60,7 @@ async fn two_tunnels_of_one_client_end_on_two_endpoints_of_one_device() {
 
 /// Pitfalls 1 to 6 and 11 of the live network: one pair, one tunnel, on an endpoint that is really there.
 #[tokio::test]
-async fn invariant_u_whoever_asks() {
+async fn invariant_u_for_every_signer() {
     let (mut n, device, group, _) = network().await;
     let (p, f) = (signer(&n.keys.payer), signer(&n.keys.foundation));
     n.pending_user("9.1.0.1", "9.0.1.1", Ibrl, vec![]).await;

@@ -1,4 +1,4 @@
-//! How true the fabric's delays are, how much it carries beside plain veth in the same run, and what a node costs.
+//! Benchmarks of the fabric: accuracy of delays, throughput beside plain veth in the same run, cost of a node.
 //!
 //! `cargo bench -p dzsim-fabric -- [rtt] [tcp] [tunnel] [pps] [nodes]` runs all or the named parts, as any user, on an
 //! otherwise idle machine. Numbers are for reading: nothing here fails for being slow.

@@ -1,4 +1,4 @@
-//! What nodes cost the fabric: time to attach them and to set their paths, and memory, before and after they talked.
+//! Cost of nodes in the fabric: time to attach them and to set their paths, and memory, before and after they talked.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What passes through the fabric, beside a plain veth pair in the same run.
+//! Throughput of the fabric, beside a plain veth pair in the same run.
 
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! Who sent what to whom: totals by addresses and protocol, and what was added to them since a mark. This is what
+//! Flows: totals by addresses and protocol, and what was added to them since a mark. This is what
 //! traffic expectations and the oracle's view of the wire are answered from.
 
 use std::collections::{BTreeMap, HashMap};

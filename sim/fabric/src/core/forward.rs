@@ -1,5 +1,5 @@
-//! What happens to a packet between its port and its path: the first router's checks, cutting, and what a sender is
-//! told.
+//! Forwarding of a packet from its port to its path: the first router's checks, fragmentation, and
+//! ICMP errors to the sender.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The engine without input or output: packets and the time go in, packets come out when they are due, and every one
+//! The sans-I/O engine: packets and the time go in, packets come out when they are due, and every one
 //! is counted. Knows no file descriptor, no thread and no clock; all randomness comes from the seed.
 //!
 //! Every direction has a random sequence of its own, drawn from the seed and the names of its ends, so that traffic

@@ -1,4 +1,4 @@
-//! Who is there, by name.
+//! The nodes, by name.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Which properties each direction between two nodes has: rules about addresses, what was set for a pair, distance, and
+//! Properties of each direction between two nodes: rules about addresses, what was set for a pair, distance, and
 //! the default. A path is made when its first packet comes, and stays.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

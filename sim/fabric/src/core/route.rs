@@ -1,4 +1,4 @@
-//! Who has which addresses: longest prefix first, and no two nodes with the same address.
+//! The routing table of the internet: longest prefix first, and no two nodes with the same address.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

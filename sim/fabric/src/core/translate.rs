@@ -21,7 +21,7 @@ const FIRST_PORT: u16 = 1024;
 /// Which packets of the internet a translator lets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NatFilter {
-    /// Those for a port that is mapped, whoever sends them (full cone).
+    /// Those for a mapped port, from any sender (full cone).
     FullCone,
     /// Those of an address and port to which the mapped port has sent (port restricted cone).
     PortRestricted,
@@ -161,7 +161,7 @@ impl Translator {
         Some(())
     }
 
-    /// An ICMP error goes to whoever sent what it quotes, and quotes it as it was sent.
+    /// An ICMP error goes to the sender of what it quotes, and quotes it as it was sent.
     fn error_inward(&self, ip: &Header, bytes: &mut [u8]) -> Option<NodeId> {
         let start = ip.header_length + icmp::HEADER_LEN;
         let (quoted, _) = icmp::quoted(bytes.get(start..)?)?;

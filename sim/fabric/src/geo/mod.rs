@@ -36,6 +36,9 @@ pub struct NotOnEarth {
 
 impl Position {
     /// A place by its latitude (north is positive) and longitude (east is positive).
+    ///
+    /// # Errors
+    /// The coordinates are out of range.
     pub fn new(latitude: f64, longitude: f64) -> Result<Self, NotOnEarth> {
         if (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude) {
             Ok(Self { latitude, longitude })

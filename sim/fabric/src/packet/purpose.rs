@@ -1,4 +1,4 @@
-//! Whose a packet is: a probe of a product, a flow that a sender has marked, or anything else.
+//! The purpose of a packet: a probe of a product, a flow that a sender has marked, or anything else.
 //!
 //! The mark stands in the payload of ICMP echo and UDP, behind the octets that distinguish a sender's own packets
 //! ([`dz_net::probe::TAG_OFFSET`]). It is looked for inside GRE, too, and in what an ICMP error quotes.

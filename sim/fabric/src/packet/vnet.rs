@@ -1,4 +1,4 @@
-//! What the header that a TUN with `IFF_VNET_HDR` puts before each packet says, in the fabric's terms.
+//! The header that a TUN with `IFF_VNET_HDR` puts before each packet, in the fabric's terms.
 
 use dz_net::wire::offload::{GSO_ECN, GSO_NONE, GSO_TCP4, GSO_UDP_L4, NEEDS_CHECKSUM, VIRTIO_HEADER_LEN, VirtioHeader};
 

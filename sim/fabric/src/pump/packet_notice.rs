@@ -1,4 +1,4 @@
-//! How callers learn that packets passed, without asking again and again.
+//! Notifications that packets passed, for callers that would poll otherwise.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};

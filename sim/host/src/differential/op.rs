@@ -1,4 +1,4 @@
-//! What is done to both hosts. Names and addresses come from small pools, so that changes meet each other.
+//! Operations on both hosts. Names and addresses come from small pools, so that changes meet each other.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! What to do about a capability that is missing: a command where one does it.
+//! The fix for a capability that is missing: a command where there is one.
 
 use nix::errno::Errno;
 

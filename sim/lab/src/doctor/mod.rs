@@ -1,4 +1,4 @@
-//! What this machine can do, what for, and what to do about what it can not.
+//! Capabilities of this machine, their use, and the fix for each that is missing.
 //!
 //! Each capability is tried, in a process that is forked for it and leaves nothing behind; settings are read only to
 //! say why something was refused. So a new way of refusing is still noticed, only its remedy is not known.

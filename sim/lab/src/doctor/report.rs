@@ -1,4 +1,4 @@
-//! What the doctor found: pure data, and its rendering for people.
+//! The doctor's report: pure data, and its rendering for people.
 
 use std::collections::BTreeMap;
 use std::fmt;

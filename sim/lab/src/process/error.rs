@@ -1,4 +1,4 @@
-//! What goes wrong with processes, with what they said about it themselves.
+//! Errors of processes, with the end of their output.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What to start: the description of a process. It can be started again as it is.
+//! The description of a process to start. It can be started again as it is.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

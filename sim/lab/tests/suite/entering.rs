@@ -1,4 +1,4 @@
-//! What `enter` makes of a process.
+//! A process after `enter`.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Which requests are answered at all. A web page can reach every port of the machine that opens it: by a name that it makes
+//! Guard against requests of web pages. A web page can reach every port of the machine that opens it: by a name that it makes
 //! resolve to this address, which shows in `Host`, or straight, which shows in `Origin`. Pure.
 
 use std::net::IpAddr;

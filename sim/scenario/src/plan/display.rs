@@ -1,4 +1,4 @@
-//! How parts of a plan read in titles and messages: as a scenario writes them, as far as that is short.
+//! Text of a plan's parts in titles and messages: as a scenario writes them, as far as that is short.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What breaks and mends.
+//! Faults and their repair.
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 

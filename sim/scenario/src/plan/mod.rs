@@ -1,4 +1,4 @@
-//! What is to be run, with nothing left to question: every default taken, every name known, every unit in a type.
+//! The plan of a run: every default taken, every name known, every unit in a type.
 
 mod display;
 mod fault;

@@ -1,4 +1,4 @@
-//! What exists before the first step.
+//! The network before the first step.
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
@@ -45,7 +45,7 @@ pub struct Device {
     pub public_ip_endpoint: bool,
     /// With what it is registered.
     pub bootstrap: Bootstrap,
-    /// The most users.
+    /// Maximum of users.
     pub caps: DeviceCaps,
     /// How many tunnel ids it has, from 500 on; what the program gives a device if it is not said.
     pub tunnel_slots: Option<u16>,
@@ -99,7 +99,7 @@ pub struct OwnEndpoint {
     pub address: Ipv4Addr,
 }
 
-/// The most users of a device; what is not said is left to the program.
+/// Maximum of users of a device; what is not said is left to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DeviceCaps {
     /// Of all kinds.
@@ -173,7 +173,7 @@ pub enum NatFilter {
 pub struct AccessPass {
     /// True if the pass is for any address (0.0.0.0) instead of the client's own.
     pub any_ip: bool,
-    /// The most unicast users at a time.
+    /// Maximum of unicast users at a time.
     pub max_unicast: u16,
     /// The most multicast users at a time.
     pub max_multicast: u16,
@@ -219,7 +219,7 @@ pub struct Link {
     pub loss_ppm: u32,
     /// Bits per second.
     pub rate_bps: u64,
-    /// Octets of the largest packet.
+    /// MTU, in octets.
     pub mtu: u16,
 }
 
@@ -277,7 +277,7 @@ pub struct Condition {
     pub duplicate_ppm: Option<u32>,
     /// Bits per second.
     pub rate_bps: Option<u64>,
-    /// Octets of the largest packet.
+    /// MTU, in octets.
     pub mtu: Option<u16>,
     /// True if nobody reports that a packet was larger than that.
     pub black_hole: bool,

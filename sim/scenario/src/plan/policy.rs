@@ -1,4 +1,4 @@
-//! What an operator or an RFC author chose.
+//! The chosen policies.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub struct Policy {
     pub activators: u8,
     /// How clients choose.
     pub connect: ConnectPolicy,
-    /// How long a tunnel's far end may be silent until the tunnel counts as down.
+    /// Time without an answer from a tunnel's far end after which it counts as down.
     pub hold_time: Duration,
     /// How clients measure.
     pub probes: Probes,

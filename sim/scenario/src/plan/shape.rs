@@ -1,4 +1,4 @@
-//! What views look like: the fields of their tables, so that a path or an expectation that names nothing is an error of
+//! Shapes of views: the fields of their tables, so that a path or an expectation that names nothing is an error of
 //! the file. The run holds every view that it reads against its shape, so the two cannot drift apart.
 
 use super::View;

@@ -1,4 +1,4 @@
-//! What is done and seen.
+//! Steps.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

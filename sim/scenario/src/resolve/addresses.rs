@@ -1,4 +1,4 @@
-//! Who has which address: what the file says is checked against each other, and the rest is given out.
+//! Addresses: those of the file are checked against each other, the rest is allocated.
 
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 

@@ -1,4 +1,4 @@
-//! Where the resolver stands in the tree, and how it reports.
+//! The resolver's place in the tree, and its reports.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What commands of a file mention: things that a command makes have names that the network section does not know.
+//! Names in the commands of a file: things that a command makes have names that the network section does not know.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 

@@ -1,4 +1,4 @@
-//! From the file's types to the plan: defaults taken, names looked up, addresses given out and checked.
+//! Resolution of the file's types into the plan: defaults taken, names looked up, addresses given out and checked.
 
 mod addresses;
 mod client;

@@ -1,4 +1,4 @@
-//! What the resolution of a file's steps works with.
+//! State of the resolution of a file's steps.
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ use crate::{
 /// Keys that, alone in a table, say how to compare instead of what to hold.
 pub(crate) const OPERATORS: [(&str, &str); 6] = [
     ("contains", "a list that has such an element, or one for each of a list; a text with this text in it"),
-    ("count", "a list or table of so many, such as `3` or `\">= 1\"`"),
+    ("count", "a list or table of this length, such as `3` or `\">= 1\"`"),
     ("matches", "a text in which the regular expression matches somewhere"),
     ("any_of", "one of a list"),
     ("not", "anything else, or nothing"),

@@ -13,7 +13,7 @@ use crate::{
     plan::{CHAIN_VIEWS, CLIENT_VIEWS, DEVICE_VIEWS, Match, Node, RUN_VIEWS, Segment, Shape, View, ViewPath},
 };
 
-/// What the run tells of itself.
+/// Properties of the run itself.
 const RUN: &str = "run";
 
 /// What a file has and mentions.

@@ -1,4 +1,4 @@
-//! Steps that break things and mend them.
+//! Steps that inflict faults and heal them.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -66,7 +66,7 @@ macro_rules! with_condition {
             /// The most that passes.
             #[serde(default)]
             pub(crate) rate: Option<Rate>,
-            /// Octets of the largest packet.
+            /// MTU, in octets.
             #[serde(default)]
             pub(crate) mtu: Option<u16>,
             /// True if nobody reports that a packet was larger than `mtu`. Default: false.

@@ -1,4 +1,4 @@
-//! What exists before the first step.
+//! The network before the first step.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -85,13 +85,13 @@ pub(crate) struct Device {
     pub(crate) endpoints: Vec<EndpointSpec>,
     /// How many endpoints are pulled off its prefix. Default: the policy's `endpoints_per_device`.
     pub(crate) pull: Option<u8>,
-    /// The most users of all kinds; as in every cap, 0 is none at all. Default: what the command line gives a device.
+    /// Maximum of users of all kinds; as in every cap, 0 is none at all. Default: what the command line gives a device.
     pub(crate) max_users: Option<u16>,
-    /// The most unicast users. Default: no limit of their own.
+    /// Maximum of unicast users. Default: no limit of their own.
     pub(crate) max_unicast: Option<u16>,
     /// The most multicast users that only subscribe. Default: no limit of their own.
     pub(crate) max_subscribers: Option<u16>,
-    /// The most multicast users that publish. Default: no limit of their own.
+    /// Maximum of multicast users that publish. Default: no limit of their own.
     pub(crate) max_publishers: Option<u16>,
     /// Seats of `max_users` that are kept free. Default: none.
     pub(crate) reserved_seats: Option<u16>,
@@ -197,7 +197,7 @@ pub(crate) struct Client {
     pub(crate) hosted: Hosted,
 }
 
-/// A translator (NAT): all clients behind it share its address. GRE has no ports, so it is told apart by the far address
+/// A translator (NAT): all clients behind it share its address. GRE has no ports, so it is distinguished by the far address
 /// alone.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -213,7 +213,7 @@ pub(crate) struct Nat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum NatFilter {
-    /// Whatever is for a port that a client behind it has sent from, whoever sends it.
+    /// Packets from any sender to a port that a client behind it has sent from.
     FullCone,
     /// Only what comes from an address and port that this port has sent to.
     #[default]
@@ -330,7 +330,7 @@ pub(crate) struct Link {
     pub(crate) loss: Option<Percent>,
     /// Default: 10gbit.
     pub(crate) rate: Option<Rate>,
-    /// Octets of the largest packet. Default: 9000.
+    /// MTU, in octets. Default: 9000.
     pub(crate) mtu: Option<u16>,
 }
 
@@ -357,7 +357,7 @@ pub(crate) struct Path {
     pub(crate) duplicate: Option<Percent>,
     /// Default: no limit.
     pub(crate) rate: Option<Rate>,
-    /// Octets of the largest packet. Default: 1500.
+    /// MTU, in octets. Default: 1500.
     pub(crate) mtu: Option<u16>,
     /// True if nothing passes at all. Default: false.
     #[serde(default)]

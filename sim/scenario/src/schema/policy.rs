@@ -1,4 +1,4 @@
-//! What may be chosen about the components.
+//! Policies of the components.
 
 use dz_policy::{ActivatorPolicy, Rank, WhenDrained};
 use schemars::JsonSchema;
@@ -38,11 +38,11 @@ pub(crate) struct ClientPolicy {
     /// How much longer than the shortest a round trip may be and still count as equal to it. Default: 5ms, not the 1ms of `doublezero connect`: a machine that runs several
     /// networks at a time delays single packets by milliseconds, and no choice may depend on that.
     pub(crate) latency_tie: Option<Duration>,
-    /// Which of several devices that are equally near is taken. Default: fewest-tunnels.
+    /// Choice between devices that are equally near. Default: fewest-tunnels.
     pub(crate) rank: Option<Rank>,
-    /// What becomes of a tunnel that ends on a drained device, when its service is connected again. Default: stay.
+    /// Handling of a tunnel that ends on a drained device, when its service is connected again. Default: stay.
     pub(crate) when_drained: Option<WhenDrained>,
-    /// How long a tunnel's far end may be silent until the tunnel counts as down. Default: 3s.
+    /// Time without an answer from a tunnel's far end after which it counts as down. Default: 3s.
     pub(crate) hold_time: Option<Duration>,
     /// Probes for one measurement of an endpoint. Default: 3.
     pub(crate) probes: Option<u8>,

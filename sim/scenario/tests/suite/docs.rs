@@ -1,4 +1,4 @@
-//! What is checked in under docs/ is what the types say.
+//! The generated files under docs/ are up to date.
 //!
 //! `UPDATE_DOCS=1 cargo test -p dzsim-scenario docs` writes it again.
 

@@ -1,4 +1,4 @@
-//! What a file comes to: defaults, cases and rounds.
+//! Plans of files: defaults, cases and rounds.
 
 use std::{net::Ipv4Addr, time::Duration};
 

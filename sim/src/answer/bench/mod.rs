@@ -1,4 +1,4 @@
-//! How fast this is here: each figure with its aim, and beside what was measured elsewhere.
+//! Benchmarks of this machine: each figure with its aim, beside a stored table.
 
 pub mod networks;
 pub mod report;
@@ -39,7 +39,7 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Measures one thing after the other, and tells each figure as soon as it is there.
+    /// Measures one thing after the other, and reports each figure at once.
     ///
     /// # Errors
     /// A run that did not pass.

@@ -8,7 +8,7 @@ const METROS: [&str; 8] = ["nyc", "lon", "fra", "ams", "tyo", "sin", "chi", "lax
 /// The smallest scenario: one device, one client with both services.
 pub const SMALL: &str = include_str!("../../../../scenarios/termination/secondary-address.yaml");
 
-/// The head of a scenario with so many nodes. Clients are hosted together, so that the real world has room for them.
+/// The head of a scenario with this number of nodes. Clients are hosted together, so that the real world has room for them.
 fn head(devices: usize, clients: usize) -> String {
     let mut text = "# Measured by `dzsim bench`.\n\
                     timeouts: { step: 1h, bring_up: 1h, settle: 1h, scenario: 4h }\n\
@@ -27,7 +27,7 @@ fn head(devices: usize, clients: usize) -> String {
     text
 }
 
-/// Twenty nodes that do nothing for so many seconds while one of them is pinged now and then.
+/// Twenty nodes that do nothing for this number of seconds while one of them is pinged now and then.
 pub fn idle(seconds: u32) -> String {
     let count = seconds / 10;
     format!("{}  - ping: {{ from: c0, to: d0, count: {count}, interval: 10s }}\n", head(10, 10))

@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs};
 
 use serde::{Deserialize, Serialize};
 
-/// So many times worse than the other figures have become is worth a look: benches of one machine differ by less.
+/// A figure that is this many times worse than the others have become is worth a look: benches of one machine differ by less.
 const MARKED: f64 = 1.3;
 
 /// Which way a figure is good.

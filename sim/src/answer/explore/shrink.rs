@@ -3,6 +3,9 @@
 /// Takes steps away as long as what is left still fails; `fails` is asked at most `budget` times.
 ///
 /// Pieces of half, a quarter and so on are tried, then single steps, until no single step can go (1-minimal).
+///
+/// # Errors
+/// The first run that cannot be judged.
 pub fn shrink<T: Clone, E>(
     steps: &[T],
     budget: usize,

@@ -1,4 +1,4 @@
-//! What is missing or untrue in an RFC, as far as its text and its files say. Running proofs is [`super::prove`]'s.
+//! Problems of an RFC that its text and its files show. Running proofs is [`super::prove`]'s.
 
 use std::{
     collections::BTreeSet,

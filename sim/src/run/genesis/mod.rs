@@ -50,6 +50,9 @@ pub async fn write(chain: &dyn Ledger, plan: &Plan, policy: &Policy, keys: Keys)
 }
 
 /// The network as a list of instructions.
+///
+/// # Errors
+/// The plan names something that the chain cannot hold.
 pub fn instructions(plan: &Plan, policy: &Policy, keys: Keys) -> anyhow::Result<Vec<Instruction>> {
     let payer = keys.of(Owner::Foundation).pubkey();
     let mut list = Vec::new();

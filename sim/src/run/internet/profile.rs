@@ -1,4 +1,4 @@
-//! How packets fare between two places: from geography, unless the scenario says otherwise.
+//! The profile of a path: from geography, unless the scenario says otherwise.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,12 +31,18 @@ fn metro<'a>(plan: &'a Plan, node: &str) -> anyhow::Result<&'a ExchangeCode> {
 }
 
 /// How packets fare between two nodes by geography alone.
+///
+/// # Errors
+/// The plan has no such place, or a value is out of range.
 pub fn between(plan: &Plan, a: &str, b: &str) -> anyhow::Result<PathProfile> {
     let (a, b) = (position(plan, metro(plan, a)?)?, position(plan, metro(plan, b)?)?);
     Ok(PathProfile::with_delay(Geography::INTERNET.delay(a, b)))
 }
 
 /// How long a packet takes over a link.
+///
+/// # Errors
+/// The plan has no such place, or a value is out of range.
 pub fn link_delay(plan: &Plan, link: &Link) -> anyhow::Result<Duration> {
     match link.delay {
         Delay::Fixed(delay) => Ok(delay),
@@ -51,6 +57,9 @@ pub fn link_delay(plan: &Plan, link: &Link) -> anyhow::Result<Duration> {
 }
 
 /// How packets fare on a backbone link.
+///
+/// # Errors
+/// The plan has no such place, or a value is out of range.
 pub fn link_profile(plan: &Plan, link: &Link) -> anyhow::Result<PathProfile> {
     Ok(PathProfile {
         delay: link_delay(plan, link)?,
@@ -63,6 +72,9 @@ pub fn link_profile(plan: &Plan, link: &Link) -> anyhow::Result<PathProfile> {
 }
 
 /// A profile with what a condition says put over it.
+///
+/// # Errors
+/// The plan has no such place, or a value is out of range.
 pub fn under(condition: &Condition, base: &PathProfile) -> anyhow::Result<PathProfile> {
     let mut profile = base.clone();
     if let Some(protocol) = condition.protocol {

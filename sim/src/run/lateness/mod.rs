@@ -1,4 +1,4 @@
-//! How late the machine made a run, and what that says of its outcome.
+//! Lateness of a run caused by the machine, and its effect on the outcome.
 //!
 //! A run that is late sees what no network did: probes that nobody answered in time, an endpoint that seems far, a step
 //! that a process had no processor for. Such a run has neither passed nor failed. What is late is measured by [`watch`];
@@ -90,7 +90,7 @@ impl Bears {
     }
 }
 
-/// A part that waited for a processor for more than one in so many parts of a step had too little of it.
+/// A part that waited for a processor for more than one in this number of parts of a step had too little of it.
 const SHARE: u32 = 4;
 /// And not less than this, since a short step may meet a single bad moment.
 const AT_LEAST: Duration = Duration::from_millis(300);

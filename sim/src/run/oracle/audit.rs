@@ -1,4 +1,4 @@
-//! What the chain says of itself: the audit of the sdk, in names that people know instead of keys.
+//! The chain's own invariants: the audit of the sdk, with names instead of keys.
 
 use dz_sdk::{
     NetworkView,

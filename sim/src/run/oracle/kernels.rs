@@ -1,4 +1,4 @@
-//! What the nodes' kernels have: a tunnel for each user that has one, and none besides; on it and on the devices' endpoints
+//! The nodes' kernels: exactly one tunnel for each user; on it and on the devices' endpoints
 //! the addresses that the chain says.
 
 use std::{

@@ -54,6 +54,9 @@ impl Oracle {
     /// What the chain says of itself, and what the wire has carried, must be right at any moment. What a part has made
     /// of it is waited for, since a part that has just been started or robbed of a tunnel looks as quiet as one that
     /// is done.
+    ///
+    /// # Errors
+    /// Every [`Mismatch`] that is still there at the deadline.
     pub async fn check(&mut self, world: &World, deadline: Duration) -> Result<(), Vec<Mismatch>> {
         let mut found = Vec::new();
         let Some(view) = world.view() else { return Err(vec![unread()]) };

@@ -1,4 +1,4 @@
-//! What the controller renders: for each device the tunnels of its users, as the chain grants them, and nothing besides.
+//! The rendered configs: for each device exactly the tunnels of its users, as the chain grants them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -21,6 +21,9 @@ struct ActivatorHealth {
 }
 
 /// Waits until all parts that run and can see the chain are quiet at its latest slot.
+///
+/// # Errors
+/// The part that has not settled at the deadline, and why.
 pub async fn settle(world: &World, deadline: Duration) -> Result<(), StepError> {
     eventually(deadline, || quiet(world)).await
 }

@@ -1,4 +1,4 @@
-//! What the wire carried: GRE only between pairs that the chain knows, or knew since the last look. A part that cannot have
+//! Captured traffic: GRE only between pairs that the chain knows, or knew since the last look. A part that cannot have
 //! heard that a user is gone still has its tunnel, and may send through it until it has heard.
 
 use std::{

@@ -14,7 +14,7 @@ use crate::run::{
     world::backend::{Call, Output},
 };
 
-/// How long a command may take, by its own option.
+/// Deadline of a command, by its own option.
 const TIMEOUT: &str = "--timeout";
 /// How much sooner than at the step's deadline a command gives up.
 const MARGIN: Duration = Duration::from_millis(500);

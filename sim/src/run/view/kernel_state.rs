@@ -6,6 +6,9 @@ use dz_net::{host::Host, kernel::NetlinkError};
 use serde_json::{Value, json};
 
 /// Interfaces with their addresses, rules, and routes of every table but the kernel's own local one.
+///
+/// # Errors
+/// The kernel does not answer.
 pub async fn all(host: &dyn Host) -> Result<Value, NetlinkError> {
     const TABLE_LOCAL: u32 = 255;
     let links = host.links().await?;

@@ -1,4 +1,4 @@
-//! What a scenario can look at, each as a JSON value.
+//! Views for scenarios, each as a JSON value.
 
 pub mod accounts;
 pub mod kernel_state;
@@ -27,11 +27,17 @@ use super::{
 pub type ClientTunnels = BTreeMap<ClientName, Vec<Service>>;
 
 /// The daemon of a client.
+///
+/// # Errors
+/// The part that shows it does not answer.
 pub fn daemon(world: &World, client: &ClientName) -> anyhow::Result<Daemon> {
     world.backend.daemon(client)
 }
 
 /// A view as it is right now.
+///
+/// # Errors
+/// The part that shows it does not answer.
 pub async fn look(world: &World, view: &View) -> anyhow::Result<Value> {
     let chain = || world.view().context("the chain has not been read yet");
     Ok(match view {

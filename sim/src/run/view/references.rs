@@ -1,4 +1,4 @@
-//! What the references in a scenario stand for.
+//! Values of the references in a scenario.
 
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 

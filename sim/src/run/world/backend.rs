@@ -1,4 +1,4 @@
-//! What a world does for the steps, the oracle and the views: nodes, processes, commands and the ledger's inside. The
+//! The interface of a world to steps, oracle and views: nodes, processes, commands and the ledger's inside. The
 //! real and the virtual world each implement it; nothing above knows which of the two it works on.
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -139,6 +139,9 @@ pub trait Backend: Send + Sync {
     fn server(&self, server: &Process) -> anyhow::Result<Arc<dyn Connect>>;
 
     /// The daemon of a client, as its command line reaches it.
+    ///
+    /// # Errors
+    /// There is no such client.
     fn daemon(&self, client: &ClientName) -> anyhow::Result<Daemon>;
 
     /// The names of all nodes with a shell; none in the virtual world.

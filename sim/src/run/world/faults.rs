@@ -1,4 +1,4 @@
-//! What is broken: marked when it is inflicted, until it is healed. It says which processes cannot be expected to act on
+//! Current faults: marked when inflicted, until healed. It says which processes cannot be expected to act on
 //! what the chain says, and knows nothing of how anything is broken or mended.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What faults have hit: a fault that has hit nothing when it ends proves nothing, and fails the scenario.
+//! Hits of faults: a fault that has hit nothing when it ends proves nothing, and fails the scenario.
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,4 @@
-//! Where the chain is and how it is followed, as every program that follows it takes it.
+//! Arguments for the chain's address and for following it, shared by all programs.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct RpcArgs {
     /// The serviceability program
     #[arg(long, env = "DZ_PROGRAM_ID", global = true, value_name = "ADDRESS", default_value_t = dz_serviceability::ID)]
     pub program_id: Pubkey,
-    /// How often everything is read again, in case a notification got lost without a trace
+    /// Interval of full re-reads of the chain, for lost notifications
     #[arg(long, env = "DZ_VERIFY_EVERY", global = true, value_name = "DURATION", default_value = "15s", value_parser = period)]
     pub verify_every: Duration,
 }

@@ -1,4 +1,4 @@
-//! What a client error means: the program's refusal, a failed transaction, or no answer.
+//! Client errors by meaning: the program's refusal, a failed transaction, or no answer.
 
 use dz_serviceability::error::ServiceabilityError;
 use solana_instruction::{Instruction, error::InstructionError};

@@ -18,7 +18,7 @@ use crate::{
     state::{Contributor, Device, DeviceStatus, Interface, InterfaceKind, InterfaceStatus, Link, LinkEnd},
 };
 
-/// Octets of the largest packet of a link.
+/// MTU, in octets of a link.
 const MTU: RangeInclusive<u16> = 1280..=9216;
 
 fn check(delay_ns: u64, bandwidth: u64) -> Result {

@@ -1,4 +1,4 @@
-//! What a user gives back when it goes, is refused or is banned: its seat, its address, its tenant's count, its
+//! Release of what a user holds when it goes, is refused or is banned: its seat, its address, its tenant's count, its
 //! allocation.
 
 use crate::{

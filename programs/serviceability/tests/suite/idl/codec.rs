@@ -1,4 +1,4 @@
-//! What a foreign client does with the IDL and nothing else: bytes to values, values to bytes, an instruction from names.
+//! A client of the IDL alone, as a foreign one would be: bytes to values, values to bytes, an instruction from names.
 
 use anchor_lang_idl_spec::{
     Idl, IdlArrayLen, IdlDefinedFields, IdlInstruction, IdlInstructionAccount, IdlInstructionAccountItem, IdlSeed,

@@ -40,7 +40,7 @@ fn key(byte: u8) -> Pubkey {
     Pubkey::new_from_array([byte; 32])
 }
 
-/// `UPDATE_DOCS=1` writes it anew.
+/// `UPDATE_DOCS=1` writes it again.
 #[test]
 fn the_idl_in_the_docs_is_the_programs() {
     let text = serde_json::to_string_pretty(&idl()).unwrap() + "\n";

@@ -88,7 +88,7 @@ impl fmt::Display for Failure {
 type Tally = BTreeMap<String, (u32, u32)>;
 
 /// What every key owns: what it has, and what it has paid for accounts and gets back when they go. Nothing that is done
-/// changes it, whoever signs.
+/// changes it, with any signer.
 fn wealth(bank: &LocalBank) -> BTreeMap<Pubkey, u64> {
     let mut wealth = BTreeMap::new();
     for (key, record) in bank.accounts() {

@@ -1,4 +1,4 @@
-//! What a path does to packets, as distributions and as laws. The seeds are fixed, so a bound of four standard
+//! Impairments of a path, as distributions and as laws. The seeds are fixed, so a bound of four standard
 //! deviations either holds for good or does not.
 
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Where packets go, and what the routers of the internet do to them.
+//! Routes of packets, and the routers of the internet.
 
 use std::collections::BTreeMap;
 

@@ -152,7 +152,7 @@ impl Host for Lying {
     }
 }
 
-/// Swaps the names of the first two tunnels of a client, for whoever asks here: everybody else sees other names.
+/// Swaps the names of the first two tunnels of a client, for callers here: all others see other names.
 struct Swapping(Arc<dyn Tunnels>);
 
 fn swapped(name: &str) -> String {
