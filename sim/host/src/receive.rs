@@ -145,14 +145,15 @@ impl Machine {
             packet
         };
         let Ok(header) = Header::decode(&packet) else { return };
-        let raw = self.sockets.deliver_raw(now, index, &header, &packet);
+        let at = if index == LOOPBACK { self.interface_of_own(&header) } else { index };
+        let raw = self.sockets.deliver_raw(now, at, &header, &packet);
         // The code of the error, if nobody takes it.
         let code = match header.protocol {
             icmp::IP_PROTOCOL => {
                 self.receive_icmp(now, &header, &packet);
                 return;
             }
-            udp::IP_PROTOCOL if self.receive_udp(now, index, &header, &packet) => return,
+            udp::IP_PROTOCOL if self.receive_udp(now, at, &header, &packet) => return,
             udp::IP_PROTOCOL => PORT_UNREACHABLE,
             gre::IP_PROTOCOL if self.decapsulate(packet.clone()) => return,
             gre::IP_PROTOCOL if self.modules.gre => PORT_UNREACHABLE,
@@ -161,6 +162,14 @@ impl Machine {
         if mine && !raw {
             self.report(now, Some(index), Error::Unreachable(code), &packet);
         }
+    }
+
+    /// The interface at which sockets hear what this host has sent to itself: the one whose route delivers it, not the
+    /// loopback that carries it (`ip_route_output_key_hash_rcu`, `inet_iif`).
+    fn interface_of_own(&self, header: &Header) -> u32 {
+        let flow = Flow { source: header.source, ..Flow::to(header.destination) };
+        let local = self.lookup(&flow).ok().filter(|route| route.kind == RouteKind::Local);
+        local.and_then(|route| route.dev).unwrap_or(LOOPBACK)
     }
 
     /// Reports what befell a packet to its sender (`icmp_send`).

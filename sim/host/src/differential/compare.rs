@@ -127,8 +127,10 @@ impl Pair {
                 }
             }
             // What a host sends to a group it does not forward itself: see the decision note.
-            // And nobody is told of what a host says it has sent as a group.
+            // And nobody is told of what a host says it has sent as a group, or as everybody: Linux would report what befell
+            // the latter to everybody, which no router may (RFC 1812 section 4.3.2.7) and no program here asks for.
             Op::Send { packet, .. } if packet.destination.is_multicast() || packet.source.is_multicast() => {}
+            Op::Send { packet, .. } if packet.source.is_broadcast() => {}
             Op::Ping { to, .. } if to.is_multicast() => {}
             Op::Send { device, packet } => {
                 let spec = RawSpec { protocol: 255, device: device.map(str::to_owned) };

@@ -72,6 +72,22 @@ async fn datagrams_find_their_socket() {
 }
 
 #[tokio::test]
+async fn what_a_host_sends_to_itself_is_heard_at_the_interface_that_has_the_address() {
+    let world = World::new(HELPER);
+    let at = SocketAddrV4::new(B, 7000);
+    let index = world.b.addrs().await.unwrap().into_iter().find(|addr| addr.address.addr() == B).unwrap().index;
+    let links = world.b.links().await.unwrap();
+    let name = links.iter().find(|link| link.index == index).unwrap().name.clone();
+    let open = |device: &str| UdpSpec { bind: Some(at), device: Some(device.to_owned()), ..UdpSpec::default() };
+    let receiver = world.b.udp(&open(&name)).await.unwrap();
+    let sender = world.b.udp(&UdpSpec::default()).await.unwrap();
+    sender.send_to(b"to myself", at).unwrap();
+    let mut buffer = [0; 16];
+    let (length, from) = world.run(receiver.recv_from(&mut buffer)).await.unwrap();
+    assert_eq!((&buffer[..length], *from.ip()), (&b"to myself"[..], B));
+}
+
+#[tokio::test]
 async fn a_rebooted_host_has_forgotten_everything_but_its_ports() {
     let world = World::new(HELPER);
     let mut watch = world.b.watch(Watched::EndHost).await.unwrap();
