@@ -8,6 +8,7 @@ mod start;
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -29,7 +30,7 @@ use dzsim_fabric::Fabric;
 use dzsim_host::Network;
 use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
 use solana_signer::Signer;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use self::ledger::{Inside, RUNNER};
 pub use self::start::start;
@@ -43,6 +44,9 @@ use crate::run::{
     keys::{Keys, Owner},
     roles::{CORE, Roles},
 };
+
+/// The exit code of what SIGKILL has ended, as shells say it.
+const KILLED: i32 = 128 + 9;
 
 /// How long a process may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -66,6 +70,8 @@ pub struct Virtual {
     processes: Mutex<BTreeMap<Process, Running>>,
     /// How many processes there have been, for a seed of its own for each.
     started: Mutex<u64>,
+    /// How often each node was rebooted.
+    reboots: watch::Sender<BTreeMap<Node, u64>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -150,6 +156,7 @@ impl Backend for Virtual {
         };
         locked(&self.processes).iter().filter(|(process, _)| here(process)).for_each(|(_, running)| running.kill());
         locked(&self.places).retain(|process, _| !here(process));
+        self.reboots.send_modify(|reboots| *reboots.entry(node.clone()).or_default() += 1);
         Ok(self.network.reboot(node.as_str())?)
     }
 
@@ -170,13 +177,23 @@ impl Backend for Virtual {
         };
         let argv = std::iter::once("doublezero".into()).chain(args.iter().map(Into::into));
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = timeout(deadline, cli::execute(&deps, argv, &mut out, &mut err)).await;
+        let mut reboots = self.reboots.subscribe();
+        let before = reboots.borrow().get(node).copied();
+        let code = {
+            let command = pin!(timeout(deadline, cli::execute(&deps, argv, &mut out, &mut err)));
+            tokio::select! {
+                biased;
+                // It goes with everything else on the node.
+                _ = reboots.wait_for(|reboots| reboots.get(node).copied() != before) => Ok(KILLED),
+                code = command => code.map(|code| code as i32),
+            }
+        };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let code = code.map_err(|_| {
             let said = format!("{}{}", text(&out), text(&err));
             anyhow::anyhow!("doublezero on {node} did not end within {deadline:?} and was killed\n{said}")
         })?;
-        Ok(Output { code: code as i32, stdout: text(&out), stderr: text(&err) })
+        Ok(Output { code, stdout: text(&out), stderr: text(&err) })
     }
 
     fn server(&self, server: &Process) -> anyhow::Result<Arc<dyn Connect>> {

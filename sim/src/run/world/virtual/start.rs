@@ -12,6 +12,7 @@ use dz_service::WallClock;
 use dzsim_fabric::FabricConfig;
 use dzsim_host::{HostSpec, LinkEnd, Modules, Network, NetworkConfig, PortSpec, VirtualLink};
 use dzsim_scenario::plan::{Bootstrap, Plan};
+use tokio::sync::watch;
 
 use super::{
     Virtual,
@@ -47,8 +48,23 @@ pub fn start(parts: Parts<'_>, clock: WallClock, phases: &mut Phases) -> anyhow:
     let disks = plan.clients.keys().map(|name| (name.clone(), Arc::default())).collect();
     let logs = Logs::new(&artifacts.join(artifacts::LOGS), clock.clone(), events);
     let (places, processes, started) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()), Mutex::default());
-    let world =
-        Virtual { plan, policy, keys, roles, clock, network, ledger, bug, logs, places, disks, processes, started };
+    let reboots = watch::Sender::default();
+    let world = Virtual {
+        plan,
+        policy,
+        keys,
+        roles,
+        clock,
+        network,
+        ledger,
+        bug,
+        logs,
+        places,
+        disks,
+        processes,
+        started,
+        reboots,
+    };
     let chain = world.chain(RUNNER, Owner::Foundation)?;
     phases.end("fabric");
     Ok((world, chain))
