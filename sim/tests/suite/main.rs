@@ -2,6 +2,7 @@
 
 mod arrows;
 mod bad_input;
+mod bugs;
 mod circles;
 mod decisions;
 mod documents;

@@ -106,6 +106,8 @@ async fn compare(
         }
     }
     misplaced(node, placed, &there, &held, found);
+    let names: BTreeSet<String> = links.into_iter().map(|link| link.name).collect();
+    stale(node, host.rules().await?.into_iter().filter_map(|rule| rule.iif), &names, found);
     // Whoever is reached over the internet answers over it. What a fault has set down has none until it is healed.
     let routes = host.routes().await?;
     let default = routes.iter().any(|route| route.table == TABLE_MAIN && route.destination.prefix_len() == 0);
@@ -151,6 +153,24 @@ pub(super) fn misplaced(
                 second: place.to_owned(),
             });
         }
+    }
+}
+
+/// The rules for interfaces that are not there: whoever gets such a name next would get the rule with it.
+pub(super) fn stale(
+    node: &str,
+    ruled: impl IntoIterator<Item = String>,
+    interfaces: &BTreeSet<String>,
+    found: &mut Vec<Mismatch>,
+) {
+    for name in ruled.into_iter().filter(|name| !interfaces.contains(name)) {
+        found.push(Mismatch {
+            invariant: "no rule without its interface",
+            subject: format!("interface {name} of {node}"),
+            views: (format!("rules of {node}"), format!("interfaces of {node}")),
+            first: "a rule is for what comes in by it".to_owned(),
+            second: "it is not there".to_owned(),
+        });
     }
 }
 

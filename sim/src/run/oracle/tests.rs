@@ -266,3 +266,11 @@ network:
         assert!(has_heard(halted), "{halted}");
     }
 }
+
+#[test]
+fn a_rule_for_an_interface_that_is_gone_is_named() {
+    let mut found = Vec::new();
+    let interfaces = BTreeSet::from(["lo", "Tunnel500"].map(str::to_owned));
+    kernels::stale("nyc1", ["Tunnel500", "lo", "Tunnel501"].map(str::to_owned), &interfaces, &mut found);
+    assert_eq!(named(&found), [("no rule without its interface", "interface Tunnel501 of nyc1")]);
+}

@@ -1,0 +1,45 @@
+//! Bugs that are put in on purpose are found by the oracle, in few steps. The nightly workflow looks for them by exploring from seeds
+//! that nobody knows (`ci/bugs.sh`).
+
+use std::fs;
+
+use rstest::rstest;
+
+use crate::support::Place;
+
+/// A device, two clients, and these steps.
+fn scenario(steps: &[&str]) -> String {
+    let network = "network:\n  devices: { nyc1: { exchange: nyc } }\n  clients: { val1: { exchange: nyc }, val2: { exchange: nyc } }\n";
+    let steps: String = steps.iter().map(|step| format!("  - {step}\n")).collect();
+    format!("# A bug shows.\n{network}steps:\n{steps}")
+}
+
+const FIRST: &str = "{ run: doublezero connect ibrl, on: val1, exit: any }";
+const SECOND: &str = "{ run: doublezero connect ibrl, on: val2, exit: any }";
+const END: &str = "{ run: doublezero disconnect, on: val1, exit: any }";
+const OUTAGE: &str = "fault: { ledger: outage, on: val1 }";
+
+#[rstest]
+#[case("leaked-unit", &[FIRST, END], "the chain agrees with a recount of itself")]
+#[case("swapped-name", &[FIRST], "val1")]
+#[case("missing-reread", &[OUTAGE, SECOND, "heal: all"], "val1.daemon has not settled")]
+#[case("stale-rule", &[FIRST, END], "no rule without its interface")]
+#[case("double-grant", &[FIRST, SECOND], "the chain agrees with a recount of itself")]
+fn each_is_found(#[case] bug: &str, #[case] steps: &[&str], #[case] by: &str) {
+    let place = Place::new();
+    place.file("topic/bug.yaml", &scenario(steps));
+    let found = place.run(&["run", "topic", "--world", "virtual", "--bug", bug]).code(1);
+    assert!(found.out.contains(by), "{by} is not in:\n{}", found.out);
+    place.run(&["run", "topic", "--world", "virtual"]).code(0);
+}
+
+#[test]
+fn exploring_leaves_a_scenario_that_fails_by_the_bug_alone() {
+    let place = Place::new();
+    let ended = place.run(&["explore", "--bug", "swapped-name", "--histories", "1", "--length", "4"]).code(1);
+    assert!(ended.out.contains("fails: "), "{}", ended.out);
+    let file = fs::read_dir(place.path("explored")).unwrap().next().unwrap().unwrap().path();
+    let file = file.to_str().unwrap();
+    place.run(&["run", file, "--world", "virtual", "--bug", "swapped-name"]).code(1);
+    place.run(&["run", file, "--world", "virtual"]).code(0);
+}
