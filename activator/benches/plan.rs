@@ -17,8 +17,8 @@ use dz_sdk::{
         pda,
         state::{
             AccountData, AddressSource, Bootstrap, ConfigNumbers, Device, DeviceCaps, DeviceCounts, DevicePrefix,
-            DeviceStatus, DeviceType, GlobalConfig, Interface, InterfaceAddress, InterfaceKind, InterfaceStatus, Pool,
-            PoolKind, PrefixSource, User, UserStatus, UserType,
+            DeviceStatus, DeviceType, EndpointService, GlobalConfig, Interface, InterfaceAddress, InterfaceKind,
+            InterfaceMetadata, InterfaceStatus, Pool, PoolKind, PrefixSource, User, UserStatus, UserType,
         },
     },
 };
@@ -126,6 +126,8 @@ fn interface_account(device: u32, number: u32) -> Interface {
         address: Some(InterfaceAddress { ip, source: AddressSource::Pulled { pool } }),
         loopback_number: Some(100 + number as u16),
         user_tunnel_endpoint: true,
+        service: EndpointService::Any,
+        metadata: InterfaceMetadata::default(),
         user_count: 0,
         link: None,
     }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use dz_sdk::program::{
     network::NetworkV4,
-    state::{AccountType, Contributor, ContributorStatus, Pool, PoolKind},
+    state::{AccountType, Bootstrap, Contributor, ContributorStatus, Pool, PoolKind},
 };
 use solana_pubkey::Pubkey;
 
@@ -33,14 +33,32 @@ impl Planner<'_> {
         }
     }
 
-    /// A free run of the contributor's blocks for a prefix of this length, in block order. A new /24 is planned when
-    /// none has room. Nothing is taken yet except that /24.
+    /// A free run for a prefix of this length: of the contributor's own space if that may be used and has room, else of the
+    /// /24s that it was given, in order. A new /24 is planned when none has room. Nothing is taken yet except that /24.
     pub(super) fn run_for_prefix(
         &mut self,
         key: &Pubkey,
         contributor: &Contributor,
+        bootstrap: Bootstrap,
         prefix_len: u8,
     ) -> Result<(NetworkV4, Pubkey), Uncarved> {
+        let own = if matches!(bootstrap, Bootstrap::Carve { .. }) { contributor.prefixes.as_slice() } else { &[] };
+        let own: Vec<(NetworkV4, Pubkey)> = own
+            .iter()
+            .filter_map(|net| Some((*net, self.pools.find(PoolKind::ContributorPrefix, key, net.network().into())?)))
+            .collect();
+        let addresses = 1u32 << (32 - u32::from(prefix_len.clamp(BLOCK_LEN, 32)));
+        let share = own.iter().find_map(|(_, pool)| Some((self.pools.lowest_free_run(pool, addresses)?, *pool)));
+        if let Some((base, pool)) = share
+            && let Some(net) = NetworkV4::new(Ipv4Addr::from(base), prefix_len)
+        {
+            return Ok((net, pool));
+        }
+        if prefix_len > 29 && !own.is_empty() {
+            // The limit that bites: a share this small is of the own space only.
+            let shortage = Shortage::of_networks(&self.pools, &format!("/{prefix_len}"), own.into_iter());
+            return Err(shortage.of(&format!("contributor {}", contributor.code)).into());
+        }
         if !(BLOCK_LEN..=29).contains(&prefix_len) {
             return Err(Shortage::other(format!("a /{prefix_len} cannot be carved from a /{BLOCK_LEN}")).into());
         }
@@ -71,7 +89,9 @@ impl Planner<'_> {
             let reason = format!("contributor {} is {}: it is given no block", contributor.code, contributor.status);
             return Err(Uncarved { kind: ConditionKind::OutOfUse, reason });
         }
-        let (base, pool) = self.lowest_unregistered_block()?;
+        let granted = contributor.blocks.len() + self.new_blocks.iter().filter(|(owner, _)| owner == key).count()
+            < usize::from(contributor.granted_blocks);
+        let (base, pool) = self.lowest_unregistered_block(granted)?;
         let address = Ipv4Addr::from(base);
         let block = NetworkV4::new(address, BLOCK_LEN)
             .ok_or_else(|| Shortage::other(format!("the unit at {address} is no /{BLOCK_LEN}")))?;
@@ -90,8 +110,10 @@ impl Planner<'_> {
 
     /// A /24 with a registered address, or from which a client connects, cannot be given to
     /// a contributor.
-    fn lowest_unregistered_block(&mut self) -> Result<(u32, Pubkey), Shortage> {
+    fn lowest_unregistered_block(&mut self, granted: bool) -> Result<(u32, Pubkey), Shortage> {
         let config = *self.pools.config();
+        let kept = self.view.config().map_or(0, |config| u32::from(config.kept_blocks));
+        let mut kept_back = false;
         for block in self.pools.blocks(PoolKind::DoubleZeroBlock) {
             let Some(pool) = self.pools.get(&block.pool) else { continue };
             let registered = |base| {
@@ -102,9 +124,18 @@ impl Planner<'_> {
             };
             let mut all = (pool.reserved..pool.count).map(|index| pool.base + index * pool.unit);
             let free = all.find(|&base| !pool.is_taken(base) && !registered(base));
-            if let Some(base) = free {
+            let Some(base) = free else { continue };
+            let (used, capacity) = self.pools.usage(&block.pool).unwrap_or_default();
+            if granted || capacity.saturating_sub(used) > kept {
                 return Ok((base, block.pool));
             }
+            kept_back = true;
+        }
+        if kept_back {
+            let reason = format!(
+                "the last {kept} /24s of each DoubleZero block are kept for edge filtering: bring a prefix, or ask for a grant"
+            );
+            return Err(Shortage::other(reason));
         }
         let blocks = self.pools.blocks(PoolKind::DoubleZeroBlock).iter().map(|block| (block.net, block.pool));
         Err(Shortage::of_networks(&self.pools, "/24", blocks))

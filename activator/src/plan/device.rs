@@ -145,7 +145,7 @@ impl Planner<'_> {
             let reason = format!("its contributor {} is not on the chain", device.contributor);
             return Err(Uncarved { kind: ConditionKind::Incomplete, reason });
         };
-        let (net, pool) = self.run_for_prefix(&device.contributor, contributor, prefix_len)?;
+        let (net, pool) = self.run_for_prefix(&device.contributor, contributor, device.bootstrap, prefix_len)?;
         let base = u32::from(net.network());
         let unit = self.pools.get(&pool).map_or(1, |block| block.unit);
         let addresses = 1 << (32 - prefix_len);
@@ -247,7 +247,7 @@ impl Planner<'_> {
 /// The length of the prefix to carve: for a device that was registered with nothing, and for one that has nothing
 /// left to pull the endpoints off that it still wants. A prefix that its contributor has removed stays removed.
 fn carve_wanted(device: &Device) -> Option<u8> {
-    let Bootstrap::Carve { prefix_len } = device.bootstrap else { return None };
+    let prefix_len = device.bootstrap.carved_len()?;
     let wanted = match device.status {
         DeviceStatus::Pending => !device.has_carved_prefix(),
         DeviceStatus::Activated => {

@@ -120,15 +120,19 @@ impl Planner<'_> {
     /// The address a user of this type and these roles is known by, and the pool to take it from.
     fn choose_dz_ip(&mut self, user: &User, device: &Device) -> Result<(Ipv4Addr, Option<Pubkey>), Shortage> {
         match user.user_type {
-            UserType::IbrlWithAllocatedIp => {
-                let prefixes: Vec<_> = device
+            UserType::IbrlWithAllocatedIp | UserType::EdgeFiltering => {
+                let filtered = user.user_type == UserType::EdgeFiltering;
+                let prefixes = device
                     .prefixes
                     .iter()
                     .filter_map(|prefix| {
                         let base = u32::from(prefix.net.network());
                         Some((prefix.net, self.pools.find(PoolKind::DevicePrefix, &user.device, base)?))
                     })
-                    .collect();
+                    .filter(|(net, _)| !filtered || self.is_foundations(net));
+                // The contributor's own space first: the foundation's is kept for who needs it.
+                let (own, given): (Vec<_>, Vec<_>) = prefixes.partition(|(net, _)| !self.is_foundations(net));
+                let prefixes: Vec<_> = own.into_iter().chain(given).collect();
                 self.choose_address(&prefixes).map_err(|shortage| shortage.of(&format!("device {}", device.code)))
             }
             UserType::Multicast if user.is_publisher() => {
@@ -142,6 +146,11 @@ impl Planner<'_> {
             }
             UserType::Ibrl | UserType::Multicast => Ok((user.client_ip, None)),
         }
+    }
+
+    /// Whether a network lies in a DoubleZero block.
+    fn is_foundations(&self, net: &NetworkV4) -> bool {
+        self.pools.blocks(PoolKind::DoubleZeroBlock).iter().any(|block| block.net.overlaps(net))
     }
 
     fn choose_address(&mut self, candidates: &[(NetworkV4, Pubkey)]) -> Result<(Ipv4Addr, Option<Pubkey>), Shortage> {

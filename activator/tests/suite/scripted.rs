@@ -112,6 +112,10 @@ impl Ledger for Scripted {
         answer
     }
 
+    async fn balance(&self) -> Result<u64, LedgerError> {
+        self.chain.balance().await
+    }
+
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
         self.chain.watch()
     }

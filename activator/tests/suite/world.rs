@@ -11,10 +11,10 @@ use dz_sdk::{
         pda,
         state::{
             AccountData, AddressSource, Bootstrap, ConfigNumbers, Contributor, ContributorStatus, Device, DeviceCaps,
-            DeviceCounts, DevicePrefix, DeviceStatus, DeviceType, GlobalConfig, Interface, InterfaceAddress,
-            InterfaceKind, InterfaceStatus, Link, LinkDrain, LinkEnd, LinkStatus, LinkType, MulticastGroup,
-            MulticastGroupStatus, Pool, PoolKind, PrefixSource, Requests, Tenant, TenantStatus, User, UserAllocation,
-            UserStatus, UserType,
+            DeviceCounts, DevicePrefix, DeviceStatus, DeviceType, EndpointService, GlobalConfig, Interface,
+            InterfaceAddress, InterfaceKind, InterfaceMetadata, InterfaceStatus, Link, LinkDrain, LinkEnd, LinkStatus,
+            LinkType, MulticastGroup, MulticastGroupStatus, Pool, PoolKind, PrefixSource, Requests, Tenant,
+            TenantStatus, User, UserAllocation, UserStatus, UserType,
         },
     },
 };
@@ -153,8 +153,16 @@ impl World {
         let key = pda::contributor(&PROGRAM, code).0;
         let owner = Pubkey::new_from_array([3; 32]);
         let requests = Requests::default();
-        let contributor =
-            Contributor { code: code.to_owned(), owner, status, reference_count: 0, blocks: vec![], requests };
+        let contributor = Contributor {
+            code: code.to_owned(),
+            owner,
+            status,
+            reference_count: 0,
+            blocks: vec![],
+            prefixes: vec![],
+            granted_blocks: 0,
+            requests,
+        };
         self.put(key, &contributor);
         key
     }
@@ -262,6 +270,8 @@ impl World {
             address,
             loopback_number: None,
             user_tunnel_endpoint: address.is_some(),
+            service: EndpointService::Any,
+            metadata: InterfaceMetadata::default(),
             user_count: 0,
             link: None,
         };

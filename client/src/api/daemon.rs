@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::{Method, Request};
 use serde::de::DeserializeOwned;
 
-use super::{Latency, Status};
+use super::{Latency, Route, Status};
 
 /// The largest answer read: a client with a thousand endpoints to probe takes a hundredth.
 const MAX_ANSWER: usize = 64 << 20;
@@ -73,6 +73,11 @@ impl Daemon {
     /// The daemon does not answer, or not in this protocol.
     pub async fn latency(&self, after: Option<u64>) -> Result<Latency, DaemonError> {
         self.request(Method::GET, &with_after("/v2/latency", after)).await
+    }
+
+    /// The routes through its tunnels.
+    pub async fn routes(&self) -> Result<Vec<Route>, DaemonError> {
+        self.request(Method::GET, "/routes").await
     }
 
     /// Lets it hold tunnels, or makes it hold none.

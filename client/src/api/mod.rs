@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /v2/status[?after=VERSION]` | [`Status`] |
 //! | `GET /v2/latency[?after=VERSION]` | [`Latency`] |
+//! | `GET /routes` | [`Route`]s |
 //! | `POST /enable`, `POST /disable` | [`Status`] |
 //!
 //! With `after` the answer waits until it has another version than that, at most [`HOLD`]: who waits for a fact asks
@@ -13,6 +14,7 @@ mod daemon;
 
 use std::{net::Ipv4Addr, time::Duration};
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use self::daemon::{Daemon, DaemonError};
@@ -126,6 +128,32 @@ pub enum Session {
     Up,
     /// The device has stopped answering.
     Down,
+}
+
+/// A route through a tunnel, as it should be and as the kernel has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Route {
+    /// Interface name of the tunnel.
+    pub tunnel_name: String,
+    /// Where it leads.
+    pub network: Ipv4Net,
+    /// Source of what takes it.
+    pub local_ip: Ipv4Addr,
+    /// The far overlay address of the tunnel.
+    pub peer_ip: Ipv4Addr,
+    /// Whether the kernel has it.
+    pub kernel_state: KernelState,
+}
+
+/// Whether the kernel has a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum KernelState {
+    /// It has.
+    Present,
+    /// It has not: the tunnel does not answer, or the route could not be made.
+    Absent,
 }
 
 /// The newest probe round of every endpoint.

@@ -26,6 +26,9 @@ pub struct Cli {
     /// Deadline of a command.
     #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "60s")]
     pub timeout: Duration,
+    /// How long the activator may serve nobody until it counts as down.
+    #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "20s")]
+    pub patience: Duration,
     /// Print JSON.
     #[arg(long, global = true)]
     pub json: bool,
@@ -65,6 +68,8 @@ pub enum Command {
     Status,
     /// Show the round-trip time of each endpoint.
     Latency,
+    /// Show what is reached through the tunnels of this host.
+    Routes,
     /// Let the daemon create tunnels.
     Enable,
     /// Make the daemon remove its tunnels; the chain keeps them.
@@ -77,6 +82,8 @@ pub enum Command {
     Entity(entity::Command),
     /// Print the payer's address
     Address,
+    /// Print what the key that pays has
+    Balance,
     /// Write a new key to a file
     Keygen {
         /// File to write; an existing one is kept
@@ -137,6 +144,16 @@ pub enum ServiceArgs {
         /// Take an address of the device's prefix instead of the host's own.
         #[arg(long, short = 'a')]
         allocate_addr: bool,
+        /// Be in this tenant.
+        #[arg(long, value_name = "CODE")]
+        tenant: Option<String>,
+        /// Which device, and whether one more tunnel is wanted.
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+    /// Unicast from an address of DoubleZero's, filtered at the edge: what the internet sends to it comes by the tunnel,
+    /// and what is sent from it leaves by the tunnel.
+    EdgeFiltering {
         /// Be in this tenant.
         #[arg(long, value_name = "CODE")]
         tenant: Option<String>,

@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use dz_sdk::{Ledger, NetworkView};
 use solana_instruction::Instruction;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{error::CommandError, progress::Progress};
+use super::{backlog::Backlog, error::CommandError, progress::Progress};
 use crate::{
-    api::{Daemon, Latency, Status},
+    api::{Daemon, Latency, Route, Status},
     daemon::targets::targets,
 };
 
@@ -23,13 +23,14 @@ const LEDGER: &str = "see whether the ledger makes progress";
 pub struct Waiting<'a> {
     started: Instant,
     limit: Duration,
+    patience: Duration,
     progress: &'a dyn Progress,
 }
 
 impl<'a> Waiting<'a> {
-    /// From now on, this long.
-    pub fn new(limit: Duration, progress: &'a dyn Progress) -> Self {
-        Self { started: Instant::now(), limit, progress }
+    /// From now on, this long; an activator that does nothing for `patience` is not waited for any longer.
+    pub fn new(limit: Duration, patience: Duration, progress: &'a dyn Progress) -> Self {
+        Self { started: Instant::now(), limit, patience, progress }
     }
 
     /// Asks the daemon for its tunnels as they are now.
@@ -46,6 +47,16 @@ impl<'a> Waiting<'a> {
     /// The deadline passes, or the ledger or the daemon does not answer.
     pub async fn for_latencies(&self, daemon: &Daemon) -> Result<Latency, CommandError> {
         self.for_answer(async { Ok(daemon.latency(None).await?) }).await
+    }
+
+    /// Asks the daemon for the routes through its tunnels.
+    pub async fn for_routes(&self, daemon: &Daemon) -> Result<Vec<Route>, CommandError> {
+        self.for_answer(async { Ok(daemon.routes().await?) }).await
+    }
+
+    /// Asks the ledger what the payer has, in lamports.
+    pub async fn for_balance(&self, ledger: &dyn Ledger) -> Result<u64, CommandError> {
+        self.bounded("the ledger to answer", LEDGER, async { Ok(ledger.balance().await?) }).await
     }
 
     /// Lets the daemon hold tunnels, or makes it hold none, and waits until it acts accordingly.
@@ -152,6 +163,46 @@ impl<'a> Waiting<'a> {
             }
         })
         .await
+    }
+
+    /// The same for what the activator does to a user. One that serves nobody of those who wait, for as long as the
+    /// patience lasts, is down or cut off: that is said then, not at the deadline.
+    pub async fn for_activator<T>(
+        &self,
+        ledger: &dyn Ledger,
+        since: u64,
+        step: &str,
+        find: impl FnMut(&NetworkView) -> Option<T>,
+        doubted: impl Fn(&T) -> bool,
+    ) -> Result<T, CommandError> {
+        self.progress.waiting(step);
+        tokio::select! {
+            biased;
+            found = self.quietly_for_certain(ledger, since, step, ACTIVATOR, find, doubted) => found,
+            () = self.idle(ledger, since) => {
+                Err(CommandError::ActivatorDown { step: step.to_owned(), waited: self.patience })
+            }
+        }
+    }
+
+    /// Waits until the activator has served nobody for as long as the patience lasts, though there was something to do.
+    async fn idle(&self, ledger: &dyn Ledger, since: u64) {
+        let mut views = ledger.watch();
+        let shown = views.wait_for(|view| view.as_ref().is_some_and(|view| view.slot() >= since)).await;
+        let mut before = match shown {
+            Ok(view) => view.as_deref().map(Backlog::of).unwrap_or_default(),
+            // Then there is nothing to be seen, and who reads the views says so.
+            Err(_) => return std::future::pending().await,
+        };
+        loop {
+            sleep(self.patience).await;
+            // Where the ledger does not answer, nobody can tell.
+            let now = ledger.snapshot().await.map(|view| Backlog::of(&view)).unwrap_or_default();
+            if before.stands_still(&now) {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// Waits until `find` finds something in what the daemon says of its tunnels.

@@ -18,7 +18,6 @@ use solana_pubkey::Pubkey;
 
 use super::{
     connect::Client,
-    deadline::ACTIVATOR,
     error::CommandError,
     output::{self, Format},
 };
@@ -106,7 +105,7 @@ pub async fn run(
             own.iter().all(|(key, _)| gone(key)).then(|| now.slot())
         };
         let step = "the tunnels to be released";
-        let gone_at = waiting.for_certain(ledger, since, step, ACTIVATOR, all_gone, |_| true).await?;
+        let gone_at = waiting.for_activator(ledger, since, step, all_gone, |_| true).await?;
         waiting
             .for_daemon(daemon, "the tunnels to be removed", "see the log of doublezerod", |status| {
                 let held = |user: &User| status.services.iter().any(|service| service.tunnel_dst == user.endpoint_ip);

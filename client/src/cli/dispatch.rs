@@ -3,7 +3,7 @@
 use std::{ffi::OsString, io::Write, sync::Arc};
 
 use clap::{CommandFactory, Parser};
-use dz_sdk::Ledger;
+use dz_sdk::{Ledger, program::state::UserType};
 
 use super::{
     args::{Cli, Command, ConnectArgs, MulticastCommand, PlaceArgs, RoleArg, ServiceArgs, WhatArg},
@@ -15,7 +15,7 @@ use super::{
     exit::Exit,
     key, latency, output,
     progress::{self, Progress},
-    status,
+    routes, status,
 };
 use crate::{api::Daemon, keypair};
 
@@ -86,10 +86,11 @@ async fn run_command(
 ) -> Result<(), CommandError> {
     let daemon = (deps.daemon)(cli);
     let format = cli.format();
-    let waiting = Waiting::new(cli.timeout, deps.progress);
+    let waiting = Waiting::new(cli.timeout, cli.patience, deps.progress);
     match &cli.command {
         Command::Status => status::run(&daemon, &waiting, format, out).await,
         Command::Latency => latency::run(&daemon, &waiting, format, out).await,
+        Command::Routes => routes::run(&daemon, &waiting, format, out).await,
         Command::Enable | Command::Disable => {
             let status = waiting.for_enabled(&daemon, matches!(cli.command, Command::Enable)).await?;
             match format {
@@ -133,6 +134,10 @@ async fn run_command(
             };
             key::print(&keypair::read_keypair(path)?, format, out)
         }
+        Command::Balance => {
+            let ledger = (deps.ledger)(cli)?;
+            key::print_balance(waiting.for_balance(ledger.as_ref()).await?, format, out)
+        }
         Command::Keygen { outfile } => key::print(&key::generate(outfile)?, format, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -155,7 +160,11 @@ async fn run_command(
 fn request(args: &ConnectArgs) -> Request {
     let (service, PlaceArgs { device, another, moves }) = match &args.service {
         ServiceArgs::Ibrl { allocate_addr, tenant, place } => {
-            (Service::Ibrl { allocate_address: *allocate_addr, tenant: tenant.clone() }, place)
+            let user_type = if *allocate_addr { UserType::IbrlWithAllocatedIp } else { UserType::Ibrl };
+            (Service::Unicast { user_type, tenant: tenant.clone() }, place)
+        }
+        ServiceArgs::EdgeFiltering { tenant, place } => {
+            (Service::Unicast { user_type: UserType::EdgeFiltering, tenant: tenant.clone() }, place)
         }
         ServiceArgs::Multicast { role, codes, publish, subscribe, place } => {
             let (publish, subscribe) = match role {

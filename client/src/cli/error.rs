@@ -41,6 +41,17 @@ pub enum CommandError {
         /// Its words.
         reason: String,
     },
+    /// The activator does nothing for anybody.
+    #[error(
+        "the activator has served nobody for {waited:?} while waiting for {step}: it is down or cut off from the ledger; \
+         what was asked for stays on the chain and is done when it is back"
+    )]
+    ActivatorDown {
+        /// What was waited for.
+        step: String,
+        /// How long.
+        waited: Duration,
+    },
     /// A deadline passed.
     #[error("{waited:?} passed while waiting for {step}; {hint}")]
     TimedOut {
@@ -112,7 +123,7 @@ impl CommandError {
             Self::Build(_) => Exit::Unknown,
             Self::NoEndpoint(_) | Self::OutOfUse { .. } => Exit::NoEndpoint,
             Self::Rejected { .. } => Exit::Rejected,
-            Self::TimedOut { .. } => Exit::TimedOut,
+            Self::TimedOut { .. } | Self::ActivatorDown { .. } => Exit::TimedOut,
             Self::Unknown { .. } | Self::NoTunnel { .. } => Exit::Unknown,
             Self::NoAccessPass { .. } => Exit::NoAccessPass,
             Self::NotAllowed { .. } => Exit::NotAllowed,
@@ -203,6 +214,12 @@ mod tests {
         CommandError::TimedOut { step: "rain".to_owned(), waited: Duration::from_secs(60), hint: "look up".to_owned() },
         9,
         "60s passed while waiting for rain; look up"
+    )]
+    #[case(
+        CommandError::ActivatorDown { step: "rain".to_owned(), waited: Duration::from_secs(15) },
+        9,
+        "the activator has served nobody for 15s while waiting for rain: it is down or cut off from the ledger; what was \
+         asked for stays on the chain and is done when it is back"
     )]
     #[case(
         CommandError::Unknown { kind: "device", name: "nyc2".to_owned(), nearest: Some("nyc1".to_owned()) },

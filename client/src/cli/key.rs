@@ -1,4 +1,4 @@
-//! `doublezero address` and `doublezero keygen`: the payer's key.
+//! `doublezero address`, `balance` and `keygen`: the payer's key.
 
 use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
@@ -29,6 +29,22 @@ pub(super) fn generate(path: &Path) -> anyhow::Result<Keypair> {
         .with_context(|| format!("writing the key file {}", path.display()))?;
     file.write_all(text.as_bytes()).with_context(|| format!("writing the key file {}", path.display()))?;
     Ok(keypair)
+}
+
+/// Lamports in a SOL.
+const SOL: u64 = 1_000_000_000;
+
+/// Prints what a key has, as the Solana tools do.
+pub(super) fn print_balance(lamports: u64, format: Format, out: &mut dyn Write) -> Result<(), CommandError> {
+    match format {
+        Format::Json => output::json(out, &serde_json::json!({"lamports": lamports})),
+        Format::Table => {
+            let text = format!("{}.{:09}", lamports / SOL, lamports % SOL);
+            writeln!(out, "{} SOL", text.trim_end_matches('0').trim_end_matches('.'))
+        }
+    }
+    .map_err(anyhow::Error::from)?;
+    Ok(())
 }
 
 /// Prints the address of a key.

@@ -1,6 +1,7 @@
 //! doublezero, the command line.
 
 pub mod args;
+mod backlog;
 pub mod connect;
 pub mod deadline;
 pub mod disconnect;
@@ -13,6 +14,7 @@ pub mod latency;
 pub mod names;
 pub mod output;
 pub mod progress;
+pub mod routes;
 pub mod status;
 
 pub use dispatch::{Deps, execute, run};

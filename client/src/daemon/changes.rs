@@ -10,6 +10,7 @@ use std::{
     net::Ipv4Addr,
 };
 
+use dz_net::kernel::TABLE_MAIN;
 use ipnet::Ipv4Net;
 
 use super::{desired::DesiredTunnel, tunnel_names};
@@ -30,6 +31,8 @@ pub struct ActualTunnel {
     pub addresses: BTreeSet<Address>,
     /// Routes of ours out of it, with the source of what takes them.
     pub routes: BTreeMap<RouteKey, Option<Ipv4Addr>>,
+    /// Rules of ours that choose its tables.
+    pub rules: BTreeSet<RuleKey>,
     /// Groups joined on it.
     pub memberships: BTreeSet<Ipv4Addr>,
 }
@@ -50,10 +53,38 @@ pub struct Address {
 /// groups each have their routes, and the lowest number carries the traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteKey {
+    /// In which table.
+    pub table: u32,
     /// Where it leads.
     pub destination: Ipv4Net,
     /// Preference: lowest wins.
     pub metric: u32,
+}
+
+/// A rule that chooses a table of a tunnel; the table has the rule's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleKey {
+    /// Its priority, and the table.
+    pub number: u32,
+    /// For packets with this source only.
+    pub from: Option<Ipv4Addr>,
+}
+
+/// First number of the tables and rules of edge filtering: two for each tunnel, the users that it reaches and everybody
+/// else.
+pub(super) const FIRST_TABLE: u32 = 100;
+/// The numbers there are for them.
+pub(super) const TABLES: u32 = 100;
+
+/// The numbers of the tables of a tunnel; none for a tunnel whose number is too high for any.
+fn tables(tunnel: u32) -> Option<(u32, u32)> {
+    let first = FIRST_TABLE + tunnel.checked_mul(2).filter(|offset| offset + 1 < TABLES)?;
+    Some((first, first + 1))
+}
+
+/// The number of the tunnel that a table or a rule is of.
+pub(super) fn tunnel_of_table(table: u32) -> Option<u32> {
+    table.checked_sub(FIRST_TABLE).filter(|offset| *offset < TABLES).map(|offset| offset / 2)
 }
 
 /// One change to the host, of one tunnel.
@@ -96,6 +127,10 @@ pub enum Action {
     Leave(Ipv4Addr),
     /// Removes a route.
     RemoveRoute(RouteKey),
+    /// Adds a rule.
+    AddRule(RuleKey),
+    /// Removes a rule.
+    RemoveRule(RuleKey),
     /// Removes an address.
     RemoveAddress(Address),
 }
@@ -113,6 +148,8 @@ impl fmt::Display for Change {
             Action::Join(group) => write!(f, "join {group} on {name}"),
             Action::Leave(group) => write!(f, "leave {group} on {name}"),
             Action::RemoveRoute(key) => write!(f, "remove the route to {} by {name}", key.destination),
+            Action::AddRule(rule) => write!(f, "add rule {} for {name}", rule.number),
+            Action::RemoveRule(rule) => write!(f, "remove rule {} of {name}", rule.number),
             Action::RemoveAddress(address) => write!(f, "remove {} from {name}", address.net),
         }
     }
@@ -140,16 +177,33 @@ impl Wanted {
     /// Peers are reached through a tunnel that answers; when it stops, they are reached over the internet again. As
     /// long as nothing is known, what is there stays: a daemon that restarts must not disturb what works. Groups
     /// have no other way, and what is sent to them must not leak.
+    ///
+    /// With edge filtering the peers are in a table of their own, and everything else that has the tunnel's dz_ip as source
+    /// leaves by the tunnel whether or not it answers: what is to be filtered must not go by it.
     fn routes(&self, metric: u32, have: &ActualTunnel) -> BTreeMap<RouteKey, Ipv4Addr> {
         let tunnel = &self.tunnel;
-        let key = |address: &Ipv4Addr| RouteKey { destination: Ipv4Net::from(*address), metric };
+        let filtered = self.tables(metric);
+        let table = filtered.map_or(TABLE_MAIN, |(peers, _)| peers);
+        let key = |address: &Ipv4Addr| RouteKey { table, destination: Ipv4Net::from(*address), metric };
+        let everything = filtered.map(|(_, table)| RouteKey { table, destination: Ipv4Net::default(), metric });
         let peers = tunnel.peers.iter().map(key).filter(|key| match self.session {
             Session::Up => true,
             Session::Pending => have.routes.contains_key(key),
             Session::Down => false,
         });
         let groups = tunnel.publish.keys().chain(tunnel.subscribe.keys()).map(key);
-        peers.chain(groups).map(|key| (key, tunnel.dz_ip)).collect()
+        peers.chain(groups).chain(everything).map(|key| (key, tunnel.dz_ip)).collect()
+    }
+
+    /// The tables of edge filtering: of the users that the tunnel reaches, and of everybody else.
+    fn tables(&self, number: u32) -> Option<(u32, u32)> {
+        tables(number).filter(|_| self.tunnel.leaves_by_it())
+    }
+
+    fn rules(&self, number: u32) -> BTreeSet<RuleKey> {
+        let Some((peers, everything)) = self.tables(number) else { return BTreeSet::new() };
+        let peers = RuleKey { number: peers, from: None };
+        BTreeSet::from([peers, RuleKey { number: everything, from: Some(self.tunnel.dz_ip) }])
     }
 }
 
@@ -158,6 +212,10 @@ pub fn changes(wanted: &BTreeMap<String, Wanted>, actual: &Actual) -> Vec<Change
     let mut changes = Changes::default();
     for (name, have) in actual {
         if wanted.get(name).is_none_or(|want| have.pair != Some((want.tunnel.local, want.tunnel.remote))) {
+            // Rules are nobody's but who made them: the kernel keeps them when the tunnel goes.
+            for rule in &have.rules {
+                changes.push(name, Action::RemoveRule(*rule));
+            }
             changes.push(name, Action::Delete);
         }
     }
@@ -183,7 +241,8 @@ impl Changes {
     }
 
     fn tunnel(&mut self, name: &str, want: &Wanted, have: &ActualTunnel) {
-        let (addresses, routes) = (want.addresses(), want.routes(tunnel_names::number(name).unwrap_or_default(), have));
+        let number = tunnel_names::number(name).unwrap_or_default();
+        let (addresses, routes, rules) = (want.addresses(), want.routes(number, have), want.rules(number));
         let subscribe = &want.tunnel.subscribe;
         if !have.up {
             self.push(name, Action::Up);
@@ -207,6 +266,12 @@ impl Changes {
             if newly(source) || have.routes.get(key) != Some(&Some(*source)) {
                 self.push(name, Action::SetRoute { key: *key, source: *source });
             }
+        }
+        for rule in rules.difference(&have.rules) {
+            self.push(name, Action::AddRule(*rule));
+        }
+        for rule in have.rules.difference(&rules) {
+            self.push(name, Action::RemoveRule(*rule));
         }
         for group in subscribe.keys().filter(|group| !have.memberships.contains(group)) {
             self.push(name, Action::Join(*group));

@@ -54,6 +54,11 @@ pub struct DesiredTunnel {
 }
 
 impl DesiredTunnel {
+    /// True when everything that has `dz_ip` as source leaves by the tunnel: what is filtered at the edge.
+    pub fn leaves_by_it(&self) -> bool {
+        self.user_type == UserType::EdgeFiltering
+    }
+
     /// True when the tunnel interface must hold `dz_ip`, because no other interface of the host does.
     pub fn holds_dz_ip(&self) -> bool {
         self.dz_ip != self.local

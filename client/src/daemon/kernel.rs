@@ -12,12 +12,15 @@ use std::{
 use dz_net::{
     gre::{CLIENT_TTL, DEFAULT_MTU, Dataplane, TunnelError, TunnelSpec, Tunnels},
     host::{Host, Joined},
-    kernel::{AddrInfo, NetlinkError, RTPROT_DZ, RouteInfo, Scope, TABLE_MAIN, sysctl::SysctlError},
+    kernel::{
+        AddrInfo, NetlinkError, RTPROT_DZ, RouteInfo, RuleAction, RuleInfo, Scope, TABLE_MAIN, sysctl::SysctlError,
+    },
     membership::MembershipError,
 };
+use ipnet::Ipv4Net;
 
 use super::{
-    changes::{Action, Actual, ActualTunnel, Address, Change, RouteKey},
+    changes::{Action, Actual, ActualTunnel, Address, Change, RouteKey, RuleKey, tunnel_of_table},
     tunnel_names,
 };
 
@@ -115,13 +118,21 @@ impl Kernel {
         }
         for route in self.host.routes().await? {
             if route.protocol == RTPROT_DZ
-                && route.table == TABLE_MAIN
+                && (route.table == TABLE_MAIN || tunnel_of_table(route.table).is_some())
                 && let Some(name) = route.dev.and_then(|index| by_index.get(&index))
                 && let Some(tunnel) = actual.get_mut(name)
             {
-                let key = RouteKey { destination: route.destination, metric: route.metric };
+                let key = RouteKey { table: route.table, destination: route.destination, metric: route.metric };
                 tunnel.routes.insert(key, route.source);
             }
+        }
+        for rule in self.host.rules().await? {
+            let RuleAction::Lookup(table) = rule.action else { continue };
+            let number = tunnel_of_table(table).filter(|_| rule.protocol == RTPROT_DZ && rule.priority == table);
+            let Some(number) = number else { continue };
+            // The rules of a tunnel that is gone are ours to remove all the same.
+            let tunnel = actual.entry(tunnel_names::name(number)).or_default();
+            tunnel.rules.insert(RuleKey { number: table, from: rule.from.map(|net| net.addr()) });
         }
         Ok(Found { tunnels: actual, addresses })
     }
@@ -163,6 +174,14 @@ impl Kernel {
                 self.host.delete_route(&self.route(name, *key).await?).await?;
                 Ok(())
             }
+            Action::AddRule(rule) => {
+                let _ = self.host.add_rule(&rule_info(*rule)).await?;
+                Ok(())
+            }
+            Action::RemoveRule(rule) => {
+                self.host.delete_rule(&rule_info(*rule)).await?;
+                Ok(())
+            }
             Action::Join(group) => {
                 let index = self.index(name).await?;
                 let failed = |source| KernelError::Membership { name: name.clone(), source };
@@ -196,8 +215,12 @@ impl Kernel {
 
     async fn route(&self, name: &str, key: RouteKey) -> Result<RouteInfo, KernelError> {
         let dev = Some(self.index(name).await?);
-        Ok(RouteInfo { dev, metric: key.metric, ..RouteInfo::unicast(key.destination) })
+        Ok(RouteInfo { dev, metric: key.metric, table: key.table, ..RouteInfo::unicast(key.destination) })
     }
+}
+
+fn rule_info(RuleKey { number, from }: RuleKey) -> RuleInfo {
+    RuleInfo { from: from.map(Ipv4Net::from), ..RuleInfo::lookup(number, number) }
 }
 
 /// Loose reverse path filtering (RFC 3704 section 2.4).

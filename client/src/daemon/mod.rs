@@ -11,6 +11,7 @@ mod outer_source;
 pub mod peers;
 mod published;
 mod reconciler;
+mod routes;
 mod schedule;
 mod server;
 mod service;

@@ -28,6 +28,7 @@ use super::{
     kernel::{Found, Kernel, KernelError},
     outer_source,
     published::Published,
+    routes::{Compared, Routes},
     session::Subject,
     sessions::Sessions,
     tunnel_names,
@@ -50,6 +51,12 @@ pub(super) struct Inputs {
     pub(super) host: Box<dyn Changes>,
 }
 
+/// Who hears of the tunnels.
+pub(super) struct Telling {
+    pub(super) status: Published<Status>,
+    pub(super) routes: Routes,
+}
+
 /// Owner of this client's tunnels.
 pub(super) struct Reconciler {
     client_ip: Ipv4Addr,
@@ -58,6 +65,7 @@ pub(super) struct Reconciler {
     inputs: Inputs,
     sessions: Sessions,
     told: Published<Status>,
+    routes: Routes,
     retry: Backoff,
     /// What could not be done, by interface, as it was logged last.
     failures: BTreeMap<String, String>,
@@ -99,7 +107,7 @@ impl Reconciler {
         kernel: Kernel,
         inputs: Inputs,
         sessions: Sessions,
-        told: Published<Status>,
+        Telling { status: told, routes }: Telling,
         seed: u64,
     ) -> Self {
         Self {
@@ -109,6 +117,7 @@ impl Reconciler {
             inputs,
             sessions,
             told,
+            routes,
             retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, seed),
             look_interval: LookInterval::new(seed.wrapping_add(1)),
             failures: BTreeMap::new(),
@@ -184,7 +193,8 @@ impl Reconciler {
             }
         }
         self.publish(view, enabled, &outcome);
-        let Outcome { settled, changes, failures, found, .. } = outcome;
+        let Outcome { settled, changes, failures, wanted, actual, found } = outcome;
+        self.routes.tell(Compared { wanted, actual });
         self.failures = failures;
         if settled {
             self.held = Some(Held { enabled, desired, found });

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use tokio::{net::UnixListener, time::timeout};
 use tracing::info;
 
-use super::{enabled::Enabled, latencies::Asking, published::Published};
+use super::{enabled::Enabled, latencies::Asking, published::Published, routes::Routes};
 use crate::{
-    api::{Daemon, Latency, Status},
+    api::{Daemon, Latency, Route, Status},
     select,
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Served {
     pub(super) latency: Published<Latency>,
     /// For probe rounds that are not too old.
     pub(super) asking: Asking,
+    /// The routes through the tunnels.
+    pub(super) routes: Routes,
     /// Whether the daemon may hold tunnels.
     pub(super) enabled: Enabled,
     /// How much nearer another device must be to count as nearer.
@@ -74,6 +76,7 @@ pub(super) async fn serve(listener: Box<dyn Accept>, served: Served) -> io::Erro
     let router = Router::new()
         .route("/v2/status", get(status))
         .route("/v2/latency", get(latency))
+        .route("/routes", get(routes))
         .route("/enable", post(|state| enable(state, true)))
         .route("/disable", post(|state| enable(state, false)))
         .with_state(served);
@@ -106,6 +109,10 @@ async fn latency(State(served): State<Served>, Query(After { after }): Query<Aft
         Some(version) => served.latency.after(version).await,
         None => served.latency.now(),
     })
+}
+
+async fn routes(State(served): State<Served>) -> Json<Vec<Route>> {
+    Json(served.routes.list())
 }
 
 /// Answers once the tunnels are handled accordingly; the wish is stored before.
@@ -146,6 +153,7 @@ mod tests {
             status: Published::new(status),
             latency: Published::new(latency),
             asking: Asking::channel().0,
+            routes: Routes::default(),
             enabled,
             tolerance: ANSWER,
         };

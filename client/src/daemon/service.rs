@@ -19,7 +19,8 @@ use super::{
     kernel::Kernel,
     latencies::{self, Asking},
     published::Published,
-    reconciler::{Inputs, Reconciler},
+    reconciler::{Inputs, Reconciler, Telling},
+    routes::Routes,
     server::{self, Served},
     sessions::Sessions,
     store::{FileStore, Store},
@@ -100,17 +101,20 @@ pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
     });
     let latency = Published::new(Latency { version: 1, ready: false, slot: None, results: Vec::new() });
     let (asking, questions) = Asking::channel();
+    let routes = Routes::default();
     let served = Served {
         status: status.clone(),
         latency: latency.clone(),
         asking,
+        routes: routes.clone(),
         enabled: enabled.clone(),
         tolerance: args.latency_tolerance.0,
     };
     let inputs = Inputs { views: ledger.watch(), enabled: enabled.subscribe(), host: changes };
     tasks::scope(|tasks| async move {
         let sessions = Sessions::new(host.clone(), tasks, clock.clone(), args.hold_time.0);
-        let reconciler = Reconciler::new((client_ip, args.payer), kernel, inputs, sessions, status, seed);
+        let told = Telling { status, routes };
+        let reconciler = Reconciler::new((client_ip, args.payer), kernel, inputs, sessions, told, seed);
         info!(%client_ip, %dataplane, socket = %listener, "started");
         ready();
         let (views, probe, period) = (ledger.watch(), args.probe.config(), args.probe.period);

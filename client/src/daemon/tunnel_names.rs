@@ -24,6 +24,11 @@ pub fn number(name: &str) -> Option<u32> {
     (digits == u32::to_string(&number)).then_some(number)
 }
 
+/// The name of the tunnel of this number.
+pub(super) fn name(number: u32) -> String {
+    format!("{PREFIX}{number}")
+}
+
 /// True for a name that the daemon gives.
 pub fn is_ours(name: &str) -> bool {
     number(name).is_some()
@@ -63,7 +68,7 @@ pub fn assign(
         // Numbers do not run out before addresses do.
         let Some(number) = free else { continue };
         taken.insert(number);
-        named.insert(format!("{PREFIX}{number}"), tunnel.clone());
+        named.insert(name(number), tunnel.clone());
     }
     named
 }

@@ -24,7 +24,7 @@ use solana_pubkey::Pubkey;
 
 use self::rank::{Candidate, best};
 pub use self::{
-    capacity::Full,
+    capacity::{Full, lacking},
     rtt::{Measured, Rtt, Window, nearest},
     verdict::{Considered, NoEndpoint, Verdict},
 };
@@ -103,7 +103,10 @@ pub fn choose(view: &NetworkView, measured: &[Measured], request: &Request) -> R
         }
         let full = capacity::full(view, key, request);
         for (endpoint, interface) in view.endpoints(key) {
-            let verdict = if in_use.contains(&endpoint) {
+            let service = view.interface(&interface).map(|interface| interface.service).unwrap_or_default();
+            let verdict = if !service.admits(request.user_type) {
+                Verdict::Kept(service)
+            } else if in_use.contains(&endpoint) {
                 Verdict::InUse
             } else if request.lost.contains(&endpoint) {
                 Verdict::Lost
@@ -129,6 +132,17 @@ pub fn choose(view: &NetworkView, measured: &[Measured], request: &Request) -> R
     pick(roomy, home.as_ref(), request, &mut considered)
         .or_else(|| pick(full, home.as_ref(), request, &mut considered))
         .ok_or_else(|| NoEndpoint::new(considered))
+}
+
+/// Whether there can be an endpoint for the tunnel, however far each of them is.
+///
+/// # Errors
+/// No endpoint is left, whatever the probes say; the error says of each why.
+pub fn possible(view: &NetworkView, request: &Request) -> Result<(), NoEndpoint> {
+    let here = Rtt { min: Duration::ZERO, median: Duration::ZERO };
+    let endpoints = view.devices().keys().flat_map(|device| view.endpoints(device));
+    let near: Vec<_> = endpoints.map(|(endpoint, _)| Measured { endpoint, rtt: Some(here) }).collect();
+    choose(view, &near, request).map(drop)
 }
 
 /// The best of some candidates for who is at home on some devices; those that are too far are noted.

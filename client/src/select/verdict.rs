@@ -2,7 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr, time::Duration};
 
-use dz_sdk::program::state::{CapacityError, DeviceStatus};
+use dz_sdk::program::state::{CapacityError, DeviceStatus, EndpointService};
 
 /// Why a device or one of its endpoints was not chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Verdict {
     NotActivated(DeviceStatus),
     /// The device has no seat for this service.
     NoSeat(CapacityError),
+    /// It is kept for the other service.
+    Kept(EndpointService),
     /// This client already has a tunnel there.
     InUse,
     /// The activator has just rejected this client there.
@@ -37,6 +39,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::NotActivated(status) => write!(f, "device is {status}"),
             Self::NoSeat(error) => error.fmt(f),
+            Self::Kept(service) => write!(f, "kept for {service} tunnels"),
             Self::InUse => f.write_str("this client already has a tunnel there"),
             Self::Rejected => f.write_str("has just rejected this client"),
             Self::Lost => f.write_str("taken by another connect of this client"),

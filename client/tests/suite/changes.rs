@@ -8,7 +8,7 @@ use std::{
 use dz_client::{
     api::Session,
     daemon::{
-        changes::{Action, Actual, ActualTunnel, Address, Change, RouteKey, Wanted, changes},
+        changes::{Action, Actual, ActualTunnel, Address, Change, RouteKey, RuleKey, Wanted, changes},
         desired::{DesiredTunnel, Group},
         peers::Peers,
         tunnel_names::{assign, is_ours, number},
@@ -20,6 +20,7 @@ use proptest::{collection, prelude::*, sample::select, test_runner::TestCaseErro
 use rstest::rstest;
 use solana_pubkey::Pubkey;
 
+const MAIN: u32 = 254;
 const CLIENT: Ipv4Addr = Ipv4Addr::new(9, 100, 0, 1);
 
 /// What the kernel holds to, as far as the daemon asks it for anything.
@@ -43,6 +44,9 @@ impl Kernel {
         match action {
             Action::Delete => {
                 let gone = self.tunnels.remove(name).ok_or("nothing to delete")?;
+                if !gone.rules.is_empty() {
+                    return Err(format!("the kernel keeps the rules of {name}"));
+                }
                 self.drop_routes_from(gone.addresses.iter().map(|address| address.net.addr()));
             }
             Action::Create { local, remote } => {
@@ -87,6 +91,16 @@ impl Kernel {
             }
             Action::RemoveRoute(key) => {
                 self.tunnel(name)?.routes.remove(key);
+            }
+            Action::AddRule(rule) => {
+                if !self.tunnel(name)?.rules.insert(*rule) {
+                    return Err("EEXIST".to_owned());
+                }
+            }
+            Action::RemoveRule(rule) => {
+                if !self.tunnel(name)?.rules.remove(rule) {
+                    return Err("no such rule".to_owned());
+                }
             }
             Action::Join(group) => {
                 if !self.tunnel(name)?.memberships.insert(*group) {
@@ -156,8 +170,19 @@ impl Chain {
                 addresses.insert(Address { net: tunnel.dz_ip.into(), link_scope: false });
             }
             prop_assert_eq!(&have.addresses, &addresses);
-            let key = |address: &Ipv4Addr| RouteKey { destination: (*address).into(), metric };
-            let groups: BTreeSet<_> = tunnel.publish.keys().chain(tunnel.subscribe.keys()).map(key).collect();
+            let filtered = tunnel.user_type == UserType::EdgeFiltering;
+            let (first, second) = (100 + 2 * metric, 101 + 2 * metric);
+            let table = if filtered { first } else { MAIN };
+            let key = |address: &Ipv4Addr| RouteKey { table, destination: (*address).into(), metric };
+            let mut groups: BTreeSet<_> = tunnel.publish.keys().chain(tunnel.subscribe.keys()).map(key).collect();
+            let mut rules = BTreeSet::new();
+            if filtered {
+                // Whether or not the tunnel answers.
+                groups.insert(RouteKey { table: second, destination: Ipv4Net::default(), metric });
+                rules.insert(RuleKey { number: first, from: None });
+                rules.insert(RuleKey { number: second, from: Some(tunnel.dz_ip) });
+            }
+            prop_assert_eq!(&have.rules, &rules);
             let peers: BTreeSet<_> = tunnel.peers.iter().map(key).collect();
             let routes: BTreeSet<_> = have.routes.keys().copied().collect();
             prop_assert!(groups.is_subset(&routes));
@@ -205,13 +230,18 @@ fn session() -> impl Strategy<Value = Session> {
 }
 
 fn tunnel() -> impl Strategy<Value = (DesiredTunnel, Session)> {
-    (any::<bool>(), endpoint(), overlay(), dz_ip(), peers(), groups(), groups(), session()).prop_map(
-        |(multicast, remote, overlay, dz_ip, peers, publish, subscribe, session)| {
+    (0..3u8, endpoint(), overlay(), dz_ip(), peers(), groups(), groups(), session()).prop_map(
+        |(kind, remote, overlay, dz_ip, peers, publish, subscribe, session)| {
             let none = BTreeMap::new();
+            let multicast = kind == 0;
             let (peers, publish, subscribe) =
                 if multicast { (BTreeSet::new(), publish, subscribe) } else { (peers, none.clone(), none) };
             let tunnel = DesiredTunnel {
-                user_type: if multicast { UserType::Multicast } else { UserType::Ibrl },
+                user_type: match kind {
+                    0 => UserType::Multicast,
+                    1 if dz_ip != CLIENT => UserType::EdgeFiltering,
+                    _ => UserType::Ibrl,
+                },
                 device: "nyc1".to_owned(),
                 metro: "nyc".to_owned(),
                 tenant: None,
@@ -243,6 +273,13 @@ fn chain() -> impl Strategy<Value = Chain> {
     })
 }
 
+/// Rules as their tunnel's number makes them, counted from 0.
+fn rules() -> impl Strategy<Value = BTreeSet<RuleKey>> {
+    let from = select(vec![None, Some(Ipv4Addr::new(148, 51, 120, 1)), Some(Ipv4Addr::new(148, 51, 120, 2))]);
+    let rule = (0..2u32, from).prop_map(|(number, from)| RuleKey { number, from });
+    collection::btree_set(rule, 0..3)
+}
+
 /// Whatever a predecessor, an administrator or a crash may have left under our names.
 fn left_over() -> impl Strategy<Value = ActualTunnel> {
     let address = (overlay(), dz_ip(), any::<bool>(), any::<bool>()).prop_map(|(overlay, dz_ip, which, link_scope)| {
@@ -251,8 +288,8 @@ fn left_over() -> impl Strategy<Value = ActualTunnel> {
     let destination = (peers(), groups())
         .prop_map(|(peers, groups)| peers.into_iter().chain(groups.into_keys()).map(Ipv4Net::from).collect::<Vec<_>>());
     let addresses = collection::vec(address, 0..3);
-    (endpoint(), any::<bool>(), any::<bool>(), addresses, destination, dz_ip(), groups()).prop_map(
-        |(remote, up, strict, addresses, destinations, source, groups)| {
+    (endpoint(), any::<bool>(), any::<bool>(), addresses, destination, dz_ip(), groups(), rules()).prop_map(
+        |(remote, up, strict, addresses, destinations, source, groups, rules)| {
             let mut held: BTreeMap<Ipv4Net, bool> = BTreeMap::new();
             held.extend(addresses.into_iter().map(|address| (address.net, address.link_scope)));
             ActualTunnel {
@@ -263,9 +300,10 @@ fn left_over() -> impl Strategy<Value = ActualTunnel> {
                 addresses: held.into_iter().map(|(net, link_scope)| Address { net, link_scope }).collect(),
                 routes: destinations
                     .into_iter()
-                    .map(|destination| (RouteKey { destination, metric: 0 }, Some(source)))
+                    .map(|destination| (RouteKey { table: MAIN, destination, metric: 0 }, Some(source)))
                     .collect(),
                 memberships: groups.into_keys().collect(),
+                rules,
             }
         },
     )
@@ -282,6 +320,8 @@ fn kernel() -> impl Strategy<Value = Kernel> {
                 let metric = number(&name).unwrap();
                 tunnel.routes =
                     tunnel.routes.into_iter().map(|(key, source)| (RouteKey { metric, ..key }, source)).collect();
+                let numbered = |rule: RuleKey| RuleKey { number: 100 + 2 * metric + rule.number, ..rule };
+                tunnel.rules = tunnel.rules.into_iter().map(numbered).collect();
                 kernel.tunnels.insert(name, tunnel);
             }
         }

@@ -15,7 +15,8 @@ use dz_sdk::{
         ID, pda,
         state::{
             AccountData, AddressSource, Bootstrap, Device, DeviceCaps, DeviceCounts, DeviceStatus, DeviceType,
-            Interface, InterfaceAddress, InterfaceKind, InterfaceStatus, Pool, PoolKind, User, UserStatus, UserType,
+            EndpointService, Interface, InterfaceAddress, InterfaceKind, InterfaceMetadata, InterfaceStatus, Pool,
+            PoolKind, User, UserStatus, UserType,
         },
     },
 };
@@ -116,6 +117,8 @@ impl Net {
             address: Some(InterfaceAddress { ip, source: AddressSource::Own }),
             loopback_number: None,
             user_tunnel_endpoint: true,
+            service: EndpointService::Any,
+            metadata: InterfaceMetadata::default(),
             user_count: tunnels.into(),
             link: None,
         };

@@ -6,18 +6,23 @@
 //! |---|---|---|
 //! | 1000 | the device itself, for a unicast user | the user's table |
 //! | 2000 | a unicast tunnel, from the user's dz_ip | the user's table |
-//! | 2001 | any tunnel | nowhere |
+//! | 2001 | a tunnel of edge filtering, from the user's dz_ip | the internet |
+//! | 2002 | any tunnel | nowhere |
 //! | 3000 | a backbone port | the transit table |
 //! | 3001 | a backbone port | nowhere |
 //!
 //! The local table comes before all of these (priority 0), the main table, which knows the internet, after. As each
-//! interface's last rule refuses what its table does not know, nothing from a tunnel or the backbone ever reaches the
-//! internet.
+//! interface's last rule refuses what its table does not know, nothing from a tunnel or the backbone reaches the internet,
+//! but what a user of edge filtering sends. Its table of the internet has nothing but the way out, so that no user reaches
+//! by it what is behind another tunnel.
 //!
 //! Before any table, a filter drops and counts what a user may not send at all. It lets the client's overlay address
 //! pass, which the rules above then lead to the device itself and nowhere else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use dz_net::mroute::MAX_INTERFACES;
 use ipnet::Ipv4Net;
@@ -31,10 +36,13 @@ const TRANSIT_TABLE: u32 = 1000;
 const VRF_TABLES: u32 = 1000;
 /// The table of everything else, in which multicast tunnels are.
 const MAIN_TABLE: u32 = 254;
+/// The table of what users of edge filtering send to the internet: the way out, and nothing else.
+const INTERNET_TABLE: u32 = 999;
 
 const LOCAL_RULE: u32 = 1000;
 const TUNNEL_RULE: u32 = 2000;
-const TUNNEL_REFUSE: u32 = 2001;
+const INTERNET_RULE: u32 = 2001;
+const TUNNEL_REFUSE: u32 = 2002;
 const BACKBONE_RULE: u32 = 3000;
 const BACKBONE_REFUSE: u32 = 3001;
 
@@ -58,7 +66,9 @@ pub struct Host {
     /// All interfaces by name; true when they are up and have a carrier.
     pub interfaces: BTreeMap<IfName, bool>,
     /// Addresses that others have put on interfaces.
-    pub addresses: BTreeSet<std::net::Ipv4Addr>,
+    pub addresses: BTreeSet<Ipv4Addr>,
+    /// The way to the internet: the interface, and the gateway if there is one.
+    pub uplink: Option<(IfName, Option<Ipv4Addr>)>,
 }
 
 /// What a kernel is to be, and what of the config this machine cannot have.
@@ -80,6 +90,8 @@ pub fn desired(config: &DeviceConfig, host: &Host) -> Desired {
     }
     loopbacks(config, &mut all.state);
     ports(config, host, &mut all);
+    public_ip(config, host, &mut all);
+    internet(config, host, &mut all);
     // A tunnel that is shut carries nothing, which is surest where there is none.
     for (id, tunnel) in config.tunnels.iter().filter(|(_, tunnel)| !tunnel.shut) {
         add_tunnel(*id, tunnel, &mut all.state);
@@ -137,6 +149,37 @@ fn ports(config: &DeviceConfig, host: &Host, all: &mut Desired) {
     }
 }
 
+/// The device's address, unless somebody else has seen to it. A former one that others have put there stays: it is theirs.
+fn public_ip(config: &DeviceConfig, host: &Host, all: &mut Desired) {
+    let net = Ipv4Net::from(config.public_ip);
+    if host.addresses.contains(&config.public_ip)
+        || all.state.addresses.iter().any(|held| held.net.addr() == net.addr())
+    {
+        return;
+    }
+    match &host.uplink {
+        Some((uplink, _)) => {
+            all.state.addresses.insert(Address { interface: uplink.clone(), net });
+        }
+        None => all.lacking.push(format!("no way to the internet, and so no interface for {}", config.public_ip)),
+    }
+}
+
+/// The way out for users of edge filtering.
+fn internet(config: &DeviceConfig, host: &Host, all: &mut Desired) {
+    let filtered = |tunnel: &&Tunnel| !tunnel.shut && matches!(tunnel.service, Service::EdgeFiltering { .. });
+    if !config.tunnels.values().any(|tunnel| filtered(&tunnel)) {
+        return;
+    }
+    match &host.uplink {
+        Some((interface, gateway)) => {
+            let key = RouteKey { table: INTERNET_TABLE, destination: Ipv4Net::default() };
+            all.state.routes.insert(key, Route { interface: interface.clone(), gateway: *gateway, own: true });
+        }
+        None => all.lacking.push("no way to the internet for edge filtering".to_owned()),
+    }
+}
+
 fn add_tunnel(id: u16, tunnel: &Tunnel, state: &mut State) {
     let name = IfName::of_tunnel(id);
     let outer = Outer { local: tunnel.source, remote: tunnel.destination, ttl: tunnel.ttl, mtu: tunnel.mtu };
@@ -161,6 +204,18 @@ fn add_tunnel(id: u16, tunnel: &Tunnel, state: &mut State) {
             let from = (!allocated).then_some(tunnel.overlay.addr());
             let lo = "lo".to_owned();
             state.rules.insert(Rule { priority: LOCAL_RULE, interface: lo, from, to: Some(*dz_ip), table });
+        }
+        Service::EdgeFiltering { vrf, dz_ip } => {
+            ingress.sources.insert(*dz_ip);
+            let (vrf, from, to) = (Some(VRF_TABLES + u32::from(*vrf)), Some(*dz_ip), Some(*dz_ip));
+            let mut rule = |priority, interface: &str, from, to, table| {
+                state.rules.insert(Rule { priority, interface: interface.to_owned(), from, to, table });
+            };
+            rule(TUNNEL_RULE, &interface, from, None, vrf);
+            rule(INTERNET_RULE, &interface, from, None, Some(INTERNET_TABLE));
+            rule(LOCAL_RULE, "lo", None, to, vrf);
+            let key = RouteKey { table: MAIN_TABLE, destination: Ipv4Net::from(*dz_ip) };
+            state.routes.insert(key, Route { interface: name.clone(), gateway: None, own: true });
         }
         Service::Multicast { source: Some(source), publish, .. } => {
             ingress.sources.insert(*source);
@@ -247,6 +302,7 @@ mod tests {
         DeviceConfig {
             device: "nyc1".to_owned(),
             state: DeviceState::Serving,
+            public_ip: [9, 0, 0, 1].into(),
             loopbacks: BTreeMap::new(),
             ports: BTreeMap::new(),
             tunnels: tunnels.into_iter().collect(),

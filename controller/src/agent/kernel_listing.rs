@@ -3,12 +3,15 @@
 //! What is ours is known by marks that survive the agent: routes, rules and addresses carry a protocol number, a
 //! loopback carries an alias, a tunnel has a name of ours and was made by the tunnels' maker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use dz_net::{
     filter::IngressPolicy,
     gre::TunnelSpec,
-    kernel::{AddrInfo, LinkInfo, RTPROT_DZ, RouteInfo, RouteKind, RuleAction, RuleInfo},
+    kernel::{AddrInfo, LinkInfo, RTPROT_DZ, RouteInfo, RouteKind, RuleAction, RuleInfo, TABLE_MAIN},
     mroute::MulticastRoute,
 };
 
@@ -46,7 +49,18 @@ impl Everything {
                 .filter_map(|link| Some((link.name.parse().ok()?, link.up && link.running)))
                 .collect(),
             addresses: foreign.map(|address| address.address.addr()).collect(),
+            uplink: self.uplink(),
         }
+    }
+
+    /// The best default route of the main table.
+    fn uplink(&self) -> Option<(IfName, Option<Ipv4Addr>)> {
+        let names = self.names();
+        let default = |route: &&RouteInfo| {
+            route.table == TABLE_MAIN && route.destination.prefix_len() == 0 && route.protocol != RTPROT_DZ
+        };
+        let best = self.routes.iter().filter(default).min_by_key(|route| route.metric)?;
+        Some((names.get(&best.dev?)?.clone(), best.via))
     }
 
     /// What of it the agent answers for: what carries its mark, and what stands where something wanted has to be.

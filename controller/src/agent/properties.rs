@@ -187,6 +187,7 @@ fn host() -> Host {
     Host {
         interfaces: BTreeMap::from([(name("Ethernet1"), true), (name("Ethernet2"), true), (name("Ethernet3"), false)]),
         addresses: BTreeSet::new(),
+        uplink: Some((name("Ethernet0"), Some([9, 0, 0, 254].into()))),
     }
 }
 
@@ -300,6 +301,7 @@ prop_compose! {
         DeviceConfig {
             device: "nyc1".to_owned(),
             state: DeviceState::Serving,
+            public_ip: [9, 0, 0, 1].into(),
             loopbacks: endpoints.into_iter().map(loopback).collect(),
             ports: (1..4).zip(links).map(|(number, link)| port(number, link)).collect(),
             tunnels,

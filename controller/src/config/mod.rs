@@ -48,6 +48,8 @@ pub struct DeviceConfig {
     pub device: String,
     /// Whether it serves users.
     pub state: DeviceState,
+    /// Its address on the internet.
+    pub public_ip: Ipv4Addr,
     /// Addresses that no cable carries: the endpoints among them.
     pub loopbacks: BTreeMap<IfName, Loopback>,
     /// Its ports. They are made by who built the device; only addresses and routes are configured.
@@ -168,6 +170,14 @@ pub enum Service {
         /// True when the address is the device's to give, so that the device itself reaches it through the tunnel; an
         /// address of the client's own is reached over the internet, where the outer packets go.
         allocated: bool,
+    },
+    /// Unicast in a tenant's table, and the internet beside it: what the internet sends to the address comes in here, and
+    /// what the user sends to others than users goes out here.
+    EdgeFiltering {
+        /// VRF id of the table.
+        vrf: u16,
+        /// The one source the user may send from, and the address it is reached at.
+        dz_ip: Ipv4Addr,
     },
     /// Group traffic in the default table.
     Multicast {

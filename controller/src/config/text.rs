@@ -6,7 +6,7 @@ use super::{DeviceConfig, GroupEnd, NextHop, Port, Service, Tunnel};
 
 impl fmt::Display for DeviceConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "device {}: {}", self.device, self.state)?;
+        writeln!(f, "device {}: {}, at {}", self.device, self.state, self.public_ip)?;
         for (name, loopback) in &self.loopbacks {
             write!(f, "\nloopback {name}")?;
             if let Some(address) = loopback.address {
@@ -84,6 +84,9 @@ impl fmt::Display for Tunnel {
             Service::Unicast { vrf, dz_ip, allocated } => {
                 let origin = if *allocated { "allocated" } else { "the client's own" };
                 writeln!(f, "  unicast in vrf {vrf} as {dz_ip} ({origin})")
+            }
+            Service::EdgeFiltering { vrf, dz_ip } => {
+                writeln!(f, "  unicast in vrf {vrf} as {dz_ip}, and the internet (edge filtering)")
             }
             Service::Multicast { source, publish, subscribe } => {
                 write!(f, "  multicast")?;

@@ -98,6 +98,7 @@ impl<'a> Network<'a> {
         Ok(DeviceConfig {
             device: device.code.clone(),
             state,
+            public_ip: device.public_ip,
             loopbacks: interfaces.loopbacks,
             ports: interfaces.ports,
             tunnels,

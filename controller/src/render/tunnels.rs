@@ -6,7 +6,7 @@ use std::{
 };
 
 use dz_net::gre::DEVICE_TTL;
-use dz_sdk::program::state::{Device, DeviceStatus, User, UserAllocation};
+use dz_sdk::program::state::{Device, DeviceStatus, User, UserAllocation, UserType};
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
@@ -64,6 +64,9 @@ impl Network<'_> {
     fn service(&self, key: Pubkey, user: &User, allocation: &UserAllocation) -> Result<Service, RenderError> {
         if !user.user_type.is_multicast() {
             let vrf = self.vrf(key, user)?;
+            if user.user_type == UserType::EdgeFiltering {
+                return Ok(Service::EdgeFiltering { vrf, dz_ip: allocation.dz_ip });
+            }
             return Ok(Service::Unicast { vrf, dz_ip: allocation.dz_ip, allocated: allocation.dz_ip_pool.is_some() });
         }
         let source = publisher_source(user, allocation);

@@ -97,7 +97,7 @@ fn what_someone_changes_by_hand_is_repaired_and_what_is_theirs_stays() {
         netlink.delete_addr(&endpoint).await.unwrap();
         repaired("an endpoint address that was removed").await;
         let refuse =
-            RuleInfo { iif: Some("tun500".to_owned()), action: RuleAction::Unreachable, ..RuleInfo::lookup(2001, 0) };
+            RuleInfo { iif: Some("tun500".to_owned()), action: RuleAction::Unreachable, ..RuleInfo::lookup(2002, 0) };
         netlink.delete_rule(&refuse).await.unwrap();
         repaired("a rule that was removed").await;
         let elsewhere = RouteInfo {

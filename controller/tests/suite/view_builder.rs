@@ -9,9 +9,9 @@ use dz_sdk::{
         pda,
         state::{
             AccountData, AddressSource, Bootstrap, Device, DeviceCaps, DeviceCounts, DeviceStatus, DeviceType,
-            GlobalConfig, GroupAddress, Interface, InterfaceAddress, InterfaceKind, InterfaceStatus, Link, LinkDrain,
-            LinkEnd, LinkNetwork, LinkStatus, LinkType, MulticastGroup, MulticastGroupStatus, Tenant, TenantStatus,
-            User, UserAllocation, UserStatus, UserType,
+            EndpointService, GlobalConfig, GroupAddress, Interface, InterfaceAddress, InterfaceKind, InterfaceMetadata,
+            InterfaceStatus, Link, LinkDrain, LinkEnd, LinkNetwork, LinkStatus, LinkType, MulticastGroup,
+            MulticastGroupStatus, Tenant, TenantStatus, User, UserAllocation, UserStatus, UserType,
         },
     },
 };
@@ -69,6 +69,8 @@ impl Chain {
             endpoint_loopback_last: 199,
             min_contributor_prefix: 29,
             endpoints_per_device: 2,
+            same_metro_routing: true,
+            kept_blocks: 0,
             device_count: 0,
             lives: 0,
             double_zero_blocks: vec![],
@@ -152,6 +154,8 @@ impl Chain {
             address: address.map(|text| InterfaceAddress { ip: ip(text), source: AddressSource::Own }),
             loopback_number: None,
             user_tunnel_endpoint: endpoint,
+            service: EndpointService::Any,
+            metadata: InterfaceMetadata::default(),
             user_count: 0,
             link: None,
         };

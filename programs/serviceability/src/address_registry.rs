@@ -37,6 +37,7 @@ pub fn consulted(kind: PoolKind) -> &'static [PoolKind] {
         | PoolKind::DeviceTunnelBlock
         | PoolKind::MulticastGroupBlock
         | PoolKind::ContributorBlock
+        | PoolKind::ContributorPrefix
         | PoolKind::DevicePrefix
         | PoolKind::AddressRegistry
         | PoolKind::ClientAddresses

@@ -95,7 +95,9 @@ errors! {
     AddressInBlock: "the address lies in one of the network's own blocks";
     InvalidDelay: "the delay of a link is 10 microseconds to 1 second";
     InvalidBandwidth: "the bandwidth is out of range";
-    InvalidMtu: "the MTU of a link is 1280 to 9216";
+    InvalidMtu: "an MTU is 1280 to 9216, and 1500 where users come in";
+    InvalidVlan: "a VLAN tag is 1 to 4094, or 0 for none";
+    CyoaNeedsPort: "users come in at a port, not at a loopback";
     InvalidReason: "a reject reason has 1 to 256 bytes";
     EpochInPast: "the last access epoch is over";
     TooManyKeys: "the list of keys is full";
@@ -127,6 +129,9 @@ errors! {
     ContributorNotActive: "the contributor is suspended or going away";
     ContributorNotSuspended: "the contributor is not suspended";
     ContributorInUse: "devices or links still refer to the contributor";
+    ContributorHasPrefixes: "the contributor still has prefixes of its own";
+    PrefixShared: "devices still have shares of the prefix";
+    BlocksKept: "the /24s that are left of this block are kept for edge filtering, and the contributor has not been granted one";
     ContributorDeleting: "the contributor is going away";
     ContributorNotDeleting: "the contributor is not going away";
     ContributorHasBlocks: "the contributor still has blocks";
@@ -213,6 +218,8 @@ errors! {
     SubscribeNotAllowed: "the access pass does not allow subscribing to the multicast group";
     NotAnEndpoint: "users' tunnels cannot end on the interface";
     EndpointMismatch: "the interface has another address than the endpoint";
+    EndpointKept: "the endpoint is kept for the other service";
+    NotFoundationsSpace: "edge filtering needs an address of the foundation's space";
     EndpointInUse: "the client has a tunnel to this endpoint already";
     UserBanned: "the user is banned";
     DeviceClosed: "the device takes no users";

@@ -8,7 +8,10 @@ use solana_pubkey::Pubkey;
 use crate::{
     error::{Result, ServiceabilityError},
     network::NetworkV4,
-    state::{Bootstrap, ConfigNumbers, DeviceCaps, DeviceType, LinkStatus, PoolKind, Roles, UserType},
+    state::{
+        Bootstrap, ConfigNumbers, DeviceCaps, DeviceType, EndpointService, InterfaceMetadata, LinkStatus, PoolKind,
+        Roles, UserType,
+    },
 };
 
 /// An instruction: one tag byte, the life of what it is about, then the fields in Borsh. Unknown tags and left-over bytes
@@ -61,10 +64,12 @@ pub enum ServiceabilityInstruction {
         /// The key that will own its devices.
         owner: Pubkey,
     },
-    /// F: gives a contributor to another owner.
+    /// F: gives a contributor to another owner, and says how many /24s it gets even out of those that are kept.
     UpdateContributor {
         /// The new owner.
         owner: Pubkey,
+        /// How many.
+        granted_blocks: u8,
     },
     /// F: it may add nothing until it is resumed.
     SuspendContributor,
@@ -84,6 +89,17 @@ pub enum ServiceabilityInstruction {
     },
     /// A, when the contributor is Deleting and has no blocks: closes the account.
     CloseContributor,
+    /// C, not suspended: registers a prefix of its own that is divided among its devices: noted in the address registry, its
+    /// pool created.
+    AddContributorPrefix {
+        /// The network, /24 to the configured minimum.
+        net: NetworkV4,
+    },
+    /// C: removes one of which no device has a share; its pool is closed.
+    RemoveContributorPrefix {
+        /// The network.
+        net: NetworkV4,
+    },
 
     /// F: creates a metro.
     CreateExchange {
@@ -171,6 +187,13 @@ pub enum ServiceabilityInstruction {
         ip: Option<Ipv4Addr>,
         /// True when users' tunnels may end on it; needs a public address.
         user_tunnel_endpoint: bool,
+    },
+    /// C: changes which new tunnels may end on it, and what is noted about it.
+    UpdateInterface {
+        /// Which tunnels; any for what is no endpoint.
+        service: EndpointService,
+        /// Bandwidth, MTU, VLAN and by what users reach the device there.
+        metadata: InterfaceMetadata,
     },
     /// A: the interface passed the activator's check: Activated.
     ActivateInterface,

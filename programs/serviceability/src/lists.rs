@@ -163,6 +163,13 @@ lists! {
         registry: write one, registry_payer: write one,
     }
     CloseContributor [Activator] { config: read one, contributor: write one, contributor_payer: write one }
+    AddContributorPrefix [ContributorOwner Foundation] {
+        config: write one, contributor: write one, registry: write one, pool: write one,
+    }
+    RemoveContributorPrefix [ContributorOwner Foundation] {
+        config: read one, contributor: write one, pool: write one, pool_payer: write one, registry: write one,
+        registry_payer: write one,
+    }
 
     CreateExchange [Foundation] { config: write one, exchange: write one }
     UpdateExchange [Foundation] { config: read one, exchange: write one }
@@ -205,6 +212,9 @@ lists! {
     CreateInterface [ContributorOwner Foundation] {
         config: write one, interface: write one, clock: read one, contributor: write one, device: write one,
         registry: write maybe, clients: read maybe, loopbacks: write maybe,
+    }
+    UpdateInterface [ContributorOwner Foundation] {
+        config: read one, interface: write one, contributor: read one, device: read one,
     }
     ActivateInterface [Activator] { config: read one, interface: write one, device: write one }
     DeleteInterface [ContributorOwner Activator Foundation] {

@@ -30,6 +30,18 @@ impl<'a, 'info> Context<'a, 'info> {
         Ok(pool)
     }
 
+    /// What a contributor's devices get shares of: a prefix of its own, or a /24 that it was given.
+    pub(crate) fn read_space(
+        &self,
+        info: &'a AccountInfo<'info>,
+        contributor: &Pubkey,
+    ) -> Result<Account<'a, 'info, Pool>> {
+        let pool = self.read::<Pool>(info)?;
+        let space = matches!(pool.kind, PoolKind::ContributorPrefix | PoolKind::ContributorBlock);
+        ensure!(space && pool.owner == *contributor, WrongPool);
+        Ok(pool)
+    }
+
     /// A pool of the network itself.
     pub(crate) fn read_global_pool(
         &self,

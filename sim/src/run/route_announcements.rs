@@ -9,14 +9,23 @@ use dz_sdk::{
     NetworkView,
     program::state::{AddressSource, Device},
 };
+use dzsim_scenario::plan::Plan;
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::world::World;
 
-/// The prefixes each device's node is reached by beside its public address.
-fn announced(view: &NetworkView) -> BTreeMap<String, BTreeSet<Ipv4Net>> {
-    view.devices().iter().map(|(key, device)| (device.code.clone(), prefixes(view, key, device))).collect()
+/// The prefixes each device's node is reached by. One that the chain does not know keeps the address it came with.
+fn announced(plan: &Plan, view: &NetworkView) -> BTreeMap<String, BTreeSet<Ipv4Net>> {
+    let mut all = at_start(plan);
+    all.extend(view.devices().iter().map(|(key, device)| (device.code.clone(), prefixes(view, key, device))));
+    all
+}
+
+/// The public addresses that the nodes have to begin with.
+fn at_start(plan: &Plan) -> BTreeMap<String, BTreeSet<Ipv4Net>> {
+    let devices = plan.devices.iter();
+    devices.map(|(code, device)| (code.to_string(), BTreeSet::from([Ipv4Net::from(device.public_ip)]))).collect()
 }
 
 fn prefixes(view: &NetworkView, key: &Pubkey, device: &Device) -> BTreeSet<Ipv4Net> {
@@ -26,17 +35,17 @@ fn prefixes(view: &NetworkView, key: &Pubkey, device: &Device) -> BTreeSet<Ipv4N
         .filter_map(|(_, interface)| interface.address)
         .filter(|address| address.source == AddressSource::Own)
         .map(|address| Ipv4Net::from(address.ip));
-    own.chain(addresses).collect()
+    own.chain(addresses).chain([Ipv4Net::from(device.public_ip)]).collect()
 }
 
 /// Keeps the fabric's routes as the chain says, until the runner's subscription ends.
 pub async fn follow_chain(world: Arc<World>) {
     let mut views = world.chain.watch();
-    let mut routed: BTreeMap<String, BTreeSet<Ipv4Net>> = BTreeMap::new();
+    let mut routed = at_start(&world.plan);
     while views.changed().await.is_ok() {
         let Some(view) = views.borrow_and_update().clone() else { continue };
         world.note_pairs(&view);
-        let wanted = announced(&view);
+        let wanted = announced(&world.plan, &view);
         let pairs = |map: &BTreeMap<String, BTreeSet<Ipv4Net>>| -> BTreeSet<(String, Ipv4Net)> {
             map.iter().flat_map(|(node, nets)| nets.iter().map(|net| (node.clone(), *net))).collect()
         };

@@ -20,6 +20,7 @@ const AREAS: &[(&str, &str)] = &[
     ("014", "runner and reports"),
     ("015", "speed and size"),
     ("016", "answers"),
+    ("018", "selection and pools"),
     ("019", "the program and others"),
     ("020", "library, structure and words"),
 ];

@@ -139,11 +139,10 @@ impl Client<'_> {
             };
             let instructions = self
                 .waiting
-                .for_certain(
+                .for_activator(
                     self.ledger,
                     since,
                     ACTIVATED,
-                    ACTIVATOR,
                     |view| decided(view.user(&key)).map(|outcome| instructions(view, outcome?)),
                     Result::is_err,
                 )
@@ -170,7 +169,7 @@ impl Client<'_> {
         };
         let find = |view: &NetworkView| decided(view.user(&key)).map(|user| outcome(view, user?));
         let doubted = |outcome: &Result<Option<_>, _>| !matches!(outcome, Ok(Some(_)));
-        self.waiting.for_certain(self.ledger, since, ACTIVATED, ACTIVATOR, find, doubted).await?
+        self.waiting.for_activator(self.ledger, since, ACTIVATED, find, doubted).await?
     }
 
     /// Waits until a user has been granted something else, or its tunnel cannot come up any more.

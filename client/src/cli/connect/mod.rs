@@ -8,11 +8,12 @@
 
 mod client;
 mod rejections;
+mod remainders;
 mod request;
 mod roles;
 mod seat;
 
-use std::{collections::BTreeSet, io::Write, net::Ipv4Addr, time::Duration};
+use std::{collections::BTreeSet, io::Write, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use dz_policy::{ConnectPolicy, WhenDrained};
 use dz_sdk::{
@@ -33,7 +34,7 @@ pub use self::{
     roles::{ChangeRoles, Verb},
 };
 use self::{client::out_of_use, rejections::Rejections, request::Wish, seat::Seat};
-use super::{deadline::ACTIVATOR, error::CommandError, output::Format};
+use super::{error::CommandError, output::Format};
 use crate::{
     api,
     select::{self, Measured, Rtt},
@@ -147,15 +148,16 @@ impl Connect<'_> {
         let since = waiting.for_landing(*ledger, &[delete]).await?;
         let step = "the tunnel on the drained device to be released";
         let gone = |view: &NetworkView| view.user(&user).is_none().then_some(());
-        waiting.for_certain(*ledger, since, step, ACTIVATOR, gone, |()| true).await
+        waiting.for_activator(*ledger, since, step, gone, |()| true).await
     }
 
     /// Chooses an endpoint and creates the user. Where a concurrent connect was faster, either it wanted the same and
-    /// its seat is ours, too, or the choice is made again among what is left: it ends. A user that was rejected before
-    /// goes in the same transaction.
+    /// its seat is ours, too, or the choice is made again among what is left: it ends. Users that were rejected before
+    /// go in the same transaction.
     async fn take_seat(&self, client_ip: Ipv4Addr, wish: &Wish, rejections: &Rejections) -> Result<Seat, CommandError> {
         let Client { ledger, daemon, waiting } = &self.client;
-        self.earlier_gone(client_ip, wish).await?;
+        let view = self.earlier_gone(client_ip, wish).await?;
+        self.client.reclaim(&view, client_ip).await?;
         let payer = ledger.payer();
         let first = wish.roles.iter().take(MAX_ROLES_PER_INSTRUCTION).map(|(group, roles)| (*group, *roles));
         let first: Vec<_> = first.collect();
@@ -168,11 +170,15 @@ impl Connect<'_> {
                 Present::OutOfUse { error, .. } => return Err(error),
                 Present::Nothing => {}
             }
-            let check = |view: &NetworkView| wish.check_pass(view, client_ip, payer);
+            let asked = select::Request { lost: lost.clone(), ..self.asked(client_ip, wish, rejections) };
+            // No probe makes up for a pass that went, a device that was drained or an endpoint that was deleted.
+            let check = |view: &NetworkView| {
+                wish.check_pass(view, client_ip, payer)?;
+                Ok(select::possible(view, &asked)?)
+            };
             check(&view)?;
             let (view, latency) = waiting.for_latency(*ledger, daemon, view, check).await?;
             let measured: Vec<_> = latency.results.iter().map(measured).collect();
-            let asked = select::Request { lost: lost.clone(), ..self.asked(client_ip, wish, rejections) };
             let choice = select::choose(&view, &measured, &asked)?;
             // Who was rejected once waits in no queue for the same.
             if let Some(full) = choice.full.filter(|_| rejections.any()) {
@@ -185,7 +191,7 @@ impl Connect<'_> {
                 tenant: wish.tenant,
                 roles: first.clone(),
             };
-            let mut instructions = rejections.delete(&view, &payer)?;
+            let mut instructions = remainders::delete_rejected(&view, &payer, client_ip, choice.endpoint)?;
             instructions.push(build::create_user(&view, &payer, &payer, user)?);
             let decided: Vec<_> = instructions.into_iter().map(|one| decided_on(&view, one)).collect();
             match waiting.for_landing(*ledger, &decided).await {
@@ -214,8 +220,8 @@ impl Connect<'_> {
         }
     }
 
-    /// Waits until what this client disconnected from before has given its seat back.
-    async fn earlier_gone(&self, client_ip: Ipv4Addr, wish: &Wish) -> Result<(), CommandError> {
+    /// Waits until what this client disconnected from before has given its seat back; returns the chain as it is then.
+    async fn earlier_gone(&self, client_ip: Ipv4Addr, wish: &Wish) -> Result<Arc<NetworkView>, CommandError> {
         let going = |view: &NetworkView| {
             view.users_of_client(client_ip).any(|(_, user)| {
                 user.status == UserStatus::Deleting && user.user_type.is_multicast() == wish.user_type.is_multicast()
@@ -223,11 +229,12 @@ impl Connect<'_> {
         };
         let view = self.client.waiting.for_snapshot(self.client.ledger).await?;
         if !going(&view) {
-            return Ok(());
+            return Ok(view);
         }
         let step = "the earlier tunnel to be released";
         let gone = |view: &NetworkView| (!going(view)).then_some(());
-        self.client.waiting.for_certain(self.client.ledger, view.slot(), step, ACTIVATOR, gone, |()| true).await
+        self.client.waiting.for_activator(self.client.ledger, view.slot(), step, gone, |()| true).await?;
+        self.client.waiting.for_snapshot(self.client.ledger).await
     }
 }
 
@@ -241,12 +248,13 @@ fn measured(result: &api::EndpointLatency) -> Measured {
 /// endpoint or the last tunnel of the pass, or another client that took the last seat of the device.
 fn is_lost_race(error: ServiceabilityError) -> bool {
     use ServiceabilityError::{
-        DeviceFull, DevicePublishersFull, DeviceSubscribersFull, DeviceUnicastFull, EndpointInUse, PassMulticastFull,
-        PassUnicastFull,
+        DeviceFull, DevicePublishersFull, DeviceSubscribersFull, DeviceUnicastFull, EndpointInUse, EndpointKept,
+        PassMulticastFull, PassUnicastFull,
     };
     matches!(
         error,
         EndpointInUse
+            | EndpointKept
             | PassUnicastFull
             | PassMulticastFull
             | DeviceFull

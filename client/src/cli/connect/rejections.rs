@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dz_sdk::{NetworkView, build, program::state::UserStatus};
-use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
 use crate::cli::error::CommandError;
@@ -37,13 +35,6 @@ impl Rejections {
     /// Devices that are not asked again.
     pub(super) fn devices(&self) -> BTreeSet<Pubkey> {
         self.users.values().copied().collect()
-    }
-
-    /// Removes the rejected users that are still there: they hold nothing, and are of no use any more.
-    pub(super) fn delete(&self, view: &NetworkView, payer: &Pubkey) -> Result<Vec<Instruction>, CommandError> {
-        let rejected = |key: &&Pubkey| view.user(key).is_some_and(|user| user.status == UserStatus::Rejected);
-        let users = self.users.keys().filter(rejected);
-        users.map(|key| build::delete_user(view, payer, *key).map_err(CommandError::from)).collect()
     }
 
     /// The error to end with: where no other device is left after a rejection, that is the reason and not the choice.

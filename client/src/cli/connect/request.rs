@@ -21,9 +21,9 @@ use crate::cli::{error::CommandError, names};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Service {
     /// Unicast.
-    Ibrl {
-        /// True for an address of the device's prefix instead of the client's own.
-        allocate_address: bool,
+    Unicast {
+        /// Which kind.
+        user_type: UserType,
         /// Code of the tenant; none for the only one the pass has, or none at all.
         tenant: Option<String>,
     },
@@ -63,9 +63,9 @@ impl Request {
     pub(super) fn resolve(&self, view: &NetworkView, client_ip: Ipv4Addr, payer: Pubkey) -> Result<Wish, CommandError> {
         let device = self.device.as_deref().map(|device| names::account::<Device>(view, device)).transpose()?;
         match &self.service {
-            Service::Ibrl { allocate_address, tenant } => Ok(Wish {
+            Service::Unicast { user_type, tenant } => Ok(Wish {
                 another: self.another,
-                user_type: if *allocate_address { UserType::IbrlWithAllocatedIp } else { UserType::Ibrl },
+                user_type: *user_type,
                 device,
                 tenant: match tenant {
                     Some(tenant) => Some(names::account::<Tenant>(view, tenant)?),

@@ -65,7 +65,7 @@ pub struct PassArgs {
     #[arg(long, value_name = "ADDRESS")]
     client_ip: Ipv4Addr,
     /// The key that may connect
-    #[arg(long, value_name = "KEY", default_value = "me")]
+    #[arg(long, visible_alias = "user-payer", value_name = "KEY", default_value = "me")]
     payer: KeyArg,
     /// The tenant that gives it, which it then allows; without it the foundation does
     #[arg(long, value_name = "CODE")]
@@ -183,16 +183,21 @@ fn held(pass: Option<&AccessPass>, group: &Pubkey) -> (bool, bool) {
 }
 
 /// A pass that a verb is about.
-struct Subject<'a> {
-    account: Pubkey,
+pub(super) struct Subject<'a> {
+    pub(super) account: Pubkey,
     /// The tenant that gives it.
-    tenant: Option<Pubkey>,
+    pub(super) tenant: Option<Pubkey>,
     /// What the chain has of it.
-    old: Option<&'a AccessPass>,
+    pub(super) old: Option<&'a AccessPass>,
 }
 
 impl PassArgs {
-    fn find<'a>(&self, view: &'a NetworkView, payer: Pubkey) -> Result<Subject<'a>, CommandError> {
+    /// There is no such pass.
+    pub(super) fn missing(&self, payer: Pubkey) -> CommandError {
+        CommandError::NoAccessPass { client_ip: self.client_ip, payer: self.payer.resolve(payer) }
+    }
+
+    pub(super) fn find<'a>(&self, view: &'a NetworkView, payer: Pubkey) -> Result<Subject<'a>, CommandError> {
         let tenant = self.given_by.as_deref().map(|code| names::account::<Tenant>(view, code)).transpose()?;
         let account = access_pass::pass_address(view.program(), self.client_ip, &self.payer.resolve(payer), tenant);
         Ok(Subject { account, tenant, old: view.access_pass(&account) })
@@ -211,8 +216,7 @@ pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Resul
         | Command::Close { pass } => pass,
     };
     let Subject { account, tenant, old } = pass.find(&view, payer)?;
-    let existing =
-        || old.ok_or(CommandError::NoAccessPass { client_ip: pass.client_ip, payer: pass.payer.resolve(payer) });
+    let existing = || old.ok_or_else(|| pass.missing(payer));
     // Who gave a pass takes away; only the owner of a group, or the foundation, gives.
     let set_group = |group, roles: (bool, bool), takes: bool| {
         access_pass::set_pass_group(&program, &payer, account, group, tenant.filter(|_| takes), roles)

@@ -88,6 +88,12 @@ pub struct NumberArgs {
     /// Endpoints of a device whose registration does not say
     #[arg(long, value_name = "NUMBER")]
     endpoints_per_device: Option<u8>,
+    /// Whether users of one metro reach each other through DoubleZero
+    #[arg(long, value_name = "BOOL")]
+    same_metro_routing: Option<bool>,
+    /// /24s of each DoubleZero block that are kept for edge filtering
+    #[arg(long, value_name = "NUMBER")]
+    kept_blocks: Option<u16>,
 }
 
 impl NumberArgs {
@@ -99,6 +105,8 @@ impl NumberArgs {
             endpoint_loopback_last: self.endpoint_loopback_last.unwrap_or(old.endpoint_loopback_last),
             min_contributor_prefix: self.min_contributor_prefix.unwrap_or(old.min_contributor_prefix),
             endpoints_per_device: self.endpoints_per_device.unwrap_or(old.endpoints_per_device),
+            same_metro_routing: self.same_metro_routing.unwrap_or(old.same_metro_routing),
+            kept_blocks: self.kept_blocks.unwrap_or(old.kept_blocks),
         }
     }
 }
@@ -115,6 +123,8 @@ row! {
         endpoint_loopback_last: u16 => "Last Loopback",
         min_contributor_prefix: u8 => "Min Prefix",
         endpoints_per_device: u8 => "Endpoints Per Device",
+        same_metro_routing: bool => "Same Metro Routing",
+        kept_blocks: u16 => "Kept Blocks",
         devices: u32 => "Devices",
         double_zero_blocks: Vec<Ipv4Net> => "DoubleZero Blocks",
         user_tunnel_blocks: Vec<Ipv4Net> => "User Tunnel Blocks",
@@ -136,6 +146,8 @@ fn row_of(account: Pubkey, config: &GlobalConfig) -> ConfigRow {
         endpoint_loopback_last: config.endpoint_loopback_last,
         min_contributor_prefix: config.min_contributor_prefix,
         endpoints_per_device: config.endpoints_per_device,
+        same_metro_routing: config.same_metro_routing,
+        kept_blocks: config.kept_blocks,
         devices: config.device_count,
         double_zero_blocks: nets(&config.double_zero_blocks),
         user_tunnel_blocks: nets(&config.user_tunnel_blocks),
@@ -173,6 +185,8 @@ pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Resul
                 endpoint_loopback_last: old.endpoint_loopback_last,
                 min_contributor_prefix: old.min_contributor_prefix,
                 endpoints_per_device: old.endpoints_per_device,
+                same_metro_routing: old.same_metro_routing,
+                kept_blocks: old.kept_blocks,
             };
             global_config::set_global_config(&program, &payer, numbers.over(old))
         }

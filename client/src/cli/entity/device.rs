@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{
-    Changed, Named, Operator, code_of, interface,
+    Changed, Named, Operator, code_of, interface, limit,
     row::{Share, row},
 };
 use crate::cli::{error::CommandError, names};
@@ -59,9 +59,12 @@ pub struct CreateArgs {
     /// Its address on the internet
     #[arg(long, value_name = "ADDRESS")]
     public_ip: Ipv4Addr,
-    /// Carve a prefix of this length out of the contributor's /24
+    /// Carve a prefix of this length out of what the contributor has: its own space first, else a /24 that it is given
     #[arg(long, value_name = "LENGTH", default_value_t = 29)]
     carve: u8,
+    /// Carve it out of the foundation's space, even if the contributor has room of its own: for edge filtering
+    #[arg(long, conflicts_with_all = ["own_prefix", "own_endpoints"])]
+    from_block: bool,
     /// It comes with own prefixes, added by `prefix add`
     #[arg(long, conflicts_with_all = ["carve", "own_endpoints"])]
     own_prefix: bool,
@@ -117,6 +120,12 @@ struct CapArgs {
     /// Seats kept free
     #[arg(long, value_name = "NUMBER")]
     reserved_seats: Option<u16>,
+    /// Seats that only unicast users get
+    #[arg(long, value_name = "NUMBER")]
+    reserved_unicast: Option<u16>,
+    /// Seats that only multicast users get
+    #[arg(long, value_name = "NUMBER")]
+    reserved_multicast: Option<u16>,
 }
 
 impl CapArgs {
@@ -128,6 +137,8 @@ impl CapArgs {
             max_multicast_subscribers: self.max_multicast_subscribers.unwrap_or(old.max_multicast_subscribers),
             max_multicast_publishers: self.max_multicast_publishers.unwrap_or(old.max_multicast_publishers),
             reserved_seats: self.reserved_seats.unwrap_or(old.reserved_seats),
+            reserved_unicast: self.reserved_unicast.unwrap_or(old.reserved_unicast),
+            reserved_multicast: self.reserved_multicast.unwrap_or(old.reserved_multicast),
         }
     }
 }
@@ -148,7 +159,10 @@ row! {
         multicast_subscribers: Share => "Subscribers",
         multicast_publishers: Share => "Publishers",
         reserved_seats: u16 => "Reserved",
+        reserved_unicast: u16 => "Reserved Unicast",
+        reserved_multicast: u16 => "Reserved Multicast",
         links: u32 => "Links",
+        first_limit: String => "First Limit",
         status: String => "Status",
     }
 }
@@ -169,7 +183,10 @@ fn row_of(view: &NetworkView, key: &Pubkey, device: &Device) -> DeviceRow {
         multicast_subscribers: Share::capped(counts.multicast_subscribers, caps.max_multicast_subscribers),
         multicast_publishers: Share::capped(counts.multicast_publishers, caps.max_multicast_publishers),
         reserved_seats: caps.reserved_seats,
+        reserved_unicast: caps.reserved_unicast,
+        reserved_multicast: caps.reserved_multicast,
         links: device.link_count,
+        first_limit: limit::first(view, key, device),
         status: device.status.to_string(),
     }
 }
@@ -223,6 +240,8 @@ impl CreateArgs {
             (Bootstrap::OwnEndpoints, Some(self.endpoints.unwrap_or(0)))
         } else if self.own_prefix {
             (Bootstrap::OwnPrefix, self.endpoints)
+        } else if self.from_block {
+            (Bootstrap::CarveBlock { prefix_len: self.carve }, self.endpoints)
         } else {
             (Bootstrap::Carve { prefix_len: self.carve }, self.endpoints)
         };

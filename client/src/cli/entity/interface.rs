@@ -7,13 +7,13 @@ use dz_sdk::{
     NetworkView, build,
     program::{
         pda,
-        state::{AddressSource, Device},
+        state::{AddressSource, Cyoa, Device, EndpointService, InterfaceMetadata},
         validation::InterfaceName,
     },
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Operator, code_of, row::row};
+use super::{Changed, Operator, args::bandwidth, code_of, row::row};
 use crate::cli::{error::CommandError, names};
 
 const KIND: &str = "interface";
@@ -46,6 +46,29 @@ pub enum Command {
         #[arg(long)]
         user_tunnel_endpoint: bool,
     },
+    /// Change what is given
+    Update {
+        /// Code or account of the device
+        device: String,
+        /// Its name
+        name: String,
+        /// Which new tunnels may end on it: any, unicast or multicast
+        #[arg(long, value_name = "SERVICE")]
+        service: Option<EndpointService>,
+        /// Bits per second, such as 10gbps
+        #[arg(long, value_name = "BANDWIDTH", value_parser = bandwidth)]
+        bandwidth: Option<u64>,
+        /// Largest packet in octets
+        #[arg(long, value_name = "OCTETS")]
+        mtu: Option<u16>,
+        /// VLAN tag; 0 for none
+        #[arg(long, value_name = "NUMBER")]
+        vlan_id: Option<u16>,
+        /// By what users reach the device here: none, gre-over-dia, gre-over-fabric, gre-over-private-peering,
+        /// gre-over-public-peering or gre-over-cable
+        #[arg(long, value_name = "WAY")]
+        cyoa: Option<Cyoa>,
+    },
     /// Delete one that has neither users nor a link
     Delete {
         /// Code or account of the device
@@ -65,6 +88,11 @@ row! {
         ip: Option<Ipv4Addr> => "IP",
         ip_source: Option<String> => "IP Source",
         user_tunnel_endpoint: bool => "Endpoint",
+        service: String => "Service",
+        bandwidth: u64 => "Bandwidth",
+        mtu: u16 => "MTU",
+        vlan_id: u16 => "VLAN",
+        cyoa: String => "CYOA",
         users: u32 => "Users",
         link: Option<String> => "Link",
         status: String => "Status",
@@ -93,6 +121,11 @@ fn rows(view: &NetworkView, of: Option<Pubkey>, only: Option<Pubkey>) -> Vec<Int
                 .to_owned()
             }),
             user_tunnel_endpoint: interface.user_tunnel_endpoint,
+            service: interface.service.to_string(),
+            bandwidth: interface.metadata.bandwidth,
+            mtu: interface.metadata.mtu,
+            vlan_id: interface.metadata.vlan_id,
+            cyoa: interface.metadata.cyoa.to_string(),
             users: interface.user_count,
             link: interface.link.map(|link| code_of(view, &link)),
             status: interface.status.to_string(),
@@ -131,6 +164,19 @@ pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Resul
             let key = names::account::<Device>(&view, device)?;
             let create = build::create_interface(&view, &payer, key, name, *ip, *user_tunnel_endpoint)?;
             (device, name, pda::interface(view.program(), &key, &full_name(name)).0, create)
+        }
+        Command::Update { device, name, service, bandwidth, mtu, vlan_id, cyoa } => {
+            let account = find(&view, device, name)?;
+            let old = view.interface(&account).cloned();
+            let (old_service, old) = old.map(|old| (old.service, old.metadata)).unwrap_or_default();
+            let metadata = InterfaceMetadata {
+                bandwidth: bandwidth.unwrap_or(old.bandwidth),
+                mtu: mtu.unwrap_or(old.mtu),
+                vlan_id: vlan_id.unwrap_or(old.vlan_id),
+                cyoa: cyoa.unwrap_or(old.cyoa),
+            };
+            let service = service.unwrap_or(old_service);
+            (device, name, account, build::update_interface(&view, &payer, account, service, metadata)?)
         }
         Command::Delete { device, name } => {
             let account = find(&view, device, name)?;

@@ -3,12 +3,14 @@
 //! Nothing is decided here: what is asked for is sent, and the program judges it. Reading takes no key.
 
 pub mod access_pass;
+pub mod allowlist;
 mod args;
 pub mod config;
 pub mod contributor;
 pub mod device;
 pub mod exchange;
 pub mod interface;
+mod limit;
 pub mod link;
 pub mod multicast_group;
 mod named;

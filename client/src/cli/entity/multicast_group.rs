@@ -10,7 +10,7 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, KeyArg, Named, Operator, args::bandwidth, row::row};
+use super::{Changed, KeyArg, Named, Operator, allowlist, args::bandwidth, row::row};
 use crate::cli::error::CommandError;
 
 /// The verbs.
@@ -43,6 +43,9 @@ pub enum Command {
         #[arg(long, value_name = "KEY")]
         owner: Option<KeyArg>,
     },
+    /// Who may publish and subscribe
+    #[command(subcommand)]
+    Allowlist(allowlist::Command),
     /// Delete one that neither users nor access passes name
     Delete(Named),
 }
@@ -75,11 +78,15 @@ fn row_of(_: &NetworkView, key: &Pubkey, group: &MulticastGroup) -> GroupRow {
 }
 
 pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
+    if let Command::Allowlist(command) = command {
+        return allowlist::run(command, operator).await;
+    }
     let (program, payer) = (operator.program(), operator.payer());
     let view = operator.view().await?;
     let (changed, instruction) = match command {
         Command::List => return operator.list_all(&view, row_of),
         Command::Get(code) => return operator.show(&view, code, row_of),
+        Command::Allowlist(_) => return Ok(()),
         Command::Create { code, max_bandwidth, owner } => {
             let changed = Changed::new::<MulticastGroup>(code, pda::multicast_group(&program, code).0);
             let owner = owner.resolve(payer);

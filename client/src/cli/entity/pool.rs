@@ -38,6 +38,7 @@ row! {
         unit: u32 => "Unit",
         units: Share => "Units",
         reserved: u32 => "Reserved",
+        kept: u32 => "Kept",
     }
 }
 
@@ -51,6 +52,7 @@ row! {
         unit: u32 => "Unit",
         units: Share => "Units",
         reserved: u32 => "Reserved",
+        kept: u32 => "Kept",
         taken: Vec<String> => "Taken",
     }
 }
@@ -64,7 +66,14 @@ fn row_of(view: &NetworkView, key: &Pubkey, pool: &Pool) -> PoolRow {
         unit: pool.unit,
         units: Share { used: pool.used(), max: Some(pool.capacity()) },
         reserved: pool.reserved,
+        kept: kept(view, pool),
     }
+}
+
+/// Units of a DoubleZero block that are free and kept for edge filtering.
+fn kept(view: &NetworkView, pool: &Pool) -> u32 {
+    let kept = view.config().map_or(0, |config| config.kept_blocks.into());
+    if pool.kind == PoolKind::DoubleZeroBlock { (pool.capacity() - pool.used()).min(kept) } else { 0 }
 }
 
 pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Result<(), CommandError> {
@@ -80,9 +89,9 @@ pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Resul
             let Some(pool) = view.pool(account) else {
                 return Err(CommandError::Unknown { kind: "pool", name: account.to_string(), nearest: None });
             };
-            let PoolRow { account, kind, owner, first, unit, units, reserved } = row_of(&view, account, pool);
+            let PoolRow { account, kind, owner, first, unit, units, reserved, kept } = row_of(&view, account, pool);
             let taken = pool.taken().map(|value| pool.kind.show(value)).collect();
-            operator.one(&TakenRow { account, kind, owner, first, unit, units, reserved, taken })
+            operator.one(&TakenRow { account, kind, owner, first, unit, units, reserved, kept, taken })
         }
     }
 }

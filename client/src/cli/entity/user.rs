@@ -7,7 +7,7 @@ use dz_sdk::{
     NetworkView, build,
     program::{
         pda,
-        state::{Device, MulticastGroup, Roles, Tenant, User, UserType},
+        state::{Cyoa, Device, MulticastGroup, Roles, Tenant, User, UserType},
     },
 };
 use ipnet::Ipv4Net;
@@ -87,7 +87,7 @@ pub struct CreateArgs {
     /// The endpoint's address
     #[arg(long, value_name = "ADDRESS")]
     endpoint: Ipv4Addr,
-    /// Service: IBRL, IBRLWithAllocatedIP or Multicast
+    /// Service: IBRL, IBRLWithAllocatedIP, EdgeFiltering or Multicast
     #[arg(long = "type", value_name = "TYPE")]
     user_type: UserType,
     /// The tenant of a unicast user
@@ -110,6 +110,7 @@ row! {
         dz_ip: Option<Ipv4Addr> => "DZ IP",
         device: String => "Device",
         location: String => "Location",
+        cyoa_type: String => "CYOA Type",
         tunnel_endpoint: Ipv4Addr => "Tunnel Endpoint",
         tunnel_id: Option<u16> => "Tunnel ID",
         tunnel_net: Option<Ipv4Net> => "Tunnel Net",
@@ -120,6 +121,14 @@ row! {
         status: String => "Status",
         reject_reason: Option<String> => "Reason",
     }
+}
+
+/// By what a user's packets come to its device: as noted with the interface that its tunnel ends on or, as that is mostly a
+/// loopback, with the device's first port that has a note.
+fn cyoa(view: &NetworkView, user: &User) -> Cyoa {
+    let own = view.interface(&user.interface).map(|interface| interface.metadata.cyoa);
+    let ports = view.interfaces_of_device(&user.device).map(|(_, interface)| interface.metadata.cyoa);
+    own.into_iter().chain(ports).find(|cyoa| *cyoa != Cyoa::None).unwrap_or_default()
 }
 
 fn row_of(view: &NetworkView, key: &Pubkey, user: &User) -> UserRow {
@@ -136,6 +145,7 @@ fn row_of(view: &NetworkView, key: &Pubkey, user: &User) -> UserRow {
         dz_ip: user.allocation.map(|held| held.dz_ip),
         device: code_of(view, &user.device),
         location,
+        cyoa_type: cyoa(view, user).to_string(),
         tunnel_endpoint: user.endpoint_ip,
         tunnel_id: user.allocation.map(|held| held.tunnel_id),
         tunnel_net: user.allocation.map(|held| *held.tunnel_net),

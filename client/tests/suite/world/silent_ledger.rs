@@ -39,6 +39,10 @@ impl Ledger for Away {
         Err(unavailable())
     }
 
+    async fn balance(&self) -> Result<u64, LedgerError> {
+        Err(unavailable())
+    }
+
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
         self.0.subscribe()
     }

@@ -95,6 +95,9 @@ impl Held<'_> {
                 self.net(pool.map_or(Pubkey::default(), |(key, _)| **key), *block, key);
                 self.registered(*block, key);
             }
+            for prefix in &contributor.prefixes {
+                self.registered(*prefix, key);
+            }
         }
     }
 

@@ -71,11 +71,16 @@ fn check_user(view: &NetworkView, findings: &mut Findings, key: &Pubkey, user: &
         let own = user.status == Activated;
         let from_pool = match user.user_type {
             UserType::Ibrl => Some(false),
-            UserType::IbrlWithAllocatedIp => Some(true),
+            UserType::IbrlWithAllocatedIp | UserType::EdgeFiltering => Some(true),
             UserType::Multicast => own.then_some(user.is_publisher()),
         };
         if let Some(expected) = from_pool {
             findings.same(key, "that its dz_ip comes from a pool", held.dz_ip_pool.is_some(), expected);
+        }
+        let foundations =
+            |ip| view.config().is_some_and(|config| config.double_zero_blocks.iter().any(|it| it.contains(&ip)));
+        if user.user_type == UserType::EdgeFiltering && !foundations(held.dz_ip) {
+            findings.add(key, "filters at the edge for an address that is not of the foundation's space");
         }
         if held.dz_ip_pool.is_none() && held.dz_ip != user.client_ip {
             findings.add(key, "has a dz_ip that is neither its own address nor from a pool");
@@ -171,6 +176,8 @@ fn check_pools(view: &NetworkView, findings: &mut Findings) {
     for (key, contributor) in view.contributors() {
         let blocks = contributor.blocks.iter();
         expected.extend(blocks.map(|block| (PoolKind::ContributorBlock, *key, u32::from(block.network()))));
+        let prefixes = contributor.prefixes.iter();
+        expected.extend(prefixes.map(|prefix| (PoolKind::ContributorPrefix, *key, u32::from(prefix.network()))));
     }
     for (key, device) in view.devices() {
         expected.insert((PoolKind::TunnelIds, *key, u32::from(FIRST_TUNNEL_ID)));

@@ -55,6 +55,22 @@ pub fn release_contributor_block(
     Ok(instruction(program, signer, &I::ReleaseContributorBlock { block }, list.metas(program)))
 }
 
+/// Removes a prefix of its own of which no device has a share.
+pub fn remove_contributor_prefix(view: &NetworkView, signer: &Pubkey, key: Pubkey, net: NetworkV4) -> Instruction {
+    let program = view.program();
+    let own = pool(program, PoolKind::ContributorPrefix, &key, net.network());
+    let registry = registry(program, net.network());
+    let list = lists::RemoveContributorPrefix {
+        config: pda::config(program).0,
+        contributor: key,
+        pool: own,
+        pool_payer: payer(view, &own, signer),
+        registry,
+        registry_payer: payer(view, &registry, signer),
+    };
+    instruction(program, signer, &I::RemoveContributorPrefix { net }, list.metas(program))
+}
+
 /// Closes a contributor that goes away and has no blocks.
 pub fn close_contributor_account(view: &NetworkView, signer: &Pubkey, key: Pubkey) -> Instruction {
     let program = view.program();

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use dz_serviceability::{
+    address_registry::base_of,
     instruction::{CreateDeviceArgs, ServiceabilityInstruction as I},
     lists,
     network::NetworkV4,
@@ -88,13 +89,20 @@ pub fn remove_device_prefix(view: &NetworkView, signer: &Pubkey, key: Pubkey, ne
     Ok(remove_prefix(view, signer, (key, device), prefix))
 }
 
-/// Carves a prefix out of the contributor's /24 that holds it.
+/// Carves a prefix out of what of its contributor's space holds it: a prefix of its own, or a /24 that it was given, which
+/// need not be on the chain yet.
 ///
 /// # Errors
 /// Something that the instruction needs is not in the view.
 pub fn carve_device_prefix(view: &NetworkView, signer: &Pubkey, key: Pubkey, net: NetworkV4) -> Result<Instruction> {
-    let contributor = device(view, &key)?.contributor;
-    Ok(ix::device::carve_device_prefix(view.program(), signer, contributor, key, net))
+    let program = view.program();
+    let of = device(view, &key)?.contributor;
+    let own = view.contributor(&of).and_then(|it| it.prefixes.iter().find(|prefix| prefix.overlaps(&net)));
+    let block = match own {
+        Some(own) => pool(program, PoolKind::ContributorPrefix, &of, own.network()),
+        None => pool(program, PoolKind::ContributorBlock, &of, base_of(net.network()).into()),
+    };
+    Ok(ix::device::carve_device_prefix(program, signer, block, key, net))
 }
 
 /// Pulls an address off the prefix that holds it onto a loopback.

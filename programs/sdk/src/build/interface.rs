@@ -2,7 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use dz_serviceability::{instruction::ServiceabilityInstruction as I, lists, pda, state::AddressSource};
+use dz_serviceability::{
+    instruction::ServiceabilityInstruction as I,
+    lists, pda,
+    state::{AddressSource, EndpointService, InterfaceMetadata},
+};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
@@ -38,6 +42,19 @@ pub fn create_interface(
         user_tunnel_endpoint,
     };
     Ok(ix::interface::create_interface(view.program(), signer, ids))
+}
+
+/// Changes which tunnels may end on it and what is noted about it.
+pub fn update_interface(
+    view: &NetworkView,
+    signer: &Pubkey,
+    key: Pubkey,
+    service: EndpointService,
+    metadata: InterfaceMetadata,
+) -> Result<Instruction> {
+    let of = interface(view, &key)?.device;
+    let contributor = device(view, &of)?.contributor;
+    Ok(ix::interface::update_interface(view.program(), signer, contributor, of, key, (service, metadata)))
 }
 
 /// Puts it into the device's configuration.

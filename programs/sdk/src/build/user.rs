@@ -77,7 +77,7 @@ pub fn activate_user(view: &NetworkView, signer: &Pubkey, key: Pubkey, grant: Gr
     let Some(held) = user.allocation else {
         let tunnel_pool = global_pool(view, PoolKind::UserTunnelBlock, grant.tunnel_net.network())?;
         let dz_ip_pool = match user.user_type {
-            UserType::IbrlWithAllocatedIp => Some(prefix_pool(view, user, grant.dz_ip)?),
+            UserType::IbrlWithAllocatedIp | UserType::EdgeFiltering => Some(prefix_pool(view, user, grant.dz_ip)?),
             UserType::Multicast if user.is_publisher() => Some(publisher_block()?),
             UserType::Ibrl | UserType::Multicast => None,
         };

@@ -13,10 +13,27 @@ pub fn create_contributor(program: &Pubkey, signer: &Pubkey, code: &str, owner: 
     instruction(program, signer, &I::CreateContributor { code: code.to_owned(), owner }, list.metas(program))
 }
 
-/// Gives it to another owner.
-pub fn update_contributor(program: &Pubkey, signer: &Pubkey, contributor: Pubkey, owner: Pubkey) -> Instruction {
+/// Gives it to another owner, and grants it so many /24s even out of those that are kept.
+pub fn update_contributor(
+    program: &Pubkey,
+    signer: &Pubkey,
+    contributor: Pubkey,
+    owner: Pubkey,
+    granted_blocks: u8,
+) -> Instruction {
     let list = lists::UpdateContributor { config: pda::config(program).0, contributor };
-    instruction(program, signer, &I::UpdateContributor { owner }, list.metas(program))
+    instruction(program, signer, &I::UpdateContributor { owner, granted_blocks }, list.metas(program))
+}
+
+/// Registers a prefix of its own that is divided among its devices.
+pub fn add_contributor_prefix(program: &Pubkey, signer: &Pubkey, contributor: Pubkey, net: NetworkV4) -> Instruction {
+    let list = lists::AddContributorPrefix {
+        config: pda::config(program).0,
+        contributor,
+        registry: registry(program, net.network()),
+        pool: pool(program, PoolKind::ContributorPrefix, &contributor, net.network()),
+    };
+    instruction(program, signer, &I::AddContributorPrefix { net }, list.metas(program))
 }
 
 /// Lets it take nothing more.

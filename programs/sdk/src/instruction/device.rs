@@ -95,18 +95,18 @@ pub fn add_device_prefix(
     instruction(program, signer, &I::AddDevicePrefix { net }, list.metas(program))
 }
 
-/// Carves a prefix out of the contributor's /24.
+/// Carves a prefix out of what its contributor has with this pool.
 pub fn carve_device_prefix(
     program: &Pubkey,
     signer: &Pubkey,
-    contributor: Pubkey,
+    block: Pubkey,
     device: Pubkey,
     net: NetworkV4,
 ) -> Instruction {
     let list = lists::CarveDevicePrefix {
         config: pda::config(program).0,
         device,
-        block: pool(program, PoolKind::ContributorBlock, &contributor, base_of(net.network()).into()),
+        block,
         pool: pool(program, PoolKind::DevicePrefix, &device, net.network()),
     };
     instruction(program, signer, &I::CarveDevicePrefix { net }, list.metas(program))

@@ -2,7 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use dz_serviceability::{instruction::ServiceabilityInstruction as I, lists, pda, validation::InterfaceName};
+use dz_serviceability::{
+    instruction::ServiceabilityInstruction as I,
+    lists, pda,
+    state::{EndpointService, InterfaceMetadata},
+    validation::InterfaceName,
+};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
@@ -47,6 +52,19 @@ pub fn create_interface(program: &Pubkey, signer: &Pubkey, ids: CreateInterface)
         loopbacks: number.map(|_| endpoint_loopbacks(program, &device, first)),
     };
     instruction(program, signer, &I::CreateInterface { name, ip, user_tunnel_endpoint }, list.metas(program))
+}
+
+/// Changes which tunnels may end on it and what is noted about it.
+pub fn update_interface(
+    program: &Pubkey,
+    signer: &Pubkey,
+    contributor: Pubkey,
+    device: Pubkey,
+    interface: Pubkey,
+    (service, metadata): (EndpointService, InterfaceMetadata),
+) -> Instruction {
+    let list = lists::UpdateInterface { config: pda::config(program).0, interface, contributor, device };
+    instruction(program, signer, &I::UpdateInterface { service, metadata }, list.metas(program))
 }
 
 /// Puts it into the device's configuration.

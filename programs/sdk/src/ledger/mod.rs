@@ -67,6 +67,9 @@ pub trait Ledger: Send + Sync {
     /// Sends the instructions as one transaction, signed by the payer, and returns when it has landed.
     async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError>;
 
+    /// What the payer has, in lamports.
+    async fn balance(&self) -> Result<u64, LedgerError>;
+
     /// The live view: `None` until the first read succeeded, then every change. It survives outages: the last good
     /// view stays, and after any gap everything is read again.
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>>;

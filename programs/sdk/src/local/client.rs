@@ -123,6 +123,11 @@ impl Ledger for LocalClient {
         Ok(landed)
     }
 
+    async fn balance(&self) -> Result<u64, LedgerError> {
+        self.node.travel().await?;
+        self.node.chain().as_payer(self.payer).balance().await
+    }
+
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
         self.views.subscribe()
     }

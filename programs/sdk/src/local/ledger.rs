@@ -96,6 +96,10 @@ impl Ledger for LocalLedger {
         Ok(Landed { signature: Signature::from(signature), slot })
     }
 
+    async fn balance(&self) -> Result<u64, LedgerError> {
+        Ok(self.bank().accounts().get(&self.payer).map_or(0, |account| account.lamports))
+    }
+
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
         self.views.subscribe()
     }

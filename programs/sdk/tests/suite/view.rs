@@ -6,8 +6,9 @@ use dz_sdk::NetworkView;
 use dz_serviceability::{
     ID as P,
     state::{
-        AccountData, AccountType, AddressSource, Exchange, ExchangeStatus, Interface, InterfaceAddress, InterfaceKind,
-        InterfaceStatus, MulticastGroup, MulticastGroupStatus, User, UserStatus, UserType,
+        AccountData, AccountType, AddressSource, EndpointService, Exchange, ExchangeStatus, Interface,
+        InterfaceAddress, InterfaceKind, InterfaceMetadata, InterfaceStatus, MulticastGroup, MulticastGroupStatus,
+        User, UserStatus, UserType,
     },
 };
 use proptest::prelude::*;
@@ -46,6 +47,8 @@ fn interface(device: u8, address: u8) -> Vec<u8> {
         address: (address > 0).then(|| InterfaceAddress { ip: Ipv4Addr::new(9, 0, 0, address), source }),
         loopback_number: Some(100),
         user_tunnel_endpoint: address > 0,
+        service: EndpointService::Any,
+        metadata: InterfaceMetadata::default(),
         user_count: 0,
         link: None,
     }

@@ -33,6 +33,10 @@ pub struct Contributor {
     pub reference_count: u32,
     /// The /24s carved for it, in order; each has a [`Pool`](super::Pool) of kind `ContributorBlock`.
     pub blocks: Vec<NetworkV4>,
+    /// Prefixes of its own that are divided among its devices, in order; each has a pool of kind `ContributorPrefix`.
+    pub prefixes: Vec<NetworkV4>,
+    /// So many /24s it gets even out of what is kept for edge filtering.
+    pub granted_blocks: u8,
     /// What its owner asked of the activator this hour; at most [`Self::REQUESTS_PER_HOUR`].
     pub requests: Requests,
 }
@@ -40,16 +44,19 @@ pub struct Contributor {
 impl Contributor {
     /// The most /24s of one contributor.
     pub const MAX_BLOCKS: usize = 64;
+    /// The most prefixes of its own.
+    pub const MAX_PREFIXES: usize = 16;
     /// The most requests of its owner in an hour that the activator pays fees for.
     pub const REQUESTS_PER_HOUR: u32 = 1000;
 }
 
-decode_fields!(Contributor { code, owner, status, reference_count, blocks, requests });
+decode_fields!(Contributor { code, owner, status, reference_count, blocks, prefixes, granted_blocks, requests });
 
 impl AccountData for Contributor {
     const TYPE: AccountType = AccountType::Contributor;
 
     fn growth(&self) -> usize {
-        NETWORK_BYTES * Self::MAX_BLOCKS.saturating_sub(self.blocks.len())
+        let more = |most: usize, held: &[NetworkV4]| most.saturating_sub(held.len());
+        NETWORK_BYTES * (more(Self::MAX_BLOCKS, &self.blocks) + more(Self::MAX_PREFIXES, &self.prefixes))
     }
 }

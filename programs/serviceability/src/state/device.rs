@@ -41,23 +41,39 @@ pub enum DeviceType {
 /// With what a device is registered: the three ways of bootstrapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Bootstrap {
-    /// Nothing: the activator carves a prefix of this length from the contributor's /24 and pulls endpoints off it.
+    /// Nothing: the activator carves a prefix of this length from the contributor's own space where that has room, else
+    /// from a /24 that it is given of a DoubleZero block, and pulls endpoints off it.
     Carve {
-        /// Length of the prefix, 24 to the configured minimum.
+        /// Length of the prefix, 24 to the configured minimum; longer for a share of the contributor's own space.
         prefix_len: u8,
     },
     /// Own prefixes, registered by `AddDevicePrefix`; endpoints are pulled off them.
     OwnPrefix,
     /// Own termination addresses: interfaces that the contributor creates; nothing is carved or pulled.
     OwnEndpoints,
+    /// The foundation's space: as with `Carve`, but never from the contributor's own. Edge filtering needs it.
+    CarveBlock {
+        /// Length of the prefix, 24 to the configured minimum.
+        prefix_len: u8,
+    },
+}
+
+impl Bootstrap {
+    /// The length of the prefix to carve, if one is.
+    pub fn carved_len(self) -> Option<u8> {
+        match self {
+            Self::Carve { prefix_len } | Self::CarveBlock { prefix_len } => Some(prefix_len),
+            Self::OwnPrefix | Self::OwnEndpoints => None,
+        }
+    }
 }
 
 /// Where a device's prefix came from, so that it can go back there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum PrefixSource {
-    /// Carved from the contributor's /24 with this pool.
+    /// Carved from what the contributor has, with this pool.
     Carved {
-        /// The pool of kind `ContributorBlock`.
+        /// The pool of kind `ContributorPrefix` or `ContributorBlock`.
         pool: Pubkey,
     },
     /// The contributor's own, noted in the address registry.
@@ -100,6 +116,10 @@ pub struct DeviceCaps {
     pub max_multicast_publishers: u16,
     /// Seats kept free out of `max_users`.
     pub reserved_seats: u16,
+    /// Seats of `max_users` that only unicast users get.
+    pub reserved_unicast: u16,
+    /// Seats of `max_users` that only multicast users get.
+    pub reserved_multicast: u16,
 }
 
 impl DeviceCaps {
@@ -116,6 +136,8 @@ impl Default for DeviceCaps {
             max_multicast_subscribers: Self::NO_LIMIT,
             max_multicast_publishers: Self::NO_LIMIT,
             reserved_seats: 0,
+            reserved_unicast: 0,
+            reserved_multicast: 0,
         }
     }
 }
@@ -134,7 +156,12 @@ pub struct DeviceCounts {
 impl DeviceCounts {
     /// All of them.
     pub fn users(&self) -> u32 {
-        u32::from(self.unicast_users) + u32::from(self.multicast_subscribers) + u32::from(self.multicast_publishers)
+        u32::from(self.unicast_users) + self.multicast_users()
+    }
+
+    /// Those of the multicast service.
+    pub fn multicast_users(&self) -> u32 {
+        u32::from(self.multicast_subscribers) + u32::from(self.multicast_publishers)
     }
 }
 
@@ -247,7 +274,7 @@ impl Device {
     /// The tunnel slots of a device whose registration does not say.
     pub const DEFAULT_TUNNEL_SLOTS: u16 = 4096;
 
-    /// True when one of its prefixes was carved from its contributor's /24.
+    /// True when one of its prefixes was carved.
     pub fn has_carved_prefix(&self) -> bool {
         self.prefixes.iter().any(|prefix| matches!(prefix.source, PrefixSource::Carved { .. }))
     }
@@ -257,11 +284,17 @@ impl Device {
     /// # Errors
     /// [`CapacityError`]: the cap is reached, or the device does not offer the service.
     pub fn seat_for(&self, user_type: UserType, publisher: bool) -> Result<(), CapacityError> {
-        let DeviceCaps { max_users, reserved_seats, .. } = self.caps;
+        let DeviceCaps { max_users, reserved_seats, reserved_unicast, reserved_multicast, .. } = self.caps;
         if max_users == 0 || self.device_type == DeviceType::Transit {
             return Err(CapacityError::Closed);
         }
-        let used = self.counts.users() + u32::from(reserved_seats);
+        // What the other service has reserved and not yet taken is not for this one.
+        let others = match user_type.is_multicast() {
+            true => reserved_unicast.saturating_sub(self.counts.unicast_users),
+            false => u16::try_from(u32::from(reserved_multicast).saturating_sub(self.counts.multicast_users()))
+                .unwrap_or(u16::MAX),
+        };
+        let used = self.counts.users() + u32::from(reserved_seats) + u32::from(others);
         if used >= u32::from(max_users) {
             return Err(CapacityError::MaxUsers { used, max: max_users });
         }

@@ -21,6 +21,11 @@ pub struct ConfigNumbers {
     pub min_contributor_prefix: u8,
     /// How many endpoint addresses a device gets when its registration does not say.
     pub endpoints_per_device: u8,
+    /// True when users of one metro reach each other through DoubleZero; false to leave that to the internet.
+    pub same_metro_routing: bool,
+    /// /24s of each DoubleZero block that are kept for edge filtering: only a contributor to whom the foundation has granted
+    /// a block gets one of these.
+    pub kept_blocks: u16,
 }
 
 impl Default for ConfigNumbers {
@@ -32,6 +37,8 @@ impl Default for ConfigNumbers {
             endpoint_loopback_last: 199,
             min_contributor_prefix: 29,
             endpoints_per_device: 2,
+            same_metro_routing: true,
+            kept_blocks: 0,
         }
     }
 }
@@ -55,6 +62,11 @@ pub struct GlobalConfig {
     pub min_contributor_prefix: u8,
     /// How many endpoint addresses a device gets when its registration does not say.
     pub endpoints_per_device: u8,
+    /// True when users of one metro reach each other through DoubleZero; false to leave that to the internet.
+    pub same_metro_routing: bool,
+    /// /24s of each DoubleZero block that are kept for edge filtering: only a contributor to whom the foundation has granted
+    /// a block gets one of these.
+    pub kept_blocks: u16,
     /// Devices there are; while there is one, the loopback range stays.
     pub device_count: u32,
     /// Accounts created so far: the life of the latest one.
@@ -80,6 +92,8 @@ decode_fields!(GlobalConfig {
     endpoint_loopback_last,
     min_contributor_prefix,
     endpoints_per_device,
+    same_metro_routing,
+    kept_blocks,
     device_count,
     lives,
     double_zero_blocks,
@@ -124,6 +138,8 @@ impl GlobalConfig {
             endpoint_loopback_last,
             min_contributor_prefix,
             endpoints_per_device,
+            same_metro_routing,
+            kept_blocks,
         } = numbers;
         Self {
             foundation: vec![key],
@@ -134,6 +150,8 @@ impl GlobalConfig {
             endpoint_loopback_last,
             min_contributor_prefix,
             endpoints_per_device,
+            same_metro_routing,
+            kept_blocks,
             device_count: 0,
             lives: 0,
             double_zero_blocks: vec![],
@@ -153,6 +171,7 @@ impl GlobalConfig {
             PoolKind::MulticastGroupBlock => Some(&self.multicast_group_blocks),
             PoolKind::MulticastPublisherBlock => Some(&self.multicast_publisher_blocks),
             PoolKind::ContributorBlock
+            | PoolKind::ContributorPrefix
             | PoolKind::DevicePrefix
             | PoolKind::AddressRegistry
             | PoolKind::ClientAddresses
@@ -171,6 +190,7 @@ impl GlobalConfig {
             PoolKind::MulticastGroupBlock => Some(&mut self.multicast_group_blocks),
             PoolKind::MulticastPublisherBlock => Some(&mut self.multicast_publisher_blocks),
             PoolKind::ContributorBlock
+            | PoolKind::ContributorPrefix
             | PoolKind::DevicePrefix
             | PoolKind::AddressRegistry
             | PoolKind::ClientAddresses

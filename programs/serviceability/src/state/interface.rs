@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
-use super::{AccountData, AccountType, keys};
+use super::{AccountData, AccountType, UserType, keys};
+use crate::error::{Result, ensure};
 
 /// Where an interface is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -56,6 +57,116 @@ pub struct InterfaceAddress {
     pub source: AddressSource,
 }
 
+/// Which tunnels an endpoint is kept for.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    BorshSerialize,
+    BorshDeserialize,
+    strum::Display,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "kebab-case")]
+#[repr(u8)]
+pub enum EndpointService {
+    /// Every service.
+    #[default]
+    Any = 1,
+    /// Unicast only.
+    Unicast = 2,
+    /// Multicast only.
+    Multicast = 3,
+}
+
+impl EndpointService {
+    /// True when a new tunnel of this type may end here.
+    pub fn admits(self, user_type: UserType) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Unicast => !user_type.is_multicast(),
+            Self::Multicast => user_type.is_multicast(),
+        }
+    }
+}
+
+/// By what users reach a device at an interface ("choose your own adventure").
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    BorshSerialize,
+    BorshDeserialize,
+    strum::Display,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+#[borsh(use_discriminant = true)]
+#[strum(serialize_all = "kebab-case")]
+#[repr(u8)]
+pub enum Cyoa {
+    /// It is not for users.
+    #[default]
+    None = 1,
+    /// GRE over direct internet access.
+    GreOverDia = 2,
+    /// GRE over a fabric.
+    GreOverFabric = 3,
+    /// GRE over private peering.
+    GreOverPrivatePeering = 4,
+    /// GRE over public peering.
+    GreOverPublicPeering = 5,
+    /// GRE over a cable.
+    GreOverCable = 6,
+}
+
+/// What a contributor notes about an interface. Nothing on the network follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct InterfaceMetadata {
+    /// Bits per second; 0 when it is not known.
+    pub bandwidth: u64,
+    /// Largest packet, in octets.
+    pub mtu: u16,
+    /// VLAN tag, 1 to 4094; 0 for none.
+    pub vlan_id: u16,
+    /// By what users reach the device here.
+    pub cyoa: Cyoa,
+}
+
+/// The MTU of an interface that users reach by the internet.
+const CYOA_MTU: u16 = 1500;
+
+impl Default for InterfaceMetadata {
+    fn default() -> Self {
+        Self { bandwidth: 0, mtu: 9000, vlan_id: 0, cyoa: Cyoa::None }
+    }
+}
+
+impl InterfaceMetadata {
+    /// Whether an interface of this kind can be so.
+    ///
+    /// # Errors
+    /// An MTU or a VLAN tag out of range; a way for users that is no port, has no bandwidth or another MTU than 1500.
+    pub fn check(&self, kind: InterfaceKind) -> Result {
+        ensure!((1280..=9216).contains(&self.mtu), InvalidMtu);
+        ensure!(self.vlan_id <= 4094, InvalidVlan);
+        if self.cyoa != Cyoa::None {
+            ensure!(kind == InterfaceKind::Physical, CyoaNeedsPort);
+            ensure!(self.mtu == CYOA_MTU, InvalidMtu);
+            ensure!(self.bandwidth > 0, InvalidBandwidth);
+        }
+        Ok(())
+    }
+}
+
 /// An interface. Address: [`crate::pda::interface`] of (device, name).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Interface {
@@ -73,6 +184,10 @@ pub struct Interface {
     pub loopback_number: Option<u16>,
     /// True when users' tunnels may end on its address.
     pub user_tunnel_endpoint: bool,
+    /// Which tunnels, if so.
+    pub service: EndpointService,
+    /// What its contributor notes about it.
+    pub metadata: InterfaceMetadata,
     /// Live users whose tunnels end here.
     pub user_count: u32,
     /// Foreign key: the [`Link`](super::Link) that ends here.
@@ -87,6 +202,8 @@ decode_fields!(Interface {
     address,
     loopback_number,
     user_tunnel_endpoint,
+    service,
+    metadata,
     user_count,
     link
 });

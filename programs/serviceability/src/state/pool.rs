@@ -56,6 +56,8 @@ pub enum PoolKind {
     VrfIds = 11,
     /// Which addresses of one /24 live users connect from, so that none is handed out; owner: the config.
     ClientAddresses = 12,
+    /// A prefix that a contributor brings for several devices, in single addresses; owner: the contributor.
+    ContributorPrefix = 13,
 }
 
 /// What the values of a pool stand for.
@@ -79,7 +81,8 @@ impl PoolKind {
             | Self::MulticastGroupBlock
             | Self::MulticastPublisherBlock
             | Self::AddressRegistry
-            | Self::ClientAddresses => PoolValue::Address,
+            | Self::ClientAddresses
+            | Self::ContributorPrefix => PoolValue::Address,
             Self::TunnelIds | Self::EndpointLoopbacks | Self::VrfIds => PoolValue::Number,
         }
     }

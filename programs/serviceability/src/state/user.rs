@@ -71,6 +71,9 @@ pub enum UserType {
     IbrlWithAllocatedIp = 2,
     /// Group traffic.
     Multicast = 3,
+    /// Unicast from an address of the foundation's space: what the internet sends to it comes by the device, filtered, and
+    /// what it sends goes out there.
+    EdgeFiltering = 4,
 }
 
 impl UserType {

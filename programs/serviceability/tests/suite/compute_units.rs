@@ -13,7 +13,7 @@ use dz_serviceability::{
     ID as P,
     instruction::ServiceabilityInstruction,
     pda,
-    state::{Bootstrap, ConfigNumbers, DeviceType, LinkStatus, PoolKind, UserType},
+    state::{Bootstrap, ConfigNumbers, DeviceType, EndpointService, InterfaceMetadata, LinkStatus, PoolKind, UserType},
 };
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -50,7 +50,7 @@ async fn history() -> Costs {
             ix::global_config::add_foundation(&P, &fk, ok),
             ix::global_config::remove_foundation(&P, &fk, ok),
             ix::global_config::add_block(&P, &fk, PoolKind::DoubleZeroBlock, second),
-            ix::contributor::update_contributor(&P, &fk, co, ok),
+            ix::contributor::update_contributor(&P, &fk, co, ok, 0),
             ix::contributor::suspend_contributor(&P, &fk, co),
             ix::contributor::resume_contributor(&P, &fk, co),
             ix::exchange::update_exchange(&P, &fk, nyc, "New York", 1, 1),
@@ -62,6 +62,9 @@ async fn history() -> Costs {
     n.ok(&f, [build::remove_block(&n.view, &fk, PoolKind::DoubleZeroBlock, second)]).await;
     n.ok(&a, [build::allocate_contributor_block(&n.view, &ak, co, net("45.33.0.0/24")).unwrap()]).await;
 
+    n.ok(&o, [ix::contributor::add_contributor_prefix(&P, &ok, co, net("9.7.0.0/29"))]).await;
+    n.ok(&o, [build::remove_contributor_prefix(&n.view, &ok, co, net("9.7.0.0/29"))]).await;
+
     // One device of each of the first two bootstraps, with everything on it.
     let carved = n.pending_device("carved", "9.0.0.9", Bootstrap::Carve { prefix_len: 29 }).await;
     n.ok(&a, [build::carve_device_prefix(&n.view, &ak, carved, net("45.33.0.0/29")).unwrap()]).await;
@@ -71,6 +74,8 @@ async fn history() -> Costs {
     each(&mut n, &o, [ix::device::drain_device(&P, &ok, co, device), ix::device::undrain_device(&P, &ok, co, device)])
         .await;
     let ports = [n.port(device, "et1", &o).await, n.port(carved, "et1", &o).await];
+    let (any, plain) = (EndpointService::Any, InterfaceMetadata::default());
+    n.ok(&o, [build::update_interface(&n.view, &ok, ports[0], any, plain).unwrap()]).await;
     n.ok(&o, [build::create_link(&n.view, &ok, "l1", ports[0], ports[1], LINK_NUMBERS).unwrap()]).await;
     let link = pda::link(&P, "l1").0;
     n.ok(&a, [build::activate_link(&n.view, &ak, link, net("172.16.0.0/31")).unwrap()]).await;

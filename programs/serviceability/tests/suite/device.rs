@@ -9,8 +9,9 @@ use dz_serviceability::{
     instruction::{CreateDeviceArgs, ServiceabilityInstruction},
     pda,
     state::{
-        AddressSource, Bootstrap, Device, DeviceCaps, DeviceCounts, DevicePrefix, DeviceStatus, DeviceType, Interface,
-        InterfaceAddress, InterfaceKind, InterfaceStatus, Pool, PoolKind, PrefixSource, UserType,
+        AddressSource, Bootstrap, Device, DeviceCaps, DeviceCounts, DevicePrefix, DeviceStatus, DeviceType,
+        EndpointService, Interface, InterfaceAddress, InterfaceKind, InterfaceMetadata, InterfaceStatus, Pool,
+        PoolKind, PrefixSource, UserType,
     },
 };
 use solana_signer::Signer;
@@ -73,7 +74,8 @@ async fn a_device_with_nothing_is_given_a_prefix_and_endpoints() {
     n.refused(&a, taken, Error::UnitTaken).await;
     let again = build::carve_device_prefix(&n.view, &ak, device, net("45.33.0.16/29")).unwrap();
     n.refused(&a, again, Error::PrefixComplete).await;
-    let free = ix::carve_device_prefix(&P, &ak, n.other(), device, net("45.34.0.8/29"));
+    let block = pda::pool(&P, PoolKind::ContributorBlock, &n.other(), ip("45.34.0.0").into()).0;
+    let free = ix::carve_device_prefix(&P, &ak, block, device, net("45.34.0.8/29"));
     n.refused(&a, free, Error::AccountNotFound).await;
 
     for (number, address) in [(100, "45.33.0.9"), (101, "45.33.0.10")] {
@@ -90,6 +92,8 @@ async fn a_device_with_nothing_is_given_a_prefix_and_endpoints() {
         address: Some(InterfaceAddress { ip: ip("45.33.0.9"), source: AddressSource::Pulled { pool } }),
         loopback_number: Some(100),
         user_tunnel_endpoint: true,
+        service: EndpointService::Any,
+        metadata: InterfaceMetadata::default(),
         user_count: 0,
         link: None,
     };
@@ -209,7 +213,8 @@ async fn own_termination_addresses_need_no_prefix() {
     let device = n.pending_device("nyc1", "9.0.0.1", Bootstrap::OwnEndpoints).await;
     assert_eq!(n.get_device(device), pending(&n, Bootstrap::OwnEndpoints, 0));
     n.refused(&a, ix::activate_device(&P, &ak, device), Error::DeviceNotReady).await;
-    let carve = ix::carve_device_prefix(&P, &ak, co, device, net("45.33.0.0/29"));
+    let block = pda::pool(&P, PoolKind::ContributorBlock, &co, ip("45.33.0.0").into()).0;
+    let carve = ix::carve_device_prefix(&P, &ak, block, device, net("45.33.0.0/29"));
     n.ok(&a, [build::allocate_contributor_block(&n.view, &ak, co, net("45.33.0.0/24")).unwrap()]).await;
     n.refused(&a, carve, Error::PrefixNotWanted).await;
     // The public address is an endpoint only because the device says so.
@@ -285,6 +290,8 @@ async fn updates_drains_and_moves() {
         max_multicast_subscribers: 3,
         max_multicast_publishers: 4,
         reserved_seats: 5,
+        reserved_unicast: 6,
+        reserved_multicast: 7,
     };
     let update = |key, kind, wanted| ix::update_device(&P, key, co, device, kind, new, wanted);
     n.ok(&o, [update(&ok, DeviceType::Edge, 3)]).await;

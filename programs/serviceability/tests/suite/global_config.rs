@@ -20,6 +20,8 @@ fn fresh(foundation: Pubkey, activator: Pubkey) -> GlobalConfig {
         endpoint_loopback_last: 199,
         min_contributor_prefix: 29,
         endpoints_per_device: 2,
+        same_metro_routing: true,
+        kept_blocks: 0,
         device_count: 0,
         // The pool of VRF ids and the config itself.
         lives: 2,
@@ -79,6 +81,8 @@ async fn set_changes_every_number_and_checks_each() {
         endpoint_loopback_last: 309,
         min_contributor_prefix: 28,
         endpoints_per_device: 3,
+        same_metro_routing: false,
+        kept_blocks: 7,
     };
     n.ok(&f, [ix::set_global_config(&P, &f.pubkey(), good.clone())]).await;
     let expected = GlobalConfig {
@@ -88,6 +92,8 @@ async fn set_changes_every_number_and_checks_each() {
         endpoint_loopback_last: 309,
         min_contributor_prefix: 28,
         endpoints_per_device: 3,
+        same_metro_routing: false,
+        kept_blocks: 7,
         ..before
     };
     assert_eq!(n.config(), expected);

@@ -45,7 +45,7 @@ async fn bytes_that_are_no_instruction() {
 async fn lists_of_accounts_that_do_not_fit() {
     let mut n = Net::with_metro().await;
     let f = signer(&n.keys.foundation);
-    let good = ix::contributor::update_contributor(&P, &f.pubkey(), n.co(), f.pubkey());
+    let good = ix::contributor::update_contributor(&P, &f.pubkey(), n.co(), f.pubkey(), 0);
 
     for count in 0..good.accounts.len() {
         let mut short = good.clone();
@@ -83,7 +83,7 @@ async fn accounts_that_are_not_what_they_should_be() {
     let mut n = Net::with_metro().await;
     let f = signer(&n.keys.foundation);
     let fk = f.pubkey();
-    let update = |key| ix::contributor::update_contributor(&P, &fk, key, fk);
+    let update = |key| ix::contributor::update_contributor(&P, &fk, key, fk, 0);
     n.refused(&f, update(Pubkey::new_unique()), Error::AccountNotFound).await;
     // A look-alike that another program owns.
     let forged = Pubkey::new_unique();
@@ -291,5 +291,5 @@ fn codes_and_errors_are_one_to_one() {
     }
     assert_eq!(ServiceabilityError::from_code(0), None);
     assert_eq!(ServiceabilityError::from_code(ServiceabilityError::iter().count() as u32 + 1), None);
-    assert_eq!((AccountType::iter().count(), PoolKind::iter().count()), (12, 12));
+    assert_eq!((AccountType::iter().count(), PoolKind::iter().count()), (12, 13));
 }

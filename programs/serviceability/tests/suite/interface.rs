@@ -4,7 +4,8 @@ use dz_sdk::{build, instruction::interface as ix};
 use dz_serviceability::{
     ID as P, pda,
     state::{
-        AddressSource, Bootstrap, Interface, InterfaceAddress, InterfaceKind, InterfaceStatus, PoolKind, UserType,
+        AddressSource, Bootstrap, Cyoa, EndpointService, Interface, InterfaceAddress, InterfaceKind, InterfaceMetadata,
+        InterfaceStatus, PoolKind, UserType,
     },
 };
 use rstest::rstest;
@@ -42,6 +43,8 @@ async fn a_life(
         address: address.map(|address| InterfaceAddress { ip: ip(address), source }),
         loopback_number,
         user_tunnel_endpoint: endpoint,
+        service: EndpointService::Any,
+        metadata: InterfaceMetadata::default(),
         user_count: 0,
         link: None,
     };
@@ -61,6 +64,46 @@ async fn a_life(
     let registry = n.view.pool_at(PoolKind::AddressRegistry, &pda::config(&P).0, ip("9.0.5.0").into());
     assert_eq!(registry, None);
     assert_eq!(n.view.pool_at(PoolKind::EndpointLoopbacks, &device, 100).unwrap().1.used(), 0);
+}
+
+#[tokio::test]
+async fn what_is_noted_and_what_may_end_here_can_change() {
+    let mut n = Net::with_metro().await;
+    let (o, p, s) = (signer(&n.keys.owner), signer(&n.keys.payer), signer(&n.keys.stranger));
+    let (ok, sk) = (o.pubkey(), s.pubkey());
+    let device = n.device("nyc1", "9.0.0.1", "9.0.1.0/29").await;
+    let (port, first) = (n.port(device, "et1", &o).await, pda::interface(&P, &device, "Loopback100").0);
+    let update =
+        |n: &Net, key, service, metadata| build::update_interface(&n.view, &ok, key, service, metadata).unwrap();
+    let (any, unicast) = (EndpointService::Any, EndpointService::Unicast);
+    let plain = InterfaceMetadata::default();
+    let dia = InterfaceMetadata { bandwidth: 10, mtu: 1500, vlan_id: 4094, cyoa: Cyoa::GreOverDia };
+
+    n.ok(&o, [update(&n, port, any, dia)]).await;
+    assert_eq!((n.get_interface(port).service, n.get_interface(port).metadata), (any, dia));
+    for (key, service, metadata, error) in [
+        (port, unicast, plain, Error::NotAnEndpoint),
+        (port, any, InterfaceMetadata { vlan_id: 4095, ..plain }, Error::InvalidVlan),
+        (port, any, InterfaceMetadata { mtu: 1279, ..plain }, Error::InvalidMtu),
+        (port, any, InterfaceMetadata { mtu: 9217, ..plain }, Error::InvalidMtu),
+        (port, any, InterfaceMetadata { mtu: 9000, ..dia }, Error::InvalidMtu),
+        (port, any, InterfaceMetadata { bandwidth: 0, ..dia }, Error::InvalidBandwidth),
+        (first, any, dia, Error::CyoaNeedsPort),
+    ] {
+        n.refused(&o, update(&n, key, service, metadata), error).await;
+    }
+    let foreign = build::update_interface(&n.view, &sk, port, any, plain).unwrap();
+    n.refused(&s, foreign, Error::NotContributorOwner).await;
+
+    // An endpoint that is kept for one service takes no new tunnel of the other.
+    n.ok(&o, [update(&n, first, EndpointService::Multicast, plain)]).await;
+    n.pass("9.1.0.1").await;
+    let create = n.create_user_with("9.1.0.1", "9.0.1.1", UserType::Ibrl, None, vec![]);
+    n.refused(&p, create.clone(), Error::EndpointKept).await;
+    n.ok(&o, [update(&n, first, unicast, plain)]).await;
+    n.ok(&p, [create]).await;
+    n.ok(&o, [update(&n, first, EndpointService::Multicast, plain)]).await;
+    assert_eq!(n.get_interface(first).user_count, 1);
 }
 
 #[tokio::test]

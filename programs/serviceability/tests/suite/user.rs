@@ -251,7 +251,7 @@ async fn capacity_is_counted_by_kind() {
         max_unicast_users: 1,
         max_multicast_subscribers: 1,
         max_multicast_publishers: 1,
-        reserved_seats: 0,
+        ..DeviceCaps::default()
     };
     set(&mut n, tight, DeviceType::Edge).await;
     n.ok(&p, [unicast(&n, "9.2.0.1")]).await;
@@ -265,6 +265,12 @@ async fn capacity_is_counted_by_kind() {
     set(&mut n, caps(3), DeviceType::Hybrid).await;
     n.refused(&p, unicast(&n, "9.2.0.5"), Error::DeviceFull).await;
     set(&mut n, DeviceCaps { reserved_seats: 1, ..caps(4) }, DeviceType::Hybrid).await;
+    n.refused(&p, unicast(&n, "9.2.0.5"), Error::DeviceFull).await;
+    // What one service has reserved and not taken is not for the other: of four seats three are taken.
+    let kept = DeviceCaps { reserved_unicast: 2, reserved_multicast: 2, ..caps(4) };
+    set(&mut n, kept, DeviceType::Hybrid).await;
+    n.refused(&p, multicast(&n, "9.2.0.5", PUBLISH), Error::DeviceFull).await;
+    set(&mut n, DeviceCaps { reserved_multicast: 3, ..caps(4) }, DeviceType::Hybrid).await;
     n.refused(&p, unicast(&n, "9.2.0.5"), Error::DeviceFull).await;
     set(&mut n, caps(4), DeviceType::Hybrid).await;
     n.ok(&p, [unicast(&n, "9.2.0.5")]).await;

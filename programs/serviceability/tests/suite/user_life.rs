@@ -10,7 +10,8 @@ use dz_serviceability::{
     instruction::RoleChange,
     pda,
     state::{
-        AccessPass, DeviceCaps, DeviceCounts, DeviceType, PoolKind, Roles, User, UserAllocation, UserStatus, UserType,
+        AccessPass, Bootstrap, DeviceCaps, DeviceCounts, DeviceType, PoolKind, Roles, User, UserAllocation, UserStatus,
+        UserType,
     },
 };
 use rstest::rstest;
@@ -19,7 +20,7 @@ use solana_signer::Signer;
 
 use crate::support::{BOTH, Error, NONE, Net, PUBLISH, SUBSCRIBE, caps, grant, ip, net, signer, with_account};
 
-use UserType::{Ibrl, IbrlWithAllocatedIp, Multicast};
+use UserType::{EdgeFiltering, Ibrl, IbrlWithAllocatedIp, Multicast};
 
 /// `nyc1` with endpoints 9.0.1.1 and .2, groups `mg01` and `mg02`, and a pass of anywhere that may do everything.
 async fn network() -> (Net, Pubkey, [Pubkey; 2], Pubkey) {
@@ -96,6 +97,32 @@ async fn a_life(
     n.ok(&a, build::close_user(&n.view, &a.pubkey(), key).unwrap()).await;
     assert_eq!(n.view.user(&key), None);
     assert_eq!((taken(&n, device), n.get_device(device), idle(n.get_pass(pass)), n.get_group(groups[0])), baseline);
+}
+
+/// Edge filtering is for addresses of the foundation's space, and takes them like any other.
+#[tokio::test]
+async fn edge_filtering_needs_the_foundations_space() {
+    let (mut n, device, _, _) = network().await;
+    let (a, ak) = (signer(&n.keys.activator), n.keys.activator.pubkey());
+    let own = n.pending_user("9.2.0.1", "9.0.1.1", EdgeFiltering, vec![]).await;
+    n.refused(&a, n.activate_user(own, 0, "9.0.1.3"), Error::NotFoundationsSpace).await;
+    assert_eq!(taken(&n, device), [0, 0, 2, 0]);
+
+    let given = n.pending_device("edge", "9.0.0.9", Bootstrap::CarveBlock { prefix_len: 29 }).await;
+    let block = build::allocate_contributor_block(&n.view, &ak, n.co(), net("45.33.0.0/24")).unwrap();
+    n.ok(&a, [block]).await;
+    n.ok(&a, [build::carve_device_prefix(&n.view, &ak, given, net("45.33.0.0/29")).unwrap()]).await;
+    for (number, address) in [(100, "45.33.0.1"), (101, "45.33.0.2")] {
+        n.ok(&a, [build::pull_endpoint(&n.view, &ak, given, ip(address), number).unwrap()]).await;
+    }
+    n.ok(&a, [dz_sdk::instruction::device::activate_device(&P, &ak, given)]).await;
+    let user = n.user("9.2.0.2", "45.33.0.1", EdgeFiltering, vec![], 0, "45.33.0.3").await;
+    let held = n.get_user(user).allocation.unwrap();
+    assert_eq!(
+        (held.dz_ip, held.dz_ip_pool),
+        (ip("45.33.0.3"), Some(pool(PoolKind::DevicePrefix, given, "45.33.0.0")))
+    );
+    assert_eq!(audit(&n.view), vec![]);
 }
 
 /// Pitfalls 14, 20, 23, 27: nothing is given twice, out of range, or off its grid; index 0 of a prefix never.

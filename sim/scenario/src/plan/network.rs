@@ -27,8 +27,13 @@ pub struct Exchange {
 }
 
 /// Who runs devices.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Contributor {}
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Contributor {
+    /// Its own space, of which its devices get shares.
+    pub prefixes: Vec<Ipv4Net>,
+    /// /24s that it gets even out of those that are kept.
+    pub granted_blocks: u8,
+}
 
 /// A device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -69,6 +74,8 @@ pub enum DeviceType {
 pub enum Bootstrap {
     /// Nothing: a prefix is carved for it and endpoints are pulled off that.
     Carve {
+        /// True when the contributor's own space will not do.
+        from_block: bool,
         /// Length of the prefix.
         prefix_len: u8,
         /// How many endpoints are pulled.

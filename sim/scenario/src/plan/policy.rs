@@ -21,6 +21,10 @@ pub struct Policy {
     pub probes: Probes,
     /// How many endpoints are pulled for a device, unless the device says.
     pub endpoints_per_device: u8,
+    /// True when users of one metro reach each other through DoubleZero.
+    pub same_metro_routing: bool,
+    /// /24s of each DoubleZero block that are kept for edge filtering.
+    pub kept_blocks: u16,
     /// Loopback numbers reserved for tunnel termination.
     pub loopbacks: LoopbackRange,
     /// Length of the smallest prefix a contributor may bring or be given.

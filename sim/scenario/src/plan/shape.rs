@@ -106,6 +106,7 @@ const DEVICE_TUNNEL: Shape = Table(&[("name", Scalar), ("source", Scalar), ("des
 const DEVICE_CONFIG: Shape = Table(&[
     ("device", Scalar),
     ("state", Scalar),
+    ("public_ip", Scalar),
     ("loopbacks", Names(&Table(&[("address", Scalar), ("endpoint", Scalar)]))),
     ("ports", Names(&PORT)),
     (
@@ -142,6 +143,8 @@ const CONFIG: Shape = Table(&[
     ("endpoint_loopbacks", Scalar),
     ("min_contributor_prefix", Scalar),
     ("endpoints_per_device", Scalar),
+    ("same_metro_routing", Scalar),
+    ("kept_blocks", Scalar),
     ("double_zero_blocks", SCALARS),
     ("user_tunnel_blocks", SCALARS),
     ("device_tunnel_blocks", SCALARS),
@@ -151,7 +154,13 @@ const CONFIG: Shape = Table(&[
 
 const POOL: Shape = Table(&[("capacity", Scalar), ("used", Scalar), ("free", Scalar)]);
 
-const CONTRIBUTOR: Shape = Table(&[("status", Scalar), ("references", Scalar), ("blocks", SCALARS)]);
+const CONTRIBUTOR: Shape = Table(&[
+    ("status", Scalar),
+    ("references", Scalar),
+    ("blocks", SCALARS),
+    ("prefixes", SCALARS),
+    ("granted_blocks", Scalar),
+]);
 
 const EXCHANGE: Shape =
     Table(&[("name", Scalar), ("latitude", Scalar), ("longitude", Scalar), ("status", Scalar), ("references", Scalar)]);
@@ -172,6 +181,8 @@ const DEVICE: Shape = Table(&[
     ("max_multicast_subscribers", Scalar),
     ("max_multicast_publishers", Scalar),
     ("reserved_seats", Scalar),
+    ("reserved_unicast", Scalar),
+    ("reserved_multicast", Scalar),
     ("users", Scalar),
     ("unicast_users", Scalar),
     ("multicast_subscribers", Scalar),
@@ -185,6 +196,11 @@ const INTERFACE: Shape = Table(&[
     ("source", Scalar),
     ("loopback_number", Scalar),
     ("user_tunnel_endpoint", Scalar),
+    ("service", Scalar),
+    ("bandwidth", Scalar),
+    ("mtu", Scalar),
+    ("vlan_id", Scalar),
+    ("cyoa", Scalar),
     ("users", Scalar),
     ("link", Scalar),
 ]);

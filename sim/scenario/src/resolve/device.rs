@@ -30,6 +30,7 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
         let Named { name: code, at, file } = device;
         let exchange = self.exchange_of(*at, file.exchange.as_ref());
         let contributor = self.contributor_of(*at, file.contributor.as_ref());
+        let bootstrap = self.bootstrap(*at, file, &contributor);
         let public_ip = match file.public_ip {
             Some(ip) => ip.0,
             None => self.registry.next(Ipv4Net::new_assert([9, 0, 0, 0].into(), 9), format!("the public_ip of {code}")),
@@ -59,7 +60,7 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
             },
             public_ip,
             public_ip_endpoint: file.public_ip_endpoint,
-            bootstrap: self.bootstrap(*at, file),
+            bootstrap,
             caps,
             tunnel_slots,
         };
@@ -85,7 +86,7 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
         }
     }
 
-    fn bootstrap(&mut self, at: At<'t>, file: &schema::Device) -> Bootstrap {
+    fn bootstrap(&mut self, at: At<'t>, file: &schema::Device, contributor: &ContributorCode) -> Bootstrap {
         let prefixes: Vec<Ipv4Net> = file.prefix.0.iter().map(|net| net.0).collect();
         let lengths = 24..=self.policy.minimum_prefix;
         let expected = format!("expected a length of 24 to {}", self.policy.minimum_prefix);
@@ -100,7 +101,15 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
                 "`carve` does not go with `prefix` or `endpoints`: nothing is carved for a device that brings its own";
             self.context.error(at.key("carve"), message, "");
         }
-        if let Some(carve) = file.carve.filter(|length| !lengths.contains(length)) {
+        if file.from_block && (!prefixes.is_empty() || !file.endpoints.is_empty()) {
+            let message = "`from_block` does not go with `prefix` or `endpoints`";
+            self.context.error(at.key("from_block"), message, "");
+        }
+        // A share of the contributor's own space may be smaller.
+        let own_space = self.plan.contributors.get(contributor).is_some_and(|it| !it.prefixes.is_empty());
+        let shares = if own_space && !file.from_block { 24..=31 } else { lengths };
+        if let Some(carve) = file.carve.filter(|length| !shares.contains(length)) {
+            let expected = format!("expected a length of {} to {}", shares.start(), shares.end());
             self.context.error(at.key("carve"), format!("{expected}, got {carve}"), "");
         }
         if !file.endpoints.is_empty() {
@@ -121,7 +130,7 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
             self.context.error(at.key("pull"), format!("{pull} endpoints do not fit: there is room for {room}"), "");
         }
         match prefixes.is_empty() {
-            true => Bootstrap::Carve { prefix_len, pull },
+            true => Bootstrap::Carve { from_block: file.from_block, prefix_len, pull },
             false => Bootstrap::OwnPrefix { prefixes, pull },
         }
     }

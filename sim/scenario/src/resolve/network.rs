@@ -49,10 +49,12 @@ pub(super) fn network<'t>(
     for contributor in
         codes.all(builder.context, at, "contributors", &file.contributors, |_| None, &mut BTreeMap::new())
     {
-        builder.plan.contributors.insert(ContributorCode::new(&contributor.name), Contributor {});
+        let prefixes = contributor.file.prefix.0.iter().map(|net| net.0).collect();
+        let value = Contributor { prefixes, granted_blocks: contributor.file.granted_blocks };
+        builder.plan.contributors.insert(ContributorCode::new(&contributor.name), value);
     }
     if file.contributors.is_empty() {
-        builder.plan.contributors.insert(ContributorCode::new("co1"), Contributor {});
+        builder.plan.contributors.insert(ContributorCode::new("co1"), Contributor::default());
     }
     builder.claim(&devices, &clients);
     let mut codes = Names::default();

@@ -43,6 +43,8 @@ pub(super) fn policy<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &s
             period: time(file.client.probe_period, Duration::from_secs(2)),
         },
         endpoints_per_device: file.endpoints_per_device.unwrap_or(2),
+        same_metro_routing: file.same_metro_routing.unwrap_or(true),
+        kept_blocks: file.kept_blocks.unwrap_or(0),
         loopbacks: LoopbackRange { first: loopbacks.first, last: loopbacks.last },
         minimum_prefix: file.minimum_prefix.unwrap_or(29),
         blocks: blocks(context, at.key("blocks"), &file.blocks),

@@ -253,9 +253,10 @@ impl Known<'_> {
 }
 
 /// Kinds of pools, as their names begin or end.
-const POOLS: [&str; 10] = [
+const POOLS: [&str; 11] = [
     "double-zero-block",
     "contributor-block",
+    "contributor-prefix",
     "device-prefix",
     "user-tunnel-block",
     "device-tunnel-block",

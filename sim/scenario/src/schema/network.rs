@@ -56,7 +56,15 @@ pub(crate) struct Exchange {
 /// Who runs devices.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Contributor {}
+pub(crate) struct Contributor {
+    /// Its own space, divided among its devices: a device gets its share of this first. Default: none, and shares are carved
+    /// from the DoubleZero blocks.
+    #[serde(default)]
+    pub(crate) prefix: OneOrMany<Net>,
+    /// /24s that it gets even out of those that are kept for edge filtering. Default: 0.
+    #[serde(default)]
+    pub(crate) granted_blocks: u8,
+}
 
 /// A device. Registered with nothing it is given a carved prefix and endpoints on loopbacks; `prefix` makes that an own
 /// prefix; `endpoints` brings own termination addresses.
@@ -75,8 +83,13 @@ pub(crate) struct Device {
     /// True if tunnels may end on `public_ip` too. Default: false.
     #[serde(default)]
     pub(crate) public_ip_endpoint: bool,
-    /// Length of the prefix to carve for it, 24 to the policy's `minimum_prefix`. Default: that minimum.
+    /// Length of the prefix to carve for it, 24 to the policy's `minimum_prefix`, or to 31 out of its contributor's own space.
+    /// Default: that minimum.
     pub(crate) carve: Option<u8>,
+    /// True to carve it out of the DoubleZero blocks even if its contributor has space of its own, as edge filtering needs.
+    /// Default: false.
+    #[serde(default)]
+    pub(crate) from_block: bool,
     /// Own prefixes, in the order in which addresses are taken from them.
     #[serde(default)]
     pub(crate) prefix: OneOrMany<Net>,

@@ -20,6 +20,10 @@ pub(crate) struct Policy {
     pub(crate) client: ClientPolicy,
     /// How many endpoints are pulled for a device. Default: 2.
     pub(crate) endpoints_per_device: Option<u8>,
+    /// Whether users of one metro reach each other through DoubleZero, or by the internet only. Default: true.
+    pub(crate) same_metro_routing: Option<bool>,
+    /// /24s of each DoubleZero block that are kept for edge filtering. Default: 0.
+    pub(crate) kept_blocks: Option<u16>,
     /// Loopback numbers reserved for tunnel termination (n-y of the RFC). Default: 100..199.
     pub(crate) loopbacks: Option<Range>,
     /// Length of the smallest prefix a contributor may bring or be given. Default: 29.

@@ -20,7 +20,7 @@ fn the_smallest_network_has_every_default() {
     let device = &case.plan.devices["nyc1"];
     assert_eq!(device.public_ip, ip("9.0.0.1"));
     assert_eq!(device.contributor.as_str(), "co1");
-    assert_eq!(device.bootstrap, Bootstrap::Carve { prefix_len: 29, pull: 2 });
+    assert_eq!(device.bootstrap, Bootstrap::Carve { from_block: false, prefix_len: 29, pull: 2 });
     assert_eq!(device.caps.max_users, None);
     let client = &case.plan.clients["val1"];
     assert_eq!(client.client_ip, ip("9.128.0.1"));
@@ -64,7 +64,10 @@ policy: { client: { latency_tolerance: $tolerance } }
         ]
     );
     assert_eq!(cases[3].policy.connect.latency_tolerance.0, Duration::from_millis(5));
-    assert_eq!(cases[3].plan.devices["nyc1"].bootstrap, Bootstrap::Carve { prefix_len: 29, pull: 2 });
+    assert_eq!(
+        cases[3].plan.devices["nyc1"].bootstrap,
+        Bootstrap::Carve { from_block: false, prefix_len: 29, pull: 2 }
+    );
 }
 
 #[test]

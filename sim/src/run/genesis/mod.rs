@@ -62,9 +62,16 @@ pub fn instructions(plan: &Plan, policy: &Policy, keys: Keys) -> anyhow::Result<
         let place = (micro(metro.location.lat), micro(metro.location.lng));
         list.push(exchange::create_exchange(&ID, &payer, code.as_str(), &metro.name, place.0, place.1));
     }
-    for code in plan.contributors.keys() {
+    for (code, wanted) in &plan.contributors {
         let owner = keys.of(Owner::Contributor(code.as_str())).pubkey();
         list.push(contributor::create_contributor(&ID, &payer, code.as_str(), owner));
+        let key = pda::contributor(&ID, code.as_str()).0;
+        for net in &wanted.prefixes {
+            list.push(contributor::add_contributor_prefix(&ID, &payer, key, network(*net)?));
+        }
+        if wanted.granted_blocks > 0 {
+            list.push(contributor::update_contributor(&ID, &payer, key, owner, wanted.granted_blocks));
+        }
     }
     for code in plan.tenants.keys() {
         let administrator = keys.of(Owner::Tenant(code.as_str())).pubkey();
@@ -93,6 +100,8 @@ fn config(policy: &Policy, keys: Keys, payer: &Pubkey, list: &mut Vec<Instructio
         endpoint_loopback_last: policy.loopbacks.last,
         min_contributor_prefix: policy.minimum_prefix,
         endpoints_per_device: policy.endpoints_per_device,
+        same_metro_routing: policy.same_metro_routing,
+        kept_blocks: policy.kept_blocks,
         ..ConfigNumbers::default()
     };
     list.push(global_config::init_global_config(&ID, payer, args));
@@ -126,7 +135,12 @@ fn create_device(
 ) -> anyhow::Result<()> {
     let contributor = pda::contributor(&ID, wanted.contributor.as_str()).0;
     let (bootstrap, endpoints_wanted) = match &wanted.bootstrap {
-        Bootstrap::Carve { prefix_len, pull } => (state::Bootstrap::Carve { prefix_len: *prefix_len }, *pull),
+        Bootstrap::Carve { from_block: false, prefix_len, pull } => {
+            (state::Bootstrap::Carve { prefix_len: *prefix_len }, *pull)
+        }
+        Bootstrap::Carve { from_block: true, prefix_len, pull } => {
+            (state::Bootstrap::CarveBlock { prefix_len: *prefix_len }, *pull)
+        }
         Bootstrap::OwnPrefix { pull, .. } => (state::Bootstrap::OwnPrefix, *pull),
         Bootstrap::OwnEndpoints { .. } => (state::Bootstrap::OwnEndpoints, 0),
     };
@@ -148,6 +162,7 @@ fn create_device(
             max_multicast_subscribers: caps.max_subscribers.unwrap_or(default.max_multicast_subscribers),
             max_multicast_publishers: caps.max_publishers.unwrap_or(default.max_multicast_publishers),
             reserved_seats: caps.reserved_seats.unwrap_or(default.reserved_seats),
+            ..default
         },
     };
     let exchange = pda::exchange(&ID, wanted.exchange.as_str()).0;

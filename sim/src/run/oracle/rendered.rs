@@ -79,7 +79,9 @@ fn made(id: u16, tunnel: &Tunnel) -> Properties {
     let mut all =
         Properties::from([("tunnel id", id.to_string()), ("overlay address", tunnel.overlay.addr().to_string())]);
     match &tunnel.service {
-        Service::Unicast { vrf, dz_ip, .. } => all.extend([("vrf", vrf.to_string()), ("dz_ip", dz_ip.to_string())]),
+        Service::Unicast { vrf, dz_ip, .. } | Service::EdgeFiltering { vrf, dz_ip } => {
+            all.extend([("vrf", vrf.to_string()), ("dz_ip", dz_ip.to_string())])
+        }
         Service::Multicast { source, publish, subscribe } => all.extend([
             ("source of group traffic", source.map_or("none".to_owned(), |source| source.to_string())),
             ("groups it may send to", format!("{publish:?}")),

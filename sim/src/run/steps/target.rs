@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Context as _;
-use dzsim_scenario::plan::{ClientName, Node, Ref, Target, Via};
+use dzsim_scenario::plan::{ClientName, DeviceCode, Node, Ref, Target, Via};
 
 use super::{Context, StepError};
 use crate::run::view::{self, References};
@@ -27,8 +27,18 @@ pub(super) async fn address(context: &Context, from: &Node, via: &Via, target: &
         }
         Target::Device(device) => match (via, from) {
             (Via::Tunnel(name), Node::Client(client)) => far_end(context, client, name).await?,
-            _ => world.plan.devices.get(device).context("no such device")?.public_ip,
+            _ => public_ip(context, device).await?,
         },
+    })
+}
+
+/// A device's address on the internet, which may have changed since the file was read.
+async fn public_ip(context: &Context, code: &DeviceCode) -> Result<Ipv4Addr, StepError> {
+    let view = context.world.chain.snapshot().await.map_err(anyhow::Error::from)?;
+    let found = view.device_by_code(code.as_str()).map(|(_, device)| device.public_ip);
+    Ok(match found {
+        Some(address) => address,
+        None => context.world.plan.devices.get(code).context("no such device")?.public_ip,
     })
 }
 

@@ -57,6 +57,8 @@ pub fn config(view: &NetworkView) -> Value {
         "endpoint_loopbacks": format!("{}..{}", config.endpoint_loopback_first, config.endpoint_loopback_last),
         "min_contributor_prefix": config.min_contributor_prefix,
         "endpoints_per_device": config.endpoints_per_device,
+        "same_metro_routing": config.same_metro_routing,
+        "kept_blocks": config.kept_blocks,
         "double_zero_blocks": texts(&config.double_zero_blocks),
         "user_tunnel_blocks": texts(&config.user_tunnel_blocks),
         "device_tunnel_blocks": texts(&config.device_tunnel_blocks),
@@ -95,6 +97,8 @@ pub fn contributors(view: &NetworkView) -> Value {
             "status": contributor.status.to_string(),
             "references": contributor.reference_count,
             "blocks": texts(&contributor.blocks),
+            "prefixes": texts(&contributor.prefixes),
+            "granted_blocks": contributor.granted_blocks,
         });
         (contributor.code.clone(), value)
     })
@@ -122,6 +126,7 @@ pub fn devices(view: &NetworkView) -> Value {
 fn device_value(view: &NetworkView, key: &Pubkey, device: &Device) -> Value {
     let bootstrap = match device.bootstrap {
         Bootstrap::Carve { prefix_len } => format!("carve /{prefix_len}"),
+        Bootstrap::CarveBlock { prefix_len } => format!("carve /{prefix_len} from a block"),
         Bootstrap::OwnPrefix => "own prefix".to_owned(),
         Bootstrap::OwnEndpoints => "own endpoints".to_owned(),
     };
@@ -147,6 +152,8 @@ fn device_value(view: &NetworkView, key: &Pubkey, device: &Device) -> Value {
         "max_multicast_subscribers": device.caps.max_multicast_subscribers,
         "max_multicast_publishers": device.caps.max_multicast_publishers,
         "reserved_seats": device.caps.reserved_seats,
+        "reserved_unicast": device.caps.reserved_unicast,
+        "reserved_multicast": device.caps.reserved_multicast,
         "users": device.counts.users(),
         "unicast_users": device.counts.unicast_users,
         "multicast_subscribers": device.counts.multicast_subscribers,
@@ -173,6 +180,11 @@ fn interface_value(view: &NetworkView, interface: &Interface) -> Value {
         }),
         "loopback_number": interface.loopback_number,
         "user_tunnel_endpoint": interface.user_tunnel_endpoint,
+        "service": interface.service.to_string(),
+        "bandwidth": interface.metadata.bandwidth,
+        "mtu": interface.metadata.mtu,
+        "vlan_id": interface.metadata.vlan_id,
+        "cyoa": interface.metadata.cyoa.to_string(),
         "users": interface.user_count,
         "link": interface.link.map(|link| code_of(view, &link)),
     })

@@ -140,6 +140,12 @@ impl Ledger for RpcLedger {
         self.inner.send(&self.payer, instructions).await
     }
 
+    async fn balance(&self) -> Result<u64, LedgerError> {
+        let inner = &self.inner;
+        let answer = inner.rpc.get_balance_with_commitment(&inner.payer.pubkey(), COMMITMENT).await;
+        answer.map(|answer| answer.value).map_err(|error| unavailable(&inner.rpc.url(), &error))
+    }
+
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
         self.views.subscribe()
     }

@@ -22,6 +22,9 @@ pub(in crate::processor) fn process<'a, 'info>(
     ensure!(contributor.status == ContributorStatus::Activated, ContributorNotActive);
     ensure!(contributor.blocks.len() < Contributor::MAX_BLOCKS, TooManyBlocks);
     ensure!(block.prefix_len() == 24, NotASlash24);
+    let granted = contributor.blocks.len() < usize::from(contributor.granted_blocks);
+    let free = double_zero.capacity() - double_zero.used();
+    ensure!(granted || free > u32::from(ctx.config.kept_blocks), BlocksKept);
     double_zero.claim_net(block)?;
     ctx.check_no_client(a.clients, block)?;
     ctx.register(a.registry, block)?;

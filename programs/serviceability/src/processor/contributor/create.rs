@@ -26,6 +26,8 @@ pub(in crate::processor) fn process<'a, 'info>(
         status: ContributorStatus::Activated,
         reference_count: 0,
         blocks: vec![],
+        prefixes: vec![],
+        granted_blocks: 0,
         requests: Requests::default(),
     };
     ctx.create(a.contributor, Place::Contributor(&code), value)

@@ -1,4 +1,4 @@
-//! Starts a contributor's end; nothing may refer to it.
+//! Starts a contributor's end; nothing may refer to it, and it has taken its prefixes back.
 
 use crate::{
     accounts::{Context, Info},
@@ -16,6 +16,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     let mut contributor = ctx.read::<Contributor>(a.contributor)?;
     ensure!(contributor.status != ContributorStatus::Deleting, ContributorDeleting);
     ensure!(contributor.reference_count == 0, ContributorInUse);
+    ensure!(contributor.prefixes.is_empty(), ContributorHasPrefixes);
     contributor.status = ContributorStatus::Deleting;
     ctx.save(&contributor)
 }

@@ -1,10 +1,12 @@
 //! Contributors and the /24s carved for them.
 
+pub(super) mod add_prefix;
 pub(super) mod allocate_block;
 pub(super) mod close;
 pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod release_block;
+pub(super) mod remove_prefix;
 pub(super) mod resume;
 pub(super) mod suspend;
 pub(super) mod update;

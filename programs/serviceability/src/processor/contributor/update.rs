@@ -1,4 +1,4 @@
-//! Gives a contributor to another owner.
+//! Gives a contributor to another owner, and grants it blocks.
 
 use solana_pubkey::Pubkey;
 
@@ -14,9 +14,11 @@ pub(in crate::processor) fn process<'a, 'info>(
     ctx: &mut Context<'a, 'info>,
     a: lists::UpdateContributor<Info<'a, 'info>>,
     owner: Pubkey,
+    granted_blocks: u8,
 ) -> Result {
     ctx.foundation()?;
     let mut contributor = ctx.read::<Contributor>(a.contributor)?;
     contributor.owner = owner;
+    contributor.granted_blocks = granted_blocks;
     ctx.save(&contributor)
 }

@@ -1,4 +1,4 @@
-//! Carves a prefix for a device out of its contributor's /24: one, while the device has no other carved one.
+//! Carves a prefix for a device out of what its contributor has: one, while the device has no other carved one.
 
 use super::push_prefix;
 use crate::{
@@ -17,9 +17,11 @@ pub(in crate::processor) fn process<'a, 'info>(
 ) -> Result {
     ctx.activator()?;
     let mut device = ctx.read::<Device>(a.device)?;
-    let mut block = ctx.read_pool(a.block, PoolKind::ContributorBlock, &device.contributor)?;
+    let mut block = ctx.read_space(a.block, &device.contributor)?;
     ensure!(device.status != DeviceStatus::Deleting, DeviceDeleting);
-    ensure!(device.bootstrap == Bootstrap::Carve { prefix_len: net.prefix_len() }, PrefixNotWanted);
+    ensure!(device.bootstrap.carved_len() == Some(net.prefix_len()), PrefixNotWanted);
+    let foundations = matches!(device.bootstrap, Bootstrap::CarveBlock { .. });
+    ensure!(!foundations || block.kind == PoolKind::ContributorBlock, WrongPool);
     // Two activators whose views differ must not carve twice.
     ensure!(!device.has_carved_prefix(), PrefixComplete);
     block.claim_net(net)?;

@@ -29,11 +29,20 @@ pub(in crate::processor) fn process<'a, 'info>(
     ensure!(exchange.status == ExchangeStatus::Activated, ExchangeNotActive);
     check_lower_code(&args.code)?;
     ensure!((1..=MAX_TUNNEL_SLOTS).contains(&args.tunnel_slots), InvalidTunnelSlots);
-    if let Bootstrap::Carve { prefix_len } = args.bootstrap {
-        check_prefix_len(&ctx.config, prefix_len)?;
+    match args.bootstrap {
+        // A share of the contributor's own space may be as small as it likes; one address of it is reserved.
+        Bootstrap::Carve { prefix_len } if !contributor.prefixes.is_empty() => {
+            ensure!((24..=31).contains(&prefix_len), InvalidPrefixLength);
+        }
+        Bootstrap::Carve { prefix_len } | Bootstrap::CarveBlock { prefix_len } => {
+            check_prefix_len(&ctx.config, prefix_len)?;
+        }
+        Bootstrap::OwnPrefix | Bootstrap::OwnEndpoints => {}
     }
     let endpoints_wanted = args.endpoints_wanted.unwrap_or(match args.bootstrap {
-        Bootstrap::Carve { .. } | Bootstrap::OwnPrefix => ctx.config.endpoints_per_device,
+        Bootstrap::Carve { .. } | Bootstrap::CarveBlock { .. } | Bootstrap::OwnPrefix => {
+            ctx.config.endpoints_per_device
+        }
         Bootstrap::OwnEndpoints => 0,
     });
     check_endpoints(&ctx.config, args.bootstrap, endpoints_wanted)?;

@@ -49,7 +49,9 @@ fn check_endpoints(config: &GlobalConfig, bootstrap: Bootstrap, wanted: u8) -> R
     let loopbacks = u32::from(config.endpoint_loopback_last - config.endpoint_loopback_first) + 1;
     let most = match bootstrap {
         // One address of a prefix is reserved.
-        Bootstrap::Carve { prefix_len } => loopbacks.min((1 << (32 - u32::from(prefix_len).clamp(24, 32))) - 1),
+        Bootstrap::Carve { prefix_len } | Bootstrap::CarveBlock { prefix_len } => {
+            loopbacks.min((1 << (32 - u32::from(prefix_len).clamp(24, 32))) - 1)
+        }
         Bootstrap::OwnPrefix => loopbacks,
         Bootstrap::OwnEndpoints => 0,
     };
@@ -57,7 +59,8 @@ fn check_endpoints(config: &GlobalConfig, bootstrap: Bootstrap, wanted: u8) -> R
     Ok(())
 }
 
-fn check_prefix_len(config: &GlobalConfig, prefix_len: u8) -> Result {
+/// Whether a prefix is of a length that may be brought or given.
+pub(super) fn check_prefix_len(config: &GlobalConfig, prefix_len: u8) -> Result {
     ensure!((24..=config.min_contributor_prefix).contains(&prefix_len), InvalidPrefixLength);
     Ok(())
 }
@@ -80,7 +83,7 @@ fn check_ready(device: &Device) -> Result {
     let pulled = !device.prefixes.is_empty() && device.pulled_count >= u32::from(device.endpoints_wanted);
     let ready = match device.bootstrap {
         _ if device.device_type == DeviceType::Transit => true,
-        Bootstrap::Carve { .. } | Bootstrap::OwnPrefix => pulled,
+        Bootstrap::Carve { .. } | Bootstrap::CarveBlock { .. } | Bootstrap::OwnPrefix => pulled,
         Bootstrap::OwnEndpoints => device.endpoint_count > 0,
     };
     ready.then_some(()).ok_or(ServiceabilityError::DeviceNotReady)

@@ -10,7 +10,8 @@ use crate::{
     network::NetworkV4,
     pda::Place,
     state::{
-        AddressSource, Device, DeviceStatus, Interface, InterfaceAddress, InterfaceKind, InterfaceStatus, PoolKind,
+        AddressSource, Device, DeviceStatus, EndpointService, Interface, InterfaceAddress, InterfaceKind,
+        InterfaceMetadata, InterfaceStatus, PoolKind,
     },
     validation::InterfaceName,
 };
@@ -42,6 +43,8 @@ pub(in crate::processor) fn process<'a, 'info>(
         address: Some(InterfaceAddress { ip, source: AddressSource::Pulled { pool: *prefix.key() } }),
         loopback_number: Some(loopback_number),
         user_tunnel_endpoint: true,
+        service: EndpointService::default(),
+        metadata: InterfaceMetadata::default(),
         user_count: 0,
         link: None,
     };

@@ -35,7 +35,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     match (prefix.source, a.block, a.registry, a.registry_payer) {
         (PrefixSource::Own, None, Some(registry), Some(payer)) => ctx.deregister(registry, payer, net)?,
         (PrefixSource::Carved { pool }, Some(block), None, None) => {
-            let mut block = ctx.read_pool(block, PoolKind::ContributorBlock, contributor.key())?;
+            let mut block = ctx.read_space(block, contributor.key())?;
             ensure!(*block.key() == pool, WrongPool);
             block.release_net(net)?;
             ctx.save(&block)?;

@@ -44,6 +44,7 @@ fn check(kind: PoolKind, block: NetworkV4) -> Result<u32> {
         PoolKind::MulticastGroupBlock => (block.network().is_multicast() && len >= 16, 1),
         PoolKind::MulticastPublisherBlock => (block.is_global() && len >= SHORTEST_PUBLIC_BLOCK, 1),
         PoolKind::ContributorBlock
+        | PoolKind::ContributorPrefix
         | PoolKind::DevicePrefix
         | PoolKind::AddressRegistry
         | PoolKind::ClientAddresses

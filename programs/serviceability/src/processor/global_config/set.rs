@@ -28,5 +28,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     config.endpoint_loopback_last = args.endpoint_loopback_last;
     config.min_contributor_prefix = args.min_contributor_prefix;
     config.endpoints_per_device = args.endpoints_per_device;
+    config.same_metro_routing = args.same_metro_routing;
+    config.kept_blocks = args.kept_blocks;
     ctx.save_config()
 }

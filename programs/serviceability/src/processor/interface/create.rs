@@ -15,7 +15,9 @@ use crate::{
         contributor::{active, count_request},
         device::load_owned,
     },
-    state::{AddressSource, Interface, InterfaceAddress, InterfaceStatus, PoolKind},
+    state::{
+        AddressSource, EndpointService, Interface, InterfaceAddress, InterfaceMetadata, InterfaceStatus, PoolKind,
+    },
     validation::InterfaceName,
 };
 
@@ -68,6 +70,8 @@ pub(in crate::processor) fn process<'a, 'info>(
         address,
         loopback_number,
         user_tunnel_endpoint,
+        service: EndpointService::default(),
+        metadata: InterfaceMetadata::default(),
         user_count: 0,
         link: None,
     };

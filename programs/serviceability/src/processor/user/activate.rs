@@ -67,6 +67,12 @@ fn claim_dz_ip<'a, 'info>(
 ) -> Result<Option<Pubkey>> {
     let mut pool = match user.user_type {
         UserType::IbrlWithAllocatedIp => ctx.read_pool(needed(a.dz_ips)?, PoolKind::DevicePrefix, &user.device)?,
+        UserType::EdgeFiltering => {
+            // Own space never lies in a block.
+            let blocks = &ctx.config.double_zero_blocks;
+            ensure!(blocks.iter().any(|block| block.contains(&dz_ip)), NotFoundationsSpace);
+            ctx.read_pool(needed(a.dz_ips)?, PoolKind::DevicePrefix, &user.device)?
+        }
         UserType::Multicast if user.is_publisher() => {
             ctx.read_global_pool(needed(a.dz_ips)?, PoolKind::MulticastPublisherBlock)?
         }

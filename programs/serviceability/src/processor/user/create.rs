@@ -57,6 +57,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     ensure!(interface.device == *device.key(), WrongInterface);
     let endpoint = interface.endpoint().ok_or(ServiceabilityError::NotAnEndpoint)?;
     ensure!(endpoint == endpoint_ip, EndpointMismatch);
+    ensure!(interface.service.admits(user_type), EndpointKept);
     let place = Place24 { named_pass: a.named_pass, client: a.client, clients: a.clients, registry: a.registry };
     client::enter(ctx, &place, &pass, client_ip)?;
 

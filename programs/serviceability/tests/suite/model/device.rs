@@ -7,8 +7,9 @@ use dz_serviceability::{
     network::NetworkV4,
     pda,
     state::{
-        AccountType, Bootstrap, ContributorStatus, DeviceCaps, DeviceStatus, DeviceType, ExchangeStatus, InterfaceKind,
-        InterfaceStatus, Link, LinkDrain, LinkEnd, LinkStatus, PoolKind, PrefixSource,
+        AccountType, Bootstrap, ContributorStatus, Cyoa, DeviceCaps, DeviceStatus, DeviceType, EndpointService,
+        ExchangeStatus, InterfaceKind, InterfaceMetadata, InterfaceStatus, Link, LinkDrain, LinkEnd, LinkStatus,
+        PoolKind, PrefixSource,
     },
 };
 use solana_pubkey::Pubkey;
@@ -68,7 +69,7 @@ pub(crate) fn device(view: &NetworkView, op: &Op) -> Option<Step> {
             let ready = found.device_type == DeviceType::Transit
                 || match found.bootstrap {
                     Bootstrap::OwnEndpoints => !view.endpoints(&key).is_empty(),
-                    Bootstrap::Carve { .. } | Bootstrap::OwnPrefix => {
+                    Bootstrap::Carve { .. } | Bootstrap::CarveBlock { .. } | Bootstrap::OwnPrefix => {
                         let pulled = view.interfaces_of_device(&key).filter(|(_, found)| is_pulled(found)).count();
                         !found.prefixes.is_empty() && pulled >= usize::from(found.endpoints_wanted)
                     }
@@ -106,6 +107,8 @@ fn caps(number: u8) -> DeviceCaps {
         max_multicast_subscribers: cap(3),
         max_multicast_publishers: cap(5),
         reserved_seats: u16::from(number.is_multiple_of(16)),
+        reserved_unicast: u16::from(number % 32 == 5),
+        reserved_multicast: u16::from(number % 32 == 6) * 2,
     }
 }
 
@@ -116,7 +119,8 @@ fn create_device(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
     let bootstrap = match op.b % 4 {
         0 => Bootstrap::OwnEndpoints,
         1 => Bootstrap::OwnPrefix,
-        _ => Bootstrap::Carve { prefix_len: 28 + op.c % 3 },
+        2 => Bootstrap::CarveBlock { prefix_len: 28 + op.c % 3 },
+        _ => Bootstrap::Carve { prefix_len: 28 + op.c % 5 },
     };
     let endpoints_wanted = op.c.is_multiple_of(4).then_some(op.c / 4 % 8);
     let args = CreateDeviceArgs {
@@ -130,18 +134,28 @@ fn create_device(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
     };
     let most = match bootstrap {
         Bootstrap::OwnEndpoints => 0,
-        Bootstrap::OwnPrefix | Bootstrap::Carve { .. } => {
+        Bootstrap::OwnPrefix | Bootstrap::Carve { .. } | Bootstrap::CarveBlock { .. } => {
             let config = view.config()?;
-            config.endpoint_loopback_last - config.endpoint_loopback_first + 1
+            let loopbacks = config.endpoint_loopback_last - config.endpoint_loopback_first + 1;
+            let addresses = bootstrap.carved_len().map_or(u16::MAX, |len| (1u16 << (32 - len)) - 1);
+            loopbacks.min(addresses)
         }
+    };
+    let default = if bootstrap == Bootstrap::OwnEndpoints { 0 } else { view.config()?.endpoints_per_device };
+    let wanted = endpoints_wanted.unwrap_or(default);
+    // Shares of own space may be smaller than what is given.
+    let shares = view.contributor(&contributor).is_some_and(|found| !found.prefixes.is_empty());
+    let longest = match bootstrap {
+        Bootstrap::Carve { .. } if shares => 31,
+        _ => 29,
     };
     let legal = owns(view, &contributor, actor)
         && view.contributor(&contributor).is_some_and(|found| found.status == ContributorStatus::Activated)
         && view.exchange(&exchange).is_some_and(|found| found.status == ExchangeStatus::Activated)
         && view.device_by_code(code).is_none()
         && args.tunnel_slots > 0
-        && u16::from(endpoints_wanted.unwrap_or(0)) <= most
-        && !matches!(bootstrap, Bootstrap::Carve { prefix_len: 30 })
+        && u16::from(wanted) <= most
+        && bootstrap.carved_len().is_none_or(|len| len <= longest)
         && free(view, NetworkV4::host(args.public_ip))
         && !has_client(view, NetworkV4::host(args.public_ip));
     one(actor, build::create_device(view, &ACTORS[actor], contributor, exchange, args).ok()?, legal)
@@ -149,20 +163,25 @@ fn create_device(view: &NetworkView, op: &Op, code: &str) -> Option<Step> {
 
 fn carve(view: &NetworkView, op: &Op, actor: usize, key: Pubkey) -> Option<Step> {
     let device = view.device(&key)?;
-    let Bootstrap::Carve { prefix_len } = device.bootstrap else {
+    let Some(prefix_len) = device.bootstrap.carved_len() else {
         let net = NetworkV4::new([45, 33, 0, 0].into(), 29)?;
         return one(actor, build::carve_device_prefix(view, &ACTORS[actor], key, net).ok()?, false);
     };
-    let block = pick(&view.contributor(&device.contributor)?.blocks, op.c)?;
+    let contributor = view.contributor(&device.contributor)?;
+    let own = pick(&contributor.prefixes, op.c).filter(|_| op.c.is_multiple_of(3));
+    let block = own.or_else(|| pick(&contributor.blocks, op.c))?;
     let len = if op.c % 8 == 7 { 29 } else { prefix_len };
     let net = NetworkV4::new((u32::from(block.network()) + (u32::from(op.c) / 2 % 6) * (1 << (32 - len))).into(), len)?;
-    let pool = pda::pool(&P, PoolKind::ContributorBlock, &device.contributor, block.network().into()).0;
+    let kind = if own.is_some() { PoolKind::ContributorPrefix } else { PoolKind::ContributorBlock };
+    let pool = pda::pool(&P, kind, &device.contributor, block.network().into()).0;
     let from = |source| matches!(source, PrefixSource::Carved { pool: other } if other == pool);
     let carved = view.devices().values().flat_map(|other| other.prefixes.clone());
     let mut carved = carved.filter(|prefix| from(prefix.source));
     let legal = actor == A
         && device.status != DeviceStatus::Deleting
         && len == prefix_len
+        && block.contains(&*net)
+        && if own.is_some() { matches!(device.bootstrap, Bootstrap::Carve { .. }) } else { len <= 29 }
         && device.prefixes.len() < 8
         && device.prefixes.iter().all(|prefix| prefix.source == PrefixSource::Own)
         && !carved.any(|prefix| prefix.net.overlaps(&net));
@@ -244,6 +263,22 @@ pub(crate) fn interface(view: &NetworkView, op: &Op) -> Option<Step> {
                 && !users
                 && found.link.is_none();
             one(actor, build::delete_interface(view, &ACTORS[actor], key).ok()?, legal)
+        }
+        6 if op.b.is_multiple_of(2) => {
+            let actor = op.actor(owner_of(view, &device.contributor));
+            let service =
+                [EndpointService::Any, EndpointService::Unicast, EndpointService::Multicast][usize::from(op.b / 2 % 3)];
+            let cyoa = if op.b.is_multiple_of(8) { Cyoa::GreOverDia } else { Cyoa::None };
+            let (bandwidth, vlan_id) = (u64::from(op.c / 64), u16::from(op.c / 8) * 200);
+            let mtu = if cyoa == Cyoa::None { 9000 } else { 1500 };
+            let metadata = InterfaceMetadata { bandwidth, mtu, vlan_id, cyoa };
+            let legal = owns(view, &device.contributor, actor)
+                && alive
+                && found.status != InterfaceStatus::Deleting
+                && (service == EndpointService::Any || found.user_tunnel_endpoint)
+                && vlan_id <= 4094
+                && (cyoa == Cyoa::None || (bandwidth > 0 && found.kind == InterfaceKind::Physical));
+            one(actor, build::update_interface(view, &ACTORS[actor], key, service, metadata).ok()?, legal)
         }
         _ => {
             let legal = a == A && found.status == InterfaceStatus::Deleting;

@@ -14,8 +14,8 @@ use super::{
     Op, Step,
     device::{device, interface, link},
     world::{
-        A, ACTORS, BLOCK_KINDS, CONTRIBUTORS, EXCHANGES, F, GROUP_OWNER, GROUPS, OWNER, TENANTS, args, block,
-        has_client, pick,
+        A, ACTORS, BLOCK_KINDS, CONTRIBUTORS, EXCHANGES, F, GROUP_OWNER, GROUPS, OWNER, TENANTS, args, block, free,
+        has_client, own_prefix, pick,
     },
 };
 
@@ -55,7 +55,8 @@ fn config(view: &NetworkView, op: &Op) -> Option<Step> {
     match op.a % 8 {
         0 => {
             let last = if op.b.is_multiple_of(2) { 103 } else { 104 };
-            let new = ConfigNumbers { endpoint_loopback_last: last, local_asn: u32::from(op.c), ..args() };
+            let kept_blocks = u16::from(op.c.is_multiple_of(4));
+            let new = ConfigNumbers { endpoint_loopback_last: last, local_asn: u32::from(op.c), kept_blocks, ..args() };
             let same = last == config.endpoint_loopback_last;
             let legal = legal && op.c > 0 && (same || view.devices().is_empty());
             one(actor, ix::global_config::set_global_config(&P, &key, new), legal)
@@ -116,12 +117,29 @@ fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
         1 if op.c.is_multiple_of(3) => {
             one(f, ix::contributor::suspend_contributor(&P, &ACTORS[f], key), f == F && status == Activated)
         }
-        2 | 3 => one(f, ix::contributor::resume_contributor(&P, &ACTORS[f], key), f == F && status == Suspended),
-        4 => one(f, ix::contributor::update_contributor(&P, &ACTORS[f], key, found.owner), f == F),
+        2 => one(f, ix::contributor::resume_contributor(&P, &ACTORS[f], key), f == F && status == Suspended),
+        3 => {
+            let c = op.actor(owner_of(view, &key));
+            let mine = owns(view, &key, c);
+            if let Some(net) = pick(&found.prefixes, op.c / 2).filter(|_| op.c.is_multiple_of(8)) {
+                let shares = view.devices().values().filter(|device| device.contributor == key);
+                let mut shares = shares.flat_map(|device| device.prefixes.clone());
+                let legal = mine && !shares.any(|share| share.net.overlaps(&net));
+                return one(c, build::remove_contributor_prefix(view, &ACTORS[c], key, net), legal);
+            }
+            let net = own_prefix(op.c / 8);
+            let legal = mine && status == Activated && found.prefixes.len() < 16 && free(view, net);
+            one(c, ix::contributor::add_contributor_prefix(&P, &ACTORS[c], key, net), legal)
+        }
+        4 => {
+            let granted = op.c / 64;
+            one(f, ix::contributor::update_contributor(&P, &ACTORS[f], key, found.owner, granted), f == F)
+        }
         5 => {
             let holds = view.devices().values().any(|device| device.contributor == key)
                 || view.links().values().any(|link| link.contributor == key);
-            one(f, ix::contributor::delete_contributor(&P, &ACTORS[f], key), f == F && status != Deleting && !holds)
+            let legal = f == F && status != Deleting && !holds && found.prefixes.is_empty();
+            one(f, ix::contributor::delete_contributor(&P, &ACTORS[f], key), legal)
         }
         // One that goes away mostly goes on going.
         6 | 7 if status == Deleting || op.b % 16 == 6 => {
@@ -140,7 +158,11 @@ fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
             let first = u32::from(double_zero.network()) + 256 * (u32::from(op.c / 2) % (count + 1));
             let block = NetworkV4::new(first.into(), 24)?;
             let taken = view.contributors().values().flat_map(|other| &other.blocks).any(|other| *other == block);
-            let legal = a == A && status == Activated && double_zero.contains(&*block) && !taken;
+            let given = view.contributors().values().flat_map(|other| &other.blocks);
+            let given = given.filter(|other| double_zero.contains(&***other)).count() as u32;
+            let granted = found.blocks.len() < usize::from(found.granted_blocks);
+            let spare = granted || count - given > u32::from(view.config()?.kept_blocks);
+            let legal = a == A && status == Activated && double_zero.contains(&*block) && !taken && spare;
             let allocate = ix::contributor::allocate_contributor_block(&P, &ACTORS[a], key, double_zero, block);
             one(a, allocate, legal)
         }

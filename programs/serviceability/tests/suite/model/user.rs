@@ -24,7 +24,14 @@ use super::{
     world::{A, ACTORS, F, GROUP_OWNER, PAYER, client_ip, free, has_client, pick, pick_of},
 };
 
-const TYPES: [UserType; 4] = [UserType::Ibrl, UserType::IbrlWithAllocatedIp, UserType::Multicast, UserType::Multicast];
+const TYPES: [UserType; 6] = [
+    UserType::Ibrl,
+    UserType::IbrlWithAllocatedIp,
+    UserType::Multicast,
+    UserType::EdgeFiltering,
+    UserType::Multicast,
+    UserType::Multicast,
+];
 
 fn one(actor: usize, instruction: solana_instruction::Instruction, legal: bool) -> Option<Step> {
     Some(Step { actor, instructions: vec![instruction], legal })
@@ -114,8 +121,10 @@ fn seat(view: &NetworkView, key: &Pubkey, device: &Device, user_type: UserType, 
         (true, true) => caps.max_multicast_publishers,
         (true, false) => caps.max_multicast_subscribers,
     };
-    let open = device.device_type != DeviceType::Transit
-        && live.len() + usize::from(caps.reserved_seats) < usize::from(caps.max_users);
+    let other = live.iter().filter(|user| user.user_type.is_multicast() != user_type.is_multicast()).count();
+    let reserved = if user_type.is_multicast() { caps.reserved_unicast } else { caps.reserved_multicast };
+    let kept = usize::from(caps.reserved_seats) + usize::from(reserved).saturating_sub(other);
+    let open = device.device_type != DeviceType::Transit && live.len() + kept < usize::from(caps.max_users);
     (!new || open) && of_kind < usize::from(cap)
 }
 
@@ -180,6 +189,7 @@ fn create(view: &NetworkView, op: &Op) -> Option<Step> {
         && view.user_at(client, endpoint).is_none_or(|(_, user)| user.status == UserStatus::Rejected)
         && device.status == DeviceStatus::Activated
         && interface.endpoint().is_some()
+        && interface.service.admits(user_type)
         && seat(view, &interface.device, device, user_type, publisher, true);
     one(actor, instruction, legal)
 }
@@ -220,7 +230,9 @@ fn activate(view: &NetworkView, op: &Op) -> Option<Step> {
     let nets = |prefixes: Vec<NetworkV4>| pick(&prefixes, op.c).and_then(|net| net.address(u32::from(op.c) / 8 % 9));
     let dz_ip = match user.user_type {
         _ if op.c % 16 == 15 => Ipv4Addr::new(9, 9, 9, 9),
-        UserType::IbrlWithAllocatedIp => nets(device.prefixes.iter().map(|prefix| prefix.net).collect())?,
+        UserType::IbrlWithAllocatedIp | UserType::EdgeFiltering => {
+            nets(device.prefixes.iter().map(|prefix| prefix.net).collect())?
+        }
         UserType::Multicast if user.is_publisher() => match user.allocation {
             Some(held) if held.dz_ip_pool.is_some() && !op.c.is_multiple_of(8) => held.dz_ip,
             _ => nets(config.multicast_publisher_blocks.clone())?,
@@ -238,7 +250,10 @@ fn activate(view: &NetworkView, op: &Op) -> Option<Step> {
     let in_prefix = device.prefixes.iter().any(|prefix| prefix.net.contains(&dz_ip) && prefix.net.network() != dz_ip);
     let in_publisher_block = config.multicast_publisher_blocks.iter().any(|block| block.contains(&dz_ip));
     let dz_ip_fits = match user.user_type {
-        UserType::IbrlWithAllocatedIp => in_prefix && ip_free && !has_client(view, NetworkV4::host(dz_ip)),
+        UserType::EdgeFiltering if !config.double_zero_blocks.iter().any(|block| block.contains(&dz_ip)) => false,
+        UserType::IbrlWithAllocatedIp | UserType::EdgeFiltering => {
+            in_prefix && ip_free && !has_client(view, NetworkV4::host(dz_ip))
+        }
         UserType::Multicast if user.is_publisher() => in_publisher_block && ip_free,
         UserType::Ibrl | UserType::Multicast => dz_ip == user.client_ip,
     };

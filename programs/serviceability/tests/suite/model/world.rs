@@ -102,6 +102,8 @@ pub(crate) const fn args() -> ConfigNumbers {
         endpoint_loopback_last: 103,
         min_contributor_prefix: 29,
         endpoints_per_device: 2,
+        same_metro_routing: true,
+        kept_blocks: 0,
     }
 }
 
@@ -211,7 +213,7 @@ fn device(bank: &mut LocalBank, view: &mut NetworkView, index: usize, bootstrap:
             act(bank, view, owner, |view| vec![build::add_device_prefix(view, &o, key, net).expect("a device")]);
             Some(net)
         }
-        Bootstrap::Carve { prefix_len } => {
+        Bootstrap::Carve { prefix_len } | Bootstrap::CarveBlock { prefix_len } => {
             let net = NetworkV4::new(Ipv4Addr::new(45, 33, (index % 2) as u8, 0), prefix_len).expect("a network");
             act(bank, view, A, |view| vec![build::carve_device_prefix(view, &a, key, net).expect("a device")]);
             Some(net)
@@ -255,7 +257,8 @@ pub(crate) fn free(view: &NetworkView, net: NetworkV4) -> bool {
         prefixes.chain([NetworkV4::host(device.public_ip)])
     });
     let interfaces = view.interfaces().values().filter_map(|found| Some(NetworkV4::host(found.address?.ip)));
-    let blocks = view.contributors().values().flat_map(|contributor| contributor.blocks.clone());
+    let blocks =
+        view.contributors().values().flat_map(|it| it.blocks.iter().chain(&it.prefixes).copied().collect::<Vec<_>>());
     let mut taken = devices.chain(interfaces).chain(blocks).chain(config.all_blocks().copied());
     !taken.any(|other| other.overlaps(&net))
 }
