@@ -28,7 +28,7 @@ use super::{
     kernel::{Found, Kernel, KernelError},
     outer_source,
     published::Published,
-    routes::{Compared, Routes},
+    routes::Routes,
     session::Subject,
     sessions::Sessions,
     tunnel_names,
@@ -193,8 +193,8 @@ impl Reconciler {
             }
         }
         self.publish(view, enabled, &outcome);
-        let Outcome { settled, changes, failures, wanted, actual, found } = outcome;
-        self.routes.tell(Compared { wanted, actual });
+        let Outcome { settled, changes, failures, wanted, found } = outcome;
+        self.routes.tell(wanted, &found.tunnels, settled);
         self.failures = failures;
         if settled {
             self.held = Some(Held { enabled, desired, found });

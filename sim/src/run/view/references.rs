@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 use dz_sdk::NetworkView;
 use dzsim_scenario::plan::{Arg, ClientName, Expectation, Match, Ref};
 use serde_json::Value;
-use solana_signer::Signer;
 
 use super::{ClientTunnels, Refs, daemon};
 use crate::run::{error::StepError, keys::Keys, matching::Resolve, world::World};

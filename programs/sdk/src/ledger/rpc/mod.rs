@@ -142,8 +142,8 @@ impl Ledger for RpcLedger {
 
     async fn balance(&self) -> Result<u64, LedgerError> {
         let inner = &self.inner;
-        let answer = inner.rpc.get_balance_with_commitment(&inner.payer.pubkey(), COMMITMENT).await;
-        answer.map(|answer| answer.value).map_err(|error| unavailable(&inner.rpc.url(), &error))
+        let answer = inner.rpc.get_balance_with_commitment(&self.payer.pubkey(), COMMITMENT).await;
+        answer.map(|answer| answer.value).map_err(|error| unavailable(&inner.rpc_url, &error))
     }
 
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {

@@ -220,6 +220,10 @@ impl Ledger for Stream {
         self.chain.send(instructions).await
     }
 
+    async fn balance(&self) -> Result<u64, LedgerError> {
+        self.chain.balance().await
+    }
+
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
         self.chain.watch()
     }
