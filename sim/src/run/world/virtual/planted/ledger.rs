@@ -97,6 +97,10 @@ impl Ledger for Forging {
         Ok(landed)
     }
 
+    async fn balance(&self) -> Result<u64, LedgerError> {
+        self.inner.balance().await
+    }
+
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
         self.inner.watch()
     }
@@ -150,6 +154,10 @@ impl Ledger for Forgetful {
 
     async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
         self.inner.send(instructions).await
+    }
+
+    async fn balance(&self) -> Result<u64, LedgerError> {
+        self.inner.balance().await
     }
 
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
