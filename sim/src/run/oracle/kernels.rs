@@ -156,7 +156,7 @@ pub(super) fn misplaced(
     }
 }
 
-/// The rules for interfaces that are not there: whoever gets such a name next would get the rule with it.
+/// The rules for interfaces that are not there: the next interface of that name would get the rule.
 pub(super) fn stale(
     node: &str,
     ruled: impl IntoIterator<Item = String>,

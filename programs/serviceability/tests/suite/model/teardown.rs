@@ -1,4 +1,4 @@
-//! The end of a history: everything that can be deleted is, and whoever paid for something has it back.
+//! The end of a history: everything that can be deleted is, and each payer is paid back.
 
 use std::collections::BTreeMap;
 
