@@ -13,7 +13,7 @@ pub fn create_contributor(program: &Pubkey, signer: &Pubkey, code: &str, owner: 
     instruction(program, signer, &I::CreateContributor { code: code.to_owned(), owner }, list.metas(program))
 }
 
-/// Gives it to another owner, and grants it so many /24s even out of those that are kept.
+/// Gives it to another owner, and grants it this number of /24s even out of those that are kept.
 pub fn update_contributor(
     program: &Pubkey,
     signer: &Pubkey,

@@ -35,7 +35,7 @@ pub struct Contributor {
     pub blocks: Vec<NetworkV4>,
     /// Prefixes of its own that are divided among its devices, in order; each has a pool of kind `ContributorPrefix`.
     pub prefixes: Vec<NetworkV4>,
-    /// So many /24s it gets even out of what is kept for edge filtering.
+    /// Number of /24s that it gets even out of what is kept for edge filtering.
     pub granted_blocks: u8,
     /// What its owner asked of the activator this hour; at most [`Self::REQUESTS_PER_HOUR`].
     pub requests: Requests,

@@ -215,6 +215,11 @@ impl GlobalConfig {
         (self.endpoint_loopback_first..=self.endpoint_loopback_last).contains(&number)
     }
 
+    /// True when a prefix of this length may be brought or given.
+    pub fn is_prefix_len(&self, prefix_len: u8) -> bool {
+        (24..=self.min_contributor_prefix).contains(&prefix_len)
+    }
+
     /// True when the key is one of the foundation's.
     pub fn is_foundation(&self, key: &Pubkey) -> bool {
         self.foundation.contains(key)

@@ -6,7 +6,6 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use solana_pubkey::Pubkey;
 
 use super::{AccountData, AccountType, UserType, keys};
-use crate::error::{Result, ensure};
 
 /// Where an interface is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, strum::Display)]
@@ -142,28 +141,11 @@ pub struct InterfaceMetadata {
 }
 
 /// The MTU of an interface that users reach by the internet.
-const CYOA_MTU: u16 = 1500;
+pub(crate) const CYOA_MTU: u16 = 1500;
 
 impl Default for InterfaceMetadata {
     fn default() -> Self {
         Self { bandwidth: 0, mtu: 9000, vlan_id: 0, cyoa: Cyoa::None }
-    }
-}
-
-impl InterfaceMetadata {
-    /// Whether an interface of this kind can be so.
-    ///
-    /// # Errors
-    /// An MTU or a VLAN tag out of range; a way for users that is no port, has no bandwidth or another MTU than 1500.
-    pub fn check(&self, kind: InterfaceKind) -> Result {
-        ensure!((1280..=9216).contains(&self.mtu), InvalidMtu);
-        ensure!(self.vlan_id <= 4094, InvalidVlan);
-        if self.cyoa != Cyoa::None {
-            ensure!(kind == InterfaceKind::Physical, CyoaNeedsPort);
-            ensure!(self.mtu == CYOA_MTU, InvalidMtu);
-            ensure!(self.bandwidth > 0, InvalidBandwidth);
-        }
-        Ok(())
     }
 }
 

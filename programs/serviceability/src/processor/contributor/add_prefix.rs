@@ -8,7 +8,6 @@ use crate::{
     lists,
     network::NetworkV4,
     pools::pool_of_network,
-    processor::device::check_prefix_len,
     state::{Contributor, PoolKind},
 };
 
@@ -22,7 +21,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     ctx.contributor_owner(&contributor)?;
     active(&contributor)?;
     ensure!(contributor.prefixes.len() < Contributor::MAX_PREFIXES, TooManyPrefixes);
-    check_prefix_len(&ctx.config, net.prefix_len())?;
+    ensure!(ctx.config.is_prefix_len(net.prefix_len()), InvalidPrefixLength);
     check_own(&ctx.config, net)?;
     // It may lie around live clients: their addresses are passed over when its own are handed out.
     ctx.register(a.registry, net)?;

@@ -1,10 +1,10 @@
 //! Registers a prefix that the contributor brings.
 
-use super::{check_prefix_len, load_owned, push_prefix};
+use super::{load_owned, push_prefix};
 use crate::{
     accounts::{Context, Info},
     address_registry::check_own,
-    error::Result,
+    error::{Result, ensure},
     lists,
     network::NetworkV4,
     processor::contributor::active,
@@ -19,7 +19,7 @@ pub(in crate::processor) fn process<'a, 'info>(
 ) -> Result {
     let mut owned = load_owned(ctx, a.contributor, a.device)?;
     active(&owned.contributor)?;
-    check_prefix_len(&ctx.config, net.prefix_len())?;
+    ensure!(ctx.config.is_prefix_len(net.prefix_len()), InvalidPrefixLength);
     check_own(&ctx.config, net)?;
     // It may lie around live clients: their addresses are passed over when its own are handed out.
     ctx.register(a.registry, net)?;

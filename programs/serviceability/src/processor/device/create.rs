@@ -1,6 +1,6 @@
 //! Registers a device: notes its address, creates its id pools.
 
-use super::{check_endpoints, check_prefix_len};
+use super::check_endpoints;
 use crate::{
     accounts::{Context, Info},
     address_registry::check_own,
@@ -35,7 +35,7 @@ pub(in crate::processor) fn process<'a, 'info>(
             ensure!((24..=31).contains(&prefix_len), InvalidPrefixLength);
         }
         Bootstrap::Carve { prefix_len } | Bootstrap::CarveBlock { prefix_len } => {
-            check_prefix_len(&ctx.config, prefix_len)?;
+            ensure!(ctx.config.is_prefix_len(prefix_len), InvalidPrefixLength);
         }
         Bootstrap::OwnPrefix | Bootstrap::OwnEndpoints => {}
     }

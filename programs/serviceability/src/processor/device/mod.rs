@@ -59,12 +59,6 @@ fn check_endpoints(config: &GlobalConfig, bootstrap: Bootstrap, wanted: u8) -> R
     Ok(())
 }
 
-/// Whether a prefix is of a length that may be brought or given.
-pub(super) fn check_prefix_len(config: &GlobalConfig, prefix_len: u8) -> Result {
-    ensure!((24..=config.min_contributor_prefix).contains(&prefix_len), InvalidPrefixLength);
-    Ok(())
-}
-
 /// Adds a prefix; its pool of single addresses keeps the first for the device.
 fn push_prefix<'a, 'info>(
     ctx: &Context<'a, 'info>,

@@ -6,6 +6,7 @@ use crate::{
     lists,
     processor::device::load_owned,
     state::{EndpointService, Interface, InterfaceMetadata, InterfaceStatus},
+    validation::check_metadata,
 };
 
 #[inline(never)]
@@ -20,7 +21,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     ensure!(interface.device == *device.key(), WrongInterface);
     ensure!(interface.status != InterfaceStatus::Deleting, InterfaceDeleting);
     ensure!(service == EndpointService::Any || interface.user_tunnel_endpoint, NotAnEndpoint);
-    metadata.check(interface.kind)?;
+    check_metadata(&metadata, interface.kind)?;
     interface.service = service;
     interface.metadata = metadata;
     ctx.save(&interface)

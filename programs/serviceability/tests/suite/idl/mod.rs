@@ -153,6 +153,8 @@ fn an_instruction_is_built_by_the_idl() {
         "endpoint_loopback_last": 199,
         "min_contributor_prefix": 29,
         "endpoints_per_device": 2,
+        "same_metro_routing": true,
+        "kept_blocks": 0,
     }});
     let built = client.build("init_global_config", args, &[("signer", key(1)), ("vrf_ids", ix::vrf_ids(&P))], &[]);
     assert_eq!(built, ix::global_config::init_global_config(&P, &key(1), numbers));
@@ -209,7 +211,7 @@ fn the_idl_says_where_things_are() {
             "endpoints_wanted": null,
             "tunnel_slots": 4096,
             "caps": { "max_users": 96, "max_unicast_users": most, "max_multicast_subscribers": most,
-                "max_multicast_publishers": most, "reserved_seats": 0 },
+                "max_multicast_publishers": most, "reserved_seats": 0, "reserved_unicast": 0, "reserved_multicast": 0 },
         }}),
         &given,
         &[],
