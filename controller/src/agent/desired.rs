@@ -334,6 +334,12 @@ mod tests {
         config
     }
 
+    /// A machine with these interfaces, on which the device's public address is seen to.
+    fn host(interfaces: impl IntoIterator<Item = (IfName, bool)>) -> Host {
+        let addresses = BTreeSet::from([[9, 0, 0, 1].into()]);
+        Host { interfaces: interfaces.into_iter().collect(), addresses, uplink: None }
+    }
+
     #[test]
     fn more_multicast_tunnels_than_the_kernel_has_numbers_for_are_named() {
         let mut config = config((500..540).map(|id| tunnel(id, false)));
@@ -347,9 +353,7 @@ mod tests {
         let mut to: Vec<GroupEnd> = (500..539).map(GroupEnd::Tunnel).collect();
         to.push(GroupEnd::Port(name("Ethernet1")));
         config.groups.push(route(GroupEnd::Tunnel(539), to));
-        let host = Host { interfaces: BTreeMap::from([(name("Ethernet1"), true)]), ..Host::default() };
-
-        let desired = desired(&config, &host);
+        let desired = desired(&config, &host([(name("Ethernet1"), true)]));
         let way = desired.state.groups.into_values().next().expect("the one way");
         let mut kept: BTreeSet<IfName> = (500..530).map(IfName::of_tunnel).collect();
         kept.insert(name("Ethernet1"));
@@ -361,6 +365,19 @@ mod tests {
     }
 
     #[test]
+    fn a_public_address_goes_onto_the_uplink_or_is_lacking() {
+        let alone = Host { addresses: BTreeSet::new(), ..host([]) };
+        let lacking = desired(&config([]), &alone).lacking;
+        assert_eq!(lacking, ["no way to the internet, and so no interface for 9.0.0.1"]);
+
+        let uplink = Host { uplink: Some((name("Ethernet0"), None)), ..alone };
+        let found = desired(&config([]), &uplink);
+        let net = Ipv4Net::from(Ipv4Addr::from([9, 0, 0, 1]));
+        assert_eq!(found.state.addresses, BTreeSet::from([Address { interface: name("Ethernet0"), net }]));
+        assert_eq!(found.lacking, Vec::<String>::new());
+    }
+
+    #[test]
     fn nothing_is_made_for_a_tunnel_that_is_shut() {
         let with = desired(&config([tunnel(500, false), tunnel(501, true)]), &Host::default());
         assert_eq!(with, desired(&config([tunnel(500, false)]), &Host::default()));
@@ -368,8 +385,8 @@ mod tests {
 
     #[test]
     fn a_port_without_a_carrier_fails_its_link_and_carries_no_route() {
-        let host = |up| Host { interfaces: BTreeMap::from([(name("Ethernet1"), up)]), ..Host::default() };
-        let (up, down) = (desired(&with_link(), &host(true)), desired(&with_link(), &host(false)));
+        let with_port = |up| desired(&with_link(), &host([(name("Ethernet1"), up)]));
+        let (up, down) = (with_port(true), with_port(false));
         assert_eq!((up.state.routes.len(), up.failed_links.len()), (1, 0));
         assert_eq!(down.failed_links, BTreeSet::from(["nyc1-pit1".to_owned()]));
         assert_eq!(down.state, State { routes: BTreeMap::new(), ..up.state });
@@ -378,14 +395,15 @@ mod tests {
 
     #[test]
     fn a_port_that_is_not_there_is_lacking_unless_its_address_is_elsewhere() {
-        let absent = desired(&with_link(), &Host::default());
+        let absent = desired(&with_link(), &host([]));
         assert_eq!(absent.lacking, ["port Ethernet1 of interface Ethernet1 is not there"]);
         assert_eq!(absent.failed_links, BTreeSet::from(["nyc1-pit1".to_owned()]));
 
         // The uplink has another name in the kernel, and its address from who built the machine.
         let mut config = with_link();
         config.ports.values_mut().for_each(|port| port.link = None);
-        let host = Host { addresses: BTreeSet::from([[172, 16, 0, 0].into()]), ..Host::default() };
+        let mut host = host([]);
+        host.addresses.insert([172, 16, 0, 0].into());
         assert_eq!(desired(&config, &host).lacking, Vec::<String>::new());
     }
 }
