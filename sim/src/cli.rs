@@ -409,7 +409,7 @@ pub struct ScenarioArgs {
     /// Tell each event and wait for a line on standard input.
     #[arg(long)]
     pub one_by_one: bool,
-    /// What the file is called in reports.
+    /// Name of the file in reports.
     #[arg(long, value_name = "FILE")]
     pub called: Option<PathBuf>,
     /// Hold the network of a case that failed until Enter is pressed.
@@ -430,7 +430,7 @@ pub struct EvidenceArgs {
     /// The world that they run in.
     #[arg(long, value_enum, default_value_t = Kind::Virtual)]
     pub world: Kind,
-    /// How many runs at a time; the number of processors if not given.
+    /// Runs at a time; the number of processors if not given.
     #[arg(long, short = 'j', value_name = "NUMBER")]
     pub jobs: Option<usize>,
 }

@@ -26,7 +26,7 @@ pub struct Cli {
     /// Deadline of a command.
     #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "60s")]
     pub timeout: Duration,
-    /// How long the activator may serve nobody until it counts as down.
+    /// Time after which an activator that serves nobody counts as down.
     #[arg(long, global = true, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "20s")]
     pub patience: Duration,
     /// Print JSON.

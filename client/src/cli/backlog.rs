@@ -1,4 +1,4 @@
-//! What waits for the activator, as the chain shows it.
+//! The work that waits for the activator, as the chain shows it.
 
 use std::collections::BTreeSet;
 

@@ -26,7 +26,7 @@ struct Compared {
 pub(super) struct Routes(watch::Sender<Arc<Compared>>);
 
 impl Routes {
-    /// Tells another one. A tunnel that answers and has all it should have lacks no route, which spares a look at each.
+    /// Publishes the wanted and the found. A tunnel that answers and has all it should have lacks no route, which spares a look at each.
     pub(super) fn tell(&self, wanted: BTreeMap<String, Wanted>, found: &Actual, settled: bool) {
         let incomplete = wanted.iter().filter(|(_, want)| !settled || want.session != Session::Up);
         let absent = incomplete.map(|(name, want)| {

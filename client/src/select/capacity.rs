@@ -87,7 +87,7 @@ fn in_reach(view: &NetworkView, user_type: UserType) -> impl Fn(&Pool) -> bool {
     move |pool| user_type != UserType::EdgeFiltering || foundations(pool)
 }
 
-/// Those pools of a kind that count are full once so many more units are taken. `owner` is none for global pools.
+/// Those pools of a kind that count are full once that number of further units is taken. `owner` is none for global pools.
 fn shortage(
     view: &NetworkView,
     kind: PoolKind,

@@ -32,7 +32,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct Job {
     /// The scenario file.
     pub file: PathBuf,
-    /// What the file is called in reports, if not by its path.
+    /// Name of the file in reports, if not its path.
     pub called: Option<PathBuf>,
     /// The case in it.
     pub case: String,

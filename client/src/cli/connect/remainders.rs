@@ -1,5 +1,4 @@
-//! What is left at this client's address of earlier attempts, its own and those of others: a connect clears it away, so
-//! that nobody has to.
+//! Remainders of earlier attempts at this client's address, its own and those of others: a connect clears them away.
 
 use std::net::Ipv4Addr;
 

@@ -20,10 +20,10 @@ use crate::cli::{error::CommandError, names};
 /// The roles.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Who may send to it
+    /// Clients that may send to it
     #[command(subcommand)]
     Publisher(Verb),
-    /// Who may receive it
+    /// Clients that may receive it
     #[command(subcommand)]
     Subscriber(Verb),
 }

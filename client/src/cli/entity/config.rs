@@ -88,7 +88,7 @@ pub struct NumberArgs {
     /// Endpoints of a device whose registration does not say
     #[arg(long, value_name = "NUMBER")]
     endpoints_per_device: Option<u8>,
-    /// Whether users of one metro reach each other through DoubleZero
+    /// Route between users of one metro through DoubleZero
     #[arg(long, value_name = "BOOL")]
     same_metro_routing: Option<bool>,
     /// /24s of each DoubleZero block that are kept for edge filtering

@@ -52,7 +52,7 @@ pub enum Command {
         device: String,
         /// Its name
         name: String,
-        /// Which new tunnels may end on it: any, unicast or multicast
+        /// Service whose new tunnels may end on it: any, unicast or multicast
         #[arg(long, value_name = "SERVICE")]
         service: Option<EndpointService>,
         /// Bits per second, such as 10gbps

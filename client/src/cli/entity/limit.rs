@@ -1,4 +1,4 @@
-//! Which limit of a device bites first, in the words of an operator.
+//! The limit of a device that bites first, in the words of an operator.
 
 use dz_sdk::{
     NetworkView,

@@ -43,7 +43,7 @@ pub enum Command {
         #[arg(long, value_name = "KEY")]
         owner: Option<KeyArg>,
     },
-    /// Who may publish and subscribe
+    /// Clients that may publish and subscribe
     #[command(subcommand)]
     Allowlist(allowlist::Command),
     /// Delete one that neither users nor access passes name

@@ -8,7 +8,7 @@ pub enum Bug {
     LeakedUnit,
     /// A host makes the unicast tunnel under the multicast tunnel's name, and the other way round.
     SwappedName,
-    /// What a process missed, in an outage or because a notification was lost, it does not read afterwards.
+    /// A process does not read again after an outage or a lost notification.
     MissingReread,
     /// A device keeps a rule for a tunnel that is gone.
     StaleRule,
