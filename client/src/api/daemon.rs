@@ -76,6 +76,9 @@ impl Daemon {
     }
 
     /// The routes through its tunnels.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or not in this protocol.
     pub async fn routes(&self) -> Result<Vec<Route>, DaemonError> {
         self.request(Method::GET, "/routes").await
     }

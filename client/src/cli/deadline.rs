@@ -50,11 +50,17 @@ impl<'a> Waiting<'a> {
     }
 
     /// Asks the daemon for the routes through its tunnels.
+    ///
+    /// # Errors
+    /// The deadline passes, or the daemon does not answer.
     pub async fn for_routes(&self, daemon: &Daemon) -> Result<Vec<Route>, CommandError> {
         self.for_answer(async { Ok(daemon.routes().await?) }).await
     }
 
     /// Asks the ledger what the payer has, in lamports.
+    ///
+    /// # Errors
+    /// The deadline passes, or the ledger does not answer.
     pub async fn for_balance(&self, ledger: &dyn Ledger) -> Result<u64, CommandError> {
         self.bounded("the ledger to answer", LEDGER, async { Ok(ledger.balance().await?) }).await
     }
@@ -167,6 +173,9 @@ impl<'a> Waiting<'a> {
 
     /// The same for what the activator does to a user. One that serves nobody of those who wait, for as long as the
     /// patience lasts, is down or cut off: that is said then, not at the deadline.
+    ///
+    /// # Errors
+    /// The deadline or the patience passes, or the ledger does not answer.
     pub async fn for_activator<T>(
         &self,
         ledger: &dyn Ledger,

@@ -23,7 +23,10 @@ impl Row for Route {
     }
 }
 
-/// Prints them.
+/// Prints the routes through the tunnels of this host.
+///
+/// # Errors
+/// The daemon does not answer, or the output cannot be written.
 pub async fn run(
     daemon: &Daemon,
     waiting: &Waiting<'_>,

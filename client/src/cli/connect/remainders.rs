@@ -36,11 +36,7 @@ pub(super) fn delete_rejected(
 
 /// Users that others have made for this address and that this payer may end: the foundation has named it for the address,
 /// and not them.
-fn strangers<'v>(
-    view: &'v NetworkView,
-    payer: Pubkey,
-    client_ip: Ipv4Addr,
-) -> impl Iterator<Item = (Pubkey, &'v User)> {
+fn strangers(view: &NetworkView, payer: Pubkey, client_ip: Ipv4Addr) -> impl Iterator<Item = (Pubkey, &User)> {
     let config = pda::config(view.program()).0;
     let named =
         move |key: &Pubkey| view.access_pass(&pda::access_pass(view.program(), client_ip, key, &config).0).is_some();

@@ -45,6 +45,9 @@ pub fn create_interface(
 }
 
 /// Changes which tunnels may end on it and what is noted about it.
+///
+/// # Errors
+/// The interface or its device is not in the view.
 pub fn update_interface(
     view: &NetworkView,
     signer: &Pubkey,

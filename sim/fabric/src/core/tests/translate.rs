@@ -121,7 +121,7 @@ fn pings_and_errors_come_back() {
     net.send(net.a, ping(A, OUTSIDE, true));
     let answer = only(net.drain());
     assert_eq!((answer.port, answer.ip().destination), (home, HOME));
-    assert_eq!(icmp::decode(&answer.packet.bytes[20..]).is_ok(), true);
+    assert!(icmp::decode(&answer.packet.bytes[20..]).is_ok());
     // A router's report about a packet quotes it as the host sent it.
     net.core.set_path("home", "b", Some(PathProfile { mtu: Some(600), ..PathProfile::default() })).unwrap();
     let mut large = ipv4::tests::packet(ipv4::GRE, HOME.octets(), B.octets(), 900);
