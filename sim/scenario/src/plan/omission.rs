@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use super::{Action, Arg, ExitCode, Run, Step};
 
 /// Verbs of `doublezero` that only look.
-const LOOKS: [&str; 6] = ["address", "get", "latency", "list", "show", "status"];
+const LOOKS: [&str; 8] = ["address", "balance", "get", "latency", "list", "routes", "show", "status"];
 
 /// Where a step begins in its file. All rounds of a `for_each` begin at the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
