@@ -226,13 +226,13 @@ impl<'n> Drawer<'n> {
                 lasting(format!("{{ ledger: {fault} }}"), format!("{{ ledger: {kind} }}"))
             }
         };
-        if let Some(heal) = heal {
-            if self.broken.contains(&heal) {
-                return None;
-            }
-            self.broken.push(heal);
+        let Some(heal) = heal else { return Some(format!("fault: {what}")) };
+        if self.broken.contains(&heal) {
+            return None;
         }
-        Some(format!("fault: {what}"))
+        self.broken.push(heal);
+        // Nobody chose what happens while it lasts, so it may hit nothing.
+        Some(format!("fault: {what}\n    idle: allowed"))
     }
 
     fn heal(&mut self) -> String {
