@@ -206,7 +206,7 @@ impl Lab {
     /// does not matter, and any number of one role may run at a time.
     ///
     /// # Errors
-    /// [`LabError::NoNode`]; [`LabError::Run`] with [`RunError::TimedOut`] at the deadline.
+    /// [`LabError::NoNode`]; [`LabError::Run`] with `RunError::TimedOut` at the deadline.
     pub async fn run_to_end(&self, spawn: Spawn, deadline: Duration) -> Result<Finished, LabError> {
         let place = self.place(&spawn.host)?;
         Ok(Process::run_to_end(spawn, &place, deadline).await?)

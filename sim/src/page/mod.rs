@@ -1,5 +1,5 @@
 //! Pages that show answers: each one file that asks for nothing else, for any width, light and dark, with a table for each
-//! picture. One part of a page is one file here; [`record`] reads what the parts show.
+//! picture. One part of a page is one file here; `record` reads what the parts show.
 
 mod axis;
 mod claims;
