@@ -78,7 +78,13 @@ fn next(view: &NetworkView) -> Result<Option<(usize, Vec<Instruction>)>, String>
     if let Some((key, contributor)) = view.contributors().iter().next() {
         return match contributor.status {
             ContributorStatus::Deleting => by(A, build::close_contributor(view, a, *key).map_err(said)?),
-            _ => by(F, vec![ix::contributor::delete_contributor(&P, f, *key)]),
+            _ => by(
+                F,
+                match contributor.prefixes.first() {
+                    Some(net) => vec![build::remove_contributor_prefix(view, f, *key, *net)],
+                    None => vec![ix::contributor::delete_contributor(&P, f, *key)],
+                },
+            ),
         };
     }
     if let Some(key) = view.exchanges().keys().next() {
