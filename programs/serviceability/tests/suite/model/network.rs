@@ -114,17 +114,23 @@ fn contributor(view: &NetworkView, op: &Op) -> Option<Step> {
     let status = found.status;
     use ContributorStatus::{Activated, Deleting, Suspended};
     match op.b % 8 {
-        1 if op.c.is_multiple_of(3) => {
+        1 if status != Suspended && op.c.is_multiple_of(2) => {
             one(f, ix::contributor::suspend_contributor(&P, &ACTORS[f], key), f == F && status == Activated)
         }
-        2 => one(f, ix::contributor::resume_contributor(&P, &ACTORS[f], key), f == F && status == Suspended),
+        1 | 2 if status == Suspended || op.b % 8 == 2 => {
+            one(f, ix::contributor::resume_contributor(&P, &ACTORS[f], key), f == F && status == Suspended)
+        }
         3 => {
             let c = op.actor(owner_of(view, &key));
             let mine = owns(view, &key, c);
-            if let Some(net) = pick(&found.prefixes, op.c / 2).filter(|_| op.c.is_multiple_of(8)) {
+            if op.c.is_multiple_of(2) {
+                // Mostly one of its own, else one that may be another's or nobody's.
+                let own = pick(&found.prefixes, op.c / 8).filter(|_| !op.c.is_multiple_of(8));
+                let net = own.unwrap_or_else(|| own_prefix(op.c / 8));
                 let shares = view.devices().values().filter(|device| device.contributor == key);
                 let mut shares = shares.flat_map(|device| device.prefixes.clone());
-                let legal = mine && !shares.any(|share| share.net.overlaps(&net));
+                let shared = shares.any(|share| share.net.overlaps(&net));
+                let legal = mine && found.prefixes.contains(&net) && !shared;
                 return one(c, build::remove_contributor_prefix(view, &ACTORS[c], key, net), legal);
             }
             let net = own_prefix(op.c / 8);
