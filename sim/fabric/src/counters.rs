@@ -1,6 +1,7 @@
 //! Packet counters, by cause.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::ops::{Add, AddAssign, Sub};
 
@@ -96,6 +97,13 @@ pub enum DropReason {
     NotTranslated,
     /// The receiving kernel did not take it.
     Refused,
+}
+
+impl fmt::Display for DropReason {
+    /// The word of the counters' JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// One direction between two nodes, by protocol.

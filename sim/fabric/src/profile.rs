@@ -133,7 +133,7 @@ pub enum ProfileError {
     #[error("jitter quantiles must ascend, but quantile {0} is below the one before it")]
     TableOrder(usize),
     /// A protocol's exception has exceptions.
-    #[error("an exception for a protocol has none of its own, but that for {0} has")]
+    #[error("the profile of one protocol cannot have profiles of other protocols, but that of protocol {0} has")]
     Nested(u8),
     /// A duration is beyond what the clock of the fabric can hold.
     #[error("{what} must be below an hour, got {}", humantime::format_duration(*.value))]

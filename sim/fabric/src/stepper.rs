@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::Ipv4Net;
 
-use crate::capture::Way;
 use crate::core;
 use crate::error::Result;
 use crate::packet::Packet;
@@ -69,19 +68,11 @@ impl Stepper {
         let mut state = self.lock();
         let Some(at) = state.core.next_due().filter(|at| *at <= now) else { return false };
         let mut take = Some(take);
-        let mut passed = None;
-        state.core.deliver(at, 1, |port, packet| {
+        state.deliver(at, 1, |port, _, packet| {
             let Some(take) = take.take() else { return false };
             packet.complete_checksum();
-            let taken = take(at, PortId(port), packet.bytes.clone());
-            if taken {
-                passed = Some((port, std::mem::take(packet)));
-            }
-            taken
+            take(at, PortId(port), std::mem::take(&mut packet.bytes))
         });
-        if let Some((port, packet)) = passed {
-            state.record(at, port, Way::Received, &packet);
-        }
         true
     }
 

@@ -101,7 +101,7 @@ impl Tun {
             Err(error) => return Err(error.into()),
         };
         let Ok(offload) = vnet::decode(&header) else { return Ok(Read::Unusable) };
-        Ok(Read::Packet(Packet { bytes: buffers.take(len), offload }))
+        Ok(Read::Packet(Packet { bytes: buffers.take(len), offload, recorded: false }))
     }
 
     /// Hands a packet to the device's kernel. A checksum that the device is to complete, and cannot, is completed.

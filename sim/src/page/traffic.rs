@@ -8,10 +8,7 @@ use std::{
     path::Path,
 };
 
-use pcap_file::pcapng::{
-    Block, PcapNgReader,
-    blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption},
-};
+use pcap_file::pcapng::{Block, PcapNgReader, blocks::enhanced_packet::EnhancedPacketBlock};
 
 /// Parts that the time is cut into.
 pub(super) const PARTS: usize = 200;
@@ -33,8 +30,7 @@ impl Traffic {
         &self.0
     }
 
-    /// Counts the GRE packets of these pairs in a capture. One that is on its way to a client is counted where its device sends it,
-    /// one to a device where it arrives: on the way, a translator may change addresses.
+    /// Counts the GRE packets of these pairs in a capture, which has each of them once with these addresses.
     pub(super) fn read(
         path: &Path,
         start_ns: u64,
@@ -64,17 +60,11 @@ impl Traffic {
         pairs: &BTreeSet<(Ipv4Addr, Ipv4Addr)>,
     ) {
         let Some((source, destination)) = gre_pair(&packet.data) else { return };
-        let sent = packet
-            .options
-            .iter()
-            .any(|option| matches!(option, EnhancedPacketOption::Flags(flags) if flags & 0b11 == 0b10));
-        let up = pairs.contains(&(source, destination)) && !sent;
-        let down = pairs.contains(&(destination, source)) && sent;
-        let pair = match (up, down) {
-            (true, _) => (source, destination),
-            (_, true) => (destination, source),
-            _ => return,
-        };
+        let up = pairs.contains(&(source, destination));
+        let pair = if up { (source, destination) } else { (destination, source) };
+        if !pairs.contains(&pair) {
+            return;
+        }
         let at = u64::try_from(packet.timestamp.as_nanos()).unwrap_or(u64::MAX).saturating_sub(start_ns);
         let part = (at as f64 / end_ns.max(1) as f64 * PARTS as f64) as usize;
         let flow = self.0.entry(pair).or_insert_with(|| Flow { to_device: vec![0; PARTS], to_client: vec![0; PARTS] });

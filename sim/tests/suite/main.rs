@@ -3,6 +3,7 @@
 mod arrows;
 mod bad_input;
 mod bugs;
+mod capture;
 mod circles;
 mod decisions;
 mod documents;

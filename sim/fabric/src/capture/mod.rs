@@ -1,5 +1,6 @@
-//! Recording what nodes sent and received, for Wireshark and its kin: one interface per node and link end, named
-//! after it, and comments with the step of the scenario. A packet that never arrived is there once, as sent.
+//! Recording what nodes send, for Wireshark and its kin: one interface per node and link end, named after it, and
+//! comments with the step of the scenario. Each packet is there once, so that a request has one reply: where it was sent, or
+//! where it arrived if the internet itself wrote it or gave it another address.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -40,6 +41,14 @@ pub enum Ring {
 pub(crate) enum Way {
     Received,
     Sent,
+}
+
+/// A packet as it goes into the file.
+#[derive(Debug)]
+pub(crate) struct Image {
+    original_len: usize,
+    /// With complete checksums, and no longer than the file keeps.
+    bytes: Vec<u8>,
 }
 
 /// A place where packets are seen, in the order of first mention.
@@ -113,30 +122,31 @@ impl Capture {
         self.comments.push(text.to_owned());
     }
 
-    pub(crate) fn record(&mut self, at: u64, interface: InterfaceId, way: Way, packet: &Packet) {
-        let completed;
-        let bytes = if packet.offload.checksum.is_some() {
-            let mut copy = packet.clone();
-            copy.complete_checksum();
-            completed = copy.bytes;
-            &completed
-        } else {
-            &packet.bytes
-        };
-        let keep = if self.snaplen == 0 { bytes.len() } else { bytes.len().min(self.snaplen as usize) };
-        let comments = std::mem::take(&mut self.comments);
-        let at = self.epoch_ns + at;
+    /// A packet as it is now.
+    pub(crate) fn image(&self, packet: &Packet) -> Image {
+        let original_len = packet.bytes.len();
+        let mut copy = packet.clone();
+        copy.complete_checksum();
+        if self.snaplen > 0 {
+            copy.bytes.truncate(self.snaplen as usize);
+        }
+        Image { original_len, bytes: copy.bytes }
+    }
+
+    /// Records a packet that passed `interface` at `at`, with what is to be said of it.
+    pub(crate) fn record(&mut self, at: u64, interface: InterfaceId, way: Way, image: Image, note: Option<String>) {
+        let mut comments = std::mem::take(&mut self.comments);
+        comments.extend(note);
+        let Image { original_len, bytes } = image;
+        let record = Record { at: self.epoch_ns + at, interface: interface.0, way, original_len, bytes, comments };
         match &mut self.sink {
             Sink::Stream(stream) => {
-                pcapng::packet(&mut stream.chunk, at, interface.0, way, bytes.len(), &bytes[..keep], &comments);
+                record.encode(&mut stream.chunk);
                 if stream.chunk.len() >= CHUNK {
                     stream.hand_over();
                 }
             }
             Sink::Ring { limit, kept, bytes: size } => {
-                let original_len = bytes.len();
-                let bytes = bytes[..keep].to_vec();
-                let record = Record { at, interface: interface.0, way, original_len, bytes, comments };
                 *size += record.size();
                 kept.push_back(record);
                 trim(*limit, kept, size);

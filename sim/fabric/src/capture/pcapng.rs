@@ -22,9 +22,10 @@ const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
 const EPB_FLAGS: u16 = 2;
 
-/// A packet that is kept to be written later.
+/// A packet of `original_len` bytes of which `bytes` are kept.
 #[derive(Debug)]
 pub(super) struct Record {
+    /// In nanoseconds since 1970.
     pub(super) at: u64,
     pub(super) interface: u32,
     pub(super) way: Way,
@@ -35,7 +36,24 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        packet(out, self.at, self.interface, self.way, self.original_len, &self.bytes, &self.comments);
+        block(out, ENHANCED_PACKET, |out| {
+            put32(out, self.interface);
+            put32(out, (self.at >> 32) as u32);
+            put32(out, self.at as u32);
+            put32(out, self.bytes.len() as u32);
+            put32(out, self.original_len as u32);
+            out.extend_from_slice(&self.bytes);
+            pad(out, self.bytes.len());
+            let direction: u32 = match self.way {
+                Way::Received => 0b01,
+                Way::Sent => 0b10,
+            };
+            option(out, EPB_FLAGS, &direction.to_le_bytes());
+            for comment in &self.comments {
+                option(out, OPT_COMMENT, comment.as_bytes());
+            }
+            option(out, OPT_END, &[]);
+        });
     }
 
     /// Bytes of the encoded block.
@@ -67,36 +85,6 @@ pub(super) fn interface(out: &mut Vec<u8>, name: &str, snaplen: u32) {
         option(out, IF_NAME, name.as_bytes());
         // Ten to the power of minus nine seconds.
         option(out, IF_TSRESOL, &[9]);
-        option(out, OPT_END, &[]);
-    });
-}
-
-/// A packet of `original_len` bytes of which `bytes` were kept, at `at` nanoseconds since 1970.
-pub(super) fn packet(
-    out: &mut Vec<u8>,
-    at: u64,
-    interface: u32,
-    way: Way,
-    original_len: usize,
-    bytes: &[u8],
-    comments: &[String],
-) {
-    block(out, ENHANCED_PACKET, |out| {
-        put32(out, interface);
-        put32(out, (at >> 32) as u32);
-        put32(out, at as u32);
-        put32(out, bytes.len() as u32);
-        put32(out, original_len as u32);
-        out.extend_from_slice(bytes);
-        pad(out, bytes.len());
-        let direction: u32 = match way {
-            Way::Received => 0b01,
-            Way::Sent => 0b10,
-        };
-        option(out, EPB_FLAGS, &direction.to_le_bytes());
-        for comment in comments {
-            option(out, OPT_COMMENT, comment.as_bytes());
-        }
         option(out, OPT_END, &[]);
     });
 }

@@ -70,18 +70,23 @@ fn packet(len: usize) -> Packet {
     Packet::plain(ipv4::tests::packet(ipv4::UDP, [192, 0, 2, 1], [192, 0, 2, 2], len - 20))
 }
 
+fn record(capture: &mut Capture, at: u64, interface: InterfaceId, way: Way, packet: &Packet) {
+    let image = capture.image(packet);
+    capture.record(at, interface, way, image, None);
+}
+
 #[test]
 fn holds_what_was_seen_where_when_and_in_which_step() {
     let (_folder, mut capture) = start(None, None);
     let nyc1 = capture.interface("nyc1");
     capture.annotate("step 1: connect");
-    capture.record(7, nyc1, Way::Sent, &packet(61));
+    record(&mut capture, 7, nyc1, Way::Sent, &packet(61));
     let link = capture.interface("nyc1:wan");
     assert_eq!(capture.interface("nyc1"), nyc1);
-    capture.record(1_500_000_008, link, Way::Received, &packet(1400));
+    record(&mut capture, 1_500_000_008, link, Way::Received, &packet(1400));
     capture.annotate("step 2: ping");
     capture.annotate("step 3: nothing");
-    capture.record(1_500_000_009, nyc1, Way::Received, &packet(20));
+    record(&mut capture, 1_500_000_009, nyc1, Way::Received, &packet(20));
     capture.flush().unwrap();
     let (names, packets) = read(&capture.path);
     assert_eq!(names, ["nyc1", "nyc1:wan"]);
@@ -108,7 +113,7 @@ fn holds_what_was_seen_where_when_and_in_which_step() {
 fn a_snaplen_keeps_the_beginning() {
     let (_folder, mut capture) = start(Some(40), None);
     let nyc1 = capture.interface("nyc1");
-    capture.record(0, nyc1, Way::Sent, &packet(1400));
+    record(&mut capture, 0, nyc1, Way::Sent, &packet(1400));
     capture.flush().unwrap();
     let (_, packets) = read(&capture.path);
     assert_eq!((packets[0].original_len, packets[0].bytes.len()), (1400, 40));
@@ -120,7 +125,7 @@ fn a_checksum_left_to_the_device_is_complete() {
     let nyc1 = capture.interface("nyc1");
     let mut partial = packet(100);
     partial.offload = Offload { checksum: Some(PartialChecksum { start: 20, offset: 6 }), segments: None };
-    capture.record(0, nyc1, Way::Sent, &partial);
+    record(&mut capture, 0, nyc1, Way::Sent, &partial);
     capture.flush().unwrap();
     partial.complete_checksum();
     assert_eq!(read(&capture.path).1[0].bytes, partial.bytes);
@@ -132,11 +137,11 @@ fn a_ring_keeps_the_last_packets_and_the_step_they_belong_to() {
     let (nyc1, pit1) = (capture.interface("nyc1"), capture.interface("pit1"));
     capture.annotate("step 1");
     for at in 0..5 {
-        capture.record(at, nyc1, Way::Sent, &packet(100));
+        record(&mut capture, at, nyc1, Way::Sent, &packet(100));
     }
     capture.annotate("step 2");
     for at in 5..7 {
-        capture.record(at, pit1, Way::Sent, &packet(100));
+        record(&mut capture, at, pit1, Way::Sent, &packet(100));
     }
     capture.flush().unwrap();
     let (names, packets) = read(&capture.path);
@@ -151,7 +156,7 @@ fn a_ring_of_bytes_holds_at_least_that_many_and_not_one_packet_more() {
     let (_folder, mut capture) = start(None, Some(Ring::Bytes(10_000)));
     let nyc1 = capture.interface("nyc1");
     for at in 0..1000 {
-        capture.record(at, nyc1, Way::Sent, &packet(500));
+        record(&mut capture, at, nyc1, Way::Sent, &packet(500));
     }
     capture.flush().unwrap();
     let blocks = 10_000usize.div_ceil(500 + 32 + 8 + 4);
@@ -171,11 +176,11 @@ fn a_disk_that_is_full_is_told_at_the_flush() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     capture.sink = Sink::Stream(Stream::start(full).unwrap());
     let nyc1 = capture.interface("nyc1");
-    capture.record(0, nyc1, Way::Sent, &packet(100));
+    record(&mut capture, 0, nyc1, Way::Sent, &packet(100));
     let message = capture.flush().unwrap_err().to_string();
     assert!(message.ends_with("No space left on device (os error 28)"), "{message}");
     // Packets go on, and the error stays.
-    capture.record(0, nyc1, Way::Sent, &packet(100));
+    record(&mut capture, 0, nyc1, Way::Sent, &packet(100));
     assert!(capture.flush().is_err());
 }
 
@@ -184,10 +189,72 @@ fn what_is_recorded_is_handed_over_in_time() {
     let (_folder, mut capture) = start(None, None);
     assert_eq!(capture.tick(0), None);
     let nyc1 = capture.interface("nyc1");
-    capture.record(1, nyc1, Way::Sent, &packet(100));
+    record(&mut capture, 1, nyc1, Way::Sent, &packet(100));
     assert_eq!(capture.tick(1), Some(TICK_NS));
     assert_eq!(capture.tick(TICK_NS - 1), Some(TICK_NS));
     assert_eq!(capture.tick(TICK_NS), None);
     let Sink::Stream(stream) = &capture.sink else { panic!("a capture without a ring is a stream") };
     assert!(stream.chunk.is_empty());
+}
+
+/// A stepped fabric with `home` behind a translator and `a` on the internet, and what its capture is of a run of `body`:
+/// interface, flags and comments of each packet with its source and destination.
+fn recorded(body: impl FnOnce(&crate::Stepper, [crate::PortId; 2])) -> Vec<(u32, u32, Vec<String>, [u8; 8])> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("capture.pcapng");
+    let capture = Some(CaptureConfig { path: path.clone(), snaplen: None, ring: None });
+    let config = crate::FabricConfig { capture, ..crate::FabricConfig::default() };
+    let (fabric, stepper) = crate::Fabric::stepped(&config, Duration::ZERO).unwrap();
+    let home = stepper.attach("home", &["192.168.0.2/32".parse().unwrap()]).unwrap();
+    let a = stepper.attach("a", &["192.0.2.1/32".parse().unwrap()]).unwrap();
+    fabric.put_behind("home", HOME.into(), OUTSIDE.into(), crate::NatFilter::PortRestricted).unwrap();
+    body(&stepper, [home, a]);
+    fabric.flush_capture().unwrap();
+    let pair = |seen: &Seen| seen.bytes[12..20].try_into().unwrap();
+    read(&path).1.into_iter().map(|seen| (seen.interface, seen.flags, seen.comments.clone(), pair(&seen))).collect()
+}
+
+const HOME: [u8; 4] = [192, 168, 0, 2];
+const OUTSIDE: [u8; 4] = [9, 9, 9, 9];
+const A: [u8; 4] = [192, 0, 2, 1];
+const ROUTER: [u8; 4] = [192, 0, 0, 8];
+
+fn pair(source: [u8; 4], destination: [u8; 4]) -> [u8; 8] {
+    [source, destination].concat().try_into().unwrap()
+}
+
+#[test]
+fn a_packet_is_there_once_with_each_pair_of_addresses() {
+    let seen = recorded(|stepper, [home, a]| {
+        let give = |to| assert!(stepper.give(u64::MAX / 2, |_, port, _| port == to));
+        stepper.take_in(0, home, ipv4::tests::packet(ipv4::GRE, HOME, A, 40));
+        give(a);
+        stepper.take_in(1, a, ipv4::tests::packet(ipv4::GRE, A, OUTSIDE, 40));
+        give(home);
+    });
+    let (received, sent) = (0b01, 0b10);
+    let expected = [
+        (0, sent, vec![], pair(HOME, A)),
+        (1, received, vec![], pair(OUTSIDE, A)),
+        (1, sent, vec![], pair(A, OUTSIDE)),
+        (0, received, vec![], pair(A, HOME)),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_packet_that_does_not_set_out_says_why() {
+    let seen = recorded(|stepper, [_, a]| {
+        stepper.take_in(0, a, ipv4::tests::packet(ipv4::UDP, A, [203, 0, 113, 9], 40));
+        assert!(stepper.give(0, |_, port, _| port == a));
+        stepper.take_in(1, a, ipv4::tests::packet(ipv4::GRE, A, OUTSIDE, 40));
+    });
+    let why = |text: &str| vec![format!("dropped: {text}")];
+    let (received, sent) = (0b01, 0b10);
+    let expected = [
+        (1, sent, why("no_route"), pair(A, [203, 0, 113, 9])),
+        (1, received, vec![], pair(ROUTER, A)),
+        (1, sent, why("not_translated"), pair(A, OUTSIDE)),
+    ];
+    assert_eq!(seen, expected);
 }

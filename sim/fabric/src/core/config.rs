@@ -34,6 +34,7 @@ impl Core {
             queue: Queue::default(),
             latest_ns: 0,
             version: 0,
+            dropped: None,
         };
         let internet = core.intern(INTERNET);
         debug_assert_eq!(internet, NodeId::INTERNET);

@@ -45,12 +45,12 @@ impl Core {
         for mut part in in_parts(packet, &ip) {
             let Ok(ip) = ipv4::parse(&part.bytes) else { continue };
             if self.translators.outward(now, node, &ip, &mut part.bytes) {
+                part.recorded = false;
                 self.take(now, port, part);
             } else {
                 let path = self.paths.between(&self.nodes, node, NodeId::INTERNET, RuleId::NONE);
-                let counters = self.counters(path, ip.protocol);
-                counters.sent += tally(whole(&part));
-                counters.drop(DropReason::NotTranslated, tally(whole(&part)));
+                self.counters(path, ip.protocol).sent += tally(whole(&part));
+                self.drop(path, ip.protocol, DropReason::NotTranslated, tally(whole(&part)));
             }
         }
     }
@@ -59,8 +59,11 @@ impl Core {
     /// it for whom it is.
     pub(super) fn translate_at(&mut self, now: u64, port: PortId, packet: &mut Packet) -> bool {
         match self.ports[port.0 as usize] {
-            PortOwner::Uplink(node) if self.translators.is_behind(node) => ipv4::parse(&packet.bytes)
-                .is_ok_and(|ip| self.translators.inward(now, &ip, &mut packet.bytes) == Some(node)),
+            PortOwner::Uplink(node) if self.translators.is_behind(node) => {
+                packet.recorded = false;
+                ipv4::parse(&packet.bytes)
+                    .is_ok_and(|ip| self.translators.inward(now, &ip, &mut packet.bytes) == Some(node))
+            }
             PortOwner::Uplink(_) | PortOwner::LinkEnd(..) => true,
         }
     }
@@ -81,9 +84,8 @@ impl Core {
                 Some(_) => self.route_to(now, from, to, flow, ip, wire, part),
                 None => {
                     let path = self.paths.between(&self.nodes, from, NodeId::INTERNET, RuleId::NONE);
-                    let counters = self.counters(path, ip.protocol);
-                    counters.sent += tally(wire);
-                    counters.drop(DropReason::NotTranslated, tally(wire));
+                    self.counters(path, ip.protocol).sent += tally(wire);
+                    self.drop(path, ip.protocol, DropReason::NotTranslated, tally(wire));
                 }
             }
         }
@@ -172,13 +174,14 @@ impl Core {
     fn send_fragments(&mut self, now: u64, entering: &Entering, mut packet: Packet, mtu: u16) {
         // No device can complete a checksum over several packets.
         packet.complete_checksum();
+        let recorded = packet.recorded;
         let Ok(ip) = ipv4::parse(&packet.bytes) else { return };
         let fragments = fragment(&packet.bytes, &ip, mtu.into());
         let bytes: usize = fragments.iter().map(Vec::len).sum();
         self.counters(entering.path, ip.protocol).fragments +=
             Tally { packets: fragments.len() as u64 - 1, bytes: bytes as u64 - u64::from(ip.total_length) };
         for bytes in fragments {
-            let packet = Packet::plain(bytes);
+            let packet = Packet { recorded, ..Packet::plain(bytes) };
             self.send(now, entering, whole(&packet), packet);
         }
     }
@@ -187,15 +190,13 @@ impl Core {
     fn send(&mut self, now: u64, entering: &Entering, wire: OnWire, packet: Packet) {
         let protocol = entering.ip.protocol;
         if self.queue.bytes() + packet.bytes.len() > self.config.max_bytes {
-            return self.counters(entering.path, protocol).drop(DropReason::OutOfMemory, tally(wire));
+            return self.drop(entering.path, protocol, DropReason::OutOfMemory, tally(wire));
         }
         let fate = self.paths[entering.path].send(now, protocol, wire.bytes);
         let (at, copy) = match fate {
             Fate::Arrives { at, copy } => (at, copy),
-            Fate::Lost => return self.counters(entering.path, protocol).drop(DropReason::Lost, tally(wire)),
-            Fate::QueueFull => {
-                return self.counters(entering.path, protocol).drop(DropReason::QueueFull, tally(wire));
-            }
+            Fate::Lost => return self.drop(entering.path, protocol, DropReason::Lost, tally(wire)),
+            Fate::QueueFull => return self.drop(entering.path, protocol, DropReason::QueueFull, tally(wire)),
         };
         let Entering { port, path, flow, .. } = *entering;
         if let Some(copy_at) = copy {
@@ -217,7 +218,7 @@ impl Core {
         packet: &Packet,
         sender: Option<NodeId>,
     ) {
-        self.counters(entering.path, entering.ip.protocol).drop(refusal.reason, tally(entering.wire));
+        self.drop(entering.path, entering.ip.protocol, refusal.reason, tally(entering.wire));
         let (Some(kind), Some(sender)) = (refusal.answer, sender) else { return };
         if !ipv4::is_unicast(entering.ip.source) {
             return;

@@ -92,18 +92,23 @@ pub(crate) struct Core {
     /// The most that a packet was late.
     latest_ns: u64,
     version: u64,
+    /// Why the packet that was last received, or a part of it, went nowhere.
+    dropped: Option<DropReason>,
 }
 
 impl Core {
-    /// Takes a packet that came in at `port` at `now`.
-    pub(crate) fn receive(&mut self, now: u64, port: PortId, packet: Packet) {
+    /// Takes a packet that came in at `port` at `now`. Returns why it, or the last part of it that was dropped, does not
+    /// even set out.
+    pub(crate) fn receive(&mut self, now: u64, port: PortId, packet: Packet) -> Option<DropReason> {
         self.version += 1;
+        self.dropped = None;
         match self.ports[port.0 as usize] {
             PortOwner::Uplink(node) if self.translators.is_behind(node) => {
                 self.translate_outward(now, node, port, packet);
             }
             PortOwner::Uplink(_) | PortOwner::LinkEnd(..) => self.take(now, port, packet),
         }
+        self.dropped
     }
 
     /// Takes a packet as it is on the wire.
@@ -228,9 +233,14 @@ impl Core {
             NotIpv4::Header(_) | NotIpv4::BeyondEnd => DropReason::Malformed,
         };
         let tally = Tally { packets: 1, bytes: bytes as u64 };
-        let counters = self.counters(path, 0);
-        counters.sent += tally;
-        counters.drop(reason, tally);
+        self.counters(path, 0).sent += tally;
+        self.drop(path, 0, reason, tally);
+    }
+
+    /// Counts packets that do not enter their path.
+    fn drop(&mut self, path: PathId, protocol: u8, reason: DropReason, tally: Tally) {
+        self.dropped = Some(reason);
+        self.counters(path, protocol).drop(reason, tally);
     }
 
     fn is_up(&self, port: PortId) -> bool {

@@ -108,7 +108,7 @@ mod tests {
             checksum: Some(PartialChecksum { start: 20, offset: 16 }),
             segments: Some(Segments { transport: Transport::Tcp { ecn: false }, size }),
         };
-        Packet { bytes, offload }
+        Packet { bytes, offload, recorded: false }
     }
 
     fn parts(whole: &Packet) -> Vec<Packet> {

@@ -17,6 +17,8 @@ pub(crate) struct Packet {
     pub(crate) bytes: Vec<u8>,
     /// What the sender's kernel left undone.
     pub(crate) offload: Offload,
+    /// Whether the capture has it with these addresses.
+    pub(crate) recorded: bool,
 }
 
 /// Work that a kernel leaves to the device (`struct virtio_net_hdr`).
@@ -61,7 +63,7 @@ pub(crate) enum Transport {
 impl Packet {
     /// A packet with nothing left undone.
     pub(crate) fn plain(bytes: Vec<u8>) -> Self {
-        Self { bytes, offload: Offload::default() }
+        Self { bytes, offload: Offload::default(), recorded: false }
     }
 
     /// How many packets go over the wire, their bytes in all, and the largest, if the header is `ip`.

@@ -51,7 +51,8 @@ pub(crate) fn segment(mut packet: Packet, ip: &Header) -> Vec<Packet> {
                 }
             }
             seal_transport(transport, ip, packet.offload.checksum.is_some());
-            Packet { bytes, offload: Offload { checksum: packet.offload.checksum, segments: None } }
+            let offload = Offload { checksum: packet.offload.checksum, segments: None };
+            Packet { bytes, offload, recorded: packet.recorded }
         })
         .collect()
 }
@@ -103,7 +104,7 @@ mod tests {
             checksum: Some(PartialChecksum { start: 20, offset: 16 }),
             segments: Some(Segments { transport: Transport::Tcp { ecn: true }, size }),
         };
-        Packet { bytes, offload }
+        Packet { bytes, offload, recorded: false }
     }
 
     fn transport_sum(packet: &Packet) -> u16 {
@@ -143,7 +144,7 @@ mod tests {
         let ip = ipv4::parse(&whole).unwrap();
         for checksum in [None, Some(PartialChecksum { start: 20, offset: 6 })] {
             let offload = Offload { checksum, segments };
-            let mut parts = segment(Packet { bytes: whole.clone(), offload }, &ip);
+            let mut parts = segment(Packet { bytes: whole.clone(), offload, recorded: false }, &ip);
             let lengths: Vec<_> = parts.iter().map(|part| ipv4::word(&part.bytes, 24)).collect();
             assert_eq!(lengths, [108, 108, 58]);
             parts.iter_mut().for_each(Packet::complete_checksum);

@@ -87,17 +87,38 @@ impl State {
     }
 
     /// Takes a packet in at a port.
-    pub(crate) fn take_in(&mut self, now: u64, id: PortId, packet: Packet) {
-        self.record(now, id, Way::Sent, &packet);
-        self.core.receive(now, id, packet);
+    pub(crate) fn take_in(&mut self, now: u64, id: PortId, mut packet: Packet) {
+        let interface = self.ports.get(id.0 as usize).and_then(|port| port.as_ref()?.interface);
+        let (Some(capture), Some(interface)) = (self.capture.as_mut(), interface) else {
+            self.core.receive(now, id, packet);
+            return;
+        };
+        let image = capture.image(&packet);
+        packet.recorded = true;
+        let dropped = self.core.receive(now, id, packet);
+        capture.record(now, interface, Way::Sent, image, dropped.map(|reason| format!("dropped: {reason}")));
     }
 
-    /// Puts a packet that passed a port into the capture.
-    pub(crate) fn record(&mut self, now: u64, id: PortId, way: Way, packet: &Packet) {
-        let interface = self.ports.get(id.0 as usize).and_then(|port| port.as_ref()?.interface);
-        if let (Some(capture), Some(interface)) = (self.capture.as_mut(), interface) {
-            capture.record(now, interface, way, packet);
-        }
+    /// Hands packets that are due to `take`, as [`Core::deliver`] does. What the capture has not seen with these addresses
+    /// is recorded where it arrives.
+    pub(crate) fn deliver(
+        &mut self,
+        now: u64,
+        limit: usize,
+        mut take: impl FnMut(PortId, Option<&Tun>, &mut Packet) -> bool,
+    ) -> usize {
+        let Self { core, capture, ports } = self;
+        core.deliver(now, limit, |id, packet| {
+            let Some(Some(port)) = ports.get(id.0 as usize) else { return false };
+            let image = capture.as_ref().filter(|_| !packet.recorded).map(|capture| capture.image(packet));
+            let taken = take(id, port.tun.as_ref(), packet);
+            if let (true, Some(capture), Some(interface), Some(image)) =
+                (taken, capture.as_mut(), port.interface, image)
+            {
+                capture.record(now, interface, Way::Received, image, None);
+            }
+            taken
+        })
     }
 }
 
@@ -256,14 +277,8 @@ impl Shared {
 
     /// Delivers what is due; true if more may be.
     fn deliver(&self, state: &mut State, buffers: &mut Buffers) -> bool {
-        let State { core, capture, ports } = state;
-        let now = self.clock.now();
-        let count = core.deliver(now, DELIVERIES, |id, packet| {
-            let Some(Some(port)) = ports.get(id.0 as usize) else { return false };
-            let taken = port.tun.as_ref().is_some_and(|tun| tun.write(packet).is_ok());
-            if let (true, Some(capture), Some(interface)) = (taken, capture.as_mut(), port.interface) {
-                capture.record(now, interface, Way::Received, packet);
-            }
+        let count = state.deliver(self.clock.now(), DELIVERIES, |_, tun, packet| {
+            let taken = tun.is_some_and(|tun| tun.write(packet).is_ok());
             buffers.give_back(std::mem::take(&mut packet.bytes));
             taken
         });

@@ -53,7 +53,7 @@ proptest! {
         let mut net = Net::with_path(PathProfile { mtu, jitter, ..delay(1) });
         net.core.set_takes_merged(net.b, true);
         for (bytes, offload) in packets {
-            let mut packet = Packet { bytes, offload };
+            let mut packet = Packet { bytes, offload, recorded: false };
             net.core.receive(net.now, net.a, packet.clone());
             // As the capture does, with whatever came.
             packet.complete_checksum();

@@ -126,7 +126,7 @@ fn large(payload: usize, size: u16) -> Packet {
     bytes[32] = 0x50;
     let bytes = dont_fragment(bytes);
     let segments = Some(Segments { transport: Transport::Tcp { ecn: false }, size });
-    Packet { bytes, offload: Offload { checksum: None, segments } }
+    Packet { bytes, offload: Offload { checksum: None, segments }, recorded: false }
 }
 
 #[test]
