@@ -34,10 +34,10 @@ pub enum LogFormat {
 }
 
 /// Sends this process's log, in which it is called `role`, to standard error. `RUST_LOG` filters it; without it, `info` and above. When the process
-/// has a log already, that one stays.
+/// has a log already, that one stays. A line that cannot be written is lost.
 pub fn init(role: &'static str, format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // An error says that a subscriber is installed, which is the case that is allowed.
     let _ = match format {
         LogFormat::Plain => log.with_ansi(false).with_target(false).finish().try_init(),
@@ -45,14 +45,15 @@ pub fn init(role: &'static str, format: LogFormat) {
     };
 }
 
-/// A log of JSON lines of `info` and above, in which the process is called `role`, with the time of `clock`.
+/// A log of JSON lines of `info` and above, in which the process is called `role`, with the time of `clock`. A line that
+/// cannot be written is lost.
 pub fn json<W: io::Write + 'static>(
     role: &'static str,
     clock: WallClock,
     writer: impl Fn() -> W + Send + Sync + 'static,
 ) -> impl Subscriber + Send + Sync {
     let log = tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(writer);
-    log.event_format(JsonLine { role, timer: Timer(clock) }).finish()
+    log.log_internal_errors(false).event_format(JsonLine { role, timer: Timer(clock) }).finish()
 }
 
 /// A time in the format of log lines.

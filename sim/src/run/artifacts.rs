@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `summary.json` | how it ended: [`CaseSummary`](super::protocol::CaseSummary) |
 //! | `events.jsonl` | every step, decision and transition, on one clock |
-//! | `capture.pcapng` | every underlay packet, one interface a node |
+//! | `capture.pcapng` | every underlay packet, where it was sent |
 //! | `network.json` | metros, devices, clients and links: [`Network`](super::network::Network) |
 //! | `chain.json` | all accounts at the end |
 //! | `snapshots/` | the text of every `snapshot` step |
@@ -23,6 +23,7 @@ use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
 };
+use serde::Serialize;
 
 /// The summary's name.
 pub const SUMMARY: &str = "summary.json";
@@ -43,6 +44,20 @@ pub const LOGS: &str = "logs";
 
 /// The longest name that a file may have, less what is put behind it.
 const MAX_NAME_BYTES: usize = 180;
+
+/// What was being done when a file could not be written.
+pub fn writing(path: &Path) -> String {
+    format!("writing {}", path.display())
+}
+
+/// Writes a value for people to read, too.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let write = || -> io::Result<()> { Ok(serde_json::to_writer_pretty(File::create(path)?, value)?) };
+    write().with_context(|| writing(path))
+}
 
 /// Where a case leaves its artifacts.
 pub fn folder(root: &Path, case: &str) -> PathBuf {
@@ -100,7 +115,11 @@ pub fn claim(folder: &Path, keep: bool) -> anyhow::Result<Claim> {
         }
         // Only what an earlier run wrote is removed: a folder of somebody's own stays, and is named.
         let own = [SUMMARY, EVENTS, CAPTURE, LOGS].iter().any(|name| folder.join(name).exists());
-        anyhow::ensure!(own, "{} exists and no run of dzsim has made it", folder.display());
+        anyhow::ensure!(
+            own,
+            "{} exists and no run of dzsim has made it: remove it, or name another folder with --artifacts",
+            folder.display()
+        );
         if keep {
             let aside = (1u32..).map(|number| numbered(folder, number)).find(|path| !path.exists());
             let aside = aside.context("no free number for the earlier artifacts")?;

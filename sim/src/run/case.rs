@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use anyhow::Context as _;
 use dzsim_fabric::CaptureConfig;
 use dzsim_scenario::{
     Case,
@@ -88,7 +89,8 @@ pub struct Hold {
 pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> anyhow::Result<CaseSummary> {
     let mut phases = Phases::default();
     let clock = bring_up::clock(setup.world);
-    let events = Events::create(&setup.artifacts.join(artifacts::EVENTS), &clock)?;
+    let log = setup.artifacts.join(artifacts::EVENTS);
+    let events = Events::create(&log, &clock).with_context(|| artifacts::writing(&log))?;
     if let Some(listener) = setup.listener {
         events.listen(listener);
     }
@@ -113,9 +115,8 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         stderr: String::new(),
         artifacts: setup.artifacts.clone(),
     };
-    events.record("scenario", "started", started(&summary))?;
-    let file = std::fs::File::create(setup.artifacts.join(artifacts::NETWORK))?;
-    serde_json::to_writer_pretty(file, &Network::of(&case.plan))?;
+    events.record("scenario", "started", started(&summary)).with_context(|| artifacts::writing(&log))?;
+    artifacts::write_json(&setup.artifacts.join(artifacts::NETWORK), &Network::of(&case.plan))?;
     let start = Start {
         kind: setup.world,
         seed: setup.seed,
@@ -133,7 +134,7 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         biased;
         () = asked(&mut end), if !held_instead => None,
         world = tokio::time::timeout(within, bring_up::bring_up(case.plan, case.policy, start, &mut phases)) => {
-            Some(world.unwrap_or_else(|_| Err(anyhow::anyhow!("it was not up after {within:?}"))))
+            Some(world.unwrap_or_else(|_| Err(anyhow::anyhow!("it was not up after {within:?}; `timeouts: {{ bring_up: ... }}` gives it longer"))))
         }
     };
     let ended = match world {
@@ -158,8 +159,8 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
                 let so_far = match &ended {
                     Err(Ended::Steps(outcome, failure)) if hold.on_failure => {
                         // The reason is shown before the network is.
-                        let failure = placed(failure, &setup, &events)?;
-                        Some(Some(CaseSummary { outcome: *outcome, failure: Some(failure), ..summary.clone() }))
+                        let (outcome, failure) = concluded(*outcome, failure, &setup, &events)?;
+                        Some(Some(CaseSummary { outcome, failure: Some(failure), ..summary.clone() }))
                     }
                     Err(Ended::Stopped) => Some(None),
                     _ => hold.instead.then_some(None),
@@ -173,19 +174,16 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
             ended
         }
         Some(Err(error)) => {
-            let limit = limits::of(&error);
-            let message = limit.map_or_else(String::new, |limit| format!("{limit}: "));
             let place = Place::before("the network does not come up");
-            let failure = Box::new(place.failure(format!("{message}{error:#}")));
-            Err(Ended::Steps(if limit.is_some() { Outcome::CannotRun } else { Outcome::Failed }, failure))
+            Err(Ended::Steps(Outcome::Failed, Box::new(place.failure(format!("{error:#}")))))
         }
         None => Err(Ended::Interrupted),
     };
     match ended {
         Ok(()) => {}
         Err(Ended::Steps(outcome, failure)) => {
-            summary.outcome = outcome;
-            summary.failure = Some(placed(&failure, &setup, &events)?);
+            let (outcome, failure) = concluded(outcome, &failure, &setup, &events)?;
+            (summary.outcome, summary.failure) = (outcome, Some(failure));
         }
         Err(ended @ (Ended::Interrupted | Ended::Stopped)) => {
             let number = summary.steps.len() + 1;
@@ -201,8 +199,7 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
     phases.end("teardown");
     summary.phases = phases.ended().clone();
     summary.millis = phases.real();
-    let file = std::fs::File::create(setup.artifacts.join(artifacts::SUMMARY))?;
-    serde_json::to_writer_pretty(file, &summary)?;
+    artifacts::write_json(&setup.artifacts.join(artifacts::SUMMARY), &summary)?;
     Ok(summary)
 }
 
@@ -235,18 +232,30 @@ fn started(summary: &CaseSummary) -> serde_json::Value {
     json!({"case": case, "file": file, "seed": seed, "wall": started, "version": version, "dataplane": dataplane})
 }
 
-/// A failure with its line of the file, and with the log lines that matter unless its difference says it all.
-fn placed(failure: &Failure, setup: &Setup, events: &Events) -> anyhow::Result<Failure> {
+/// A failure with its line of the file, and with the log lines that matter unless its difference says it all. Where the
+/// machine ran into a limit, it is no failure of the scenario.
+fn concluded(
+    mut outcome: Outcome,
+    failure: &Failure,
+    setup: &Setup,
+    events: &Events,
+) -> anyhow::Result<(Outcome, Failure)> {
     let mut failure = failure.clone();
     if failure.line > 0 {
         failure.source = setup.text.lines().nth(failure.line - 1).unwrap_or_default().to_owned();
     }
+    let lines = logs::read(&setup.artifacts.join(artifacts::LOGS), events.zero())?;
+    if outcome == Outcome::Failed
+        && let Some(limit) = limits::of(&failure.message).or_else(|| limits::logged(&lines))
+    {
+        outcome = Outcome::CannotRun;
+        failure.message = format!("{limit}: {}", failure.message);
+    }
     if failure.differences.is_empty() {
-        let lines = logs::read(&setup.artifacts.join(artifacts::LOGS), events.zero())?;
         let about = [&failure.title, &failure.message, &failure.oracle.join(" ")].map(String::as_str).join(" ");
         (failure.logs, failure.logs_left_out) = relevance::choose(lines, &about, failure.began_ns);
     }
-    Ok(failure)
+    Ok((outcome, failure))
 }
 
 /// Whether the machine was too slow for the steps to say anything: something was late by more than the scenario bears,
@@ -328,8 +337,8 @@ async fn all_steps(
         tell(Progress::StepDone(summary.clone()));
         done.push(summary);
     }
-    world.toll.finish(world).map_err(|error| failure(Place::before("the faults at the end"), error))?;
-    record(world, "faults", json!({"faults": world.toll.summaries(world)}));
+    world.fault_hits.finish(world).map_err(|error| failure(Place::before("the faults at the end"), error))?;
+    record(world, "faults", json!({"faults": world.fault_hits.summaries(world)}));
     phases.end("steps");
     Ok(Ran::All)
 }
@@ -461,10 +470,9 @@ fn oracle_failure(place: Place<'_>, seen: Vec<oracle::Mismatch>) -> Box<Failure>
 /// It cannot be written.
 pub fn finish(world: &World, artifacts: &Path) -> anyhow::Result<()> {
     if let Some(chain) = world.view() {
-        let file = std::fs::File::create(artifacts.join(artifacts::CHAIN))?;
-        serde_json::to_writer_pretty(file, &view::accounts::all(&chain))?;
+        artifacts::write_json(&artifacts.join(artifacts::CHAIN), &view::accounts::all(&chain))?;
     }
     world.internet().stop()?;
-    world.events.finish(&artifacts.join(artifacts::LOGS))?;
-    Ok(())
+    let finished = world.events.finish(&artifacts.join(artifacts::LOGS));
+    finished.with_context(|| artifacts::writing(&artifacts.join(artifacts::EVENTS)))
 }

@@ -1,6 +1,6 @@
 //! One case, in its own process: the network, its steps and the oracle.
 //!
-//! Rooms: the facts of a run (`keys`, `limits`, `events`, `logs`, `artifacts`, `network`, `protocol`, `relevance`, `genesis`,
+//! Rooms: the facts of a run (`keys`, `logs`, `limits`, `events`, `artifacts`, `network`, `protocol`, `relevance`, `genesis`,
 //! `internet`, `roles`, `lateness`), its state (`world`), what can be looked at (`view`), what acts (`route_announcements`, `stop`,
 //! `transitions`, `path_rules`, `steps`) and what judges (`oracle`), and bring-up and order of all that (`bring_up`, `case`). Each
 //! uses only those before it; steps and oracle do not know each other. A test holds it (`sim/tests/suite/rooms.rs`).

@@ -19,6 +19,7 @@ use super::Job;
 use crate::{
     cli::RunOptions,
     environment,
+    exit::Exit,
     run::{
         artifacts,
         protocol::{CaseSummary, Failure, Outcome, Progress},
@@ -116,7 +117,7 @@ pub fn run(
     options: &RunOptions,
     mode: Mode,
     children: &Children,
-    report: impl FnMut(Progress),
+    mut report: impl FnMut(Progress),
 ) -> CaseSummary {
     if let Some(only) = job.only_in.as_ref().filter(|only| Kind::from(only.world) != options.world) {
         let message = format!("it can be run in the {} world only: {}", only.world, only.because);
@@ -127,8 +128,16 @@ pub fn run(
     }
     let start = Instant::now();
     let started = humantime::format_rfc3339_nanos(std::time::SystemTime::now()).to_string();
-    attend(job, options, mode, children, report).unwrap_or_else(|error| CaseSummary {
+    let mut steps = Vec::new();
+    let attended = attend(job, options, mode, children, |progress| {
+        if let Progress::StepDone(step) = &progress {
+            steps.push(step.clone());
+        }
+        report(progress);
+    });
+    attended.unwrap_or_else(|error| CaseSummary {
         started,
+        steps,
         millis: start.elapsed().as_secs_f64() * 1e3,
         failure: Some(Failure { message: format!("{error:#}"), ..Failure::default() }),
         ..unfinished(job, options, Outcome::CannotRun)
@@ -199,9 +208,19 @@ fn attend(
     if let Some(error) = broken {
         return Err(error.context("the scenario's process wrote something unexpected"));
     }
-    let summary =
-        summary.with_context(|| format!("the scenario's process ended with {status}\n{}", errors.trim_end()))?;
-    Ok(CaseSummary { stderr: errors, ..summary })
+    match summary {
+        Some(summary) => Ok(CaseSummary { stderr: errors, ..summary }),
+        None => anyhow::bail!(last_words(status, errors.trim_end())),
+    }
+}
+
+/// Why a process has left no summary: its own error if it gave up, or how it ended with all that it wrote.
+fn last_words(status: ExitStatus, errors: &str) -> String {
+    let gave_up = status.code() == Some(Exit::CannotRun as i32);
+    match errors.find("error: ").filter(|at| gave_up && (*at == 0 || errors[..*at].ends_with('\n'))) {
+        Some(at) => errors[at + "error: ".len()..].to_owned(),
+        None => format!("the scenario's process ended with {status}\n{errors}"),
+    }
 }
 
 /// The command of a scenario's process. Its standard input is the sign to go on: the process ends in good order when it

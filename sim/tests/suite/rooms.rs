@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 /// Lowest first. Rooms of one line do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["diff", "http", "interface_names", "keys", "lateness", "limits", "logs", "measure", "network", "phases", "seeds"],
-    &["artifacts", "error", "events", "internet", "relevance"],
+    &["diff", "http", "interface_names", "keys", "lateness", "logs", "measure", "network", "phases", "seeds"],
+    &["artifacts", "error", "events", "internet", "limits", "relevance"],
     &["protocol"],
     &["genesis", "roles"],
     &["world"],

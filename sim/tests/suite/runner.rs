@@ -6,7 +6,10 @@ use std::{
     process::Stdio,
 };
 
-use nix::sys::signal::Signal;
+use nix::{
+    mount::{MsFlags, mount},
+    sys::signal::Signal,
+};
 use serde_json::Value;
 
 use crate::support::{Ended, FAILING, Place, QUIET, Running, appears};
@@ -83,6 +86,22 @@ fn a_full_disk_is_named() {
         let ended = Ended::of(place.dzsim(args).stdout(full).output().unwrap()).code(3);
         assert!(ended.err.contains("writing to standard output: No space left on device"), "{args:?}: {}", ended.err);
     }
+}
+
+#[test]
+fn a_disk_that_fills_up_fails_no_scenario_and_its_file_is_named() {
+    dz_net::sandbox::run(|| {
+        let place = Place::new();
+        place.file("topic/quiet.yaml", QUIET);
+        let small = place.path("small");
+        fs::create_dir(&small).unwrap();
+        mount(Some("tmpfs"), &small, Some("tmpfs"), MsFlags::empty(), Some("size=16k")).unwrap();
+        let ended = place.run(&["run", "topic", "--world", "virtual", "--artifacts", "small"]).code(3);
+        let said: Vec<&str> = ended.out.lines().filter(|line| line.contains("No space left on device")).collect();
+        assert_eq!(said.len(), 1, "{}", ended.out);
+        assert!(said[0].starts_with("error: ") && said[0].contains("small/topic/quiet/"), "{}", ended.out);
+        assert!(ended.out.contains("cannot run  topic/quiet  1 of 1 steps"), "{}", ended.out);
+    });
 }
 
 #[test]

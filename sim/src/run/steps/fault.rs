@@ -44,7 +44,7 @@ pub(super) async fn inflict(context: &Context, fault: &Fault, step: &Step, end: 
         Fault::Path { ends, condition } => {
             let rules = path_rules::of_fault(world, ends, condition).await?;
             ways = rules.iter().map(|rule| (rule.from.clone(), rule.to.node.clone())).collect();
-            world.toll.begin(world, step, fault, std::mem::take(&mut ways), nodes);
+            world.fault_hits.begin(world, step, fault, std::mem::take(&mut ways), nodes);
             world.faults.broken().mark_path(ends, rules.clone());
             let all = world.faults.broken().path_rules();
             return path_rules::refresh(world, &rules, &all).await;
@@ -52,7 +52,7 @@ pub(super) async fn inflict(context: &Context, fault: &Fault, step: &Step, end: 
         Fault::Ledger { towards, .. } => nodes = ledger_nodes(world, towards),
         _ => {}
     }
-    world.toll.begin(world, step, fault, ways, nodes.clone());
+    world.fault_hits.begin(world, step, fault, ways, nodes.clone());
     match fault {
         Fault::Link { link, condition } => {
             set_link(world, link, Some(condition))?;
@@ -79,7 +79,7 @@ pub(super) async fn inflict(context: &Context, fault: &Fault, step: &Step, end: 
 
 pub(super) async fn heal(context: &Context, healing: &Healing, hits: Option<Bound<u64>>) -> Result<(), StepError> {
     let world = &context.world;
-    if !world.toll.is_broken(healing) {
+    if !world.fault_hits.is_broken(healing) {
         return Err(StepError::new(format!("nothing is broken that `heal {healing}` would mend")));
     }
     match healing {
@@ -100,7 +100,7 @@ pub(super) async fn heal(context: &Context, healing: &Healing, hits: Option<Boun
         Healing::Ledger(kind) => heal_ledger(context, kind),
         Healing::All => heal_all(context).await?,
     }
-    world.toll.end(world, healing, hits)
+    world.fault_hits.end(world, healing, hits)
 }
 
 async fn heal_all(context: &Context) -> Result<(), StepError> {

@@ -74,7 +74,7 @@ pub async fn look(world: &World, view: &View) -> anyhow::Result<Value> {
 
 /// What faults have hit.
 fn faults(world: &World) -> Value {
-    let all = world.toll.summaries(world).into_iter();
+    let all = world.fault_hits.summaries(world).into_iter();
     all.map(|fault| json!({"name": fault.title, "hits": fault.hits})).collect()
 }
 

@@ -27,7 +27,7 @@ pub struct FaultSummary {
 
 /// All faults that were inflicted.
 #[derive(Debug, Default)]
-pub struct Toll(Mutex<Vec<Inflicted>>);
+pub struct FaultHits(Mutex<Vec<Inflicted>>);
 
 #[derive(Debug)]
 struct Inflicted {
@@ -99,7 +99,7 @@ fn harmed(path: &PathCounters, condition: &Condition) -> u64 {
     lost + cut + condition.duplicate_ppm.map_or(0, |_| path.duplicated.packets)
 }
 
-impl Toll {
+impl FaultHits {
     fn all(&self) -> MutexGuard<'_, Vec<Inflicted>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

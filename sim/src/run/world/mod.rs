@@ -2,11 +2,11 @@
 
 pub mod backend;
 pub mod bug;
+pub mod fault_hits;
 pub mod faults;
 pub mod real;
 mod task;
 mod task_logs;
-pub mod toll;
 pub mod r#virtual;
 
 use std::{
@@ -23,7 +23,7 @@ use dzsim_fabric::Fabric;
 use dzsim_scenario::plan::{self, Node, Plan, Policy, Process};
 use futures_util::future::try_join_all;
 
-use self::{backend::Backend, faults::Faults, toll::Toll};
+use self::{backend::Backend, fault_hits::FaultHits, faults::Faults};
 use super::{events::Events, keys::Keys, roles::log_name};
 
 /// Which world a scenario runs in.
@@ -63,7 +63,7 @@ pub struct World {
     /// What is broken.
     pub faults: Faults,
     /// What faults have hit.
-    pub toll: Toll,
+    pub fault_hits: FaultHits,
     /// Nodes, processes and the ledger.
     pub backend: Box<dyn Backend>,
     pairs: Mutex<BTreeSet<(Ipv4Addr, Ipv4Addr)>>,
@@ -80,8 +80,8 @@ impl World {
         artifacts: &Path,
         backend: Box<dyn Backend>,
     ) -> Self {
-        let (faults, toll, pairs) = (Faults::default(), Toll::default(), Mutex::default());
-        Self { plan, policy, keys, chain, events, artifacts: artifacts.to_owned(), faults, toll, backend, pairs }
+        let (faults, fault_hits, pairs) = (Faults::default(), FaultHits::default(), Mutex::default());
+        Self { plan, policy, keys, chain, events, artifacts: artifacts.to_owned(), faults, fault_hits, backend, pairs }
     }
 
     /// The internet and the backbone.
