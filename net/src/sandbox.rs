@@ -106,8 +106,11 @@ fn name_in_path(path: &str) -> &str {
     path.split_once("::").map_or(path, |(_crate, rest)| rest)
 }
 
-/// Runs `command` and returns its status with all it wrote to its outputs, or kills it at the deadline.
-fn run_to_end(mut command: Command) -> io::Result<(ExitStatus, String)> {
+/// Runs the process of one test and returns its status with all it wrote to its outputs. After two minutes it is killed.
+///
+/// # Errors
+/// It cannot be started or waited for.
+pub fn run_to_end(mut command: Command) -> io::Result<(ExitStatus, String)> {
     let (mut reader, writer) = io::pipe()?;
     command.stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn()?;
@@ -123,8 +126,7 @@ fn run_to_end(mut command: Command) -> io::Result<(ExitStatus, String)> {
         Ok(output) => output,
         Err(RecvTimeoutError::Timeout) => {
             child.kill()?;
-            let output = output.recv().unwrap_or_default();
-            format!("{output}\nsandbox: killed after {DEADLINE:?}")
+            format!("{}\nkilled after {DEADLINE:?}", output.recv().unwrap_or_default())
         }
         Err(RecvTimeoutError::Disconnected) => String::new(),
     };

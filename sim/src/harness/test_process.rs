@@ -6,14 +6,11 @@
 
 use std::{
     fmt::Display,
-    io::{self, Read},
     os::unix::process::CommandExt,
-    process::{Command, ExitStatus, Stdio},
-    sync::mpsc::{RecvTimeoutError, channel},
-    thread,
-    time::Duration,
+    process::{Command, Stdio},
 };
 
+use dz_net::sandbox::run_to_end;
 use nix::sys::{prctl::set_pdeathsig, signal::Signal};
 
 use super::{Error, Network, Scenario, before_main::IN_LAB};
@@ -23,8 +20,6 @@ use crate::{environment, run::world::Kind};
 const TEST: &str = "DZSIM_TEST";
 /// Set in the inner process, to the folder of the artifacts.
 const ARTIFACTS: &str = "DZSIM_TEST_ARTIFACTS";
-/// How long a test may take before it fails and its processes are killed.
-const DEADLINE: Duration = Duration::from_secs(120);
 
 /// What the attribute takes for a scenario.
 pub trait IntoScenario {
@@ -127,28 +122,4 @@ fn outside(name: &str, world: Kind, scenario: &Scenario) {
 
 fn finished(name: &str) -> String {
     format!("dzsim: {name} ran to its end")
-}
-
-/// Runs `command` and returns its status with all it wrote to its outputs, or kills it at the deadline.
-fn run_to_end(mut command: Command) -> io::Result<(ExitStatus, String)> {
-    let (mut reader, writer) = io::pipe()?;
-    command.stdout(writer.try_clone()?).stderr(writer);
-    let mut child = command.spawn()?;
-    // The command holds the write ends, and the reader would wait for itself.
-    drop(command);
-    let (done, output) = channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = reader.read_to_end(&mut bytes);
-        let _ = done.send(String::from_utf8_lossy(&bytes).into_owned());
-    });
-    let output = match output.recv_timeout(DEADLINE) {
-        Ok(output) => output,
-        Err(RecvTimeoutError::Timeout) => {
-            child.kill()?;
-            format!("{}\nkilled after {DEADLINE:?}", output.recv().unwrap_or_default())
-        }
-        Err(RecvTimeoutError::Disconnected) => String::new(),
-    };
-    Ok((child.wait()?, output))
 }
