@@ -1,6 +1,6 @@
 //! The switch that turns tunnels on and off, kept in a [`Store`] over restarts.
 //!
-//! A fresh install may not: the first connect allows it.
+//! After a fresh installation they are off; the first connect turns them on.
 
 use std::{io, sync::Arc};
 

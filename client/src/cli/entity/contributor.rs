@@ -9,16 +9,15 @@ use dz_sdk::{
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
-use super::{Changed, KeyArg, Named, Operator, row::row};
+use super::{Changed, KeyArg, Look, Named, Operator, row::row};
 use crate::cli::error::CommandError;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List all
-    List,
-    /// Show one
-    Get(Named),
+    /// List all, or show one
+    #[command(flatten)]
+    Look(Look),
     /// Create one
     Create {
         /// Its unique code
@@ -94,8 +93,7 @@ pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Resul
     let (program, payer) = (operator.program(), operator.payer());
     let view = operator.view().await?;
     let (changed, instruction) = match command {
-        Command::List => return operator.list_all(&view, row_of),
-        Command::Get(code) => return operator.show(&view, code, row_of),
+        Command::Look(look) => return operator.look(&view, look, row_of),
         Command::Create { code, owner } => {
             let changed = Changed::new::<Contributor>(code, pda::contributor(&program, code).0);
             (changed, contributor::create_contributor(&program, &payer, code, owner.resolve(payer)))

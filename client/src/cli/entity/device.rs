@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{
-    Changed, Named, Operator, code_of, interface, limit,
+    Changed, Look, Named, Operator, code_of, interface, limit,
     row::{Share, row},
 };
 use crate::cli::{error::CommandError, names};
@@ -23,10 +23,9 @@ use crate::cli::{error::CommandError, names};
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List all
-    List,
-    /// Show one
-    Get(Named),
+    /// List all, or show one
+    #[command(flatten)]
+    Look(Look),
     /// Register one
     Create(CreateArgs),
     /// Change what is given
@@ -198,8 +197,7 @@ pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Resul
     }
     let view = operator.view().await?;
     let (changed, instructions) = match command {
-        Command::List => return operator.list_all(&view, row_of),
-        Command::Get(code) => return operator.show(&view, code, row_of),
+        Command::Look(look) => return operator.look(&view, look, row_of),
         Command::Interface(_) => return Ok(()),
         Command::Create(args) => {
             let contributor = names::account::<Contributor>(&view, &args.contributor)?;

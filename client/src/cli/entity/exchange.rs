@@ -8,16 +8,15 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, Named, Operator, args::degrees, row::row};
+use super::{Changed, Look, Named, Operator, args::degrees, row::row};
 use crate::cli::error::CommandError;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List all
-    List,
-    /// Show one
-    Get(Named),
+    /// List all, or show one
+    #[command(flatten)]
+    Look(Look),
     /// Create one
     Create {
         /// Its unique code
@@ -84,8 +83,7 @@ pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Resul
     let (program, payer) = (operator.program(), operator.payer());
     let view = operator.view().await?;
     let (changed, instruction) = match command {
-        Command::List => return operator.list_all(&view, row_of),
-        Command::Get(code) => return operator.show(&view, code, row_of),
+        Command::Look(look) => return operator.look(&view, look, row_of),
         Command::Create { code, name, lat, lng } => {
             let changed = Changed::new::<Exchange>(code, pda::exchange(&program, code).0);
             (changed, exchange::create_exchange(&program, &payer, code, name, *lat, *lng))

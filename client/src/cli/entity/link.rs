@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 
 use super::{
-    Changed, Named, Operator,
+    Changed, Look, Named, Operator,
     args::{EndArg, bandwidth},
     code_of, interface,
     row::row,
@@ -25,10 +25,9 @@ use crate::cli::error::CommandError;
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List all
-    List,
-    /// Show one
-    Get(Named),
+    /// List all, or show one
+    #[command(flatten)]
+    Look(Look),
     /// Create one from a device to another
     Create {
         /// Its unique code
@@ -128,8 +127,7 @@ pub(super) async fn run<'c>(command: &'c Command, operator: &mut Operator<'_>) -
         Ok((changed, build::set_link_status(&view, &payer, changed.account, status)?))
     };
     let (changed, instruction) = match command {
-        Command::List => return operator.list_all(&view, row_of),
-        Command::Get(code) => return operator.show(&view, code, row_of),
+        Command::Look(look) => return operator.look(&view, look, row_of),
         Command::Create { code, side_a, side_z, delay, bandwidth, mtu } => {
             let a = interface::find(&view, &side_a.device, &side_a.interface)?;
             let z = interface::find(&view, &side_z.device, &side_z.interface)?;

@@ -27,7 +27,7 @@ use dz_sdk::NetworkView;
 use solana_pubkey::Pubkey;
 
 pub use args::{EndArg, KeyArg};
-pub use named::Named;
+pub use named::{Look, Named};
 use operator::Changed;
 pub use operator::Operator;
 
@@ -105,7 +105,7 @@ impl Operator<'_> {
     fn list_one<R: Row>(&mut self, rows: Vec<R>) -> Result<(), CommandError> {
         match rows.into_iter().next() {
             Some(row) => self.one(&row),
-            None => Err(CommandError::Other(anyhow::anyhow!("the thing has gone"))),
+            None => Err(CommandError::Other(anyhow::anyhow!("the account was closed before it could be shown"))),
         }
     }
 }

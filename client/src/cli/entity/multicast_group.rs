@@ -10,16 +10,15 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, KeyArg, Named, Operator, allowlist, args::bandwidth, row::row};
+use super::{Changed, KeyArg, Look, Named, Operator, allowlist, args::bandwidth, row::row};
 use crate::cli::error::CommandError;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List all
-    List,
-    /// Show one
-    Get(Named),
+    /// List all, or show one
+    #[command(flatten)]
+    Look(Look),
     /// Create one
     Create {
         /// Its unique code
@@ -84,8 +83,7 @@ pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Resul
     let (program, payer) = (operator.program(), operator.payer());
     let view = operator.view().await?;
     let (changed, instruction) = match command {
-        Command::List => return operator.list_all(&view, row_of),
-        Command::Get(code) => return operator.show(&view, code, row_of),
+        Command::Look(look) => return operator.look(&view, look, row_of),
         Command::Allowlist(_) => return Ok(()),
         Command::Create { code, max_bandwidth, owner } => {
             let changed = Changed::new::<MulticastGroup>(code, pda::multicast_group(&program, code).0);

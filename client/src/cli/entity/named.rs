@@ -1,6 +1,6 @@
-//! Verbs that all things with a code share: naming one, listing all.
+//! Verbs that all things with a code share: naming one, showing one or all.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use dz_sdk::NetworkView;
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -27,30 +27,37 @@ impl Named {
     }
 }
 
+/// The verbs that only look.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Look {
+    /// List all
+    List,
+    /// Show one
+    Get(Named),
+}
+
 /// What is done to a thing, given only its account.
 pub(super) type Verb = fn(program: &Pubkey, payer: &Pubkey, account: Pubkey) -> Instruction;
 
 impl Operator<'_> {
-    /// Prints all things of a kind, by code.
-    pub(super) fn list_all<T: Coded, R: Row>(
+    /// Prints one thing, or all of a kind by code.
+    pub(super) fn look<T: Coded, R: Row>(
         &mut self,
         view: &NetworkView,
+        look: &Look,
         row: impl Fn(&NetworkView, &Pubkey, &T) -> R,
     ) -> Result<(), CommandError> {
-        let mut all: Vec<_> = T::all(view).iter().collect();
-        all.sort_by_key(|(_, thing)| thing.code());
-        self.list(&all.into_iter().map(|(key, thing)| row(view, key, thing)).collect::<Vec<_>>())
-    }
-
-    /// Prints one thing.
-    pub(super) fn show<T: Coded, R: Row>(
-        &mut self,
-        view: &NetworkView,
-        named: &Named,
-        row: impl Fn(&NetworkView, &Pubkey, &T) -> R,
-    ) -> Result<(), CommandError> {
-        let (Changed { account, .. }, thing) = named.find::<T>(view)?;
-        self.one(&row(view, &account, thing))
+        match look {
+            Look::List => {
+                let mut all: Vec<_> = T::all(view).iter().collect();
+                all.sort_by_key(|(_, thing)| thing.code());
+                self.list(&all.into_iter().map(|(key, thing)| row(view, key, thing)).collect::<Vec<_>>())
+            }
+            Look::Get(named) => {
+                let (Changed { account, .. }, thing) = named.find::<T>(view)?;
+                self.one(&row(view, &account, thing))
+            }
+        }
     }
 
     /// What a verb comes to that needs nothing but the thing.

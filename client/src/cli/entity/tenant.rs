@@ -8,16 +8,15 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 
-use super::{Changed, KeyArg, Named, Operator, row::row};
+use super::{Changed, KeyArg, Look, Named, Operator, row::row};
 use crate::cli::error::CommandError;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List all
-    List,
-    /// Show one
-    Get(Named),
+    /// List all, or show one
+    #[command(flatten)]
+    Look(Look),
     /// Create one
     Create {
         /// Its unique code
@@ -67,8 +66,7 @@ pub(super) async fn run(command: &Command, operator: &mut Operator<'_>) -> Resul
     let view = operator.view().await?;
     let keys = |keys: &[KeyArg]| keys.iter().map(|key| key.resolve(payer)).collect();
     let (changed, instruction) = match command {
-        Command::List => return operator.list_all(&view, row_of),
-        Command::Get(code) => return operator.show(&view, code, row_of),
+        Command::Look(look) => return operator.look(&view, look, row_of),
         Command::Create { code, administrator } => {
             let changed = Changed::new::<Tenant>(code, pda::tenant(&program, code).0);
             (changed, tenant::create_tenant(&program, &payer, code, keys(administrator)))
