@@ -19,7 +19,7 @@ use solana_pubkey::Pubkey;
 use crate::{
     backbone::{Backbone, endpoint_of},
     view_builder::{Kind, NewUser, ip},
-    wire::{Host, client_tunnel},
+    wire::{Host, client_tunnel, receive_until},
 };
 
 const PORT: u16 = 7778;
@@ -78,19 +78,8 @@ impl Member {
         self.send_from(self.source, group, word);
     }
 
-    /// What comes in, with its source, until this word came.
     fn receive_until(&self, last: u32) -> Result<Vec<(Ipv4Addr, u32)>, String> {
-        let mut all = Vec::new();
-        loop {
-            let mut bytes = [0; 4];
-            match self.inbox.recv_from(&mut bytes) {
-                Ok((4, SocketAddr::V4(from))) => all.push((*from.ip(), u32::from_be_bytes(bytes))),
-                other => return Err(format!("{other:?} after {all:?}")),
-            }
-            if all.last().is_some_and(|(_, word)| *word == last) {
-                return Ok(all);
-            }
-        }
+        receive_until(&self.inbox, last)
     }
 
     /// Says that nothing is waiting.

@@ -4,7 +4,7 @@
 use std::{
     future::Future,
     io,
-    net::{Ipv4Addr, TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     process::{Child, Command, Stdio},
     sync::Arc,
     time::Duration,
@@ -235,6 +235,21 @@ impl Controller {
             if settled { Ok(answer) } else { Err(format!("{answer:?}")) }
         })
         .await
+    }
+}
+
+/// What comes in at `inbox`, with its source, until this word came; an error if it does not.
+pub(crate) fn receive_until(inbox: &UdpSocket, last: u32) -> Result<Vec<(Ipv4Addr, u32)>, String> {
+    let mut all = Vec::new();
+    loop {
+        let mut bytes = [0; 4];
+        match inbox.recv_from(&mut bytes) {
+            Ok((4, SocketAddr::V4(from))) => all.push((*from.ip(), u32::from_be_bytes(bytes))),
+            other => return Err(format!("{other:?} after {all:?}")),
+        }
+        if all.last().is_some_and(|(_, word)| *word == last) {
+            return Ok(all);
+        }
     }
 }
 
