@@ -22,6 +22,8 @@ pub struct Facts {
     pub apparmor_restrict: Option<u64>,
     /// Whether system calls are filtered (seccomp), as in a container.
     pub filtered: bool,
+    /// Whether the kernel has the TUN driver, so that only its device file can be missing.
+    pub tun_driver: bool,
     /// Memory that is available, in MiB.
     pub memory: Option<u64>,
     /// How many files a process may have open at most.
@@ -47,6 +49,8 @@ impl Facts {
             unprivileged_userns_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
             apparmor_restrict: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
             filtered: field("/proc/self/status", "Seccomp:") == Some(2),
+            tun_driver: fs::read_to_string("/proc/misc")
+                .is_ok_and(|text| text.lines().any(|line| line.ends_with(" tun"))),
             memory: field("/proc/meminfo", "MemAvailable:").map(|kib| kib / 1024),
             files: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_, hard)| hard),
         }

@@ -35,6 +35,7 @@ pub(super) fn of(probe: Probe, errno: Errno, facts: &Facts) -> String {
             }
             Errno::EACCES | Errno::EPERM => "sudo chmod 0666 /dev/net/tun".to_owned(),
             Errno::ENOENT if facts.filtered => "start the container with: --device /dev/net/tun".to_owned(),
+            Errno::ENOENT if facts.tun_driver => TUN_FILE.to_owned(),
             _ => "sudo modprobe tun".to_owned(),
         },
         Probe::TunCreate => "sudo modprobe tun".to_owned(),
@@ -51,6 +52,7 @@ pub(super) fn of(probe: Probe, errno: Errno, facts: &Facts) -> String {
 const PROC: &str = "sudo mount -t proc proc /proc";
 const CHROOT: &str = "the root folder is no mount point, as in a plain chroot: before entering it, sudo mount --bind DIR DIR, or \
                       enter it with: sudo systemd-nspawn -D DIR --bind=/dev/net/tun";
+const TUN_FILE: &str = "sudo mkdir -p /dev/net && sudo mknod -m 0666 /dev/net/tun c 10 200";
 const APPARMOR: &str = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
 
 fn user_namespaces(facts: &Facts) -> String {
@@ -136,7 +138,8 @@ mod tests {
         assert_eq!(of(Probe::TunOpen, Errno::EACCES, &open()), "sudo chmod 0666 /dev/net/tun");
         assert_eq!(of(Probe::TunOpen, Errno::ENOENT, &open()), "sudo modprobe tun");
         assert_eq!(of(Probe::TunOpen, Errno::ENODEV, &open()), "sudo modprobe tun");
-        let container = Facts { filtered: true, ..open() };
+        assert_eq!(of(Probe::TunOpen, Errno::ENOENT, &Facts { tun_driver: true, ..open() }), TUN_FILE);
+        let container = Facts { filtered: true, tun_driver: true, ..open() };
         assert_eq!(of(Probe::TunOpen, Errno::ENOENT, &container), "start the container with: --device /dev/net/tun");
     }
 
