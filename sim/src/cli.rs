@@ -17,7 +17,7 @@ use crate::run::world::{Kind, bug::Bug};
 
 use crate::answer::{explore::draw::Weights, graph, shard::Shard, table::Form};
 
-/// The whole DoubleZero stack on one machine, and real packets through it.
+/// The DoubleZero stack on one machine: in namespaces with real packets, or on modelled hosts in virtual time.
 ///
 /// Exit codes: 0 all passed, 1 a scenario failed, 2 bad input, 3 this machine cannot run it, 130 and 143 interrupted.
 #[derive(Debug, Parser)]

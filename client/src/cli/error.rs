@@ -199,7 +199,7 @@ mod tests {
         "the user is banned"
     )]
     #[case(LedgerError::Failed("no fee".to_owned()).into(), 1, "transaction failed: no fee")]
-    #[case(BuildError::NoConfig.into(), 10, "the network is not initialised")]
+    #[case(BuildError::NoConfig.into(), 10, "the network is not initialised: `doublezero config init` comes first")]
     #[case(
         CommandError::OutOfUse { device: "nyc1".to_owned(), status: DeviceStatus::Drained },
         7,

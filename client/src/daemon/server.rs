@@ -121,7 +121,7 @@ async fn enable(State(served): State<Served>, enabled: bool) -> Result<Json<Stat
         .enabled
         .set(enabled)
         .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("the state cannot be stored: {error}")))?;
-    info!(enabled, "told whether to hold tunnels");
+    info!(enabled, "tunnels turned on or off");
     Ok(Json(served.status.until(|status| status.reconciler_enabled == enabled).await))
 }
 

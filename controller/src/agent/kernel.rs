@@ -42,7 +42,7 @@ pub enum KernelError {
     #[error(transparent)]
     Multicast(#[from] MulticastError),
     /// Something of another's is where the agent's would have to be.
-    #[error("{0} is there already and not the agent's")]
+    #[error("interface {0} exists already and is not the agent's: remove it, and the agent makes its own")]
     Foreign(String),
 }
 

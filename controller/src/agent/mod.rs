@@ -74,7 +74,7 @@ pub struct Args {
 /// The kernel cannot be reached, or the controller's address is not valid.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init("agent", args.log_format);
-    let stop = stop_signal().context("watch for signals")?;
+    let stop = stop_signal().context("watching for signals")?;
     let helper = HelperCommand::or_this_program(args.gre_helper.as_ref()).context("path of this program")?;
     let host = KernelHost::open(TunnelMaker { dataplane: args.dataplane, helper })?;
     let deps = Deps {
@@ -109,7 +109,7 @@ pub struct Deps {
 pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
     let Deps { host, controller, seed, ready } = deps;
     let controller = Controller::new(&args.controller, args.device, controller);
-    let watch = host.watch(Watched::Router).await.context("watch the kernel's network configuration")?;
+    let watch = host.watch(Watched::Router).await.context("watching the kernel's network configuration")?;
     let kernel = Kernel::open(host).await?;
     tracing::info!(device = %args.device, dataplane = %kernel.dataplane(), "agent started");
     tasks::scope(|tasks| {
@@ -157,9 +157,9 @@ impl Agent {
         loop {
             let cause = tokio::select! {
                 biased;
-                changed = config.changed() => changed.map(|()| Cause::Config).context("fetching ended")?,
-                changed = self.changed_after(pause) => changed.map(|()| Cause::Kernel).context("watch the kernel")?,
-                changed = silent.changed() => changed.map(|()| Cause::Link).context("watching links ended")?,
+                changed = config.changed() => changed.map(|()| Cause::Config).context("the task that fetches the configuration has ended")?,
+                changed = self.changed_after(pause) => changed.map(|()| Cause::Kernel).context("watching the kernel")?,
+                changed = silent.changed() => changed.map(|()| Cause::Link).context("the task that watches links has ended")?,
                 () = after(retry_in) => Cause::Retry,
             };
             let Some(answer) = config.borrow_and_update().clone() else { continue };

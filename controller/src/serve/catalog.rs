@@ -57,7 +57,7 @@ pub struct Catalog {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Implausible {
     /// The account that holds the whole configuration is gone, or was never there.
-    #[error("the view of slot {slot} has no global config")]
+    #[error("slot {slot}: the network is not initialised: `doublezero config init` comes first")]
     NoConfig {
         /// The view's slot.
         slot: u64,

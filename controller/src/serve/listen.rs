@@ -21,10 +21,10 @@ pub enum ListenError {
         source: io::Error,
     },
     /// `LISTEN_FDS` is no number.
-    #[error("LISTEN_FDS is `{0}`, which is no number of sockets")]
+    #[error("LISTEN_FDS: expected a number of sockets, got `{0}`")]
     Count(String),
     /// A descriptor that was handed over is no listening TCP socket.
-    #[error("descriptor {fd} of LISTEN_FDS is no TCP listener: {source}")]
+    #[error("LISTEN_FDS: expected descriptor {fd} to be a TCP listener: {source}")]
     Descriptor {
         /// Its number.
         fd: RawFd,

@@ -75,7 +75,7 @@ pub async fn serve(deps: Deps) -> anyhow::Result<()> {
     tokio::select! {
         biased;
         () = render_all(views, failures, catalogs, &metrics) => Ok(()),
-        Some(error) = servers.next() => Err(error).context("serve"),
+        Some(error) = servers.next() => Err(error).context("serving"),
     }
 }
 
@@ -146,7 +146,7 @@ fn announce(before: Option<&Catalog>, catalog: &Catalog) -> usize {
 /// An address cannot be bound.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     log::init("controller", args.log_format);
-    let stop = stop_signal().context("watch for signals")?;
+    let stop = stop_signal().context("watching for signals")?;
     let listeners = listen::listeners(&args.listen)?;
     anyhow::ensure!(!listeners.is_empty(), "nothing to serve on: give --listen or hand sockets over (LISTEN_FDS)");
     // Nothing is ever sent, so any key will do as the payer.

@@ -57,7 +57,7 @@ errors! {
     AccountNotFound: "an account does not exist";
     WrongAccountType: "an account is of another type than expected";
     MalformedAccount: "an account cannot be decoded";
-    AlreadyExists: "the thing exists already";
+    AlreadyExists: "what is to be created exists already";
     PayerTooPoor: "the payer cannot pay the rent of what is created";
     RuntimeRefused: "the runtime refused to create or resize an account";
     CounterOverflow: "a counter would leave its range";

@@ -39,7 +39,7 @@ pub struct Chance(f64);
 
 /// A number that is no probability.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("a chance is a number from 0 to 1, got {0}")]
+#[error("expected a probability from 0 to 1, got {0}")]
 pub struct NotAChance(pub f64);
 
 impl Chance {

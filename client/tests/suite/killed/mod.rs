@@ -169,7 +169,7 @@ fn a_daemon_killed_at_any_step_of_a_connect_heals() {
 fn a_daemon_killed_at_any_step_of_the_first_connect_heals() {
     sandbox::run_async(|| async {
         let steps = Scene::fresh().await.daemon_killed(&["disconnect", "disable"], "connect ibrl").await;
-        for step in ["told whether to hold tunnels", "create doublezero0", "session changed"] {
+        for step in ["tunnels turned on or off", "create doublezero0", "session changed"] {
             assert!(steps.iter().any(|taken| taken.contains(step)), "{step}: {steps:#?}");
         }
     });

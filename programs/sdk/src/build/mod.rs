@@ -26,7 +26,7 @@ pub use self::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// The network is not initialised.
-    #[error("the network is not initialised")]
+    #[error("the network is not initialised: `doublezero config init` comes first")]
     NoConfig,
     /// There is no such account.
     #[error("there is no {what} {key}")]
