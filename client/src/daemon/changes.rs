@@ -12,6 +12,7 @@ use std::{
 
 use dz_net::kernel::TABLE_MAIN;
 use ipnet::Ipv4Net;
+use itertools::{EitherOrBoth, merge_join_by};
 
 use super::{desired::DesiredTunnel, tunnel_names};
 use crate::api::Session;
@@ -172,7 +173,7 @@ impl Wanted {
         [overlay].into_iter().chain(tunnel.holds_dz_ip().then_some(dz_ip)).collect()
     }
 
-    /// The routes it should have, given those it has.
+    /// The routes it should have, given those it has, in order.
     ///
     /// Peers are reached through a tunnel that answers; when it stops, they are reached over the internet again. As
     /// long as nothing is known, what is there stays: a daemon that restarts must not disturb what works. Groups
@@ -180,7 +181,7 @@ impl Wanted {
     ///
     /// With edge filtering the peers are in a table of their own, and everything else that has the tunnel's dz_ip as source
     /// leaves by the tunnel whether or not it answers: what is to be filtered must not go by it.
-    fn routes(&self, metric: u32, have: &ActualTunnel) -> BTreeMap<RouteKey, Ipv4Addr> {
+    fn routes(&self, metric: u32, have: &ActualTunnel) -> Vec<RouteKey> {
         let tunnel = &self.tunnel;
         let filtered = self.tables(metric);
         let table = filtered.map_or(TABLE_MAIN, |(peers, _)| peers);
@@ -192,7 +193,10 @@ impl Wanted {
             Session::Down => false,
         });
         let groups = tunnel.publish.keys().chain(tunnel.subscribe.keys()).map(key);
-        peers.chain(groups).chain(everything).map(|key| (key, tunnel.dz_ip)).collect()
+        let mut routes: Vec<_> = peers.chain(groups).chain(everything).collect();
+        routes.sort_unstable();
+        routes.dedup();
+        routes
     }
 
     /// The tables of edge filtering: of the users that the tunnel reaches, and of everybody else.
@@ -260,11 +264,18 @@ impl Changes {
         for address in &new {
             self.push(name, Action::AddAddress(*address));
         }
+        let source = want.tunnel.dz_ip;
         // The kernel drops routes with the address that is their source, so those from a new one are set in any case.
-        let newly = |source: &Ipv4Addr| new.iter().any(|address| address.net.addr() == *source);
-        for (key, source) in &routes {
-            if newly(source) || have.routes.get(key) != Some(&Some(*source)) {
-                self.push(name, Action::SetRoute { key: *key, source: *source });
+        let newly = new.iter().any(|address| address.net.addr() == source);
+        let mut gone = Vec::new();
+        // There can be a thousand, compared for each client that comes or goes: both are in order, so one pass does.
+        for route in merge_join_by(&routes, &have.routes, |want, (had, _)| (*want).cmp(had)) {
+            match route {
+                EitherOrBoth::Both(_, (_, had)) if *had == Some(source) && !newly => {}
+                EitherOrBoth::Both(key, _) | EitherOrBoth::Left(key) => {
+                    self.push(name, Action::SetRoute { key: *key, source });
+                }
+                EitherOrBoth::Right((key, _)) => gone.push(*key),
             }
         }
         for rule in rules.difference(&have.rules) {
@@ -279,8 +290,8 @@ impl Changes {
         for group in have.memberships.iter().filter(|group| !subscribe.contains_key(group)) {
             self.push(name, Action::Leave(*group));
         }
-        for key in have.routes.keys().filter(|key| !routes.contains_key(key)) {
-            self.push(name, Action::RemoveRoute(*key));
+        for key in gone {
+            self.push(name, Action::RemoveRoute(key));
         }
         for address in &have.addresses {
             if addresses.iter().all(|want| want.net != address.net) {

@@ -208,22 +208,21 @@ impl Reconciler {
     async fn reconcile(
         &mut self,
         desired: &BTreeMap<Pubkey, DesiredTunnel>,
-        mut known: Option<Found>,
+        known: Option<Found>,
     ) -> Result<Outcome, KernelError> {
         let mut failures = BTreeMap::new();
-        let mut made = 0;
-        for round in 0.. {
-            let mut found = match known.take() {
-                Some(found) => found,
-                None => self.kernel.read().await?,
-            };
+        let (mut round, mut made) = (0, 0);
+        let mut found = match known {
+            Some(found) => found,
+            None => self.kernel.read().await?,
+        };
+        let (wanted, settled) = loop {
             let routed = outer_source::routed(self.kernel.host().as_ref(), desired, &found.addresses).await;
             let sourced = outer_source::assign(desired, &found.addresses, &found.tunnels, &routed);
             let wanted = self.wanted(&sourced, &found.tunnels);
             let left = changes(&wanted, &found.tunnels);
             if left.is_empty() || round == ROUNDS || !failures.is_empty() {
-                self.sessions.follow(subjects(&wanted, &found.tunnels));
-                return Ok(Outcome { wanted, found, changes: made, settled: left.is_empty(), failures });
+                break (wanted, left.is_empty());
             }
             let mut is_known = true;
             for change in left {
@@ -245,9 +244,15 @@ impl Reconciler {
                     }
                 }
             }
-            known = (is_known && failures.is_empty()).then_some(found);
-        }
-        unreachable!("the loop returns in its last round")
+            if is_known && failures.is_empty() {
+                // Routes of peers alone, each of them noted: another look would find nothing.
+                break (wanted, true);
+            }
+            found = self.kernel.read().await?;
+            round += 1;
+        };
+        self.sessions.follow(subjects(&wanted, &found.tunnels));
+        Ok(Outcome { wanted, found, failures, changes: made, settled })
     }
 
     fn wanted(&self, desired: &BTreeMap<Pubkey, DesiredTunnel>, actual: &Actual) -> BTreeMap<String, Wanted> {
