@@ -1,23 +1,23 @@
 //! Tunnels made by the helper process: the client's side.
 //!
 //! Each request is a connection of its own, so nothing has to be repaired when the helper was replaced in between. The
-//! helper is started when a tunnel is made and none is there; it is reparented to init and outlives the process that started it.
+//! helper is started when a tunnel is made and none is there; it outlives the process that started it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream as StdUnixStream};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::net::unix::pipe;
+use tokio::process::Command;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::control::{Request, Response, SOCKET_NAME, check_peer, frame, unframe};
@@ -188,12 +188,14 @@ impl Userspace {
         timeout(START_DEADLINE, answer).await?
     }
 
-    /// Starts the helper detached, in a session of its own, and returns when it listens or has found that
-    /// another does.
+    /// Starts the helper and returns when it listens or has found that another does.
+    ///
+    /// Nothing runs between fork and exec: then the standard library starts it without copying the page tables of this
+    /// process, which can be one that hosts a thousand clients. So the thread that starts it enters the namespace, and the
+    /// helper itself leaves the session.
     async fn start(&self) -> io::Result<()> {
         let helper = &self.helper;
         tracing::debug!(program = %helper.program.display(), "start the gre helper");
-        let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&helper.program);
         command
             .args(&helper.args)
@@ -201,21 +203,19 @@ impl Userspace {
             .env_remove("LISTEN_PID")
             .env_remove("LISTEN_FDNAMES")
             .stdin(Stdio::null())
-            .stdout(writer);
-        if let Some(ns) = &self.ns {
-            ns.wrap(&mut command);
-        }
-        // SAFETY: system calls only, which allocate nothing.
-        unsafe {
-            command.pre_exec(detach);
-        }
-        // The child waited for is the middle process of `detach`, which has ended.
-        let status = command.spawn()?.wait()?;
-        drop(command);
-        if !status.success() {
-            return Err(io::Error::other(format!("the process that starts it ended with {status}")));
-        }
-        let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(reader.into())?).lines();
+            .stdout(Stdio::piped());
+        let runtime = Handle::current();
+        let mut spawn = || {
+            let _inside = runtime.enter();
+            command.spawn()
+        };
+        // Let go of, it is reaped by the runtime when it ends, or adopted by init when this process does.
+        let mut child = match &self.ns {
+            Some(ns) => ns.run(spawn).map_err(io::Error::other)??,
+            None => spawn()?,
+        };
+        let output = child.stdout.take().ok_or_else(|| io::Error::other("it has no standard output"))?;
+        let mut lines = BufReader::new(output).lines();
         let ready = async {
             while let Some(line) = lines.next_line().await? {
                 if line == READY {
@@ -288,26 +288,6 @@ fn connect() -> io::Result<StdUnixStream> {
     check_peer(&stream)?;
     stream.set_nonblocking(true)?;
     Ok(stream)
-}
-
-/// Runs between fork and exec: leaves the session of the caller, lets init (or a subreaper) be the parent, and keeps no
-/// descriptor but the standard ones.
-fn detach() -> io::Result<()> {
-    // SAFETY: plain system calls; the middle process leaves by _exit and runs nothing else of this program.
-    unsafe {
-        if libc::setsid() < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        match libc::fork() {
-            -1 => return Err(io::Error::last_os_error()),
-            0 => {}
-            _ => libc::_exit(0),
-        }
-        // Closed by exec, not here: the standard library reports a failed exec through one of them. A kernel before
-        // 5.11 refuses, and the helper then keeps what the caller let it inherit.
-        libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -49,10 +49,17 @@ pub fn is_wanted(mut args: impl Iterator<Item = OsString>) -> bool {
 /// Serves the calling thread's namespace until there is nothing left to serve. Returns at once if another helper does
 /// so already. Standard output is closed once the line that reports readiness is on it.
 ///
+/// It is the whole life of the calling process, which it makes its own: it leaves the session of its starter, to outlive it,
+/// and closes what descriptors that let it inherit.
+///
 /// # Errors
 /// Another helper serves this namespace, or the kernel refuses a socket or a TUN device.
 pub fn serve() -> Result<(), HelperError> {
     let failed = |what| move |source| HelperError { what, source };
+    // A process that leads its group, as one that a shell has started, cannot leave the session, and need not.
+    let _ = nix::unistd::setsid();
+    // SAFETY: nothing in this process is in use yet. A kernel before 5.9 refuses, and what was inherited is kept.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
     let address = SocketAddr::from_abstract_name(SOCKET_NAME).map_err(failed("name its socket"))?;
     let listener = match UnixListener::bind_addr(&address) {
         Ok(listener) => Some(listener),
