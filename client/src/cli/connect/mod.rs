@@ -164,20 +164,24 @@ impl Connect<'_> {
         let mut lost = BTreeSet::new();
         loop {
             let view = waiting.for_snapshot(*ledger).await?;
-            // In this view, as the choice is made in it: another connect may have landed since the last look.
+            let asked = select::Request { lost: lost.clone(), ..self.asked(client_ip, wish, rejections) };
+            // No probe makes up for a pass that went, a device that was drained or an endpoint that was deleted.
+            // What another connect has landed meanwhile is no obstacle: it may be what is wanted.
+            let check = |view: &NetworkView| match self.present(view, client_ip, wish)? {
+                Present::Nothing => {
+                    wish.check_pass(view, client_ip, payer)?;
+                    Ok(select::possible(view, &asked)?)
+                }
+                Present::Seat(_) | Present::OutOfUse { .. } => Ok(()),
+            };
+            check(&view)?;
+            let (view, latency) = waiting.for_latency(*ledger, daemon, view, check).await?;
+            // In this view, as the choice is made in it.
             match self.present(&view, client_ip, wish)? {
                 Present::Seat(seat) => return Ok(seat),
                 Present::OutOfUse { error, .. } => return Err(error),
                 Present::Nothing => {}
             }
-            let asked = select::Request { lost: lost.clone(), ..self.asked(client_ip, wish, rejections) };
-            // No probe makes up for a pass that went, a device that was drained or an endpoint that was deleted.
-            let check = |view: &NetworkView| {
-                wish.check_pass(view, client_ip, payer)?;
-                Ok(select::possible(view, &asked)?)
-            };
-            check(&view)?;
-            let (view, latency) = waiting.for_latency(*ledger, daemon, view, check).await?;
             let measured: Vec<_> = latency.results.iter().map(measured).collect();
             let choice = select::choose(&view, &measured, &asked)?;
             // Who was rejected once waits in no queue for the same.
