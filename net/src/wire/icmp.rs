@@ -146,10 +146,18 @@ pub fn echo(reply: bool, identifier: u16, sequence: u16, payload: &[u8]) -> Vec<
     bytes
 }
 
+/// The length of an error packet, in bytes, that quotes as much as it may (RFC 1812 section 4.3.2.3).
+pub const ERROR_LEN: usize = 576;
+
 /// The whole IPv4 packet by which the router at `from` reports `error` about `packet` to its sender, or none if no
 /// error may be sent about it: an ICMP error, a later fragment, a multicast or broadcast destination, a source that is
 /// no single host (RFC 1812 section 4.3.2.7), or bytes that are no IPv4 packet.
 pub fn error_packet(from: Ipv4Addr, error: Error, packet: &[u8]) -> Option<Vec<u8>> {
+    error_packet_within(ERROR_LEN, from, error, packet)
+}
+
+/// As [`error_packet`], in at most `room` bytes: those of a path that takes less than [`ERROR_LEN`].
+pub fn error_packet_within(room: usize, from: Ipv4Addr, error: Error, packet: &[u8]) -> Option<Vec<u8>> {
     let header = Header::decode(packet).ok()?;
     let source = header.source;
     if header.is_later_fragment()
@@ -166,8 +174,7 @@ pub fn error_packet(from: Ipv4Addr, error: Error, packet: &[u8]) -> Option<Vec<u
     if header.protocol == IP_PROTOCOL && !matches!(payload.first(), Some(&(ECHO_REQUEST | ECHO_REPLY | 13..=18))) {
         return None;
     }
-    // As much as fits 576 bytes with both headers (RFC 1812 section 4.3.2.3).
-    let quote = &packet[..usize::from(header.total_length).min(576 - ipv4::HEADER_LEN - HEADER_LEN)];
+    let quote = &packet[..usize::from(header.total_length).min(room.checked_sub(ipv4::HEADER_LEN + HEADER_LEN)?)];
     let (kind, code, mtu) = match error {
         Error::Unreachable(code) => (UNREACHABLE, code, 0),
         Error::FragmentationNeeded(mtu) => (UNREACHABLE, 4, mtu),

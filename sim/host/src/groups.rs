@@ -160,7 +160,7 @@ impl Machine {
                 continue;
             }
             ipv4::decrement_ttl(&mut copy);
-            let way = Way { dev, source: header.source, local: false, mtu: None };
+            let way = Way { dev, source: header.source, mtu: None };
             let _ = self.send_cut(now, &way, copy);
         }
     }

@@ -29,14 +29,9 @@ use crate::tunnels::VirtualTunnels;
 #[derive(Debug)]
 pub struct VirtualHost {
     access: Access,
-    /// The way to the entries of group forwarding, once it was asked for.
-    router: Mutex<Option<Router>>,
+    /// Holds the socket without which nothing is forwarded to groups.
+    router: Mutex<Option<Guard>>,
 }
-
-/// As [`dz_net::mroute::MulticastRouter`]: opened while the socket without which nothing is forwarded is free, it
-/// holds it.
-#[derive(Debug)]
-struct Router(#[expect(dead_code, reason = "held until it is dropped")] Option<Guard>);
 
 impl VirtualHost {
     pub(crate) fn new(network: Network, name: &str) -> Self {
@@ -84,15 +79,17 @@ impl VirtualHost {
 }
 
 impl VirtualHost {
-    fn open_router(&self) -> Result<(), MulticastError> {
-        let failed = |errno: Errno| MulticastError::new(|| "start forwarding".to_owned())(errno.into());
+    /// As [`dz_net::mroute::MulticastRouter::start`].
+    fn start_router(&self) -> Result<(), Errno> {
         let mut router = self.router.lock().unwrap_or_else(PoisonError::into_inner);
-        if router.is_none() {
-            let held = self.access.with(|machine, _| machine.hold_groups(Holder::Router)).map_err(failed)?;
-            let guard = || Guard::new(&self.access, 0, |machine, _| machine.release_groups(Holder::Router));
-            *router = Some(Router(held.then(guard)));
+        if router.is_none() && self.access.with(|machine, _| machine.hold_groups(Holder::Router))? {
+            *router = Some(Guard::new(&self.access, 0, |machine, _| machine.release_groups(Holder::Router)));
         }
         Ok(())
+    }
+
+    fn stop_router(&self) {
+        *self.router.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -199,33 +196,29 @@ impl Host for VirtualHost {
     async fn forward_groups(&self, wanted: bool) -> Result<Forwarding, MulticastError> {
         let failed = |errno: Errno| MulticastError::new(|| "start forwarding".to_owned())(errno.into());
         let dataplane = self.access.with(|machine, _| machine.dataplane()).map_err(failed)?;
-        let forwarding = match dataplane {
+        let refused = match dataplane {
+            Dataplane::Userspace if !wanted => return Ok(Forwarding::Lasting),
             Dataplane::Userspace => {
-                *self.router.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                let held = |machine: &mut Machine| !wanted || machine.hold_groups(Holder::Helper);
-                match self.access.with(|machine, _| held(machine)).map_err(failed)? {
-                    true => Forwarding::Lasting,
-                    false => Forwarding::WithHost(Some(TunnelError::Refused {
-                        name: "multicast".to_owned(),
-                        reason: io::Error::from(Errno::EADDRINUSE).to_string(),
-                    })),
+                self.stop_router();
+                if self.access.with(|machine, _| machine.hold_groups(Holder::Helper)).map_err(failed)? {
+                    return Ok(Forwarding::Lasting);
                 }
+                let (name, reason) = ("multicast".to_owned(), io::Error::from(Errno::EADDRINUSE).to_string());
+                Some(TunnelError::Refused { name, reason })
             }
-            Dataplane::Kernel | Dataplane::Auto => Forwarding::WithHost(None),
+            Dataplane::Kernel | Dataplane::Auto => None,
         };
-        self.open_router()?;
-        Ok(forwarding)
+        self.start_router().map_err(failed)?;
+        Ok(Forwarding::WithHost(refused))
     }
 
     async fn group_routes(&self) -> Result<Vec<(MulticastRoute, RouteCounters)>, MulticastError> {
         let failed = |errno: Errno| MulticastError::new(|| "list its state".to_owned())(errno.into());
-        self.open_router()?;
         self.access.with(|machine, _| machine.groups.routes()).map_err(failed)
     }
 
     async fn set_group_routes(&self, routes: Vec<MulticastRoute>) -> Result<mroute::Changes, MulticastError> {
         let failed = |errno: Errno| MulticastError::new(|| "list its state".to_owned())(errno.into());
-        self.open_router()?;
         self.access.with(|machine, _| machine.set_group_routes(routes)).map_err(failed).flatten()
     }
 

@@ -37,8 +37,6 @@ pub(crate) struct Way {
     /// The interface it leaves by; the loopback for what is delivered here.
     pub(crate) dev: u32,
     pub(crate) source: Ipv4Addr,
-    /// Delivered here.
-    pub(crate) local: bool,
     /// What the route says about the path's MTU, in bytes.
     pub(crate) mtu: Option<u32>,
 }
@@ -148,7 +146,7 @@ impl Machine {
             if flow.oif.is_none() && (flow.destination.is_multicast() || flow.destination.is_broadcast()) {
                 // A group is sent to by the interface that has the source.
                 let dev = self.interface_of(source).ok_or(Errno::ENETUNREACH)?;
-                return Ok((Way { dev, source, local: false, mtu: None }, false));
+                return Ok((Way { dev, source, mtu: None }, false));
             }
             if !any_source && !self.is_local(source) {
                 return Err(Errno::ENETUNREACH);
@@ -162,7 +160,7 @@ impl Machine {
             let near = |scope| self.select_address(oif, None, scope).unwrap_or(Ipv4Addr::UNSPECIFIED);
             if flow.destination.octets()[..3] == [224, 0, 0] || flow.destination.is_broadcast() {
                 let source = given.unwrap_or_else(|| near(SCOPE_LINK));
-                return Ok((Way { dev: oif, source, local: false, mtu: None }, false));
+                return Ok((Way { dev: oif, source, mtu: None }, false));
             }
             if given.is_none() && flow.destination.is_multicast() {
                 flow.source = near(flow.scope);
@@ -174,14 +172,14 @@ impl Machine {
             (Err(_), Some(dev)) => {
                 let chosen = || self.select_address(dev, None, SCOPE_LINK).unwrap_or(Ipv4Addr::UNSPECIFIED);
                 let source = if flow.source.is_unspecified() { chosen() } else { flow.source };
-                return Ok((Way { dev, source, local: false, mtu: None }, false));
+                return Ok((Way { dev, source, mtu: None }, false));
             }
             (Err(error), None) => return Err(error),
         };
         let known = Some(flow.source).filter(|source| !source.is_unspecified());
         if route.kind == RouteKind::Local {
             let source = known.or(route.source).unwrap_or(flow.destination);
-            return Ok((Way { dev: LOOPBACK, source, local: true, mtu: route.mtu }, false));
+            return Ok((Way { dev: LOOPBACK, source, mtu: route.mtu }, false));
         }
         let dev = route.dev.ok_or(Errno::ENETUNREACH)?;
         let chosen = || route.source.or_else(|| self.select_address(dev, route.via, scope_of(&route).min(SCOPE_HOST)));
@@ -190,6 +188,6 @@ impl Machine {
             return Err(Errno::EINVAL);
         }
         let broadcast = route.kind == RouteKind::Broadcast && !flow.destination.is_multicast();
-        Ok((Way { dev, source, local: false, mtu: route.mtu }, broadcast))
+        Ok((Way { dev, source, mtu: route.mtu }, broadcast))
     }
 }

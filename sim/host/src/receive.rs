@@ -11,7 +11,7 @@ use dz_net::wire::{gre, udp};
 use nix::errno::Errno;
 
 use crate::address::SCOPE_LINK;
-use crate::link::{LOOPBACK, Link};
+use crate::link::LOOPBACK;
 use crate::lookup::{Flow, Way};
 use crate::machine::Machine;
 use crate::parameter::PerInterface;
@@ -123,13 +123,16 @@ impl Machine {
             return self.report(now, Some(index), Error::TimeExceeded, &packet);
         }
         let link_mtu = self.links.get(dev).map_or(0, |link| link.mtu);
-        let mtu = route.mtu.map_or(link_mtu, |mtu| mtu.min(link_mtu));
+        let mtu = route.mtu.unwrap_or(link_mtu);
         if packet.len() > mtu as usize && header.dont_fragment() {
             let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
             return self.report(now, Some(index), Error::FragmentationNeeded(mtu), &packet);
         }
+        if dev == LOOPBACK {
+            return;
+        }
         ipv4::decrement_ttl(&mut packet);
-        let way = Way { dev, source: header.source, local: false, mtu: Some(mtu) };
+        let way = Way { dev, source: header.source, mtu: Some(mtu) };
         let _ = self.send_cut(now, &way, packet);
     }
 
@@ -176,7 +179,9 @@ impl Machine {
     pub(crate) fn report(&mut self, now: Instant, index: Option<u32>, error: Error, packet: &[u8]) {
         let Ok(header) = Header::decode(packet) else { return };
         let inbound = self.parameters.is_set("net/ipv4/icmp_errors_use_inbound_ifaddr");
-        let from = if self.local_route(header.destination).is_some() {
+        // What has come by the loopback was for this host (`RTCF_LOCAL`), even if nothing else says that its address is:
+        // from there no error can be sent.
+        let from = if index == Some(LOOPBACK) || self.local_route(header.destination).is_some() {
             Some(header.destination)
         } else {
             let dev = index.filter(|_| inbound);
@@ -185,7 +190,8 @@ impl Machine {
         let flow = Flow { source: from.unwrap_or(Ipv4Addr::UNSPECIFIED), ..Flow::to(header.source) };
         let Ok(way) = self.way_back(&flow) else { return };
         let source = if way.source.is_unspecified() { NO_ADDRESS } else { way.source };
-        if let Some(message) = icmp::error_packet(source, error, packet) {
+        let room = self.mtu_towards(now, &way, header.source).min(icmp::ERROR_LEN);
+        if let Some(message) = icmp::error_packet_within(room, source, error, packet) {
             let _ = self.send_cut(now, &way, message);
         }
     }
@@ -193,9 +199,7 @@ impl Machine {
     /// The MTU of what is sent to an address, as it is known (`ipv4_mtu`).
     pub(crate) fn path_mtu(&self, destination: Ipv4Addr, now: Instant) -> u32 {
         let way = self.way_out(&Flow::to(destination), true).ok();
-        let of_link = |way: &Way| self.links.get(way.dev).map_or(0, |link: &Link| link.mtu);
-        let mtu = way.map_or(0, |way| way.mtu.unwrap_or(u32::MAX).min(of_link(&way)));
-        self.path_mtus.get(destination, now).map_or(mtu, |known| known.min(mtu))
+        way.map_or(0, |way| self.mtu_towards(now, &way, destination) as u32)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use dz_net::kernel::{Change, RouteInfo, RouteKind};
+use dz_net::kernel::{Change, RouteInfo, RouteKind, TABLE_MAIN};
 use ipnet::Ipv4Net;
 use nix::errno::Errno;
 
@@ -195,18 +195,24 @@ impl Machine {
         if let Some(source) = route.source
             // A route that delivers here may prefer what it begins with itself.
             && !(route.kind == RouteKind::Local && route.destination.network() == source)
-            && !self.is_local_in_table(source)
+            && !self.may_be_preferred(source, route.table)
         {
             return Err(Errno::EINVAL);
         }
         Ok(route)
     }
 
+    /// Whether the local table delivers to an address here, or the table of the route that prefers it (`fib_valid_prefsrc`).
+    fn may_be_preferred(&self, source: Ipv4Addr, table: u32) -> bool {
+        let own = || self.lookup_table(table, &Flow::to(source)).is_ok_and(|route| route.kind == RouteKind::Local);
+        self.is_local_in_table(source) || (table != TABLE_MAIN && own())
+    }
+
     /// The interface behind which a gateway is (`fib_check_nh_v4_gw`): something nearer than the route itself leads there.
     fn gateway_device(&self, route: &RouteInfo, via: Ipv4Addr) -> Result<u32, Errno> {
         let flow = Flow { iif: LOOPBACK, oif: route.dev, scope: SCOPE_LINK, ..Flow::to(via) };
         let own = match route.table {
-            dz_net::kernel::TABLE_MAIN => None,
+            TABLE_MAIN => None,
             table => self.lookup_table(table, &flow).ok(),
         };
         let found = match own {

@@ -1,20 +1,28 @@
 //! Output by an interface: whole, cut to its MTU, or not at all (`net/ipv4/ip_output.c`).
 
+use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use dz_net::wire::fragment::fragment;
+use dz_net::wire::icmp::Error;
 use dz_net::wire::ipv4::{self, Header};
 use nix::errno::Errno;
 
-use crate::link::LOOPBACK;
 use crate::lookup::Way;
 use crate::machine::Machine;
 
 impl Machine {
-    /// The most that goes a way in one packet, in bytes.
+    /// The most that goes a way in one packet, in bytes: what the route says counts, be it more than the interface's
+    /// (`ip_dst_mtu_maybe_forward`).
     pub(crate) fn mtu_of(&self, way: &Way) -> usize {
-        let link = self.links.get(way.dev).map_or(0, |link| link.mtu);
-        way.mtu.map_or(link, |mtu| mtu.min(link)) as usize
+        let link = || self.links.get(way.dev).map_or(0, |link| link.mtu);
+        way.mtu.unwrap_or_else(link) as usize
+    }
+
+    /// As [`Machine::mtu_of`], or what is known of the path to a destination, if that is less.
+    pub(crate) fn mtu_towards(&self, now: Instant, way: &Way, destination: Ipv4Addr) -> usize {
+        let known = self.path_mtus.get(destination, now).map_or(usize::MAX, |known| known as usize);
+        self.mtu_of(way).min(known)
     }
 
     /// Sends a packet with a header that its sender has written (raw(7), `IP_HDRINCL`).
@@ -24,29 +32,27 @@ impl Machine {
     pub(crate) fn send_whole(&mut self, now: Instant, way: &Way, packet: Vec<u8>) -> Result<(), Errno> {
         let link = self.links.get(way.dev).ok_or(Errno::ENETUNREACH)?.mtu as usize;
         let header = Header::decode(&packet).map_err(|_| Errno::EINVAL)?;
-        let path = self.path_mtus.get(header.destination, now).map_or(link, |mtu| (mtu as usize).min(link));
-        if packet.len() > link || (packet.len() > path && header.dont_fragment()) {
+        if packet.len() > link {
             return Err(Errno::EMSGSIZE);
         }
-        self.send_cut(now, way, packet)
+        let path = self.mtu_towards(now, way, header.destination);
+        self.send_cut(now, &Way { mtu: Some(path as u32), ..*way }, packet)
     }
 
     /// Sends a packet, cut into fragments where it must be and may.
     ///
     /// # Errors
-    /// `EMSGSIZE`: it must be and may not.
+    /// `EMSGSIZE`: it must be and may not. Its sender gets an ICMP error too (`ip_fragment`).
     pub(crate) fn send_cut(&mut self, now: Instant, way: &Way, mut packet: Vec<u8>) -> Result<(), Errno> {
         let header = Header::decode(&packet).map_err(|_| Errno::EINVAL)?;
-        // What a route sends by the loopback, and is not for this host, comes back as for nobody (`dst_discard`).
-        if way.dev == LOOPBACK && !way.local {
-            return Ok(());
-        }
         let mtu = self.mtu_of(way);
         if packet.len() <= mtu {
             self.transmit(now, way.dev, packet);
             return Ok(());
         }
         if header.dont_fragment() {
+            let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+            self.report(now, None, Error::FragmentationNeeded(mtu), &packet);
             return Err(Errno::EMSGSIZE);
         }
         if header.identification == 0 {
@@ -73,10 +79,7 @@ impl Machine {
         payload: &[u8],
     ) -> Result<(), Errno> {
         let length = ipv4::HEADER_LEN + payload.len();
-        let path = match self.path_mtus.get(outgoing.destination, now) {
-            Some(known) => self.mtu_of(way).min(known as usize),
-            None => self.mtu_of(way),
-        };
+        let path = self.mtu_towards(now, way, outgoing.destination);
         if outgoing.fragmentation == Fragmentation::Never && length > path {
             return Err(Errno::EMSGSIZE);
         }
@@ -111,7 +114,7 @@ pub(crate) enum Fragmentation {
 /// What a socket says of a packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outgoing {
-    pub(crate) destination: std::net::Ipv4Addr,
+    pub(crate) destination: Ipv4Addr,
     pub(crate) protocol: u8,
     pub(crate) ttl: u8,
     pub(crate) fragmentation: Fragmentation,

@@ -1,6 +1,6 @@
 //! Packets between hosts: echo, errors, datagrams.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use dz_net::host::{Host, UdpSpec, Watched};
@@ -85,6 +85,20 @@ async fn what_a_host_sends_to_itself_is_heard_at_the_interface_that_has_the_addr
     let mut buffer = [0; 16];
     let (length, from) = world.run(receiver.recv_from(&mut buffer)).await.unwrap();
     assert_eq!((&buffer[..length], *from.ip()), (&b"to myself"[..], B));
+}
+
+#[tokio::test]
+async fn what_a_route_sends_by_the_loopback_is_for_this_host() {
+    let world = World::new(HELPER);
+    let route = RouteInfo { dev: Some(1), ..RouteInfo::unicast("192.0.2.1/32".parse().unwrap()) };
+    let _ = world.b.add_route(&route).await.unwrap();
+    let everywhere = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 7000);
+    let receiver = world.b.udp(&UdpSpec { bind: Some(everywhere), ..UdpSpec::default() }).await.unwrap();
+    let sender = world.b.udp(&UdpSpec::default()).await.unwrap();
+    sender.send_to(b"by the loopback", SocketAddrV4::new([192, 0, 2, 1].into(), 7000)).unwrap();
+    let mut buffer = [0; 16];
+    let (length, _) = world.run(receiver.recv_from(&mut buffer)).await.unwrap();
+    assert_eq!(&buffer[..length], b"by the loopback");
 }
 
 #[tokio::test]
