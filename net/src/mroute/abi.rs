@@ -100,7 +100,8 @@ fn read_vifs(payload: &[u8]) -> Vec<(u16, u32)> {
     read().unwrap_or_default()
 }
 
-/// The entry of the default table in a listed `rtmsg`, by group and source.
+/// The entry of the default table in a listed `rtmsg`, by group and source. A packet that waits for one is listed too
+/// (`RTNH_F_UNRESOLVED`), and is none that could be deleted.
 fn read_entry(payload: &[u8]) -> Option<((Ipv4Addr, Ipv4Addr), Entry)> {
     const RTA_DST: u16 = 1;
     const RTA_SRC: u16 = 2;
@@ -108,6 +109,8 @@ fn read_entry(payload: &[u8]) -> Option<((Ipv4Addr, Ipv4Addr), Entry)> {
     const RTA_MULTIPATH: u16 = 9;
     const RTA_TABLE: u16 = 15;
     const RTA_MFC_STATS: u16 = 17;
+    const RTNH_F_UNRESOLVED: u32 = 32;
+    (u32_of(payload.get(8..12)?)? & RTNH_F_UNRESOLVED == 0).then_some(())?;
     let listed = payload.get(12..)?;
     (u32_of(attribute(listed, RTA_TABLE)?)? == TABLE_DEFAULT).then_some(())?;
     let address = |kind| Some(Ipv4Addr::from(u32::from_be_bytes(attribute(listed, kind)?.try_into().ok()?)));
