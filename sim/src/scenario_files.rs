@@ -1,6 +1,7 @@
 //! Cases from the files and folders on the command line.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},
     io::{self, Read},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use clap::{
-    Parser as _,
+    CommandFactory as _, FromArgMatches as _,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use dz_client::cli::args::Cli;
@@ -75,7 +76,17 @@ impl From<FileError> for crate::exit::Error {
 }
 
 /// The metros of the fabric's geography and the commands of `doublezero`, for the scenario language.
-pub struct Words;
+#[derive(Debug)]
+pub struct Words {
+    /// Built once: a scenario has many commands.
+    doublezero: RefCell<clap::Command>,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self { doublezero: RefCell::new(Cli::command()) }
+    }
+}
 
 impl Lexicon for Words {
     fn metro(&self, code: &str) -> Option<LatLng> {
@@ -89,7 +100,11 @@ impl Lexicon for Words {
 
     fn refusal(&self, words: &[String]) -> Option<Refusal> {
         let line = std::iter::once("doublezero").chain(words.iter().map(String::as_str));
-        let error = Cli::try_parse_from(line).err()?;
+        let mut command = self.doublezero.borrow_mut();
+        let error = match command.try_get_matches_from_mut(line) {
+            Ok(found) => Cli::from_arg_matches(&found).err()?.format(&mut command),
+            Err(error) => error,
+        };
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
             return None;
         }
@@ -200,7 +215,7 @@ pub fn load(files: &[PathBuf], changes: &[Change]) -> Result<Vec<(PathBuf, Case)
         let failed = |source| FileError::Read { path: file.clone(), source };
         let text = read(file).map_err(failed)?;
         // A case is named by where its file is, not by the path that leads there from the working directory.
-        match dzsim_scenario::parse_changed(&file.canonicalize().map_err(failed)?, &text, changes, &Words) {
+        match dzsim_scenario::parse_changed(&file.canonicalize().map_err(failed)?, &text, changes, &Words::default()) {
             Ok(found) => cases.extend(found.into_iter().map(|case| (file.clone(), case))),
             Err(diagnostics) => wrong.push(diagnostics.named(file)),
         }

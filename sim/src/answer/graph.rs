@@ -59,7 +59,7 @@ mod tests {
     fn network() -> Network {
         let text = "network:\n  devices: { ams1: { exchange: ams }, nyc1: { exchange: nyc } }\n  clients: { val1: { exchange: \
                     nyc } }\n  links: { ams1-nyc1: { delay: 40ms } }\nsteps: []\n";
-        let cases = dzsim_scenario::parse(Path::new("topic/case.yaml"), text, &Words).unwrap();
+        let cases = dzsim_scenario::parse(Path::new("topic/case.yaml"), text, &Words::default()).unwrap();
         Network::of(&cases.into_iter().next().unwrap().plan)
     }
 

@@ -124,7 +124,7 @@ impl Network {
     fn resolve(&self, yaml: &str) -> Result<Vec<Step>, Error> {
         let steps: Change = format!("steps={yaml}").parse().map_err(anyhow::Error::from)?;
         let Scenario { path, text, .. } = &self.scenario;
-        let cases = dzsim_scenario::parse_changed(path, text, &[steps], &Words).map_err(Error::Invalid)?;
+        let cases = dzsim_scenario::parse_changed(path, text, &[steps], &Words::default()).map_err(Error::Invalid)?;
         Ok(cases.into_iter().next().map(|case| case.plan.steps).unwrap_or_default())
     }
 

@@ -81,7 +81,7 @@ impl Scenario {
     }
 
     fn parse(path: &Path, text: String) -> Result<Self, Error> {
-        let mut cases = dzsim_scenario::parse(path, &text, &Words).map_err(Error::Invalid)?;
+        let mut cases = dzsim_scenario::parse(path, &text, &Words::default()).map_err(Error::Invalid)?;
         let case = match cases.pop() {
             Some(case) if cases.is_empty() => case,
             _ => return Err(Error::Cases(cases.len() + 1)),

@@ -39,7 +39,18 @@ fn exploring_leaves_a_scenario_that_fails_by_the_bug_alone() {
     let ended = place.run(&["explore", "--bug", "swapped-name", "--histories", "1", "--length", "4"]).code(1);
     assert!(ended.out.contains("fails: "), "{}", ended.out);
     let file = fs::read_dir(place.path("explored")).unwrap().next().unwrap().unwrap().path();
+    let comment = fs::read_to_string(&file).unwrap().lines().next().unwrap().to_owned();
+    let told = comment.strip_prefix("# Found by exploring (seed 1): ").unwrap().trim_end_matches('.');
+    assert!(ended.out.starts_with(&format!("history 1 of 4 steps fails: {told}\n")), "{comment}\n{}", ended.out);
     let file = file.to_str().unwrap();
-    place.run(&["run", file, "--world", "virtual", "--bug", "swapped-name"]).code(1);
+    let again = place.run(&["run", file, "--world", "virtual", "--bug", "swapped-name"]).code(1);
+    assert!(again.out.contains(told), "{told} is not in:\n{}", again.out);
     place.run(&["run", file, "--world", "virtual"]).code(0);
+}
+
+#[test]
+fn exploring_tells_a_log_how_far_it_is() {
+    let ended = Place::new().run(&["explore", "--histories", "1", "--length", "1"]).code(0);
+    assert_eq!(ended.out, "1 histories of 1 steps: no failure\n");
+    assert!(ended.err.starts_with("1 histories passed in "), "{}", ended.err);
 }

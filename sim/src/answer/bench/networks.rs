@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn every_scenario_is_valid() {
         for text in [super::SMALL.to_owned(), super::idle(100), super::connect(10, 50)] {
-            let cases = dzsim_scenario::parse(std::path::Path::new("bench.yaml"), &text, &Words);
+            let cases = dzsim_scenario::parse(std::path::Path::new("bench.yaml"), &text, &Words::default());
             assert!(cases.is_ok(), "{:?}\n{text}", cases.err());
         }
     }

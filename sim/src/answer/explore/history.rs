@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn every_history_is_a_valid_scenario() {
-        let parse = |text: &str| dzsim_scenario::parse("explore/some.yaml".as_ref(), text, &Words);
+        let parse = |text: &str| dzsim_scenario::parse("explore/some.yaml".as_ref(), text, &Words::default());
         let case = parse(&scenario("", NETWORK, &[])).unwrap().remove(0);
         let names = names(&case);
         for seed in 0..300 {

@@ -21,8 +21,8 @@ use crate::{
 
 /// Runs that shrinking may take.
 const SHRINK_RUNS: usize = 120;
-/// Histories that are run by one start of the program.
-const BATCH: u64 = 64;
+/// Histories that are run by one start of the program: few at first, so that what fails soon is reported soon.
+const BATCH: std::ops::RangeInclusive<u64> = 4..=64;
 
 /// What is explored, and how far.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub struct Shrunk {
     /// The seed of its history.
     pub seed: u64,
     /// How it fails.
-    pub sign: Sign,
+    pub words: String,
     /// The scenario's text.
     pub text: String,
 }
@@ -85,9 +85,11 @@ impl Sign {
     }
 }
 
-impl std::fmt::Display for Sign {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.iter().cloned().collect::<Vec<_>>().join("; "))
+/// How a failure is told in one line: which invariants do not hold, or else what the message says.
+fn words(failure: &Failure) -> String {
+    match failure.oracle.is_empty() {
+        true => failure.message.lines().next().unwrap_or_default().to_owned(),
+        false => Vec::from_iter(Sign::of(failure).0).join("; "),
     }
 }
 
@@ -100,7 +102,7 @@ impl Session {
         let start = Instant::now();
         let mut done = 0;
         while done < self.histories && self.time.is_none_or(|time| start.elapsed() < time) {
-            let batch = BATCH.min(self.histories - done);
+            let batch = done.clamp(*BATCH.start(), *BATCH.end()).min(self.histories - done);
             let seeds = (self.seed + done)..(self.seed + done + batch);
             let texts: Vec<(u64, Vec<String>)> = seeds.map(|seed| (seed, self.steps(seed))).collect();
             let summaries = match self.run(&texts)? {
@@ -124,14 +126,14 @@ impl Session {
         Drawer::new(&self.names, self.weights, seed).history(self.length)
     }
 
-    /// Runs histories, and returns their summaries in the order of the seeds.
+    /// Runs histories, and returns their summaries in the same order.
     fn run(&self, histories: &[(u64, Vec<String>)]) -> anyhow::Result<Result<Vec<CaseSummary>, Exit>> {
         let folder = tempfile::tempdir()?;
         let scenarios = folder.path().join("explore");
         fs::create_dir(&scenarios)?;
         let mut files = Vec::new();
-        for (seed, steps) in histories {
-            let file = scenarios.join(format!("{seed:020}.yaml"));
+        for (number, (seed, steps)) in histories.iter().enumerate() {
+            let file = scenarios.join(format!("{number:06}.yaml"));
             let text = history::scenario("A random history.", &format!("{}seed: {seed}\n", self.head), steps);
             fs::write(&file, text).with_context(|| file.display().to_string())?;
             files.push(file);
@@ -144,15 +146,26 @@ impl Session {
     }
 
     fn shrink(&self, seed: u64, steps: &[String], summary: &CaseSummary) -> anyhow::Result<Shrunk> {
-        let sign = summary.failure.as_ref().map(Sign::of).context("a run that failed says why")?;
-        let fails = |steps: &[String]| -> anyhow::Result<bool> {
-            let Ok(summaries) = self.run(&[(seed, steps.to_vec())])? else { return Ok(false) };
-            Ok(summaries.iter().filter_map(|summary| summary.failure.as_ref()).any(|failure| Sign::of(failure) == sign))
+        let mut failure = summary.failure.clone().context("a run that failed says why")?;
+        let sign = Sign::of(&failure);
+        // What comes after the step that failed has no part in it.
+        let steps = &steps[..failure.step.unwrap_or(steps.len()).min(steps.len())];
+        let fails = |tried: &[Vec<String>]| -> anyhow::Result<Option<usize>> {
+            let histories: Vec<_> = tried.iter().map(|steps| (seed, steps.clone())).collect();
+            let Ok(summaries) = self.run(&histories)? else { return Ok(None) };
+            let failures = summaries.into_iter().map(|summary| summary.failure).enumerate();
+            let mut same = failures.filter_map(|(n, found)| Some((n, found.filter(|found| Sign::of(found) == sign)?)));
+            let first = same.next();
+            Ok(first.map(|(n, found)| {
+                failure = found;
+                n
+            }))
         };
         let steps = shrink::shrink(steps, SHRINK_RUNS, fails)?;
-        let comment = format!("Found by exploring (seed {seed}): {sign}.");
+        let words = words(&failure);
+        let comment = format!("Found by exploring (seed {seed}): {words}.");
         let text = history::scenario(&comment, &format!("{}seed: {seed}\n", self.head), &steps);
-        Ok(Shrunk { seed, sign, text })
+        Ok(Shrunk { seed, words, text })
     }
 }
 
@@ -183,7 +196,14 @@ mod tests {
         let one = Sign::of(&failure("an invariant does not hold", &["a unit is used once: nyc1: 1\n  a: b"]));
         let other = Sign::of(&failure("an invariant does not hold", &["a unit is used once: pit1: 2\n  a: b"]));
         assert_eq!(one, other);
-        assert_eq!(one.to_string(), "a unit is used once");
+    }
+
+    #[test]
+    fn a_failure_is_told_by_its_invariants_or_else_by_its_message() {
+        let oracle = ["a unit is used once: nyc1: 1", "a rule has an interface: x", "a unit is used once: pit1: 2"];
+        let told = words(&failure("2 invariants do not hold\n  x", &oracle));
+        assert_eq!(told, "a rule has an interface; a unit is used once");
+        assert_eq!(words(&failure("val1.daemon has not settled\n  slot 3", &[])), "val1.daemon has not settled");
     }
 
     #[test]

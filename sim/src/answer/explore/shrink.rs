@@ -1,6 +1,10 @@
 //! Delta debugging: the fewest steps that still fail in the same way.
 
-/// Takes steps away as long as what is left still fails; `fails` is asked at most `budget` times.
+/// Histories that are tried at a time, to be run side by side.
+const WIDTH: usize = 4;
+
+/// Takes steps away as long as what is left still fails. `fails` gets a few histories and returns which is the first that
+/// does; it is asked about at most `budget` of them.
 ///
 /// Pieces of half, a quarter and so on are tried, then single steps, until no single step can go (1-minimal).
 ///
@@ -9,7 +13,7 @@
 pub fn shrink<T: Clone, E>(
     steps: &[T],
     budget: usize,
-    mut fails: impl FnMut(&[T]) -> Result<bool, E>,
+    mut fails: impl FnMut(&[Vec<T>]) -> Result<Option<usize>, E>,
 ) -> Result<Vec<T>, E> {
     let mut kept = steps.to_vec();
     let mut asked = 0;
@@ -18,14 +22,16 @@ pub fn shrink<T: Clone, E>(
         let mut start = 0;
         let mut less = false;
         while start < kept.len() && asked < budget {
-            let end = (start + size).min(kept.len());
-            let tried: Vec<T> = kept[..start].iter().chain(&kept[end..]).cloned().collect();
-            asked += 1;
-            if fails(&tried)? {
-                kept = tried;
+            let without = |from: usize| kept[..from].iter().chain(kept.iter().skip(from + size)).cloned().collect();
+            let starts = (start..kept.len()).step_by(size).take(WIDTH.min(budget - asked));
+            let mut tried: Vec<Vec<T>> = starts.map(without).collect();
+            asked += tried.len();
+            let first = fails(&tried)?;
+            // What comes before the first one is needed.
+            start += first.unwrap_or(tried.len()) * size;
+            if let Some(first) = first {
+                kept = tried.swap_remove(first);
                 less = true;
-            } else {
-                start = end;
             }
         }
         if asked >= budget || (size == 1 && !less) {
@@ -49,7 +55,8 @@ mod tests {
         #[test]
         fn what_is_left_is_what_is_needed(needed in btree_set(0usize..40, 1..5)) {
             let steps: Vec<usize> = (0..40).collect();
-            let fails = |left: &[usize]| Ok::<_, Infallible>(needed.iter().all(|step| left.contains(step)));
+            let has_all = |left: &Vec<usize>| needed.iter().all(|step| left.contains(step));
+            let fails = |tried: &[Vec<usize>]| Ok::<_, Infallible>(tried.iter().position(has_all));
             let Ok(left) = shrink(&steps, 1_000, fails);
             assert_eq!(left, needed.iter().copied().collect::<Vec<_>>());
         }
@@ -59,9 +66,9 @@ mod tests {
     fn the_budget_is_kept() {
         let mut asked = 0;
         let steps: Vec<usize> = (0..100).collect();
-        let Ok(left) = shrink(&steps, 7, |left| {
-            asked += 1;
-            Ok::<_, Infallible>(left.contains(&99))
+        let Ok(left) = shrink(&steps, 7, |tried| {
+            asked += tried.len();
+            Ok::<_, Infallible>(tried.iter().position(|left| left.contains(&99)))
         });
         assert_eq!(asked, 7);
         assert!(left.contains(&99));

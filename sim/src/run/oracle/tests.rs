@@ -40,7 +40,7 @@ struct Chain {
 impl Chain {
     fn new() -> Self {
         let text = "network:\n  devices: { nyc1: { exchange: nyc, prefix: 45.33.100.0/29 } }\n  clients: { val1: { exchange: nyc } }\nsteps: []\n";
-        let case = dzsim_scenario::parse("oracle/one.yaml".as_ref(), text, &Words).unwrap().remove(0);
+        let case = dzsim_scenario::parse("oracle/one.yaml".as_ref(), text, &Words::default()).unwrap().remove(0);
         let keys = Keys::new(1);
         let [foundation, activator, client] =
             [Owner::Foundation, Owner::Activator, Owner::Client("val1")].map(|owner| keys.of(owner).pubkey());
@@ -256,7 +256,7 @@ network:
   devices: { nyc1: {}, nyc2: {} }
   clients: { val1: {}, val2: {} }
 ";
-    let plan = dzsim_scenario::parse("oracle/wire.yaml".as_ref(), text, &Words).unwrap().remove(0).plan;
+    let plan = dzsim_scenario::parse("oracle/wire.yaml".as_ref(), text, &Words::default()).unwrap().remove(0).plan;
     let has_heard =
         |halted: &str| wire::has_heard(&plan, &(CLIENT, FIRST), "nyc1", |process| process.to_string() != halted);
     for halted in ["val1.daemon", "nyc1.agent", "controller"] {

@@ -159,7 +159,7 @@ network:
   clients: { c1: {}, c2: {} }
   links: { d1-d2: {}, d2-d3: {} }
 ";
-        dzsim_scenario::parse("faults/some.yaml".as_ref(), text, &Words).unwrap().remove(0).plan
+        dzsim_scenario::parse("faults/some.yaml".as_ref(), text, &Words::default()).unwrap().remove(0).plan
     }
 
     fn processes(plan: &Plan) -> Vec<Process> {
