@@ -16,6 +16,7 @@ rm -rf "$folder" && mkdir -p "$folder/scenarios/report"
 cp ci/report/*.yaml "$folder/scenarios/report/"
 run() { "$dzsim" "$@" >"$folder/out" 2>&1 || [ $? -eq 1 ] || { cat "$folder/out" >&2; exit 1; }; }
 run run "$folder/scenarios" --world virtual --artifacts "$folder/artifacts" --html "$folder/run.html"
+grep -q '^1 passed, 1 failed' "$folder/out" || { cat "$folder/out" >&2; exit 1; }
 run sweep rfcs/0001/metro.yaml --html "$folder/sweep.html"
 run compare "$folder/scenarios/report/passes.yaml" --set policy.endpoints_per_device=3 --html "$folder/compare.html"
 run rfc run --skip-tests rfcs/0001-*.md --html "$folder/rfc.html"
