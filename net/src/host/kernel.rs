@@ -262,6 +262,10 @@ impl Changes for Watch {
     async fn changed(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
         Watch::changed(self).await
     }
+
+    fn since(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
+        Watch::since(self)
+    }
 }
 
 #[async_trait]

@@ -178,6 +178,12 @@ pub trait Changes: Debug + Send {
     /// # Errors
     /// The host can no longer be watched.
     async fn changed(&mut self) -> Result<BTreeSet<Change>, NetlinkError>;
+
+    /// What has happened since the last call of either, without waiting for anything.
+    ///
+    /// # Errors
+    /// The host can no longer be watched.
+    fn since(&mut self) -> Result<BTreeSet<Change>, NetlinkError>;
 }
 
 /// Asks many targets for an echo, as [`crate::probe`] says.

@@ -103,41 +103,63 @@ impl Watch {
     /// # Errors
     /// Netlink cannot be opened, or the kernel dropped notifications.
     pub async fn changed(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
-        let filters = async {
-            match &self.filters {
-                Some(socket) => received(socket, |_| Some(Change::Filter), &[Change::Filter]).await,
-                None => std::future::pending().await,
+        loop {
+            let changes = self.since()?;
+            if !changes.is_empty() {
+                return Ok(changes);
             }
-        };
-        const ALL: [Change; 5] = [Change::Link, Change::Address, Change::Route, Change::Rule, Change::Parameter];
-        tokio::select! {
-            biased;
-            changes = received(&self.routes, Change::of, &ALL) => changes,
-            changes = filters => changes,
+            let filters = async {
+                match &self.filters {
+                    Some(socket) => readable(socket).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                ready = readable(&self.routes) => ready?,
+                ready = filters => ready?,
+            }
         }
+    }
+
+    /// What has happened since the last call of either, without waiting; after an overrun that is everything.
+    ///
+    /// # Errors
+    /// The kernel refuses to be read.
+    pub fn since(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
+        const ALL: [Change; 5] = [Change::Link, Change::Address, Change::Route, Change::Rule, Change::Parameter];
+        let mut changes = received(self.routes.get_ref(), Change::of, &ALL)?;
+        if let Some(socket) = &self.filters {
+            changes.extend(received(socket.get_ref(), |_| Some(Change::Filter), &[Change::Filter])?);
+        }
+        Ok(changes)
     }
 }
 
-/// Waits until messages are received and returns what they are about; `all` if some were lost.
-async fn received(
-    socket: &AsyncFd<Socket>,
+/// Waits until there may be messages to receive.
+async fn readable(socket: &AsyncFd<Socket>) -> Result<(), NetlinkError> {
+    let mut guard = socket.readable().await.map_err(NetlinkError::Open)?;
+    // All of them are received before the next wait.
+    guard.clear_ready();
+    Ok(())
+}
+
+/// Receives the messages that are there and returns what they are about; `all` if some were lost.
+fn received(
+    socket: &Socket,
     of: impl Fn(u16) -> Option<Change>,
     all: &[Change],
 ) -> Result<BTreeSet<Change>, NetlinkError> {
     let mut changes = BTreeSet::new();
-    while changes.is_empty() {
-        let mut guard = socket.readable().await.map_err(NetlinkError::Open)?;
-        loop {
-            match guard.try_io(|socket| socket.get_ref().recv_from_full()) {
-                Err(_would_block) => break,
-                Ok(Ok((bytes, _))) => changes.extend(kinds(&bytes).filter_map(&of)),
-                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => changes.extend(all),
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(source)) => return Err(NetlinkError::Refused { what: "watch changes".to_owned(), source }),
-            }
+    loop {
+        match socket.recv_from_full() {
+            Ok((bytes, _)) => changes.extend(kinds(&bytes).filter_map(&of)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changes),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changes.extend(all),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(NetlinkError::Refused { what: "watch changes".to_owned(), source }),
         }
     }
-    Ok(changes)
 }
 
 fn registered(socket: io::Result<Socket>) -> Result<AsyncFd<Socket>, NetlinkError> {

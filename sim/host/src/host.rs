@@ -287,14 +287,18 @@ struct Watch {
 #[async_trait]
 impl Changes for Watch {
     async fn changed(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
-        let gone = || NetlinkError::refused(|| "watch changes".to_owned(), Errno::EBADF as i32);
         loop {
-            let changes = self.guard.access().with(|machine, _| machine.watchers.take(self.guard.id()));
-            match changes.ok().flatten() {
-                None => return Err(gone()),
-                Some(changes) if !changes.is_empty() => return Ok(changes),
-                Some(_) => self.news.notified().await,
+            let changes = self.since()?;
+            if !changes.is_empty() {
+                return Ok(changes);
             }
+            self.news.notified().await;
         }
+    }
+
+    fn since(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
+        let changes = self.guard.access().with(|machine, _| machine.watchers.take(self.guard.id()));
+        let gone = || NetlinkError::refused(|| "watch changes".to_owned(), Errno::EBADF as i32);
+        changes.ok().flatten().ok_or_else(gone)
     }
 }

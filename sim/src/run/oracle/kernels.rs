@@ -6,7 +6,6 @@ use std::{
     net::Ipv4Addr,
 };
 
-use dz_net::kernel::TABLE_MAIN;
 use dz_sdk::{
     NetworkView,
     program::state::{DeviceStatus, User},
@@ -17,61 +16,112 @@ use solana_signer::Signer;
 use super::{Mismatch, audit};
 use crate::run::{keys::Owner, world::World};
 
+/// An address of the internet that no node has and no tunnel leads to (RFC 5737).
+const NOBODYS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
 /// Outer (source, destination) as one end's kernel has them.
 pub(super) type Pair = (Ipv4Addr, Ipv4Addr);
 
-pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
-    for code in world.plan.devices.keys() {
-        let Some((key, device)) = view.device_by_code(code.as_str()) else { continue };
-        if !world.is_live(&Process::Agent(code.clone())) || !world.is_live(&Process::Controller) {
-            continue;
+/// What a node's kernel has to have.
+#[derive(Debug, PartialEq, Eq)]
+struct Right {
+    wanted: BTreeMap<Pair, String>,
+    placed: Vec<Placed>,
+    /// True while a fault holds an interface of it down.
+    down: bool,
+}
+
+/// The nodes that were right at the last look, and by what. One of which neither changes is not looked at again: a step
+/// costs what it changes, not what there is.
+#[derive(Debug, Default)]
+pub(super) struct Seen(BTreeMap<Node, Right>);
+
+impl Seen {
+    pub(super) async fn check(
+        &mut self,
+        world: &World,
+        view: &NetworkView,
+        found: &mut Vec<Mismatch>,
+    ) -> anyhow::Result<()> {
+        for code in world.plan.devices.keys() {
+            let Some((key, device)) = view.device_by_code(code.as_str()) else { continue };
+            if !world.is_live(&Process::Agent(code.clone())) || !world.is_live(&Process::Controller) {
+                continue;
+            }
+            let wanted: BTreeMap<Pair, String> = view
+                .users_of_device(&key)
+                .filter(|(_, user)| user.status.has_tunnel() && device.status == DeviceStatus::Activated)
+                .map(|(_, user)| ((user.endpoint_ip, user.client_ip), audit::name(user)))
+                .collect();
+            let endpoints = view.interfaces_of_device(&key).filter_map(|(_, interface)| {
+                let subject = format!("endpoint {} of {code}", interface.name);
+                Some(Placed { subject, address: interface.endpoint()?, tunnel: None })
+            });
+            let near = view.users_of_device(&key).map(|(_, user)| user);
+            let near = near.filter(|_| device.status == DeviceStatus::Activated).filter_map(|user| {
+                let tunnel = Some((user.endpoint_ip, user.client_ip));
+                Some(Placed { subject: audit::name(user), address: overlay(user, 0)?, tunnel })
+            });
+            let placed = endpoints.chain(near).collect();
+            self.look(
+                world,
+                Node::Device(code.clone()),
+                Right { wanted, placed, down: is_down(world, code.as_str()) },
+                found,
+            )
+            .await?;
         }
-        let wanted: BTreeMap<Pair, String> = view
-            .users_of_device(&key)
-            .filter(|(_, user)| user.status.has_tunnel() && device.status == DeviceStatus::Activated)
-            .map(|(_, user)| ((user.endpoint_ip, user.client_ip), audit::name(user)))
-            .collect();
-        let endpoints = view.interfaces_of_device(&key).filter_map(|(_, interface)| {
-            let subject = format!("endpoint {} of {code}", interface.name);
-            Some(Placed { subject, address: interface.endpoint()?, tunnel: None })
-        });
-        let near = view.users_of_device(&key).map(|(_, user)| user);
-        let near = near.filter(|_| device.status == DeviceStatus::Activated).filter_map(|user| {
-            let tunnel = Some((user.endpoint_ip, user.client_ip));
-            Some(Placed { subject: audit::name(user), address: overlay(user, 0)?, tunnel })
-        });
-        let placed: Vec<_> = endpoints.chain(near).collect();
-        compare(world, Node::Device(code.clone()), &wanted, &placed, found).await?;
-    }
-    for (name, client) in &world.plan.clients {
-        let process = Process::Daemon(name.clone());
-        if !world.is_live(&process) {
-            continue;
+        for (name, client) in &world.plan.clients {
+            let process = Process::Daemon(name.clone());
+            if !world.is_live(&process) {
+                continue;
+            }
+            let enabled = crate::run::view::daemon(world, name)?.status(None).await?.reconciler_enabled;
+            // What another payer has asked for at this address is not built here.
+            let payer = world.keys.of(Owner::Client(name.as_str())).pubkey();
+            let has = |user: &&User| enabled && user.status.has_tunnel() && user.owner == payer;
+            let wanted: BTreeMap<Pair, String> = view
+                .users_of_client(client.client_ip)
+                .map(|(_, user)| user)
+                .filter(has)
+                .map(|user| ((client.host_ip(), user.endpoint_ip), audit::name(user)))
+                .collect();
+            let far = view.users_of_client(client.client_ip).map(|(_, user)| user).filter(has).flat_map(|user| {
+                let tunnel = (client.host_ip(), user.endpoint_ip);
+                let place = |address, tunnel| Placed { subject: audit::name(user), address, tunnel };
+                let dz_ip = audit::granted(user).map(|granted| place(granted.dz_ip, None));
+                overlay(user, 1).map(|address| place(address, Some(tunnel))).into_iter().chain(dz_ip)
+            });
+            let placed = far.collect();
+            self.look(
+                world,
+                Node::Client(name.clone()),
+                Right { wanted, placed, down: is_down(world, name.as_str()) },
+                found,
+            )
+            .await?;
         }
-        let enabled = crate::run::view::daemon(world, name)?.status(None).await?.reconciler_enabled;
-        // What another payer has asked for at this address is not built here.
-        let payer = world.keys.of(Owner::Client(name.as_str())).pubkey();
-        let has = |user: &&User| enabled && user.status.has_tunnel() && user.owner == payer;
-        let wanted: BTreeMap<Pair, String> = view
-            .users_of_client(client.client_ip)
-            .map(|(_, user)| user)
-            .filter(has)
-            .map(|user| ((client.host_ip(), user.endpoint_ip), audit::name(user)))
-            .collect();
-        let far = view.users_of_client(client.client_ip).map(|(_, user)| user).filter(has).flat_map(|user| {
-            let tunnel = (client.host_ip(), user.endpoint_ip);
-            let place = |address, tunnel| Placed { subject: audit::name(user), address, tunnel };
-            let dz_ip = audit::granted(user).map(|granted| place(granted.dz_ip, None));
-            overlay(user, 1).map(|address| place(address, Some(tunnel))).into_iter().chain(dz_ip)
-        });
-        let placed: Vec<_> = far.collect();
-        compare(world, Node::Client(name.clone()), &wanted, &placed, found).await?;
+        Ok(())
     }
-    Ok(())
+
+    async fn look(&mut self, world: &World, node: Node, right: Right, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
+        // Asked in any case and first: what changes during a look is seen by the next.
+        let changed = world.has_changed(&node).await?;
+        if !changed && self.0.get(&node) == Some(&right) {
+            return Ok(());
+        }
+        self.0.remove(&node);
+        let before = found.len();
+        compare(world, &node, &right, found).await?;
+        if found.len() == before {
+            self.0.insert(node, right);
+        }
+        Ok(())
+    }
 }
 
 /// An address that a node has to have.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Placed {
     /// Whose it is.
     pub(super) subject: String,
@@ -85,14 +135,13 @@ fn overlay(user: &User, end: u32) -> Option<Ipv4Addr> {
     audit::granted(user)?.tunnel_net.address(end)
 }
 
-async fn compare(
-    world: &World,
-    node: Node,
-    wanted: &BTreeMap<Pair, String>,
-    placed: &[Placed],
-    found: &mut Vec<Mismatch>,
-) -> anyhow::Result<()> {
-    let host = world.backend.host(&node)?;
+fn is_down(world: &World, node: &str) -> bool {
+    world.faults.broken().interfaces.keys().any(|down| down.device.as_str() == node)
+}
+
+async fn compare(world: &World, node: &Node, right: &Right, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
+    let Right { wanted, placed, down } = right;
+    let host = world.backend.host(node)?;
     let there = host.tunnels().await?.list().await?;
     let there = there.into_iter().map(|tunnel| (tunnel.spec.name, (tunnel.spec.local, tunnel.spec.remote)));
     let there: BTreeMap<String, Pair> = there.collect();
@@ -109,9 +158,7 @@ async fn compare(
     let names: BTreeSet<String> = links.into_iter().map(|link| link.name).collect();
     stale(node, host.rules().await?.into_iter().filter_map(|rule| rule.iif), &names, found);
     // Whoever is reached over the internet answers over it. What a fault has set down has none until it is healed.
-    let routes = host.routes().await?;
-    let default = routes.iter().any(|route| route.table == TABLE_MAIN && route.destination.prefix_len() == 0);
-    let down = world.faults.broken().interfaces.keys().any(|down| down.device.as_str() == node);
+    let default = host.source_towards(NOBODYS).await.is_ok();
     if !default && !down {
         found.push(Mismatch {
             invariant: "every node has a way to the internet",

@@ -46,6 +46,7 @@ impl fmt::Display for Mismatch {
 #[derive(Debug, Default)]
 pub struct Oracle {
     wire: wire::Seen,
+    kernels: kernels::Seen,
 }
 
 impl Oracle {
@@ -68,7 +69,7 @@ impl Oracle {
         let end = Instant::now() + deadline;
         let mut pause = Duration::from_millis(2);
         loop {
-            let Err(found) = parts(world).await else { return Ok(()) };
+            let Err(found) = self.parts(world).await else { return Ok(()) };
             if Instant::now() + pause >= end {
                 return Err(found);
             }
@@ -76,19 +77,19 @@ impl Oracle {
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
-}
 
-/// Compares the chain with what controller, agents and daemons have made of it.
-async fn parts(world: &World) -> Result<(), Vec<Mismatch>> {
-    let mut found = Vec::new();
-    let Some(view) = world.view() else { return Err(vec![unread()]) };
-    if let Err(error) = rendered::check(world, &view, &mut found).await {
-        found.push(unreadable("rendered configuration", &error));
+    /// Compares the chain with what controller, agents and daemons have made of it.
+    async fn parts(&mut self, world: &World) -> Result<(), Vec<Mismatch>> {
+        let mut found = Vec::new();
+        let Some(view) = world.view() else { return Err(vec![unread()]) };
+        if let Err(error) = rendered::check(world, &view, &mut found).await {
+            found.push(unreadable("rendered configuration", &error));
+        }
+        if let Err(error) = self.kernels.check(world, &view, &mut found).await {
+            found.push(unreadable("kernels", &error));
+        }
+        if found.is_empty() { Ok(()) } else { Err(found) }
     }
-    if let Err(error) = kernels::check(world, &view, &mut found).await {
-        found.push(unreadable("kernels", &error));
-    }
-    if found.is_empty() { Ok(()) } else { Err(found) }
 }
 
 /// Without a view of the chain there is nothing to compare anything with.

@@ -202,7 +202,7 @@ async fn reboot(context: &Context, node: &Node) -> Result<(), StepError> {
         Node::Device(device) => Process::Agent(device.clone()),
         Node::Operator => return Err(StepError::new("the operator's node has no power switch")),
     };
-    world.backend.reboot(node).await?;
+    world.reboot(node).await?;
     start(context, &process).await
 }
 

@@ -10,14 +10,17 @@ mod task_logs;
 pub mod r#virtual;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Context;
-use dz_net::gre::Dataplane;
+use dz_net::{
+    gre::Dataplane,
+    host::{Changes, Watched},
+};
 use dz_sdk::{Ledger, NetworkView};
 use dzsim_fabric::Fabric;
 use dzsim_scenario::plan::{self, Node, Plan, Policy, Process};
@@ -67,6 +70,8 @@ pub struct World {
     /// Nodes, processes and the ledger.
     pub backend: Box<dyn Backend>,
     pairs: Mutex<BTreeSet<(Ipv4Addr, Ipv4Addr)>>,
+    /// Notices of what changes at the nodes, since each was looked at.
+    watches: Mutex<BTreeMap<Node, Box<dyn Changes>>>,
 }
 
 impl World {
@@ -80,8 +85,10 @@ impl World {
         artifacts: &Path,
         backend: Box<dyn Backend>,
     ) -> Self {
-        let (faults, fault_hits, pairs) = (Faults::default(), FaultHits::default(), Mutex::default());
-        Self { plan, policy, keys, chain, events, artifacts: artifacts.to_owned(), faults, fault_hits, backend, pairs }
+        let (faults, fault_hits) = (Faults::default(), FaultHits::default());
+        let (pairs, watches) = (Mutex::default(), Mutex::default());
+        let artifacts = artifacts.to_owned();
+        Self { plan, policy, keys, chain, events, artifacts, faults, fault_hits, backend, pairs, watches }
     }
 
     /// The internet and the backbone.
@@ -140,6 +147,32 @@ impl World {
     pub async fn start_clients(&self) -> anyhow::Result<()> {
         let all = self.plan.clients.keys().cloned().map(Process::Daemon);
         try_join_all(all.map(|process| self.start(process))).await.map(drop)
+    }
+
+    /// Whether anything may have changed in a node's network configuration since this was last asked.
+    ///
+    /// # Errors
+    /// The node cannot be watched.
+    pub async fn has_changed(&self, node: &Node) -> anyhow::Result<bool> {
+        let watches = || self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watch) = watches().get_mut(node)
+            && let Ok(changes) = watch.since()
+        {
+            return Ok(!changes.is_empty());
+        }
+        let watch = self.backend.host(node)?.watch(Watched::EndHost).await?;
+        watches().insert(node.clone(), watch);
+        Ok(true)
+    }
+
+    /// Turns a node off and on: what its kernel had is gone, and none of its processes runs.
+    ///
+    /// # Errors
+    /// The node does not come up again.
+    pub async fn reboot(&self, node: &Node) -> anyhow::Result<()> {
+        // A watch would keep the old namespace.
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).remove(node);
+        self.backend.reboot(node).await
     }
 
     /// The outer pairs of every user that a view of the chain has shown since this was last asked.
