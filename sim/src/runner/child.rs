@@ -21,7 +21,7 @@ use crate::{
     environment,
     exit::Exit,
     run::{
-        artifacts,
+        artifacts, limits,
         protocol::{CaseSummary, Failure, Outcome, Progress},
         world::Kind,
     },
@@ -218,7 +218,12 @@ fn attend(
 fn last_words(status: ExitStatus, errors: &str) -> String {
     let gave_up = status.code() == Some(Exit::CannotRun as i32);
     match errors.find("error: ").filter(|at| gave_up && (*at == 0 || errors[..*at].ends_with('\n'))) {
-        Some(at) => errors[at + "error: ".len()..].to_owned(),
+        Some(at) => {
+            let error = &errors[at + "error: ".len()..];
+            // Where a file is named, the error says what is full.
+            let limit = limits::of(error).filter(|_| !error.starts_with("writing "));
+            limit.map_or_else(String::new, |limit| format!("{limit}: ")) + error
+        }
         None => format!("the scenario's process ended with {status}\n{errors}"),
     }
 }
@@ -279,4 +284,27 @@ fn command(job: &Job, options: &RunOptions, mode: Mode) -> anyhow::Result<Comman
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     dzsim_lab::bind_to_me(&mut command);
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_gave_up_says_why_itself() {
+        let gave_up = ExitStatus::from_raw(3 << 8);
+        assert_eq!(last_words(gave_up, "a line of a log\nerror: in use by another run"), "in use by another run");
+        let files = "Too many open files (os error 24)";
+        let hint = limits::of(files).unwrap();
+        assert_eq!(last_words(gave_up, &format!("error: {files}")), format!("{hint}: {files}"));
+        let full = "writing /a/chain.json: No space left on device (os error 28)";
+        assert_eq!(last_words(gave_up, &format!("error: {full}")), full);
+        let killed = ExitStatus::from_raw(9);
+        assert_eq!(
+            last_words(killed, "error: what it said"),
+            "the scenario's process ended with signal: 9 (SIGKILL)\nerror: what it said"
+        );
+    }
 }
