@@ -175,7 +175,7 @@ fn enter_namespaces(maps: &Maps) -> io::Result<()> {
             0 => die_with_parent()?,
             inner => {
                 // The exec report of the standard library is a pipe of which this process must hold no end.
-                libc::close_range(3, libc::c_uint::MAX, 0);
+                syscalls::close_from(3);
                 let mut status = 0;
                 while libc::waitpid(inner, &mut status, 0) < 0 {}
                 libc::_exit(if libc::WIFEXITED(status) {

@@ -45,11 +45,21 @@ pub(crate) fn ifreq_name(request: &libc::ifreq) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Closes all descriptors from this one on, by close_range(2), for which musl has no function. A kernel before 5.9 refuses,
+/// and they stay open.
+///
+/// # Safety
+/// Nobody uses them afterwards.
+pub(crate) unsafe fn close_from(first: libc::c_uint) {
+    // SAFETY: as the caller says.
+    unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) };
+}
+
 /// An interface ioctl of netdevice(7) on a throw-away socket.
-pub(crate) fn interface_ioctl(number: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
+pub(crate) fn interface_ioctl(number: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
     let socket = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
     // SAFETY: these requests read and write one ifreq, which outlives the call.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), number, request as *mut libc::ifreq) } {
+    match unsafe { libc::ioctl(socket.as_raw_fd(), number as libc::Ioctl, request as *mut libc::ifreq) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -29,6 +29,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use self::server::Helper;
 use super::HelperCommand;
 use super::control::SOCKET_NAME;
+use crate::syscalls;
 
 /// The line on standard output by which a helper says that the namespace has one that answers.
 pub(super) const READY: &str = "gre helper ready";
@@ -59,7 +60,7 @@ pub fn serve() -> Result<(), HelperError> {
     // A process that leads its group, as one that a shell has started, cannot leave the session, and need not.
     let _ = nix::unistd::setsid();
     // SAFETY: nothing in this process is in use yet. A kernel before 5.9 refuses, and what was inherited is kept.
-    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    unsafe { syscalls::close_from(3) };
     let address = SocketAddr::from_abstract_name(SOCKET_NAME).map_err(failed("name its socket"))?;
     let listener = match UnixListener::bind_addr(&address) {
         Ok(listener) => Some(listener),
