@@ -60,6 +60,17 @@ impl AccountIndex {
         }
     }
 
+    /// What slots changed, the latest of them first: with what is to be put back for the state before them.
+    pub(crate) fn before(&self, slots: &[Slot]) -> BTreeMap<Pubkey, Option<Arc<Account>>> {
+        let mut before = BTreeMap::new();
+        for (_, changes) in self.replaced.iter().rev().filter(|(slot, _)| slots.contains(slot)) {
+            for change in changes.iter().rev() {
+                before.insert(change.address, change.before.clone());
+            }
+        }
+        before
+    }
+
     /// An account as the given slot left it.
     pub(crate) fn get(&self, address: &Pubkey, at: Slot) -> Lookup {
         let after = self.replaced.iter().skip(self.first_after(at));

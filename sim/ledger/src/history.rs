@@ -76,6 +76,9 @@ impl TransactionRecord {
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) slot: Slot,
+    pub(crate) parent: Slot,
+    /// Whether the chain has gone on from an earlier slot: nobody is shown it any more.
+    pub(crate) lost: bool,
     pub(crate) blockhash: Hash,
     pub(crate) time: UnixTimestamp,
     /// None in the first slot.
@@ -95,6 +98,8 @@ pub(crate) struct History {
     by_message: HashMap<Hash, Slot>,
     by_address: HashMap<Pubkey, VecDeque<Slot>>,
     landed: u64,
+    /// What the next slot is on top of.
+    tip: Slot,
 }
 
 impl History {
@@ -110,6 +115,7 @@ impl History {
             by_message: HashMap::new(),
             by_address: HashMap::new(),
             landed: 0,
+            tip: FIRST_SLOT - 1,
         };
         history.push(FIRST_SLOT, None);
         history
@@ -139,6 +145,35 @@ impl History {
     /// How many transactions have landed since genesis.
     pub(crate) fn landed(&self) -> u64 {
         self.landed
+    }
+
+    /// The slot that the next is on top of: the latest, unless that is lost.
+    pub(crate) fn tip(&self) -> Slot {
+        self.tip
+    }
+
+    /// Goes on from an earlier slot: the last `count` slots and their transactions are as if they had never been. Returns
+    /// which; none, and nothing has changed, if not that many can be lost.
+    pub(crate) fn lose(&mut self, count: u64) -> Option<Vec<Slot>> {
+        let mut lost = Vec::new();
+        let mut tip = self.tip;
+        for _ in 0..count {
+            let block = self.block(tip).filter(|block| block.transaction.is_some())?;
+            lost.push(tip);
+            tip = block.parent;
+        }
+        self.tip = tip;
+        for slot in &lost {
+            let index = (slot - self.oldest()) as usize;
+            let Some(block) = self.blocks.get_mut(index) else { continue };
+            block.lost = true;
+            let (blockhash, transaction) = (block.blockhash, block.transaction.take());
+            self.by_blockhash.remove(&blockhash);
+            let Some(record) = transaction else { continue };
+            self.landed -= 1;
+            self.forget(&record, VecDeque::pop_back);
+        }
+        Some(lost)
     }
 
     pub(crate) fn block(&self, slot: Slot) -> Option<&Block> {
@@ -190,18 +225,26 @@ impl History {
     fn push(&mut self, slot: Slot, transaction: Option<Arc<TransactionRecord>>) {
         let blockhash = self.blockhash_of(slot);
         self.by_blockhash.insert(blockhash, slot);
-        self.blocks.push_back(Block { slot, blockhash, time: self.time_of(slot), transaction });
+        let (parent, time) = (self.tip, self.time_of(slot));
+        self.tip = slot;
+        self.blocks.push_back(Block { slot, parent, lost: false, blockhash, time, transaction });
     }
 
     fn forget_oldest(&mut self) {
         let Some(block) = self.blocks.pop_front() else { return };
         self.by_blockhash.remove(&block.blockhash);
-        let Some(transaction) = block.transaction else { return };
+        if let Some(transaction) = block.transaction {
+            self.forget(&transaction, VecDeque::pop_front);
+        }
+    }
+
+    /// Takes a transaction out of all indexes; `pop` takes its slot off those of an address.
+    fn forget(&mut self, transaction: &TransactionRecord, pop: fn(&mut VecDeque<Slot>) -> Option<Slot>) {
         self.by_signature.remove(&transaction.signature);
         self.by_message.remove(&transaction.transaction.message.hash());
         for address in transaction.addresses() {
             if let Some(slots) = self.by_address.get_mut(address) {
-                slots.pop_front();
+                pop(slots);
                 if slots.is_empty() {
                     self.by_address.remove(address);
                 }
@@ -273,6 +316,26 @@ mod tests {
         let of_address: Vec<_> =
             history.of_address(&Pubkey::new_from_array([9; 32])).map(|record| record.slot).collect();
         assert_eq!(of_address, [9, 8, 7]);
+    }
+
+    #[test]
+    fn lost_slots_leave_nothing_behind_and_the_chain_goes_on_from_before_them() {
+        let mut history = filled(8, 8, 5);
+        assert_eq!(history.lose(9), None);
+        assert_eq!((history.tip(), history.landed()), (5, 4));
+        assert_eq!(history.lose(2), Some(vec![5, 4]));
+        assert_eq!((history.tip(), history.latest(), history.landed()), (3, 5, 2));
+        assert!(history.transaction(&record(4).signature).is_none());
+        assert!(!history.has_message(&record(5).transaction.message.hash()));
+        assert_eq!(history.valid_blockhash(&history.blockhash_of(4), 5), None);
+        history.append(record(6), record(6).transaction.message.hash());
+        let shown: Vec<_> = (3..=6).filter_map(|slot| history.block(slot)).map(|it| (it.parent, it.lost)).collect();
+        assert_eq!(shown, [(2, false), (3, true), (4, true), (3, false)]);
+        let of_address: Vec<_> =
+            history.of_address(&Pubkey::new_from_array([9; 32])).map(|record| record.slot).collect();
+        assert_eq!(of_address, [6, 3, 2]);
+        // What is lost next is the slot after them, then what was before them.
+        assert_eq!(history.lose(2), Some(vec![6, 3]));
     }
 
     #[test]

@@ -9,8 +9,11 @@ use std::{
 use solana_account::Account;
 use solana_clock::Slot;
 use solana_hash::Hash;
+use solana_keypair::Keypair;
 use solana_message::{VersionedMessage, inner_instruction::InnerInstructions, v0::LoadedAddresses};
 use solana_pubkey::{Pubkey, pubkey};
+use solana_signer::Signer;
+use solana_transaction::Transaction;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 
@@ -19,6 +22,7 @@ use crate::{
     bank::{Bank, BankError, Execution, Simulation},
     config::LedgerConfig,
     history::{FIRST_SLOT, History, ReturnData, TransactionRecord},
+    keys::faucet,
     logs::once_each,
     message::{fee_message, look_up, pays_for_signatures_only, writable},
     notification_texts::NotificationTexts,
@@ -101,6 +105,7 @@ pub(crate) struct Leader {
     /// Fees of messages that pay for their signatures only, by how many these are.
     fees: HashMap<u8, u64>,
     clock_like: Account,
+    faucet: Keypair,
 }
 
 impl Leader {
@@ -119,7 +124,8 @@ impl Leader {
         let clock_like = bank.account(&CLOCK)?.unwrap_or_default();
         accounts.genesis(CLOCK, clock_account(bank.clock(), &clock_like));
         let replica = Arc::new(RwLock::new(Replica { accounts, history, epochs: bank.epochs().clone() }));
-        Ok(Self { bank, replica, untouched: HashMap::new(), fees: HashMap::new(), clock_like })
+        let faucet = faucet(config.seed);
+        Ok(Self { bank, replica, untouched: HashMap::new(), fees: HashMap::new(), clock_like, faucet })
     }
 
     pub(crate) fn replica(&self) -> &Arc<RwLock<Replica>> {
@@ -192,6 +198,37 @@ impl Leader {
             self.fees.clear();
         }
         Ok(Ok(self.land(record, changes, message)))
+    }
+
+    /// Loses the last slots, as a chain does that goes on from an earlier one: their transactions have never landed, and what
+    /// they changed is as it was. On top of the last slot that is left comes a transfer of the faucet: who is told of slots
+    /// sees it then. Returns none, and nothing has changed, if not that many can be lost.
+    pub(crate) fn lose(&mut self, slots: u64) -> Result<Option<Arc<Landed>>, BankError> {
+        let (undone, slot, recent) = {
+            let mut replica = write(&self.replica);
+            let slot = replica.history.latest() + 1;
+            let Some(lost) = replica.history.lose(slots) else { return Ok(None) };
+            let mut before = replica.accounts.before(&lost);
+            before.remove(&CLOCK);
+            let undone = before.into_iter().filter_map(|(address, before)| {
+                let Lookup::Known(now) = replica.accounts.get(&address, slot) else { return None };
+                Some(AccountChange { address, before: now, after: before })
+            });
+            let undone: Vec<_> = undone.collect();
+            replica.accounts.apply(slot, &undone);
+            (undone, slot, replica.history.blockhash_of(replica.history.tip()))
+        };
+        for change in undone {
+            self.bank.put_back(&change.address, change.after.as_deref());
+        }
+        let faucet = self.faucet.pubkey();
+        // Another amount each time: the same transfer twice would be one transaction.
+        let transfer = solana_system_interface::instruction::transfer(&faucet, &faucet, slot);
+        let transaction = Transaction::new_signed_with_payer(&[transfer], Some(&faucet), &[&self.faucet], recent);
+        Ok(match VerifiedTransaction::new(transaction.into()) {
+            Ok(transaction) => self.send(transaction, false)?.ok(),
+            Err(_) => None,
+        })
     }
 
     /// What a transaction would do if it were sent now, and what it would leave in these accounts. Nothing of it is
@@ -387,6 +424,7 @@ impl Leader {
         }
         let landed = Arc::new(Landed {
             slot,
+            parent: replica.history.tip(),
             blockhash: replica.history.blockhash_of(slot),
             time: replica.history.time_of(slot),
             transaction: Arc::new(record),

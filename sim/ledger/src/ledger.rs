@@ -1,7 +1,9 @@
 //! The handle of a running ledger.
 
 use std::{
+    any::Any,
     collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -69,6 +71,7 @@ pub struct Ledger {
 
 struct Inner {
     core: Arc<Shared>,
+    death: watch::Receiver<Option<String>>,
     parts: Option<Parts>,
 }
 
@@ -88,9 +91,8 @@ impl Drop for Inner {
         runtime.shutdown_background();
         drop(requests);
         // The thread ends with the request it is at and removes the bank's folders, which takes milliseconds.
-        if chain.join().is_err() {
-            tracing::error!("the bank's thread had panicked");
-        }
+        // Its panics are caught, and told as its death.
+        let _ = chain.join();
     }
 }
 
@@ -107,9 +109,19 @@ impl Ledger {
         let (started, start) = oneshot::channel();
         let (seed, limits, announce_closed) = (config.seed, config.limits, config.announce_closed);
         let origins = config.origins.clone();
+        let (died, death) = watch::channel(None);
         let chain = thread::Builder::new().name("ledger-bank".into()).stack_size(16 << 20).spawn({
             let landed = landed.clone();
-            move || own_chain(&config, started, inbox, &landed)
+            move || {
+                let end = catch_unwind(AssertUnwindSafe(|| own_chain(&config, started, inbox, &landed)));
+                let why = match end {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => format!("the bank does not answer: {error}"),
+                    Err(panic) => format!("the bank's thread panicked: {}", panic_text(&*panic)),
+                };
+                tracing::error!("{why}");
+                died.send_replace(Some(why));
+            }
         })?;
         let (replica, slot) = start.await.map_err(|_| StartError::Ended)?.map_err(StartError::Bank)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -132,7 +144,7 @@ impl Ledger {
             requests: requests.downgrade(),
             clients,
         });
-        Ok(Self { inner: Arc::new(Inner { core, parts: Some(Parts { runtime, requests, chain }) }) })
+        Ok(Self { inner: Arc::new(Inner { core, death, parts: Some(Parts { runtime, requests, chain }) }) })
     }
 
     /// Answers on two listeners, for the client of this name: JSON-RPC over HTTP on one, over
@@ -170,6 +182,19 @@ impl Ledger {
     /// The latest slot as it changes.
     pub fn slots(&self) -> watch::Receiver<Slot> {
         self.inner.core.slot.clone()
+    }
+
+    /// Why the bank's thread has died, once it has. Nothing is executed any more then.
+    pub fn death(&self) -> watch::Receiver<Option<String>> {
+        self.inner.death.clone()
+    }
+
+    /// Lets the bank's thread panic: what follows from that is tested by it.
+    pub async fn kill_bank(&self) {
+        if let Some(Parts { requests, .. }) = &self.inner.parts {
+            // It may be dead already.
+            let _ = requests.send(Request::Die).await;
+        }
     }
 
     /// A blockhash that transactions may name.
@@ -221,6 +246,16 @@ impl Ledger {
         self.inner.core.send(VerifiedTransaction::new(transaction)?, false).await
     }
 
+    /// Loses the last slots, as a chain does that goes on from an earlier one. What their transactions did is undone, and
+    /// nobody is told that but by the parent of the next slot, which comes at once and holds a transfer of the faucet.
+    /// Returns false, and nothing has changed, if not that many slots with transactions are remembered.
+    ///
+    /// # Errors
+    /// [`SendError`]: the ledger has ended.
+    pub async fn lose_slots(&self, slots: u64) -> Result<bool, SendError> {
+        self.inner.core.ask(|reply| Request::Lose { slots, reply }).await
+    }
+
     /// Everything that lands from now on, in order. A receiver that falls 4096 slots behind learns how many it
     /// missed.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Landed>> {
@@ -236,4 +271,9 @@ impl Ledger {
     pub fn faucet(&self) -> &Keypair {
         &self.inner.core.faucet
     }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }

@@ -18,6 +18,8 @@ use crate::{
 pub struct Landed {
     /// The slot, which is the chain's revision.
     pub slot: Slot,
+    /// The slot it is on top of: the one before it, unless that was lost.
+    pub parent: Slot,
     /// Its blockhash.
     pub blockhash: Hash,
     /// Its time in seconds since 1970.

@@ -40,10 +40,31 @@ pub enum SendError {
 }
 
 pub(crate) enum Request {
-    Send { transaction: VerifiedTransaction, preflight: bool, reply: oneshot::Sender<Result<Arc<Landed>, Refusal>> },
-    Simulate { transaction: VersionedTransaction, fresh: bool, watched: Vec<Pubkey>, reply: oneshot::Sender<Preview> },
-    Read { addresses: Vec<Pubkey>, reply: oneshot::Sender<Vec<Option<Arc<Account>>>> },
-    Fee { message: VersionedMessage, reply: oneshot::Sender<Option<u64>> },
+    Send {
+        transaction: VerifiedTransaction,
+        preflight: bool,
+        reply: oneshot::Sender<Result<Arc<Landed>, Refusal>>,
+    },
+    Simulate {
+        transaction: VersionedTransaction,
+        fresh: bool,
+        watched: Vec<Pubkey>,
+        reply: oneshot::Sender<Preview>,
+    },
+    Read {
+        addresses: Vec<Pubkey>,
+        reply: oneshot::Sender<Vec<Option<Arc<Account>>>>,
+    },
+    Fee {
+        message: VersionedMessage,
+        reply: oneshot::Sender<Option<u64>>,
+    },
+    Lose {
+        slots: u64,
+        reply: oneshot::Sender<bool>,
+    },
+    /// The thread panics.
+    Die,
 }
 
 /// What every server of the ledger shares.
@@ -133,29 +154,30 @@ impl Shared {
 pub(crate) type Started = (Arc<RwLock<Replica>>, watch::Receiver<Slot>);
 
 /// The chain's thread: one request after the other, until no handle is left.
+///
+/// # Errors
+/// The bank does not answer any more.
 pub(crate) fn own_chain(
     config: &LedgerConfig,
     started: oneshot::Sender<Result<Started, String>>,
     mut inbox: mpsc::Receiver<Request>,
     landed: &broadcast::Sender<Arc<Landed>>,
-) {
+) -> Result<(), BankError> {
     let mut chain = match Leader::start(config) {
         Ok(chain) => chain,
         Err(error) => {
             let _ = started.send(Err(error.to_string()));
-            return;
+            return Ok(());
         }
     };
     let (slot, slots) = watch::channel(read(chain.replica()).history.latest());
     if started.send(Ok((Arc::clone(chain.replica()), slots))).is_err() {
-        return;
+        return Ok(());
     }
     while let Some(request) = inbox.blocking_recv() {
-        if let Err(error) = answer(&mut chain, request, &slot, landed) {
-            tracing::error!(%error, "the bank does not answer; the ledger ends");
-            return;
-        }
+        answer(&mut chain, request, &slot, landed)?;
     }
+    Ok(())
 }
 
 /// Answers a request. The caller may be gone; that is no error.
@@ -165,15 +187,24 @@ fn answer(
     slot: &watch::Sender<Slot>,
     landed: &broadcast::Sender<Arc<Landed>>,
 ) -> Result<(), BankError> {
+    let tell = |new: &Arc<Landed>| {
+        slot.send_replace(new.slot);
+        let _ = landed.send(Arc::clone(new));
+    };
     match request {
         Request::Send { transaction, preflight, reply } => {
             let result = chain.send(transaction, preflight)?;
             if let Ok(new) = &result {
-                slot.send_replace(new.slot);
-                let _ = landed.send(Arc::clone(new));
+                tell(new);
             }
             let _ = reply.send(result);
         }
+        Request::Lose { slots, reply } => {
+            let new = chain.lose(slots)?;
+            new.iter().for_each(tell);
+            let _ = reply.send(new.is_some());
+        }
+        Request::Die => panic!("it was asked to"),
         Request::Simulate { transaction, fresh, watched, reply } => {
             let _ = reply.send(chain.simulate(&transaction, fresh, &watched)?);
         }

@@ -2,8 +2,8 @@
 //!
 //! It shows only whole slots: what a slot changed waits until the slot is complete, so that no reader sees half a
 //! transaction. Whatever looks like a gap makes it ask for everything again; until then the last good view stays.
-//! What looks like one: a slot whose parent it has not seen, an account that comes after its slot was complete, a
-//! transaction of the program's that changed nothing it heard of.
+//! What looks like one: a slot whose parent it has not seen, a slot on top of an earlier one than the last, an account that
+//! comes after its slot was complete, a transaction of the program's that changed nothing it heard of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,6 +82,9 @@ impl Replica {
         let seen = self.last_created.unwrap_or(parent).max(self.floor);
         if parent > seen {
             self.gap = Some("a slot is missing");
+        } else if slot > seen && parent < seen {
+            // Nobody says what the accounts of the lost slots were before.
+            self.gap = Some("the chain has lost its last slots");
         }
         self.last_created = self.last_created.max(Some(slot));
     }
@@ -208,6 +211,20 @@ mod tests {
         kept.replica.created(11, 10);
         kept.replica.created(13, 12);
         assert_eq!(kept.replica.gap(), Some("a slot is missing"));
+
+        let mut kept = start();
+        kept.replica.created(11, 10);
+        kept.replica.created(12, 11);
+        // What comes again is old.
+        kept.replica.created(11, 10);
+        assert_eq!(kept.replica.gap(), None);
+        kept.replica.created(13, 10);
+        assert_eq!(kept.replica.gap(), Some("the chain has lost its last slots"));
+
+        // The full read was of a slot that is lost since.
+        let mut kept = start();
+        kept.replica.created(11, 8);
+        assert_eq!(kept.replica.gap(), Some("the chain has lost its last slots"));
 
         let mut kept = start();
         kept.replica.active(11);

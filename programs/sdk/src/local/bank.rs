@@ -57,6 +57,8 @@ pub struct LocalBank {
     log: Vec<String>,
     /// The last slots, oldest first.
     history: VecDeque<(u64, SlotChanges)>,
+    /// The parent of each slot that is not on top of the one before it.
+    parents: BTreeMap<u64, u64>,
     /// How many slots the history holds.
     remembered: usize,
 }
@@ -71,6 +73,7 @@ impl LocalBank {
             changed: BTreeSet::new(),
             log: Vec::new(),
             history: VecDeque::new(),
+            parents: BTreeMap::new(),
             remembered: 0,
         };
         bank.set_epoch(0);
@@ -148,6 +151,46 @@ impl LocalBank {
         Ok(view)
     }
 
+    /// The slot that a slot is on top of.
+    pub(super) fn parent(&self, slot: u64) -> u64 {
+        self.parents.get(&slot).copied().unwrap_or(slot - 1)
+    }
+
+    /// Loses the last slots, as a chain does that goes on from an earlier one: what they changed is as it was before them.
+    /// The next slot, an empty one, is on top of the last that is left. Returns false, and changes nothing, if not that many
+    /// are remembered.
+    pub fn lose(&mut self, slots: u64) -> bool {
+        let mut left = self.slot;
+        let mut changes = SlotChanges::new();
+        for _ in 0..slots {
+            let Some((_, lost)) = self.history.iter().rev().find(|(slot, _)| *slot == left) else { return false };
+            // A slot after lost ones has changed nothing that its parent had.
+            if !self.parents.contains_key(&left) {
+                for (key, (before, after)) in lost {
+                    changes.entry(*key).or_insert_with(|| (after.clone(), Record::default())).1 = before.clone();
+                }
+            }
+            left = self.parent(left);
+        }
+        for (key, (_, restored)) in &changes {
+            self.changed.insert(*key);
+            match *restored == Record::default() {
+                true => self.accounts.remove(key),
+                false => self.accounts.insert(*key, restored.clone()),
+            };
+        }
+        self.slot += 1;
+        self.parents.insert(self.slot, left);
+        self.push(changes);
+        true
+    }
+
+    /// Remembers what the latest slot has changed.
+    fn push(&mut self, changes: SlotChanges) {
+        self.history.push_back((self.slot, changes));
+        self.history.drain(..self.history.len().saturating_sub(self.remembered));
+    }
+
     /// What each slot after this one has changed; none if that is no longer remembered.
     pub(super) fn changes_after(&self, slot: u64) -> Option<impl Iterator<Item = (u64, &SlotChanges)>> {
         let known = self.history.front().map_or(self.slot, |(oldest, _)| oldest - 1);
@@ -197,8 +240,7 @@ impl LocalBank {
             }
         }
         if self.remembered > 0 {
-            self.history.push_back((self.slot, changes));
-            self.history.drain(..self.history.len().saturating_sub(self.remembered));
+            self.push(changes);
         }
         Ok(self.slot)
     }

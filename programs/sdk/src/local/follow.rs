@@ -106,7 +106,7 @@ async fn read(node: &LocalNode, views: &Views, backoff: &mut Backoff) -> Result<
 /// One notification to a client.
 #[derive(Clone)]
 enum Notification {
-    Created { slot: u64 },
+    Created { slot: u64, parent: u64 },
     Account { slot: u64, key: Pubkey, data: Vec<u8> },
     Active { slot: u64 },
     Complete { slot: u64 },
@@ -129,12 +129,18 @@ impl Queue {
         let due = Instant::now() + faults.notification_delay;
         let due = self.due.back().map_or(due, |(last, _)| due.max(*last));
         for (slot, changes) in slots {
-            let accounts = changes.iter().map(|(key, (_, after))| {
-                let data = after.data_of(&program).to_vec();
-                Notification::Account { slot, key: *key, data }
-            });
-            let after = [Notification::Active { slot }, Notification::Complete { slot }];
-            for notification in [Notification::Created { slot }].into_iter().chain(accounts).chain(after) {
+            let parent = bank.parent(slot);
+            let mut notifications = vec![Notification::Created { slot, parent }];
+            // That accounts are again what they were before a lost slot is announced by nobody.
+            if parent == slot - 1 {
+                notifications.extend(changes.iter().map(|(key, (_, after))| {
+                    let data = after.data_of(&program).to_vec();
+                    Notification::Account { slot, key: *key, data }
+                }));
+                notifications.push(Notification::Active { slot });
+            }
+            notifications.push(Notification::Complete { slot });
+            for notification in notifications {
                 if node.draw(faults.lost_notifications_ppm) {
                     node.count(|hits| hits.lost += 1);
                     continue;
@@ -159,7 +165,7 @@ impl Queue {
         let mut changed = false;
         while let Some((_, notification)) = self.due.pop_front_if(|(due, _)| *due <= now) {
             match notification {
-                Notification::Created { slot } => replica.created(slot, slot - 1),
+                Notification::Created { slot, parent } => replica.created(slot, parent),
                 Notification::Account { slot, key, data } => replica.account(slot, key, &data)?,
                 Notification::Active { slot } => replica.active(slot),
                 Notification::Complete { slot } => changed |= replica.complete(slot),

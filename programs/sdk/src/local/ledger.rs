@@ -51,6 +51,18 @@ impl LocalLedger {
         self.bank.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Loses the last slots: see [`LocalBank::lose`].
+    ///
+    /// # Errors
+    /// Not that many slots are remembered, or an account does not decode.
+    pub fn lose(&self, slots: u64) -> Result<(), LedgerError> {
+        let mut bank = self.bank();
+        if !bank.lose(slots) {
+            return Err(LedgerError::Failed(format!("the chain does not remember {slots} slots")));
+        }
+        self.publish(&mut bank)
+    }
+
     fn publish(&self, bank: &mut LocalBank) -> Result<(), LedgerError> {
         let mut result = Ok(());
         self.views.send_modify(|view| {

@@ -151,6 +151,29 @@ async fn a_notification_that_is_lost_or_late_is_made_up_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lost_slots_are_undone_and_seen_by_who_is_told_of_slots_only() {
+    for late in [Duration::ZERO, 10 * LATENCY] {
+        let (chain, _node, client) = node(LocalFaults { notification_delay: late, ..LocalFaults::default() });
+        for code in ["a", "b", "c"] {
+            create(&client, code).await.unwrap();
+        }
+        seen(&client, 3).await;
+        assert!(chain.lose(9).is_err());
+        assert_eq!((on_chain(&chain).len(), chain.bank().slot()), (3, 5));
+        chain.lose(2).unwrap();
+        assert_eq!((on_chain(&chain), chain.bank().slot()), (vec!["a".to_owned()], 6));
+        assert!(seen(&client, 1).await <= 2 * late + 5 * LATENCY);
+        create(&client, "d").await.unwrap();
+        assert_eq!(on_chain(&chain), ["a", "d"]);
+        // A read that lags shows the state of a slot that is lost since.
+        assert_eq!(codes(&chain.bank().view_before(2).unwrap()), ["a", "b", "c"]);
+        // The slot after the lost ones has nothing of its own to lose.
+        chain.lose(3).unwrap();
+        assert_eq!(on_chain(&chain), [""; 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_an_outage_nothing_works_and_after_it_everything_is_read_again() {
     let (chain, node, client) = node(LocalFaults::default());
     sleep(Duration::from_millis(100)).await;

@@ -184,7 +184,7 @@ impl Subscription {
                     vec![with(slot, value)]
                 })]
             }
-            Topic::Slot => vec![[text(&SlotInfo { slot, parent: slot - 1, root: slot - 1 })].into()],
+            Topic::Slot => vec![[text(&SlotInfo { slot, parent: landed.parent, root: landed.parent })].into()],
             Topic::SlotsUpdates => {
                 vec![landed.texts.of(Says::SlotUpdates, || slot_updates(landed).iter().map(text).collect())]
             }
@@ -245,7 +245,7 @@ fn slot_updates(landed: &Landed) -> [SlotUpdate; 4] {
         max_transactions_per_entry: 1,
     };
     [
-        SlotUpdate::CreatedBank { slot, parent: slot - 1, timestamp },
+        SlotUpdate::CreatedBank { slot, parent: landed.parent, timestamp },
         SlotUpdate::Frozen { slot, timestamp, stats },
         SlotUpdate::OptimisticConfirmation { slot, timestamp },
         SlotUpdate::Root { slot, timestamp },

@@ -1,4 +1,4 @@
-//! Methods about slots and blocks. A block holds the one transaction of its slot; no slot is ever skipped.
+//! Methods about slots and blocks. A block holds the one transaction of its slot; a slot that was lost is skipped.
 
 use serde_json::json as value;
 use solana_clock::Slot;
@@ -40,7 +40,7 @@ pub(super) fn transaction_count(context: &Context, mut params: Params) -> Method
     context.context_config(&mut params, 0)?;
     let replica = read(&context.core.replica);
     // One transaction lands in each slot.
-    json(&(replica.history.landed() - (replica.history.latest() - context.slot)))
+    json(&replica.history.landed().saturating_sub(replica.history.latest() - context.slot))
 }
 
 pub(super) fn block_time(context: &Context, mut params: Params) -> MethodResult {
@@ -79,7 +79,7 @@ pub(super) fn block(context: &Context, mut params: Params) -> MethodResult {
         TransactionDetails::Signatures => (None, Some(records.map(|record| record.signature.to_string()).collect())),
         TransactionDetails::None => (None, None),
     };
-    let parent_slot = slot.saturating_sub(1);
+    let parent_slot = block.parent;
     json(&UiConfirmedBlock {
         previous_blockhash: read(&context.core.replica).history.blockhash_of(parent_slot).to_string(),
         blockhash: block.blockhash.to_string(),
@@ -158,8 +158,10 @@ fn past(context: &Context, config: Option<RpcContextConfig>) -> Result<(), RpcEr
 }
 
 fn range(context: &Context, start: Slot, end: Slot) -> MethodResult {
-    let first = read(&context.core.replica).history.oldest();
-    json(&(start.max(first)..=end.min(context.slot)).collect::<Vec<_>>())
+    let replica = read(&context.core.replica);
+    let there = |slot: &Slot| replica.history.block(*slot).is_some_and(|block| !block.lost);
+    let first = replica.history.oldest();
+    json(&(start.max(first)..=end.min(context.slot)).filter(there).collect::<Vec<_>>())
 }
 
 /// The block of a slot that this client sees.
@@ -169,6 +171,8 @@ fn seen(context: &Context, slot: Slot) -> Result<Block, RpcError> {
     if slot < first {
         return Err(RpcError::block_cleaned_up(slot, first));
     }
-    let block = replica.history.block(slot).filter(|_| slot <= context.slot);
-    block.cloned().ok_or_else(|| RpcError::block_not_available(slot))
+    match replica.history.block(slot).filter(|_| slot <= context.slot) {
+        Some(block) if block.lost => Err(RpcError::slot_skipped(slot)),
+        block => block.cloned().ok_or_else(|| RpcError::block_not_available(slot)),
+    }
 }

@@ -8,7 +8,7 @@ use solana_rpc_client_api::{
         JSON_RPC_SERVER_ERROR_BLOCK_CLEANED_UP, JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE,
         JSON_RPC_SERVER_ERROR_FILTER_TRANSACTION_NOT_FOUND, JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
         JSON_RPC_SERVER_ERROR_NO_SNAPSHOT, JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY,
-        JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE,
+        JSON_RPC_SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE, JSON_RPC_SERVER_ERROR_SLOT_SKIPPED,
         JSON_RPC_SERVER_ERROR_UNSUPPORTED_TRANSACTION_VERSION,
     },
     response::RpcSimulateTransactionResult,
@@ -80,6 +80,13 @@ impl RpcError {
 
     pub(crate) fn block_not_available(slot: Slot) -> Self {
         Self::new(JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE, format!("Block not available for slot {slot}"))
+    }
+
+    pub(crate) fn slot_skipped(slot: Slot) -> Self {
+        Self::new(
+            JSON_RPC_SERVER_ERROR_SLOT_SKIPPED,
+            format!("Slot {slot} was skipped, or missing due to ledger jump to recent snapshot"),
+        )
     }
 
     pub(crate) fn block_cleaned_up(slot: Slot, first: Slot) -> Self {

@@ -156,6 +156,10 @@ async fn slots_are_told() {
     assert_eq!(next("a root", &mut roots).await, 2);
     let update = next("an update", &mut updates).await;
     assert!(matches!(update, SlotUpdate::CreatedBank { slot: 2, parent: 1, .. }), "{update:?}");
+    stage.land(2, &[make(2, b"b")]).await;
+    assert!(stage.ledger.lose_slots(2).await.unwrap());
+    assert_eq!(next("a slot", &mut slots).await, SlotInfo { slot: 3, parent: 2, root: 2 });
+    assert_eq!(next("a slot", &mut slots).await, SlotInfo { slot: 4, parent: 1, root: 1 });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -516,6 +516,38 @@ async fn slots_and_blocks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_slots_are_as_if_they_had_never_been() {
+    let stage = Stage::new().await;
+    let rpc = stage.rpc();
+    stage.land(1, &[make(1, b"a")]).await;
+    let before = stage.ledger.account(&stage.the_box(1)).await.unwrap();
+    let payer = stage.ledger.account(&stage.payer.pubkey()).await.unwrap();
+    let lost = stage.land(2, &[make(2, b"b")]).await;
+    stage.land(1, &[Do::Write(b"z".to_vec())]).await;
+    assert!(!stage.ledger.lose_slots(4).await.unwrap());
+    assert_eq!(stage.ledger.latest_slot(), 4);
+
+    assert!(stage.ledger.lose_slots(2).await.unwrap());
+    assert_eq!(stage.ledger.latest_slot(), 5);
+    for address in [stage.the_box(1), stage.the_box(2), stage.payer.pubkey()] {
+        assert_eq!(stage.ledger.account(&address).await.unwrap(), stage.ledger.bank_account(&address).await.unwrap());
+    }
+    assert_eq!(stage.ledger.account(&stage.the_box(1)).await.unwrap(), before);
+    assert_eq!(stage.ledger.account(&stage.the_box(2)).await.unwrap(), None);
+    assert_eq!(stage.ledger.account(&stage.payer.pubkey()).await.unwrap(), payer);
+    assert_eq!(rpc.get_blocks(1, None).await.unwrap(), [1, 2, 5]);
+    assert_eq!(rpc.get_block(5).await.unwrap().parent_slot, 2);
+    assert_eq!(rpc.get_transaction_count().await.unwrap(), 2);
+    let skipped = rpc.get_block(3).await.unwrap_err().to_string();
+    assert!(skipped.contains("Slot 3 was skipped"), "{skipped}");
+    let status = rpc.get_signature_statuses(&[lost.transaction.signature]).await.unwrap().value;
+    assert_eq!(status, [None]);
+    let stale = stage.ledger.send(lost.transaction.transaction.clone()).await;
+    assert!(stale.is_ok(), "its blockhash is of a slot that is left: {stale:?}");
+    assert_eq!(stage.ledger.latest_slot(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cluster_is_one_validator() {
     let stage = Stage::new().await;
     let rpc: RpcClient = stage.rpc();
