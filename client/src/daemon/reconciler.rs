@@ -24,6 +24,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     changes::{Action, Actual, ActualTunnel, Change, Wanted, changes},
+    client_ip,
     desired::{DesiredTunnel, Group, desired},
     kernel::{Found, Kernel, KernelError},
     outer_source,
@@ -60,6 +61,8 @@ pub(super) struct Telling {
 /// Owner of this client's tunnels.
 pub(super) struct Reconciler {
     client_ip: Ipv4Addr,
+    /// Whether that is what the host has, and changes with it.
+    follows_host: bool,
     payer: Option<Pubkey>,
     kernel: Kernel,
     inputs: Inputs,
@@ -101,9 +104,10 @@ struct Turn {
 }
 
 impl Reconciler {
-    /// The owner of the tunnels of the client that is known by `client_ip`; `seed` decides how long it waits.
+    /// The owner of the tunnels of the client that is known by `client_ip`, or by the host's own address if it follows that;
+    /// `seed` decides how long it waits.
     pub(super) fn new(
-        (client_ip, payer): (Ipv4Addr, Option<Pubkey>),
+        (client_ip, follows_host, payer): (Ipv4Addr, bool, Option<Pubkey>),
         kernel: Kernel,
         inputs: Inputs,
         sessions: Sessions,
@@ -112,6 +116,7 @@ impl Reconciler {
     ) -> Self {
         Self {
             client_ip,
+            follows_host,
             payer,
             kernel,
             inputs,
@@ -167,6 +172,9 @@ impl Reconciler {
 
     /// One comparison and what follows from it.
     async fn turn(&mut self, view: Option<&NetworkView>, enabled: bool) -> Turn {
+        if self.follows_host && self.held.is_none() {
+            self.look_for_address().await;
+        }
         let desired = match (enabled, view) {
             (false, _) => BTreeMap::new(),
             (true, Some(view)) => desired(view, self.client_ip, self.payer),
@@ -202,6 +210,18 @@ impl Reconciler {
             return Turn { changes, again: None };
         }
         Turn { changes, again: Some(self.retry.next_wait()) }
+    }
+
+    /// Takes over the address that the host has now. While it has none on the internet, the last stays.
+    async fn look_for_address(&mut self) {
+        match client_ip::of_default_route(self.kernel.host().as_ref()).await {
+            Ok(found) if found != self.client_ip => {
+                info!(before = %self.client_ip, now = %found, "the host's address has changed");
+                self.client_ip = found;
+            }
+            Ok(_) => {}
+            Err(error) => debug!(%error, "the host's address is not known"),
+        }
     }
 
     /// Brings the host to what is desired as far as it goes. `known` is what it has, unless it has to be looked at.
@@ -282,6 +302,7 @@ impl Reconciler {
         });
         self.told.publish(Status {
             reconciler_enabled: enabled,
+            client_ip: self.client_ip,
             slot: view.map(NetworkView::slot),
             settled: outcome.settled,
             services: services.collect(),
@@ -291,7 +312,12 @@ impl Reconciler {
 
     fn tell_unread(&self) -> Turn {
         debug!("the ledger has not been read yet");
-        self.told.publish(Status { reconciler_enabled: true, settled: false, ..self.told.now() });
+        self.told.publish(Status {
+            reconciler_enabled: true,
+            client_ip: self.client_ip,
+            settled: false,
+            ..self.told.now()
+        });
         Turn::default()
     }
 }
