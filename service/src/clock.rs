@@ -19,6 +19,11 @@ impl WallClock {
         Self(Arc::new(SystemTime::now))
     }
 
+    /// One that shows what `now` says.
+    pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
     /// One that stands at `since_1970` now and goes as [`tokio::time`] does.
     pub fn starting_at(since_1970: Duration) -> Self {
         let start = Instant::now();

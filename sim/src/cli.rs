@@ -211,7 +211,7 @@ pub struct RunOptions {
     /// Write snapshots that differ or are missing, instead of failing.
     #[arg(long)]
     pub update_snapshots: bool,
-    /// Put a bug in on purpose, in the virtual world: what finds faults is tested by it.
+    /// Put a bug in on purpose, each in its world: what finds faults is tested by it.
     #[arg(long, value_enum, hide = true)]
     pub bug: Option<Bug>,
     /// Keep the artifacts of earlier runs of the same case: their folder gets a number.

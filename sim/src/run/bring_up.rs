@@ -24,6 +24,9 @@ use super::{
     },
 };
 
+/// What a network that comes up goes through, in this order.
+pub const PHASES: [&str; 4] = ["ledger and nodes", "fabric", "genesis", "processes"];
+
 /// When it is in the virtual world at the start of each run, since 1970: the first of January 2026.
 const VIRTUAL_START: Duration = Duration::from_secs(1_767_225_600);
 
@@ -87,12 +90,19 @@ pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut
     let world = Arc::new(World::new(plan, policy, keys, chain, events, artifacts, backend));
     tokio::spawn(route_announcements::follow_chain(Arc::clone(&world)));
     tokio::spawn(transitions::follow_chain(Arc::clone(&world)));
-    genesis::write(&*world.chain, &world.plan, &world.policy, keys)
-        .await
-        .context("writing the network to the chain")?;
-    phases.end("genesis");
-    world.start_devices().await?;
-    phases.end("processes");
+    let up = async {
+        let written = genesis::write(&*world.chain, &world.plan, &world.policy, keys).await;
+        written.context("writing the network to the chain")?;
+        phases.end("genesis");
+        world.start_devices().await?;
+        phases.end("processes");
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        biased;
+        why = world.ledger_death() => anyhow::bail!("the ledger is dead: {why}"),
+        up = up => up?,
+    }
     Ok(world)
 }
 

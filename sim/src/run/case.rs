@@ -134,7 +134,13 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
         biased;
         () = asked(&mut end), if !held_instead => None,
         world = tokio::time::timeout(within, bring_up::bring_up(case.plan, case.policy, start, &mut phases)) => {
-            Some(world.unwrap_or_else(|_| Err(anyhow::anyhow!("it was not up after {within:?}; `timeouts: {{ bring_up: ... }}` gives it longer"))))
+            Some(world.unwrap_or_else(|_| {
+                let left = bring_up::PHASES.into_iter().find(|phase| !phases.ended().contains_key(*phase));
+                let left = left.unwrap_or("its last phase");
+                Err(anyhow::anyhow!(
+                    "it was not up after {within:?}, with {left} under way; `timeouts: {{ bring_up: ... }}` gives it longer"
+                ))
+            }))
         }
     };
     let ended = match world {
@@ -147,6 +153,10 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
             let ended = tokio::select! {
                 biased;
                 () = asked(&mut end), if !held_instead => Err(Ended::Interrupted),
+                why = world.ledger_death() => {
+                    let message = format!("the ledger is dead: {why}");
+                    Err(Ended::Steps(Outcome::Failed, Box::new(Failure { message, ..Failure::default() })))
+                }
                 ended = all_steps(&context, steps, setup.stop.clone(), &mut phases, &mut summary.steps, &mut began, tell) => {
                     let slow = if held_instead { None } else { too_slow(&world, began.as_ref(), ended.is_err()) };
                     match ended {
@@ -155,6 +165,17 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
                     }
                 }
             };
+            let ended = ended.map_err(|ended| match ended {
+                Ended::Steps(outcome, failure) if failure.title.is_empty() => {
+                    // The step that was under way.
+                    let number = summary.steps.len() + 1;
+                    let place = steps
+                        .get(number - 1)
+                        .map_or_else(|| Place::before("the network does not come up"), |step| Place::of(number, step));
+                    Ended::Steps(outcome, Box::new(place.failure(failure.message)))
+                }
+                ended => ended,
+            });
             if let Some(hold) = &setup.hold {
                 let so_far = match &ended {
                     Err(Ended::Steps(outcome, failure)) if hold.on_failure => {

@@ -126,7 +126,7 @@ async fn place(world: &World, end: &PathEnd) -> Result<Place, StepError> {
 /// The node that has an address on the internet.
 fn owner(world: &World, address: std::net::Ipv4Addr) -> Option<String> {
     let devices = world.plan.devices.iter().map(|(code, device)| (code.as_str(), device.public_ip));
-    let clients = world.plan.clients.iter().map(|(name, client)| (name.as_str(), client.client_ip));
+    let clients = world.plan.clients.keys().filter_map(|name| Some((name.as_str(), world.client_ip(name).ok()?)));
     let fixed = devices.chain(clients).find(|(_, ip)| *ip == address).map(|(name, _)| name.to_owned());
     fixed.or_else(|| {
         let view = world.view()?;

@@ -146,12 +146,11 @@ impl Roles {
         self.role("agent", "agent", args.map(OsString::from).into_iter().chain(self.helper_flag()))
     }
 
-    /// A client's daemon, with the folder of its node's files and one that outlives a reboot.
-    pub fn daemon(&self, client_ip: std::net::Ipv4Addr, folder: &Path, disk: &Path, policy: &Policy) -> Role {
+    /// A client's daemon, with its public address where the host cannot find it out, the folder of its node's files and one
+    /// that outlives a reboot.
+    pub fn daemon(&self, behind: Option<std::net::Ipv4Addr>, folder: &Path, disk: &Path, policy: &Policy) -> Role {
         let probes = &policy.probes;
-        let args: Vec<OsString> = vec![
-            "--client-ip".into(),
-            client_ip.to_string().into(),
+        let args = [
             "--socket".into(),
             socket(folder).into(),
             "--state-dir".into(),
@@ -175,7 +174,8 @@ impl Roles {
             "--log-format".into(),
             "json".into(),
         ];
-        self.role("doublezerod", "doublezerod", args.into_iter().chain(self.helper_flag()))
+        let behind = behind.into_iter().flat_map(|address| ["--client-ip".into(), address.to_string().into()]);
+        self.role("doublezerod", "doublezerod", args.into_iter().chain(behind).chain(self.helper_flag()))
     }
 
     /// A command of the command line by somebody with this environment.

@@ -34,6 +34,18 @@ fn each_is_found(#[case] bug: &str, #[case] steps: &[&str], #[case] by: &str) {
 }
 
 #[test]
+fn a_dead_bank_ends_the_scenario_at_once_with_its_reason() {
+    let place = Place::new();
+    // Whoever went on waiting for this ledger would wait for an hour.
+    let steps = ["{ run: doublezero connect ibrl, on: val1, within: 1h }"];
+    place.file("topic/bug.yaml", &scenario(&steps));
+    let found = place.run(&["run", "topic", "--bug", "dead-bank"]).code(1);
+    let why = "the ledger is dead: the bank's thread panicked: it was asked to";
+    assert!(found.out.contains(why), "{why} is not in:\n{}", found.out);
+    assert!(found.out.contains("at step 1 of 1: val1: doublezero connect ibrl"), "{}", found.out);
+}
+
+#[test]
 fn exploring_leaves_a_scenario_that_fails_by_the_bug_alone() {
     let place = Place::new();
     let ended = place.run(&["explore", "--bug", "swapped-name", "--histories", "1", "--length", "4"]).code(1);

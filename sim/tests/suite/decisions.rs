@@ -23,6 +23,7 @@ const AREAS: &[(&str, &str)] = &[
     ("018", "selection and pools"),
     ("019", "the program and others"),
     ("020", "library, structure and words"),
+    ("022", "faults"),
 ];
 
 #[test]

@@ -80,18 +80,14 @@ impl fmt::Display for Fault {
             Self::Node { node, fault: NodeFault::Unplug } => write!(f, "unplug {node}"),
             Self::Node { node, fault: NodeFault::Reboot } => write!(f, "reboot {node}"),
             Self::Interface(interface) => write!(f, "interface {interface} down"),
-            Self::Process { process, fault, after_transactions } => {
+            Self::Process { process, fault } => {
                 let verb = match fault {
                     ProcessFault::Kill => "kill",
                     ProcessFault::Terminate => "terminate",
                     ProcessFault::Pause => "pause",
                     ProcessFault::Restart => "restart",
                 };
-                write!(f, "{verb} {process}")?;
-                match after_transactions {
-                    0 => Ok(()),
-                    count => write!(f, " after {count} transactions"),
-                }
+                write!(f, "{verb} {process}")
             }
             Self::Ledger { fault, towards } => {
                 write!(f, "ledger {fault}")?;
@@ -99,6 +95,12 @@ impl fmt::Display for Fault {
                     write!(f, " {whom}")?;
                 }
                 Ok(())
+            }
+            Self::LostSlots { slots } => write!(f, "ledger loses its last {slots} slots"),
+            Self::Address { client, public_ip } => write!(f, "{client} moves to {public_ip}"),
+            Self::Clock { client, by, back } => {
+                let direction = if *back { "back" } else { "forward" };
+                write!(f, "clock of {client} set {direction} by {by:?}")
             }
         }
     }
@@ -127,6 +129,7 @@ impl fmt::Display for Healing {
             Self::Interface(interface) => write!(f, "interface {interface}"),
             Self::Process(process) => process.fmt(f),
             Self::Ledger(fault) => write!(f, "ledger {fault}"),
+            Self::Clock(client) => write!(f, "clock of {client}"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Faults and their repair.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, net::Ipv4Addr, time::Duration};
 
 use serde::Serialize;
 
@@ -39,8 +39,6 @@ pub enum Fault {
         process: Process,
         /// How.
         fault: ProcessFault,
-        /// Only once this number of further transactions has landed; 0 is at once.
-        after_transactions: u32,
     },
     /// The ledger.
     Ledger {
@@ -48,6 +46,27 @@ pub enum Fault {
         fault: LedgerFault,
         /// Towards whom; empty is everyone.
         towards: BTreeSet<Process>,
+    },
+    /// The ledger goes on from an earlier slot.
+    LostSlots {
+        /// How many are lost.
+        slots: u64,
+    },
+    /// A client's public address changes: nothing to heal.
+    Address {
+        /// Whose.
+        client: ClientName,
+        /// What it is from now on.
+        public_ip: Ipv4Addr,
+    },
+    /// A client's clock is set.
+    Clock {
+        /// Whose.
+        client: ClientName,
+        /// How far.
+        by: Duration,
+        /// True if it is set back.
+        back: bool,
     },
 }
 
@@ -175,6 +194,8 @@ pub enum Healing {
     Path(PathEnds),
     /// Of a node that was unplugged.
     Node(Node),
+    /// A client's clock is set right.
+    Clock(ClientName),
     /// An interface is set up.
     Interface(InterfaceName),
     /// The process is started, or goes on.

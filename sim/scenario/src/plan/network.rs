@@ -150,6 +150,11 @@ pub enum Hosted {
 }
 
 impl Client {
+    /// Its public address if it is a translator's: one that its host cannot find out.
+    pub fn behind(&self) -> Option<Ipv4Addr> {
+        self.nat.as_ref().map(|_| self.client_ip)
+    }
+
     /// The address of its host's way to the internet.
     pub fn host_ip(&self) -> Ipv4Addr {
         self.nat.as_ref().map_or(self.client_ip, |nat| nat.inside)

@@ -10,6 +10,8 @@ pub enum Shape {
     Any,
     /// A text, a number, a truth value or nothing.
     Scalar,
+    /// One of these words, or nothing.
+    Word(&'static [&'static str]),
     /// A table of these fields, or nothing.
     Table(&'static [(&'static str, Shape)]),
     /// A table of values alike under names.
@@ -18,17 +20,26 @@ pub enum Shape {
     List(&'static Shape),
 }
 
-use Shape::{Any, List, Names, Scalar, Table};
+use Shape::{Any, List, Names, Scalar, Table, Word};
+
+const SESSION: Shape = Word(&["pending", "up", "down"]);
+const TUNNEL_TYPE: Shape = Word(&["ibrl", "ibrl-allocated", "multicast", "EdgeFiltering"]);
+const USER_TYPE: Shape = Word(&["IBRL", "IBRLWithAllocatedIP", "Multicast", "EdgeFiltering"]);
+const USER_STATUS: Shape = Word(&["pending", "activated", "updating", "rejected", "deleting", "pending-ban", "banned"]);
+const DEVICE_STATUS: Shape = Word(&["pending", "activated", "drained", "deleting"]);
+const INTERFACE_STATUS: Shape = Word(&["pending", "activated", "deleting"]);
+const LINK_STATUS: Shape = Word(&["requested", "pending", "activated", "soft-drained", "hard-drained", "deleting"]);
+const LINK_STATE: Shape = Word(&["active", "last-resort", "closed", "failed"]);
 
 const SCALARS: Shape = List(&Scalar);
 
 const TUNNEL: Shape = Table(&[
     ("name", Scalar),
-    ("type", Scalar),
+    ("type", TUNNEL_TYPE),
     ("source", Scalar),
     ("endpoint", Scalar),
     ("dz_ip", Scalar),
-    ("session", Scalar),
+    ("session", SESSION),
     ("device", Scalar),
     ("tenant", Scalar),
     ("publish", SCALARS),
@@ -50,8 +61,8 @@ const SERVICE: Shape = Table(&[
     ("tunnel_src", Scalar),
     ("tunnel_dst", Scalar),
     ("doublezero_ip", Scalar),
-    ("doublezero_status", Table(&[("session_status", Scalar), ("last_session_update", Scalar)])),
-    ("user_type", Scalar),
+    ("doublezero_status", Table(&[("session_status", SESSION), ("last_session_update", Scalar)])),
+    ("user_type", USER_TYPE),
     ("current_device", Scalar),
     ("current_device_rtt_nanoseconds", Scalar),
     ("current_device_loss_percentage", Scalar),
@@ -134,7 +145,10 @@ const PORT: Shape = Table(&[
     ("name", Scalar),
     ("address", Scalar),
     ("endpoint", Scalar),
-    ("link", Table(&[("code", Scalar), ("peer", Scalar), ("gateway", Scalar), ("metric", Scalar), ("state", Scalar)])),
+    (
+        "link",
+        Table(&[("code", Scalar), ("peer", Scalar), ("gateway", Scalar), ("metric", Scalar), ("state", LINK_STATE)]),
+    ),
 ]);
 
 const CONFIG: Shape = Table(&[
@@ -169,7 +183,7 @@ const DEVICE: Shape = Table(&[
     ("contributor", Scalar),
     ("exchange", Scalar),
     ("type", Scalar),
-    ("status", Scalar),
+    ("status", DEVICE_STATUS),
     ("public_ip", Scalar),
     ("bootstrap", Scalar),
     ("prefixes", List(&Table(&[("net", Scalar), ("source", Scalar)]))),
@@ -191,7 +205,7 @@ const DEVICE: Shape = Table(&[
 
 const INTERFACE: Shape = Table(&[
     ("kind", Scalar),
-    ("status", Scalar),
+    ("status", INTERFACE_STATUS),
     ("address", Scalar),
     ("source", Scalar),
     ("loopback_number", Scalar),
@@ -210,7 +224,7 @@ const LINK: Shape = Table(&[
     ("type", Scalar),
     ("side_a", Scalar),
     ("side_z", Scalar),
-    ("status", Scalar),
+    ("status", LINK_STATUS),
     ("tunnel_net", Scalar),
     ("delay_ns", Scalar),
     ("bandwidth", Scalar),
@@ -242,9 +256,9 @@ const USER: Shape = Table(&[
     ("client_ip", Scalar),
     ("endpoint_ip", Scalar),
     ("device", Scalar),
-    ("type", Scalar),
+    ("type", USER_TYPE),
     ("tenant", Scalar),
-    ("status", Scalar),
+    ("status", USER_STATUS),
     ("tunnel_net", Scalar),
     ("tunnel_id", Scalar),
     ("dz_ip", Scalar),
@@ -288,9 +302,10 @@ impl Shape {
     pub fn misfit(&self, value: &serde_json::Value) -> Option<String> {
         use serde_json::Value;
         match (self, value) {
-            (Any, _) | (Scalar | Table(_), Value::Null) => None,
-            (Scalar, Value::Array(_) | Value::Object(_)) => Some(" is no single value".to_owned()),
-            (Scalar, _) => None,
+            (Any, _) | (Scalar | Word(_) | Table(_), Value::Null) => None,
+            (Scalar | Word(_), Value::Array(_) | Value::Object(_)) => Some(" is no single value".to_owned()),
+            (Word(words), Value::String(text)) if !words.contains(&text.as_str()) => Some(format!(" is {text}")),
+            (Scalar | Word(_), _) => None,
             (Table(fields), Value::Object(found)) => {
                 found.iter().find_map(|(key, value)| match fields.iter().find(|(field, _)| field == key) {
                     None => Some(format!(".{key} is no known field")),
@@ -323,6 +338,7 @@ mod tests {
         assert_eq!(tunnels.misfit(&json!([{"nmae": 1}])).as_deref(), Some("[0].nmae is no known field"));
         assert_eq!(tunnels.misfit(&json!([{"name": [1]}])).as_deref(), Some("[0].name is no single value"));
         assert_eq!(tunnels.misfit(&json!({})).as_deref(), Some(" is no list"));
+        assert_eq!(tunnels.misfit(&json!([{"session": "upp"}])).as_deref(), Some("[0].session is upp"));
         assert_eq!(Names(&POOL).misfit(&json!({"ids": 5})).as_deref(), Some("[ids] is no table"));
     }
 }

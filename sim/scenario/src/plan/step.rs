@@ -30,12 +30,22 @@ pub struct Step {
     /// The time in which a fault happens at a random moment; zero is at once.
     #[serde(skip_serializing_if = "Duration::is_zero")]
     pub random_within: Duration,
+    /// A fault waits until this number of further transactions has landed; 0 is at once.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub after_transactions: u32,
+    /// A fault waits until this number of further packets was carried; 0 is at once.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub after_packets: u32,
     /// True if a fault may have hit nothing when it ends.
     pub idle_allowed: bool,
     /// How often the fault that is healed must have made a difference; `None` is at least once, or as it allows.
     pub hits: Option<Bound<u64>>,
     /// What is done.
     pub action: Action,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What is done.

@@ -102,8 +102,20 @@ fn arg<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, word: &str, plan: &Pla
     }
 }
 
-/// Values of options that name things of the network.
+/// Verbs about a device whose next word is its code.
+const OF_A_DEVICE: [&str; 5] = ["delete", "drain", "get", "undrain", "update"];
+
+/// Values of options that name things of the network, and the device of a verb.
 fn names<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, words: &[String], plan: &Plan, created: &Created) {
+    if let [_, device, verb, code, ..] = words
+        && device == "device"
+        && OF_A_DEVICE.contains(&verb.as_str())
+        && !code.starts_with('-')
+        && !plan.devices.contains_key(code.as_str())
+        && !created.words.contains(code)
+    {
+        context.unknown(at, "device", code, &["devices"], plan.devices.keys().map(DeviceCode::as_str));
+    }
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let (option, value) = match word.split_once('=') {

@@ -2,7 +2,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{context::At, device::is_interface, link::check_mtu, reference, resolver::Resolver};
+use super::{
+    addresses::{Space, space_of},
+    context::At,
+    device::is_interface,
+    link::check_mtu,
+    reference,
+    resolver::Resolver,
+};
 use crate::{
     plan::{
         Action, Client, ClientName, Condition, DeviceCode, Fault, Healing, Hosted, InterfaceName, LedgerFault, Node,
@@ -45,11 +52,34 @@ pub(super) fn fault<'t>(
                 schema::ProcessFault::Pause => ProcessFault::Pause,
                 schema::ProcessFault::Restart => ProcessFault::Restart,
             },
-            after_transactions: file.after_transactions,
         },
         schema::Fault::Ledger(file) => ledger(resolver, at, file)?,
+        schema::Fault::Client(file) => address(resolver, at, file)?,
+        schema::Fault::Clock(file) => Fault::Clock {
+            client: reference::client(resolver.context, at.key("clock"), &file.clock, plan)?,
+            by: file.by.0,
+            back: file.back,
+        },
     };
     Some(Action::Fault(fault))
+}
+
+fn address<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &schema::ClientFault) -> Option<Fault> {
+    let plan = resolver.plan;
+    let name = reference::client(resolver.context, at.key("client"), &file.client, plan)?;
+    let public_ip = file.public_ip.0;
+    if plan.clients.get(&name).is_some_and(|client| client.nat.is_some()) {
+        let message = format!("`{name}` is behind a translator, and the public address is the translator's");
+        resolver.context.error(at.key("client"), message, "");
+    }
+    if space_of(public_ip.into()) != Some(Space::Public) {
+        let help = "addresses such as 9.1.2.3 look public";
+        resolver.context.error(at.key("public_ip"), format!("{public_ip} is not public"), help);
+    }
+    if reference::is_taken(public_ip, plan, resolver.policy) {
+        resolver.context.error(at.key("public_ip"), format!("{public_ip} is somebody else's"), "");
+    }
+    Some(Fault::Address { client: name, public_ip })
 }
 
 /// How packets fare; a fault that does not say lets none pass.
@@ -147,11 +177,13 @@ fn ledger<'t>(
 ) -> Option<Fault> {
     use schema::LedgerFault as Kind;
     let slow = file.ledger == Kind::Slow;
-    let shared = !matches!(file.ledger, Kind::Outage | Kind::Slow | Kind::StaleReads);
+    let lost = file.ledger == Kind::LostSlots;
+    let shared = !matches!(file.ledger, Kind::Outage | Kind::Slow | Kind::StaleReads | Kind::LostSlots);
     for (key, given, fits) in [
         ("delay", file.delay.is_some(), slow),
         ("share", file.share.is_some(), shared),
-        ("slots", file.slots.is_some(), file.ledger == Kind::StaleReads),
+        ("slots", file.slots.is_some(), file.ledger == Kind::StaleReads || lost),
+        ("on", !file.on.0.is_empty(), !lost),
     ] {
         if given && !fits {
             resolver.context.error(at.key(key), format!("`{key}` does not go with this kind of fault"), "");
@@ -175,12 +207,20 @@ fn ledger<'t>(
         };
         towards.extend(whom);
     }
-    Some(Fault::Ledger { fault: ledger_fault(file), towards })
+    let slots = file.slots.unwrap_or(1);
+    if lost && slots == 0 {
+        resolver.context.error(at.key("slots"), "at least one slot is lost", "");
+    }
+    Some(match ledger_fault(file) {
+        Some(fault) => Fault::Ledger { fault, towards },
+        None => Fault::LostSlots { slots },
+    })
 }
 
-fn ledger_fault(file: &schema::LedgerFaultTable) -> LedgerFault {
+/// What is between the ledger and nodes; none is a fault of the ledger itself.
+fn ledger_fault(file: &schema::LedgerFaultTable) -> Option<LedgerFault> {
     let share_ppm = file.share.map_or(ALL_PPM, |share| share.0);
-    match file.ledger {
+    Some(match file.ledger {
         schema::LedgerFault::Outage => LedgerFault::Outage,
         schema::LedgerFault::Slow => {
             LedgerFault::Slow { delay: file.delay.map_or(Duration::from_millis(200), |delay| delay.0) }
@@ -189,7 +229,8 @@ fn ledger_fault(file: &schema::LedgerFaultTable) -> LedgerFault {
         schema::LedgerFault::DuplicatedNotifications => LedgerFault::DuplicatedNotifications { share_ppm },
         schema::LedgerFault::StaleReads => LedgerFault::StaleReads { slots: file.slots.unwrap_or(5) },
         schema::LedgerFault::RefusedSends => LedgerFault::RefusedSends { share_ppm },
-    }
+        schema::LedgerFault::LostSlots => return None,
+    })
 }
 
 pub(super) fn heal<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &schema::Heal) -> Option<Action> {
@@ -201,13 +242,23 @@ pub(super) fn heal<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, 
         schema::Heal::Node(file) => Healing::Node(reference::node(resolver.context, at.key("node"), &file.node, plan)?),
         schema::Heal::Interface(file) => Healing::Interface(interface(resolver, at.key("interface"), &file.interface)?),
         schema::Heal::Process(file) => Healing::Process(process(resolver, at.key("process"), &file.process)?),
-        schema::Heal::Ledger(file) => Healing::Ledger(ledger_fault(&schema::LedgerFaultTable {
-            ledger: file.ledger,
-            on: schema::OneOrMany::default(),
-            delay: None,
-            share: None,
-            slots: None,
-        })),
+        schema::Heal::Ledger(file) => {
+            let table = schema::LedgerFaultTable {
+                ledger: file.ledger,
+                on: schema::OneOrMany::default(),
+                delay: None,
+                share: None,
+                slots: None,
+            };
+            let Some(fault) = ledger_fault(&table) else {
+                resolver.context.error(at.key("ledger"), "slots that are lost stay lost", "");
+                return None;
+            };
+            Healing::Ledger(fault)
+        }
+        schema::Heal::Clock(file) => {
+            Healing::Clock(reference::client(resolver.context, at.key("clock"), &file.clock, plan)?)
+        }
     };
     Some(Action::Heal(healing))
 }

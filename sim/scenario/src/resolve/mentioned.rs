@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use crate::schema::{Branch, Step};
+use crate::schema::{Branch, Fault, Step};
 
 /// The words of all commands, and of what is written as a list in them.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(super) struct Mentioned {
 }
 
 impl Mentioned {
-    /// What the commands of these steps mention.
+    /// What the commands of these steps mention, and what addresses clients move to.
     pub(super) fn in_steps(steps: &[Step]) -> Self {
         let mut mentioned = Self::default();
         mentioned.steps(steps);
@@ -28,6 +28,11 @@ impl Mentioned {
                 Step::Run(step) => {
                     let words = step.run.split(|c: char| c.is_whitespace() || "=,:'\"".contains(c));
                     self.words.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+                }
+                Step::Fault(step) => {
+                    if let Fault::Client(fault) = &step.fault {
+                        self.words.insert(fault.public_ip.0.to_string());
+                    }
                 }
                 Step::Ping(step) => self.steps(&step.meanwhile),
                 Step::Send(step) => self.steps(&step.meanwhile),

@@ -29,7 +29,7 @@ use crate::{
     diagnostic::Sink,
     expand::{Expanded, expand},
     misfits::{Read, read},
-    plan::{Action, OnlyIn, Policy, Program, Run, Step, World},
+    plan::{Action, Fault, OnlyIn, Policy, Program, Run, Step, World},
     schema,
     yaml::{Node, Place},
 };
@@ -125,13 +125,12 @@ fn case(path: &Path, expanded: &Expanded, lexicon: &dyn Lexicon, sink: &mut Sink
     let surroundings =
         step::Surroundings { plan: &plan, known: &known, policy: &policy, lexicon, deadline: timeouts.step };
     plan.steps = step::steps(&mut context, top.key("steps"), &file.steps, surroundings);
-    let own = own_program(&plan.steps);
-    if let (Some(OnlyIn { world: World::Virtual, .. }), Some(own)) = (&only_in, &own) {
-        context.error(
-            top.key("only_in").key("world"),
-            format!("only the real world can run this: {}", own.because),
-            "",
-        );
+    let own = needs_world(&plan.steps);
+    if let (Some(said), Some(own)) = (&only_in, &own)
+        && said.world != own.world
+    {
+        let message = format!("only the {} world can run this: {}", own.world, own.because);
+        context.error(top.key("only_in").key("world"), message, "");
     }
     let only_in = only_in.or(own);
     let variables = expanded.variables.clone();
@@ -149,14 +148,19 @@ fn only_in<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, file: &schema::Onl
     OnlyIn { world, because: file.because.clone() }
 }
 
-/// Steps that run a program of the file's author need processes, which only the real world has.
-fn own_program(steps: &[Step]) -> Option<OnlyIn> {
+/// Steps that run a program of the file's author need processes, which only the real world has; a clock that can be set is
+/// there in the virtual world only.
+fn needs_world(steps: &[Step]) -> Option<OnlyIn> {
     steps.iter().find_map(|step| match &step.action {
         Action::Run(Run { program: Program::Own(program), .. }) => Some(OnlyIn {
             world: World::Real,
             because: format!("it runs {program}, and the virtual world has no processes"),
         }),
-        _ => step.inner().into_iter().find_map(|inner| own_program(inner)),
+        Action::Fault(Fault::Clock { client, .. }) => Some(OnlyIn {
+            world: World::Virtual,
+            because: format!("it sets the clock of {client}, and all processes of the real world have the machine's"),
+        }),
+        _ => step.inner().into_iter().find_map(|inner| needs_world(inner)),
     })
 }
 

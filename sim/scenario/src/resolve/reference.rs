@@ -258,6 +258,11 @@ pub(super) fn path_ends<'t>(
 
 /// Whether a node has an address or may get it: from a prefix, a block, or a command that mentions it.
 fn has_node(context: &Context<'_, '_, '_>, address: Ipv4Addr, plan: &Plan, policy: &Policy) -> bool {
+    is_taken(address, plan, policy) || context.mentioned.has_address(address)
+}
+
+/// Whether somebody has this address from the start, or may be given it.
+pub(super) fn is_taken(address: Ipv4Addr, plan: &Plan, policy: &Policy) -> bool {
     let in_any = |nets: &[Ipv4Net]| nets.iter().any(|net| net.contains(&address));
     let device = |device: &Device| {
         device.public_ip == address
@@ -269,9 +274,7 @@ fn has_node(context: &Context<'_, '_, '_>, address: Ipv4Addr, plan: &Plan, polic
                 }
             }
     };
-    plan.clients.values().any(|client| client.client_ip == address)
-        || plan.devices.values().any(device)
-        || context.mentioned.has_address(address)
+    plan.clients.values().any(|client| client.client_ip == address) || plan.devices.values().any(device)
 }
 
 /// The addresses that the file itself names, for suggestions.

@@ -130,14 +130,29 @@ impl<'t> Resolver<'_, 't, '_, '_, '_> {
             schema::Step::Heal(step) => (false, step.hits.map(|bound| bound.0)),
             _ => (false, None),
         };
-        let random_within = match step {
-            schema::Step::Fault(step) => step.random_within.map_or(Duration::ZERO, |time| time.0),
-            _ => Duration::ZERO,
+        let (random_within, after_transactions, after_packets) = match step {
+            schema::Step::Fault(step) => {
+                let within = step.random_within.map_or(Duration::ZERO, |time| time.0);
+                (within, step.after_transactions, step.after_packets)
+            }
+            _ => (Duration::ZERO, 0, 0),
         };
         let deadline = deadline + random_within;
         let record = record.unwrap_or_default();
         let (line, column) = at.place();
-        Some(Step { line, column, title, deadline, record, random_within, idle_allowed, hits, action })
+        Some(Step {
+            line,
+            column,
+            title,
+            deadline,
+            record,
+            random_within,
+            after_transactions,
+            after_packets,
+            idle_allowed,
+            hits,
+            action,
+        })
     }
 
     /// The number of a flow, which is new if nothing has its name.

@@ -22,11 +22,7 @@ pub(super) fn ping<'t>(
     let plan = resolver.plan;
     let from = reference::node(resolver.context, inner.key("from"), &file.from, plan);
     let to = reference::target(resolver.context, inner.key("to"), &file.to, plan);
-    let source = source(resolver, inner, file.source.as_ref());
-    let via = via(resolver, inner, file.via.as_ref());
-    let count = count(resolver, inner, file.count);
-    let size = size(resolver, inner, file.size, 56);
-    let flow = resolver.flow(file.flow.as_ref());
+    let Packets { via, source, count, interval, size, flow } = packets(resolver, inner, file.packets(), 56);
     let meanwhile = resolver.steps(at.key("while"), &step.meanwhile);
     Some(Action::Ping(Ping {
         from: from?,
@@ -34,7 +30,7 @@ pub(super) fn ping<'t>(
         via,
         source,
         count,
-        interval: file.interval.map_or(Duration::from_millis(10), |interval| interval.0),
+        interval,
         size,
         dont_fragment: file.dont_fragment,
         received: file.received.map(|bound| bound.0),
@@ -54,8 +50,6 @@ pub(super) fn send<'t>(
     let plan = resolver.plan;
     let from = reference::client(resolver.context, inner.key("from"), &file.from, plan);
     let to = reference::target(resolver.context, inner.key("to"), &file.to, plan);
-    let source = source(resolver, inner, file.source.as_ref());
-    let via = via(resolver, inner, file.via.as_ref());
     let mut received_by = listeners(resolver, inner.key("received_by"), &file.received_by);
     let not_received_by = listeners(resolver, inner.key("not_received_by"), &file.not_received_by);
     if let Some(both) = received_by.intersection(&not_received_by).next() {
@@ -71,9 +65,7 @@ pub(super) fn send<'t>(
         Some(gre) => Some(forged(resolver, inner.key("gre"), gre)?),
         None => None,
     };
-    let count = count(resolver, inner, file.count);
-    let size = size(resolver, inner, file.size, 64);
-    let flow = resolver.flow(file.flow.as_ref());
+    let Packets { via, source, count, interval, size, flow } = packets(resolver, inner, file.packets(), 64);
     let meanwhile = resolver.steps(at.key("while"), &step.meanwhile);
     Some(Action::Send(Send {
         from: from?,
@@ -81,7 +73,7 @@ pub(super) fn send<'t>(
         via,
         source,
         count,
-        interval: file.interval.map_or(Duration::from_millis(10), |interval| interval.0),
+        interval,
         size,
         received_by,
         not_received_by,
@@ -113,23 +105,40 @@ fn source<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, text: Opt
     text.and_then(|text| reference::target(resolver.context, at.key("source"), text, plan))
 }
 
-fn via<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, name: Option<&String>) -> Via {
-    name.map_or(Via::Routes, |name| Via::Tunnel(reference::tunnel(resolver.context, at.key("via"), name)))
+/// The packets of a step.
+struct Packets {
+    via: Via,
+    source: Option<Target>,
+    count: u16,
+    interval: Duration,
+    size: u16,
+    flow: u16,
 }
 
-fn count<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, count: Option<u16>) -> u16 {
-    if count == Some(0) {
+fn packets<'t>(
+    resolver: &mut Resolver<'_, 't, '_, '_, '_>,
+    at: At<'t>,
+    file: schema::Packets<'_>,
+    usual_size: u16,
+) -> Packets {
+    let source = source(resolver, at, file.source);
+    let via =
+        file.via.map_or(Via::Routes, |name| Via::Tunnel(reference::tunnel(resolver.context, at.key("via"), name)));
+    if file.count == Some(0) {
         resolver.context.error(at.key("count"), "at least one packet must be sent", "");
     }
-    count.unwrap_or(3)
-}
-
-fn size<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, size: Option<u16>, default: u16) -> u16 {
-    let size = size.unwrap_or(default);
+    let size = file.size.unwrap_or(usual_size);
     if size > MOST_DATA {
         resolver.context.error(at.key("size"), format!("a packet holds at most {MOST_DATA} octets, got {size}"), "");
     }
-    size
+    Packets {
+        via,
+        source,
+        count: file.count.unwrap_or(3),
+        interval: file.interval.map_or(Duration::from_millis(10), |interval| interval.0),
+        size,
+        flow: resolver.flow(file.flow),
+    }
 }
 
 pub(super) fn traffic<'t>(

@@ -58,7 +58,9 @@ fn below(shape: Shape, word: &str) -> Result<(Segment, Shape), (String, String)>
     let key = || Segment::Key(word.to_owned());
     let index = || word.parse().map(Segment::Index);
     match shape {
-        Shape::Scalar => Err((format!("`{word}` leads into a value that has no parts"), String::new())),
+        Shape::Scalar | Shape::Word(_) => {
+            Err((format!("`{word}` leads into a value that has no parts"), String::new()))
+        }
         _ if word == "count" => Ok((Segment::Count, Shape::Scalar)),
         Shape::Any => Ok((index().unwrap_or_else(|_| key()), Shape::Any)),
         Shape::List(inner) => Ok((index().unwrap_or_else(|_| key()), *inner)),
@@ -131,10 +133,13 @@ pub(super) fn check<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, expected:
         (Match::Contains(items), Shape::List(shape)) => each(context, at.key("contains"), items, *shape),
         (Match::AnyOf(items), shape) => each(context, at.key("any_of"), items, shape),
         (Match::Not(inner), shape) => check(context, at.key("not"), inner, shape),
-        (Match::Table(_), Shape::List(_) | Shape::Scalar) => {
+        (Match::Text(text), Shape::Word(words)) if !words.contains(&text.as_str()) => {
+            context.error(at, format!("it is never `{text}`"), nearest(text, words.iter().copied()));
+        }
+        (Match::Table(_), Shape::List(_) | Shape::Scalar | Shape::Word(_)) => {
             context.error(at, format!("a table is expected where there is {}", name(shape)), "");
         }
-        (Match::List(_), Shape::Names(_) | Shape::Table(_) | Shape::Scalar) => {
+        (Match::List(_), Shape::Names(_) | Shape::Table(_) | Shape::Scalar | Shape::Word(_)) => {
             context.error(at, format!("a list is expected where there is {}", name(shape)), "");
         }
         _ => {}
@@ -149,7 +154,7 @@ fn name(shape: Shape) -> &'static str {
     match shape {
         Shape::List(_) => "a list",
         Shape::Names(_) | Shape::Table(_) => "a table",
-        Shape::Any | Shape::Scalar => "a single value",
+        Shape::Any | Shape::Scalar | Shape::Word(_) => "a single value",
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bound, Duration, OneOrMany, Percent, Protocol, Rate};
+use super::{Address, Bound, Duration, OneOrMany, Percent, Protocol, Rate};
 
 /// The word `allowed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -23,11 +23,18 @@ pub(crate) struct FaultStep {
     pub(crate) idle: Option<Allowed>,
     /// It happens at a moment in this time from the start of the step, drawn from the seed. Default: at once.
     pub(crate) random_within: Option<Duration>,
+    /// Only once this number of further transactions has landed. Default: 0, at once.
+    #[serde(default)]
+    pub(crate) after_transactions: u32,
+    /// Only once the simulated internet and the links have carried this number of further packets, probes left out.
+    /// Default: 0, at once.
+    #[serde(default)]
+    pub(crate) after_packets: u32,
     /// Title in reports.
     pub(crate) name: Option<String>,
 }
 
-/// A fault: the key `link`, `path`, `node`, `interface`, `process` or `ledger` says of what.
+/// A fault: the key `link`, `path`, `node`, `interface`, `process`, `ledger`, `client` or `clock` says of what.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(untagged)]
@@ -38,6 +45,8 @@ pub(crate) enum Fault {
     Interface(InterfaceFault),
     Process(ProcessFaultTable),
     Ledger(LedgerFaultTable),
+    Client(ClientFault),
+    Clock(ClockFault),
 }
 
 /// A table with keys of its own and those that say how packets fare.
@@ -178,9 +187,6 @@ pub(crate) struct ProcessFaultTable {
     /// Default: kill.
     #[serde(default)]
     pub(crate) how: ProcessFault,
-    /// Only once this number of further transactions has landed. Default: 0, at once.
-    #[serde(default)]
-    pub(crate) after_transactions: u32,
 }
 
 /// What happens to a process.
@@ -211,7 +217,7 @@ pub(crate) struct LedgerFaultTable {
     pub(crate) delay: Option<Duration>,
     /// Which share of notifications or sends is hit; not with `slow` and `outage`. Default: 100%.
     pub(crate) share: Option<Percent>,
-    /// How many slots old reads are; only with `stale_reads`. Default there: 5.
+    /// How many slots old reads are with `stale_reads`, or how many are lost with `lost_slots`. Default there: 5 and 1.
     pub(crate) slots: Option<u64>,
 }
 
@@ -231,6 +237,31 @@ pub(crate) enum LedgerFault {
     StaleReads,
     /// Transactions are refused.
     RefusedSends,
+    /// The chain goes on from an earlier slot: the last slots are as if they had never been. There is nothing to heal.
+    LostSlots,
+}
+
+/// A client's host gets another public address. There is nothing to heal; `<client>.client_ip` stays the address it began with.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClientFault {
+    /// The client; none behind a translator.
+    pub(crate) client: String,
+    /// The address, which nobody else has.
+    pub(crate) public_ip: Address,
+}
+
+/// A client's clock is set; in the virtual world only.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClockFault {
+    /// The client.
+    pub(crate) clock: String,
+    /// How far.
+    pub(crate) by: Duration,
+    /// True to set it back by that much, false to set it forward. Default: false.
+    #[serde(default)]
+    pub(crate) back: bool,
 }
 
 /// Ends a fault.
@@ -259,6 +290,7 @@ pub(crate) enum Heal {
     Interface(HealInterface),
     Process(HealProcess),
     Ledger(HealLedger),
+    Clock(HealClock),
 }
 
 /// The word `all`.
@@ -307,6 +339,14 @@ pub(crate) struct HealInterface {
 pub(crate) struct HealProcess {
     /// As the fault named it.
     pub(crate) process: String,
+}
+
+/// Sets a client's clock right again.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealClock {
+    /// The client.
+    pub(crate) clock: String,
 }
 
 /// Ends one kind of ledger fault for everyone.

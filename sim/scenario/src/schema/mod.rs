@@ -16,8 +16,8 @@ pub(crate) use dz_policy::Duration;
 
 pub(crate) use any::Any;
 pub(crate) use fault::{
-    Allowed, Condition, Ends, Fault, FaultStep, Heal, HealStep, LedgerFault, LedgerFaultTable, NodeFaultKind,
-    ProcessFault,
+    Allowed, ClientFault, Condition, Ends, Fault, FaultStep, Heal, HealStep, LedgerFault, LedgerFaultTable,
+    NodeFaultKind, ProcessFault,
 };
 pub(crate) use file::{File, OnlyIn, World};
 pub(crate) use network::{
@@ -29,4 +29,4 @@ pub(crate) use step::{
     Branch, Exit, ExpectStep, LAST_EPOCH, MeasureStep, RunStep, Snapshot, SnapshotStep, Step, TextMatch,
 };
 pub(crate) use timeouts::Timeouts;
-pub(crate) use traffic::{Forged, JoinStep, LeaveStep, PingStep, Protocol, SendStep, Since, TrafficStep};
+pub(crate) use traffic::{Forged, JoinStep, LeaveStep, Packets, PingStep, Protocol, SendStep, Since, TrafficStep};

@@ -5,6 +5,62 @@ use serde::Deserialize;
 
 use super::{Allowed, Bound, Duration, DurationBound, OneOrMany, Step};
 
+/// A table with keys of its own and those that say which packets are sent.
+macro_rules! with_packets {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name {
+            $($(#[$field_meta])* pub(crate) $field: $type,)+
+            /// Tunnel interface to send through. Default: what the routes say.
+            #[serde(default)]
+            pub(crate) via: Option<String>,
+            /// Source address or reference. Default: what the routes say; of `send` the client's address in DoubleZero.
+            #[serde(default)]
+            pub(crate) source: Option<String>,
+            /// How many are sent. Default: 3.
+            #[serde(default)]
+            pub(crate) count: Option<u16>,
+            /// Between two of them. Default: 10ms.
+            #[serde(default)]
+            pub(crate) interval: Option<Duration>,
+            /// Octets of data in each. Default: 56; of `send` 64.
+            #[serde(default)]
+            pub(crate) size: Option<u16>,
+            /// A name for these packets, by which `expect_traffic` counts them alone. Default: none.
+            #[serde(default)]
+            pub(crate) flow: Option<String>,
+        }
+
+        impl $name {
+            /// The part that says which packets are sent.
+            pub(crate) fn packets(&self) -> Packets<'_> {
+                let Self { via, source, flow, .. } = self;
+                Packets {
+                    via: via.as_deref(),
+                    source: source.as_ref(),
+                    count: self.count,
+                    interval: self.interval,
+                    size: self.size,
+                    flow: flow.as_ref(),
+                }
+            }
+        }
+    };
+}
+
+/// Which packets a step sends; what is `None` is as usual.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packets<'a> {
+    pub(crate) via: Option<&'a str>,
+    pub(crate) source: Option<&'a String>,
+    pub(crate) count: Option<u16>,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) size: Option<u16>,
+    pub(crate) flow: Option<&'a String>,
+}
+
 /// Sends ICMP echo requests and waits for the answers.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -23,36 +79,27 @@ pub(crate) struct PingStep {
     pub(crate) name: Option<String>,
 }
 
-/// A ping.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Ping {
-    /// A client or a device.
-    pub(crate) from: String,
-    /// A device (the far end of the tunnel `via`, else its `public_ip`), a client (its address in DoubleZero), an address,
-    /// or a reference such as `nyc1.endpoints.1`.
-    pub(crate) to: String,
-    /// Tunnel interface to send through. Default: what the routes say.
-    pub(crate) via: Option<String>,
-    /// Source address or reference. Default: what the routes say.
-    pub(crate) source: Option<String>,
-    /// Requests. Default: 3.
-    pub(crate) count: Option<u16>,
-    /// Between two requests. Default: 10ms.
-    pub(crate) interval: Option<Duration>,
-    /// Octets of data in a request. Default: 56.
-    pub(crate) size: Option<u16>,
-    /// True to forbid fragments. Default: false.
-    #[serde(default)]
-    pub(crate) dont_fragment: bool,
-    /// How many answers must come. Default: one for each request.
-    pub(crate) received: Option<Bound>,
-    /// What every round trip must be like.
-    pub(crate) rtt: Option<DurationBound>,
-    /// The MTU that an ICMP "fragmentation needed" must report.
-    pub(crate) too_big: Option<u16>,
-    /// A name for these packets, by which `expect_traffic` counts them alone. Default: none.
-    pub(crate) flow: Option<String>,
+with_packets! {
+    /// A ping.
+    Ping {
+        /// A client or a device.
+        from: String,
+        /// A device (the far end of the tunnel `via`, else its `public_ip`), a client (its address in DoubleZero), an address,
+        /// or a reference such as `nyc1.endpoints.1`.
+        to: String,
+        /// True to forbid fragments. Default: false.
+        #[serde(default)]
+        dont_fragment: bool,
+        /// How many answers must come. Default: one for each request.
+        #[serde(default)]
+        received: Option<Bound>,
+        /// What every round trip must be like.
+        #[serde(default)]
+        rtt: Option<DurationBound>,
+        /// The MTU that an ICMP "fragmentation needed" must report.
+        #[serde(default)]
+        too_big: Option<u16>,
+    }
 }
 
 /// Sends UDP datagrams to a group, a client or an address.
@@ -70,36 +117,26 @@ pub(crate) struct SendStep {
     pub(crate) name: Option<String>,
 }
 
-/// Datagrams.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Send {
-    /// A client.
-    pub(crate) from: String,
-    /// A group, a client (its address in DoubleZero), an address or a reference.
-    pub(crate) to: String,
-    /// Tunnel interface to send through. Default: what the routes say.
-    pub(crate) via: Option<String>,
-    /// Source address or reference. Default: the client's address in DoubleZero.
-    pub(crate) source: Option<String>,
-    /// Datagrams. Default: 3.
-    pub(crate) count: Option<u16>,
-    /// Between two datagrams. Default: 10ms.
-    pub(crate) interval: Option<Duration>,
-    /// Octets of data in a datagram. Default: 64.
-    pub(crate) size: Option<u16>,
-    /// Clients that get every datagram, or `all`. Default: the client it is sent to; for a group none.
-    #[serde(default)]
-    pub(crate) received_by: OneOrMany<String>,
-    /// Clients that listen and get none, or `all`. Default: none.
-    #[serde(default)]
-    pub(crate) not_received_by: OneOrMany<String>,
-    /// Wraps each datagram in GRE by hand and sends it past the tunnels, as somebody does who forges packets.
-    pub(crate) gre: Option<Forged>,
-    /// `allowed` where the path may double datagrams; else one that comes twice fails the step.
-    pub(crate) duplicates: Option<Allowed>,
-    /// A name for these packets, by which `expect_traffic` counts them alone. Default: none.
-    pub(crate) flow: Option<String>,
+with_packets! {
+    /// Datagrams.
+    Send {
+        /// A client.
+        from: String,
+        /// A group, a client (its address in DoubleZero), an address or a reference.
+        to: String,
+        /// Clients that get every datagram, or `all`. Default: the client it is sent to; for a group none.
+        #[serde(default)]
+        received_by: OneOrMany<String>,
+        /// Clients that listen and get none, or `all`. Default: none.
+        #[serde(default)]
+        not_received_by: OneOrMany<String>,
+        /// Wraps each datagram in GRE by hand and sends it past the tunnels, as somebody does who forges packets.
+        #[serde(default)]
+        gre: Option<Forged>,
+        /// `allowed` where the path may double datagrams; else one that comes twice fails the step.
+        #[serde(default)]
+        duplicates: Option<Allowed>,
+    }
 }
 
 /// A GRE packet that is made by hand.

@@ -38,6 +38,37 @@ steps:
     heal: all
 "#
 )]
+#[case::faults_that_cannot_be(
+    "faults-that-cannot-be",
+    r#"
+network:
+  exchanges: { nyc: {} }
+  nats: { home: {} }
+  clients: { val1: {}, val2: {}, hid1: { nat: home } }
+steps:
+  - fault: { ledger: lost_slots, on: val1, share: 10% }
+  - fault: { ledger: lost_slots, slots: 0 }
+  - heal: { ledger: lost_slots }
+  - fault: { client: val1, public_ip: 10.0.0.1 }
+  - fault: { client: val1, public_ip: val2.client_ip }
+  - fault: { client: val1, public_ip: 9.128.0.2 }
+  - fault: { client: hid1, public_ip: 9.200.0.1 }
+  - fault: { clock: operator, by: 1h }
+"#
+)]
+#[case::words_that_are_never_there(
+    "words-that-are-never-there",
+    r#"
+network: { exchanges: { nyc: {} }, devices: { nyc1: {} }, clients: { val1: {} } }
+steps:
+  - { run: doublezero device drain nyc9, on: operator }
+  - { run: doublezero device drain nyc9, on: operator, exit: 4 }
+  - expect:
+      val1.tunnels: [{ session: upp }]
+      chain.users: [{ status: { not: activeted } }]
+      chain.devices.nyc1.status: drainde
+"#
+)]
 #[case::unknown_device(
     "unknown-device",
     r#"

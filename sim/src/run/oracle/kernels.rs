@@ -71,7 +71,8 @@ impl Seen {
             )
             .await?;
         }
-        for (name, client) in &world.plan.clients {
+        for name in world.plan.clients.keys() {
+            let (client_ip, host_ip) = (world.client_ip(name)?, world.host_ip(name)?);
             let process = Process::Daemon(name.clone());
             if !world.is_live(&process) {
                 continue;
@@ -81,13 +82,13 @@ impl Seen {
             let payer = world.keys.of(Owner::Client(name.as_str())).pubkey();
             let has = |user: &&User| enabled && user.status.has_tunnel() && user.owner == payer;
             let wanted: BTreeMap<Pair, String> = view
-                .users_of_client(client.client_ip)
+                .users_of_client(client_ip)
                 .map(|(_, user)| user)
                 .filter(has)
-                .map(|user| ((client.host_ip(), user.endpoint_ip), audit::name(user)))
+                .map(|user| ((host_ip, user.endpoint_ip), audit::name(user)))
                 .collect();
-            let far = view.users_of_client(client.client_ip).map(|(_, user)| user).filter(has).flat_map(|user| {
-                let tunnel = (client.host_ip(), user.endpoint_ip);
+            let far = view.users_of_client(client_ip).map(|(_, user)| user).filter(has).flat_map(|user| {
+                let tunnel = (host_ip, user.endpoint_ip);
                 let place = |address, tunnel| Placed { subject: audit::name(user), address, tunnel };
                 let dz_ip = audit::granted(user).map(|granted| place(granted.dz_ip, None));
                 overlay(user, 1).map(|address| place(address, Some(tunnel))).into_iter().chain(dz_ip)

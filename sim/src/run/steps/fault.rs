@@ -1,18 +1,20 @@
 //! `fault` and `heal`: links, paths, nodes, processes and the ledger.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use anyhow::Context as _;
-use dz_net::kernel::{Deleted, RTPROT_DZ, RouteInfo, RouteKind};
+use dz_net::kernel::{Added, AddrInfo, Deleted, RTPROT_DZ, RouteInfo, RouteKind};
+use dzsim_fabric::{Purposes, TrafficFilter};
 use dzsim_scenario::plan::{
-    Bound, Condition, Fault, Healing, InterfaceName, LedgerFault, LinkCode, Node, NodeFault, PathEnds, Process,
-    ProcessFault, Step,
+    Bound, ClientName, Condition, Fault, Healing, InterfaceName, LedgerFault, LinkCode, Node, NodeFault, PathEnds,
+    Process, ProcessFault, Step,
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Context, StepError};
 use crate::run::{
+    error::eventually,
     interface_names,
     internet::profile,
     path_rules, roles, seeds,
@@ -36,10 +38,9 @@ pub(super) async fn inflict(context: &Context, fault: &Fault, step: &Step, end: 
         let seed = seeds::of(world.keys.seed(), "moment of a fault", &step.place().to_string());
         sleep(step.random_within.mul_f64(SmallRng::seed_from_u64(seed).random())).await;
     }
+    carried(world, step.after_packets, end).await?;
+    landed(world, step.after_transactions, end).await?;
     let (mut ways, mut nodes) = (Vec::new(), BTreeSet::new());
-    if let Fault::Process { after_transactions, .. } = fault {
-        landed(world, *after_transactions, end).await?;
-    }
     match fault {
         Fault::Path { ends, condition } => {
             let rules = path_rules::of_fault(world, ends, condition).await?;
@@ -73,6 +74,13 @@ pub(super) async fn inflict(context: &Context, fault: &Fault, step: &Step, end: 
             nodes.iter().for_each(|node| world.backend.ledger().inflict(node, fault));
             world.faults.broken().mark_ledger(fault, nodes);
         }
+        Fault::LostSlots { slots } => world.backend.ledger().lose_slots(*slots).await?,
+        Fault::Address { client, public_ip } => move_client(world, client, *public_ip).await?,
+        Fault::Clock { client, by, back } => {
+            let by = i64::try_from(by.as_nanos()).map_err(|_| StepError::new("a clock is set by 292 years at most"))?;
+            world.backend.set_clock(client, if *back { -by } else { by })?;
+            world.faults.broken().clocks.insert(client.clone());
+        }
     }
     Ok(())
 }
@@ -98,6 +106,7 @@ pub(super) async fn heal(context: &Context, healing: &Healing, hits: Option<Boun
         }
         Healing::Process(process) => resume(context, process).await?,
         Healing::Ledger(kind) => heal_ledger(context, kind),
+        Healing::Clock(client) => set_right(world, client)?,
         Healing::All => heal_all(context).await?,
     }
     world.fault_hits.end(world, healing, hits)
@@ -121,11 +130,46 @@ async fn heal_all(context: &Context) -> Result<(), StepError> {
     for (interface, routes) in &interfaces {
         set_up(world, interface, routes).await?;
     }
+    let clocks = world.faults.broken().clocks.clone();
+    clocks.iter().try_for_each(|client| set_right(world, client))?;
     let kinds = context.world.faults.broken().ledger_kinds();
     kinds.iter().for_each(|kind| heal_ledger(context, kind));
     let processes = context.world.faults.broken().processes.clone();
     for process in processes.keys() {
         resume(context, process).await?;
+    }
+    Ok(())
+}
+
+fn set_right(world: &World, client: &ClientName) -> Result<(), StepError> {
+    world.faults.broken().clocks.remove(client);
+    Ok(world.backend.set_clock(client, 0)?)
+}
+
+/// Gives a client's host another address in the place of its public one, and the internet the way to it.
+async fn move_client(world: &World, client: &ClientName, to: Ipv4Addr) -> Result<(), StepError> {
+    let from = world.client_ip(client)?;
+    world.internet().add_prefix(client.as_str(), to.into()).map_err(failed)?;
+    replace_address(world, client, from, to).await?;
+    world.internet().remove_prefix(client.as_str(), from.into()).map_err(failed)?;
+    world.note_moved(client, to);
+    Ok(())
+}
+
+async fn replace_address(world: &World, client: &ClientName, from: Ipv4Addr, to: Ipv4Addr) -> Result<(), StepError> {
+    let host = world.backend.host(&Node::Client(client.clone()))?;
+    let held = host.addrs().await.map_err(failed)?.into_iter().find(|held| held.address.addr() == from);
+    let held = held.with_context(|| format!("{client} does not have {from}"))?;
+    let routes = lasting(host.routes().await.map_err(failed)?, held.index);
+    let added = host.add_addr(&AddrInfo { address: to.into(), ..held.clone() }).await.map_err(failed)?;
+    let deleted = host.delete_addr(&held).await.map_err(failed)?;
+    if (added, deleted) != (Added::Created, Deleted::Deleted) {
+        return Err(StepError::new(format!("{client} changes while it moves")));
+    }
+    // Those that name the old address as their source went with it.
+    for route in routes {
+        let source = route.source.map(|source| if source == from { to } else { source });
+        host.replace_route(&RouteInfo { source, ..route }).await.map_err(failed)?;
     }
     Ok(())
 }
@@ -179,9 +223,17 @@ async fn set_down(world: &World, interface: &InterfaceName) -> Result<Vec<RouteI
         }
     }
     host.set_link_up(index, false).await.map_err(failed)?;
-    let lasting =
-        |route: &&RouteInfo| route.kind != RouteKind::Local && ![RTPROT_KERNEL, RTPROT_DZ].contains(&route.protocol);
-    Ok(routes.iter().filter(through).filter(lasting).cloned().collect())
+    Ok(lasting(routes, index))
+}
+
+/// The routes through an interface that neither the kernel nor a product makes.
+fn lasting(routes: Vec<RouteInfo>, index: u32) -> Vec<RouteInfo> {
+    let lasts = |route: &RouteInfo| {
+        route.dev == Some(index)
+            && route.kind != RouteKind::Local
+            && ![RTPROT_KERNEL, RTPROT_DZ].contains(&route.protocol)
+    };
+    routes.into_iter().filter(lasts).collect()
 }
 
 /// Sets an interface up again, and puts back the routes that went with it.
@@ -203,6 +255,13 @@ async fn reboot(context: &Context, node: &Node) -> Result<(), StepError> {
         Node::Operator => return Err(StepError::new("the operator's node has no power switch")),
     };
     world.reboot(node).await?;
+    if let Node::Client(client) = node
+        && let (began_with, now) =
+            (world.plan.clients.get(client).context("no such client")?.host_ip(), world.host_ip(client)?)
+        && began_with != now
+    {
+        replace_address(world, client, began_with, now).await?;
+    }
     start(context, &process).await
 }
 
@@ -221,6 +280,28 @@ async fn landed(world: &World, count: u32, end: Instant) -> Result<(), StepError
             ..StepError::default()
         }),
     }
+}
+
+/// Waits until this number of further packets was carried.
+async fn carried(world: &World, count: u32, end: Instant) -> Result<(), StepError> {
+    if count == 0 {
+        return Ok(());
+    }
+    let mark = world.internet().mark();
+    let filter = TrafficFilter { purposes: Purposes::NoProbes, ..TrafficFilter::default() };
+    eventually(end.saturating_duration_since(Instant::now()), || async {
+        let packets = world.internet().traffic_since(&mark, &filter).delivered.packets;
+        if packets >= u64::from(count) {
+            return Ok(());
+        }
+        Err(StepError {
+            message: format!("{packets} packets were carried"),
+            expected: Some(format!("{count} packets")),
+            actual: Some(packets.to_string()),
+            ..StepError::default()
+        })
+    })
+    .await
 }
 
 async fn stop(context: &Context, process: &Process, fault: ProcessFault) -> Result<(), StepError> {

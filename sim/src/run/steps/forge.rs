@@ -5,7 +5,6 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4},
 };
 
-use anyhow::Context as _;
 use dz_net::{
     host::{RawPackets, RawSpec},
     wire::{gre, ipv4, udp},
@@ -39,7 +38,7 @@ impl Forge {
         let (world, node) = (&context.world, Node::Client(client.clone()));
         let source = match &forged.source {
             Some(source) => target::address(context, &node, &Via::Routes, source).await?,
-            None => world.plan.clients.get(client).context("no such client")?.host_ip(),
+            None => world.host_ip(client)?,
         };
         let outer = (source, target::address(context, &node, &Via::Routes, &forged.to).await?);
         world.note_pair(outer);

@@ -25,6 +25,9 @@ pub(super) async fn wait(context: &Context, run: &Run, deadline: Duration) -> Re
     if verb != "connect" || !world.is_live(&daemon) || !world.backend.was_started(&daemon) {
         return Ok(());
     }
+    if !measurable(world, client)? {
+        return Ok(());
+    }
     let end = Instant::now() + deadline / 2;
     let mut seen = None;
     loop {
@@ -41,10 +44,18 @@ pub(super) async fn wait(context: &Context, run: &Run, deadline: Duration) -> Re
     }
 }
 
+/// Whether there is a way to any endpoint: where there is none, no measurement can be wrong, nor come.
+fn measurable(world: &World, client: &ClientName) -> Result<bool, StepError> {
+    let address = world.client_ip(client)?;
+    let Some(view) = world.view() else { return Ok(false) };
+    let mut endpoints = view.devices().keys().flat_map(|device| view.endpoints(device));
+    Ok(endpoints.any(|(endpoint, _)| world.internet().round_trip(client.as_str(), endpoint, address).is_some()))
+}
+
 /// The measurement that differs the most from what its path takes, of those that a choice may go by: what is far by both
 /// is not chosen, however far it is.
 fn worst(world: &World, client: &ClientName, results: &[EndpointLatency]) -> Option<(Duration, String)> {
-    let address = world.plan.clients.get(client)?.client_ip;
+    let address = world.client_ip(client).ok()?;
     let both = results.iter().filter_map(|result| {
         let measured = Duration::from_nanos(result.min_latency_ns?);
         let path = world.internet().round_trip(client.as_str(), result.device_ip, address)?;

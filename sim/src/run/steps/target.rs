@@ -60,7 +60,7 @@ async fn far_end(context: &Context, client: &ClientName, name: &str) -> Result<I
         .ok_or_else(|| StepError::new(format!("{client} has no tunnel {name}")))?;
     let view = context.world.chain.snapshot().await.map_err(anyhow::Error::from)?;
     // Behind a translator the tunnel's own source is another one.
-    let client_ip = context.world.plan.clients.get(client).context("no such client")?.client_ip;
+    let client_ip = context.world.client_ip(client)?;
     view.user_at(client_ip, service.tunnel_dst)
         .and_then(|(_, user)| user.allocation?.tunnel_net.address(0))
         .ok_or_else(|| StepError::new(format!("the chain has no user for {client}'s tunnel {name}")))

@@ -2,7 +2,6 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use anyhow::Context as _;
 use dz_sdk::program::state::AddressSource;
 use dzsim_fabric::{FlowNumber, Medium, Purposes, TrafficFilter};
 use dzsim_scenario::plan::{DeviceCode, Protocol, Since, Traffic, TrafficEnd};
@@ -68,7 +67,7 @@ async fn addresses(context: &Context, end: &TrafficEnd) -> Result<Vec<Option<Ipv
         TrafficEnd::Any => vec![None],
         TrafficEnd::Address(address) => vec![Some(*address)],
         TrafficEnd::Client(client) => {
-            vec![Some(world.plan.clients.get(client).context("no such client")?.client_ip)]
+            vec![Some(world.client_ip(client)?)]
         }
         TrafficEnd::Ref(reference) => vec![Some(References::of(world, [reference]).await?.address(reference)?)],
         TrafficEnd::Device(device) => device_addresses(context, device).await?.into_iter().map(Some).collect(),

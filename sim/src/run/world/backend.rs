@@ -126,6 +126,17 @@ pub trait Backend: Send + Sync {
     /// There is no such node.
     async fn reboot(&self, node: &Node) -> anyhow::Result<()>;
 
+    /// Sets a client's clock this far ahead of the world's, in nanoseconds.
+    ///
+    /// # Errors
+    /// The world has no such clocks.
+    fn set_clock(&self, client: &ClientName, ahead_ns: i64) -> anyhow::Result<()>;
+
+    /// How often a client's clock was read while it was not right.
+    fn wrong_times(&self, _client: &ClientName) -> u64 {
+        0
+    }
+
     /// Runs a command to its end.
     ///
     /// # Errors
@@ -177,6 +188,15 @@ pub trait LedgerInside: Send + Sync {
     /// # Errors
     /// The ledger has stopped.
     async fn begin_epoch(&self, epoch: u64) -> anyhow::Result<()>;
+
+    /// Why the ledger has died, once it has: nothing can happen any more then.
+    fn death(&self) -> watch::Receiver<Option<String>>;
+
+    /// Lets the ledger go on from before its last slots.
+    ///
+    /// # Errors
+    /// Not that many slots are remembered, or the ledger has stopped.
+    async fn lose_slots(&self, slots: u64) -> anyhow::Result<()>;
 
     /// Inflicts a fault on the processes of a node; `core` is what belongs to no node.
     fn inflict(&self, node: &str, fault: &LedgerFault);

@@ -1,4 +1,4 @@
-//! Bugs that can be put in on purpose; the virtual world does it.
+//! Bugs that can be put in on purpose.
 
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, strum::Display, strum::VariantArray)]
@@ -14,4 +14,6 @@ pub enum Bug {
     StaleRule,
     /// Two users of a device are granted one tunnel id.
     DoubleGrant,
+    /// The ledger's bank dies when a client's first transaction has landed; in the real world.
+    DeadBank,
 }

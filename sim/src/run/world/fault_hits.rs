@@ -7,14 +7,16 @@ use std::{
 };
 
 use dzsim_fabric::{DropReason, PathCounters};
-use dzsim_scenario::plan::{Bound, Condition, Fault, Healing, LedgerFault, NodeFault, Process, ProcessFault, Step};
+use dzsim_scenario::plan::{
+    Bound, ClientName, Condition, Fault, Healing, LedgerFault, NodeFault, Process, ProcessFault, Step,
+};
 use serde::{Deserialize, Serialize};
 
 use super::World;
 use crate::run::error::StepError;
 
-/// A fault, and how often it has made a difference: packets, notifications, reads or sends; 1 for what is killed or set
-/// down.
+/// A fault, and how often it has made a difference: packets, notifications, reads or sends; 1 for what is killed, set down,
+/// moved or lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultSummary {
     /// What it is.
@@ -52,6 +54,8 @@ enum Gauge {
     Link { link: String, condition: Condition },
     /// Packets from or to a node that is cut off.
     Node(String),
+    /// Times that a client's clock was read.
+    Clock(ClientName),
     /// What the ledger did to nodes.
     Ledger { nodes: BTreeSet<String>, kind: LedgerFault },
 }
@@ -73,6 +77,7 @@ impl Gauge {
             Self::Node(node) => {
                 sum(&|path| path.from == *node || path.to == *node, &|path| dropped(path, DropReason::LinkDown))
             }
+            Self::Clock(client) => world.backend.wrong_times(client),
             Self::Ledger { nodes, kind } => nodes.iter().map(|node| world.backend.ledger().hits(node, kind)).sum(),
         }
     }
@@ -119,7 +124,12 @@ impl FaultHits {
             Fault::Path { condition, .. } => Gauge::Ways { ways, condition: *condition },
             Fault::Node { node, fault: NodeFault::Unplug } => Gauge::Node(node.to_string()),
             Fault::Ledger { fault, .. } => Gauge::Ledger { nodes, kind: *fault },
-            Fault::Node { fault: NodeFault::Reboot, .. } | Fault::Interface(_) | Fault::Process { .. } => Gauge::Done,
+            Fault::Clock { client, .. } => Gauge::Clock(client.clone()),
+            Fault::Node { fault: NodeFault::Reboot, .. }
+            | Fault::Interface(_)
+            | Fault::Process { .. }
+            | Fault::LostSlots { .. }
+            | Fault::Address { .. } => Gauge::Done,
         };
         let before = if matches!(gauge, Gauge::Done) { 0 } else { gauge.read(world) };
         let summary = FaultSummary { title: fault.to_string(), line: step.line, hits: 0 };
@@ -211,6 +221,8 @@ fn ends_at_once(fault: &Fault) -> bool {
         Fault::Node { fault: NodeFault::Reboot, .. }
             | Fault::Process { fault: ProcessFault::Restart, .. }
             | Fault::Process { process: Process::Gre(_), .. }
+            | Fault::LostSlots { .. }
+            | Fault::Address { .. }
     )
 }
 
@@ -223,6 +235,7 @@ fn heals(healing: &Healing, fault: &Fault) -> bool {
         (Healing::Node(healed), Fault::Node { node, .. }) => healed == node,
         (Healing::Interface(healed), Fault::Interface(interface)) => healed == interface,
         (Healing::Process(healed), Fault::Process { process, .. }) => healed == process,
+        (Healing::Clock(healed), Fault::Clock { client, .. }) => healed == client,
         (Healing::Ledger(healed), Fault::Ledger { fault, .. }) => discriminant(healed) == discriminant(fault),
         _ => false,
     }

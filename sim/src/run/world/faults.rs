@@ -8,7 +8,7 @@ use std::{
 };
 
 use dz_net::kernel::RouteInfo;
-use dzsim_scenario::plan::{InterfaceName, LedgerFault, Link, LinkCode, Node, PathEnds, Process};
+use dzsim_scenario::plan::{ClientName, InterfaceName, LedgerFault, Link, LinkCode, Node, PathEnds, Process};
 
 use crate::run::{internet::rule::Rule, roles};
 
@@ -31,6 +31,7 @@ pub(in crate::run) struct Broken {
     /// With the routes that went with them.
     pub(in crate::run) interfaces: BTreeMap<InterfaceName, Vec<RouteInfo>>,
     pub(in crate::run) processes: BTreeMap<Process, Stopped>,
+    pub(in crate::run) clocks: BTreeSet<ClientName>,
     /// In the order in which they were inflicted, with what their ends stood for then.
     paths: Vec<(PathEnds, Vec<Rule>)>,
     /// Each with the names of the nodes it was inflicted on.
@@ -53,9 +54,10 @@ impl Faults {
         let links = broken.links.iter().map(|link| format!("link {link} is faulty"));
         let nodes = broken.nodes.iter().map(|node| format!("{node} is unplugged"));
         let interfaces = broken.interfaces.keys().map(|interface| format!("interface {interface} is down by a fault"));
+        let clocks = broken.clocks.iter().map(|client| format!("the clock of {client} is wrong"));
         let paths = broken.paths.iter().map(|(ends, _)| format!("{ends} is faulty"));
         let ledger = broken.ledger.iter().map(|(fault, _)| format!("the ledger has a fault: {fault}"));
-        stopped.chain(links).chain(nodes).chain(interfaces).chain(paths).chain(ledger).collect()
+        stopped.chain(links).chain(nodes).chain(interfaces).chain(paths).chain(clocks).chain(ledger).collect()
     }
 
     pub(in crate::run) fn broken(&self) -> MutexGuard<'_, Broken> {

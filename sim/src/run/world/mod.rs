@@ -23,7 +23,7 @@ use dz_net::{
 };
 use dz_sdk::{Ledger, NetworkView};
 use dzsim_fabric::Fabric;
-use dzsim_scenario::plan::{self, Node, Plan, Policy, Process};
+use dzsim_scenario::plan::{self, ClientName, Node, Plan, Policy, Process};
 use futures_util::future::try_join_all;
 
 use self::{backend::Backend, fault_hits::FaultHits, faults::Faults};
@@ -72,6 +72,8 @@ pub struct World {
     pairs: Mutex<BTreeSet<(Ipv4Addr, Ipv4Addr)>>,
     /// Notices of what changes at the nodes, since each was looked at.
     watches: Mutex<BTreeMap<Node, Box<dyn Changes>>>,
+    /// The public addresses of clients that have moved.
+    moved: Mutex<BTreeMap<ClientName, Ipv4Addr>>,
 }
 
 impl World {
@@ -85,15 +87,58 @@ impl World {
         artifacts: &Path,
         backend: Box<dyn Backend>,
     ) -> Self {
-        let (faults, fault_hits) = (Faults::default(), FaultHits::default());
-        let (pairs, watches) = (Mutex::default(), Mutex::default());
-        let artifacts = artifacts.to_owned();
-        Self { plan, policy, keys, chain, events, artifacts, faults, fault_hits, backend, pairs, watches }
+        Self {
+            plan,
+            policy,
+            keys,
+            chain,
+            events,
+            artifacts: artifacts.to_owned(),
+            faults: Faults::default(),
+            fault_hits: FaultHits::default(),
+            backend,
+            pairs: Mutex::default(),
+            watches: Mutex::default(),
+            moved: Mutex::default(),
+        }
     }
 
     /// The internet and the backbone.
     pub fn internet(&self) -> &Fabric {
         self.backend.internet()
+    }
+
+    /// Returns why the ledger has died, once it has.
+    pub async fn ledger_death(&self) -> String {
+        let mut death = self.backend.ledger().death();
+        match death.wait_for(Option::is_some).await.map(|why| why.clone()) {
+            Ok(Some(why)) => why,
+            // It ends with the world.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// A client's public address now.
+    ///
+    /// # Errors
+    /// There is no such client.
+    pub fn client_ip(&self, name: &ClientName) -> anyhow::Result<Ipv4Addr> {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        Ok(moved.unwrap_or(self.plan.clients.get(name).context("no such client")?.client_ip))
+    }
+
+    /// The address of a client's way to the internet now.
+    ///
+    /// # Errors
+    /// There is no such client.
+    pub fn host_ip(&self, name: &ClientName) -> anyhow::Result<Ipv4Addr> {
+        let nat = &self.plan.clients.get(name).context("no such client")?.nat;
+        nat.as_ref().map_or_else(|| self.client_ip(name), |nat| Ok(nat.inside))
+    }
+
+    /// Notes that a client has moved.
+    pub fn note_moved(&self, name: &ClientName, public_ip: Ipv4Addr) {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), public_ip);
     }
 
     /// The latest slot of the chain itself.

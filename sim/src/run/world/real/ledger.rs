@@ -50,6 +50,15 @@ impl LedgerInside for Inside {
         Ok(())
     }
 
+    fn death(&self) -> watch::Receiver<Option<String>> {
+        self.0.death()
+    }
+
+    async fn lose_slots(&self, slots: u64) -> anyhow::Result<()> {
+        anyhow::ensure!(self.0.lose_slots(slots).await?, "the ledger has no {slots} slots that it could lose");
+        Ok(())
+    }
+
     fn inflict(&self, node: &str, fault: &LedgerFault) {
         self.0.faults(&self.client(node)).update(|faults| set(faults, fault));
     }

@@ -136,7 +136,7 @@ impl Real {
                 let client = self.plan.clients.get(name).context("no such client")?;
                 let node = Node::Client(name.clone());
                 let disk = core.join("disks").join(name.as_str());
-                let role = self.roles.daemon(client.client_ip, &self.folder(&node)?, &disk, &self.policy);
+                let role = self.roles.daemon(client.behind(), &self.folder(&node)?, &disk, &self.policy);
                 (node, role)
             }
             Process::Agent(code) => (Node::Device(code.clone()), self.roles.agent(&roles::device_account(code))),
@@ -297,6 +297,10 @@ impl Backend for Real {
         self.lab.reboot_node(&NodeName::new(node.as_str())?).await?;
         self.listen_again(node).await?;
         self.write_key(node)
+    }
+
+    fn set_clock(&self, client: &ClientName, _ahead_ns: i64) -> anyhow::Result<()> {
+        anyhow::bail!("{client} has the machine's clock")
     }
 
     async fn command(&self, call: Call<'_>, deadline: Duration) -> anyhow::Result<Output> {

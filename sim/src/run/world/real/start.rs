@@ -1,7 +1,7 @@
 //! Starting the real world: ledger, nodes, fabric, and the listeners by which they reach one another.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, TcpListener},
     os::fd::OwnedFd,
     sync::{Arc, Mutex},
@@ -16,6 +16,7 @@ use dzsim_lab::{Lab, NewNode, NodeKind, NodeName, NodeSpec, PortName, PortSpec};
 use dzsim_ledger::{ClientName, Ledger};
 use dzsim_scenario::plan::{Bootstrap, Plan};
 use ipnet::Ipv4Net;
+use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use super::{
@@ -33,7 +34,7 @@ use crate::run::{
     lateness::watch::Watch,
     phases::Phases,
     roles::{CONTROLLER_PORT, CORE, RPC_PORT, WS_PORT},
-    world::{backend::Parts, task_logs::Logs},
+    world::{backend::Parts, bug::Bug, task_logs::Logs},
 };
 
 /// The runner, towards the ledger.
@@ -51,7 +52,7 @@ const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
 /// # Errors
 /// The kernel refuses something, or the plan is no network.
 pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Real, Arc<RpcLedger>)> {
-    let Parts { plan, policy, keys, roles, artifacts, events, capture, bug: _ } = parts;
+    let Parts { plan, policy, keys, roles, artifacts, events, capture, bug } = parts;
     let lab = Lab::new(&artifacts.join(artifacts::LOGS)).await?;
     let (ledger, nodes) = tokio::join!(start_ledger(&plan, keys), lab.add_nodes(node_specs(&plan)?));
     let (ledger, nodes) = (ledger?, nodes?);
@@ -90,6 +91,10 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
             Some(Shared::new(ledger.slots(), logs, connect)?)
         }
     };
+    if bug == Some(Bug::DeadBank) {
+        let clients = plan.clients.keys().map(|name| keys.of(Owner::Client(name.as_str())).pubkey()).collect();
+        tokio::spawn(kill_bank(ledger.clone(), clients));
+    }
     Real::install(roles.program())?;
     let real = Real {
         plan,
@@ -108,6 +113,16 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
     real.write_keys()?;
     phases.end("fabric");
     Ok((real, chain))
+}
+
+/// Kills the bank when a transaction has landed that a client pays.
+async fn kill_bank(ledger: Ledger, clients: BTreeSet<Pubkey>) {
+    let mut all = ledger.subscribe();
+    while let Ok(landed) = all.recv().await {
+        if landed.transaction.addresses().next().is_some_and(|payer| clients.contains(payer)) {
+            ledger.kill_bank().await;
+        }
+    }
 }
 
 async fn start_ledger(plan: &Plan, keys: Keys) -> anyhow::Result<Ledger> {

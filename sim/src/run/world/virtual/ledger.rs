@@ -32,6 +32,8 @@ const LATENCY: Duration = Duration::from_millis(1);
 pub(super) struct Inside {
     chain: LocalLedger,
     nodes: BTreeMap<String, LocalNode>,
+    /// A value does not die.
+    death: watch::Sender<Option<String>>,
 }
 
 impl Inside {
@@ -47,7 +49,7 @@ impl Inside {
             let node = LocalNode::new(chain.clone(), LATENCY, seeds::of(keys.seed(), "ledger faults", name));
             (name.to_owned(), node)
         });
-        Ok(Self { nodes: nodes.collect(), chain })
+        Ok(Self { nodes: nodes.collect(), chain, death: watch::Sender::default() })
     }
 
     /// The chain itself.
@@ -76,6 +78,14 @@ impl LedgerInside for Inside {
     async fn begin_epoch(&self, epoch: u64) -> anyhow::Result<()> {
         self.chain.bank().set_epoch(epoch);
         Ok(())
+    }
+
+    fn death(&self) -> watch::Receiver<Option<String>> {
+        self.death.subscribe()
+    }
+
+    async fn lose_slots(&self, slots: u64) -> anyhow::Result<()> {
+        Ok(self.chain.lose(slots)?)
     }
 
     fn inflict(&self, node: &str, fault: &LedgerFault) {

@@ -1,6 +1,7 @@
 //! The virtual world: the same roles as tasks of one runtime whose clock is paused, on hosts that are values and a chain
 //! in memory. Time passes when nothing is left to do at a moment.
 
+mod clock;
 mod ledger;
 mod planted;
 mod roles;
@@ -32,8 +33,11 @@ use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
 use solana_signer::Signer;
 use tokio::{sync::watch, time::timeout};
 
-use self::ledger::{Inside, RUNNER};
 pub use self::start::start;
+use self::{
+    clock::HostClock,
+    ledger::{Inside, RUNNER},
+};
 use super::{
     backend::{Backend, Call, LedgerInside, Output, Stop},
     bug::Bug,
@@ -65,6 +69,8 @@ pub struct Virtual {
     logs: Logs,
     /// Where the controller and the activators answer, and each daemon.
     places: Mutex<BTreeMap<Process, Place>>,
+    /// The clocks of clients, which can be set.
+    clocks: BTreeMap<ClientName, Arc<HostClock>>,
     /// What daemons keep over a reboot.
     disks: BTreeMap<ClientName, Arc<MemoryStore>>,
     processes: Mutex<BTreeMap<Process, Running>>,
@@ -158,6 +164,15 @@ impl Backend for Virtual {
         locked(&self.places).retain(|process, _| !here(process));
         self.reboots.send_modify(|reboots| *reboots.entry(node.clone()).or_default() += 1);
         Ok(self.network.reboot(node.as_str())?)
+    }
+
+    fn set_clock(&self, client: &ClientName, ahead_ns: i64) -> anyhow::Result<()> {
+        self.clocks.get(client).context("no such client")?.set(ahead_ns);
+        Ok(())
+    }
+
+    fn wrong_times(&self, client: &ClientName) -> u64 {
+        self.clocks.get(client).map_or(0, |clock| clock.wrong_times())
     }
 
     async fn command(&self, call: Call<'_>, deadline: Duration) -> anyhow::Result<Output> {

@@ -84,9 +84,9 @@ impl Virtual {
                 (code.as_str(), name, async move { dz_controller::agent::serve(&args, deps).await }.boxed())
             }
             Process::Daemon(client) => {
-                let address = self.plan.clients.get(client).context("no such client")?.client_ip;
+                let behind = self.plan.clients.get(client).context("no such client")?.behind();
                 let nowhere = Path::new("memory");
-                let role = self.roles.daemon(address, nowhere, nowhere, &self.policy);
+                let role = self.roles.daemon(behind, nowhere, nowhere, &self.policy);
                 let name = role.name.clone();
                 let mut args: dz_client::daemon::Args = parsed(role)?;
                 // What somebody else asks for in its name is not made on its host.
@@ -97,7 +97,7 @@ impl Virtual {
                     ledger: self.chain(client.as_str(), Owner::Client(client.as_str()))?,
                     listener: self.place(process).bind()?,
                     store: self.disks.get(client).context("a client without a disk")?.clone(),
-                    clock: self.clock.clone(),
+                    clock: self.clocks.get(client).context("a client without a clock")?.wall(self.clock.clone()),
                     seed: self.seed(process),
                     ready: is_ready,
                 };

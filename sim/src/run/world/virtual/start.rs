@@ -46,6 +46,7 @@ pub fn start(parts: Parts<'_>, clock: WallClock, phases: &mut Phases) -> anyhow:
     let pump = network.clone();
     tokio::spawn(async move { pump.run().await });
     let disks = plan.clients.keys().map(|name| (name.clone(), Arc::default())).collect();
+    let clocks = plan.clients.keys().map(|name| (name.clone(), Arc::default())).collect();
     let logs = Logs::new(&artifacts.join(artifacts::LOGS), clock.clone(), events);
     let (places, processes, started) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()), Mutex::default());
     let reboots = watch::Sender::default();
@@ -60,6 +61,7 @@ pub fn start(parts: Parts<'_>, clock: WallClock, phases: &mut Phases) -> anyhow:
         bug,
         logs,
         places,
+        clocks,
         disks,
         processes,
         started,

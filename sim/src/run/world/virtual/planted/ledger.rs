@@ -15,18 +15,59 @@ use tokio::{sync::watch, task::AbortHandle};
 
 use crate::run::world::bug::Bug;
 
-/// Changes accounts after a transaction, as a program with a bug would have.
-pub(super) struct Forging {
+/// A way to the ledger with a bug in it.
+pub(super) struct Planted {
     inner: Arc<dyn Ledger>,
+    bug: Planting,
+}
+
+enum Planting {
+    Forging(Forging),
+    Forgetful(Forgetful),
+}
+
+/// Changes accounts after a transaction, as a program with a bug would have.
+struct Forging {
     chain: LocalLedger,
     bug: Option<Bug>,
 }
 
-impl Forging {
-    pub(super) fn new(inner: Arc<dyn Ledger>, chain: LocalLedger, bug: Option<Bug>) -> Self {
-        Self { inner, chain, bug }
+/// Keeps the view that is read after something was missed to itself.
+struct Forgetful {
+    views: watch::Receiver<Option<Arc<NetworkView>>>,
+    passing_on: AbortHandle,
+}
+
+impl Planted {
+    pub(super) fn forging(inner: Arc<dyn Ledger>, chain: LocalLedger, bug: Option<Bug>) -> Self {
+        Self { inner, bug: Planting::Forging(Forging { chain, bug }) }
     }
 
+    #[allow(clippy::disallowed_methods, reason = "ends with the client")]
+    pub(super) fn forgetful(inner: Arc<dyn Ledger>, node: LocalNode) -> Self {
+        let (shown, views) = watch::channel(None);
+        let mut all = inner.watch();
+        let passing_on = tokio::spawn(async move {
+            let missed = || (node.hits().cut, node.hits().lost);
+            let mut before = missed();
+            while all.changed().await.is_ok() {
+                let view = all.borrow_and_update().clone();
+                if std::mem::replace(&mut before, missed()) == missed() {
+                    shown.send_replace(view);
+                }
+            }
+        });
+        Self { inner, bug: Planting::Forgetful(Forgetful { views, passing_on: passing_on.abort_handle() }) }
+    }
+}
+
+impl Drop for Forgetful {
+    fn drop(&mut self) {
+        self.passing_on.abort();
+    }
+}
+
+impl Forging {
     fn view(&self) -> Result<NetworkView, LedgerError> {
         Ok(self.chain.bank().view()?)
     }
@@ -65,25 +106,10 @@ impl Forging {
             }
         }
     }
-}
 
-#[async_trait]
-impl Ledger for Forging {
-    fn payer(&self) -> Pubkey {
-        self.inner.payer()
-    }
-
-    fn program(&self) -> Pubkey {
-        self.inner.program()
-    }
-
-    async fn snapshot(&self) -> Result<Arc<NetworkView>, LedgerError> {
-        self.inner.snapshot().await
-    }
-
-    async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
+    async fn send(&self, inner: &dyn Ledger, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
         let before = self.view()?;
-        let landed = self.inner.send(instructions).await?;
+        let landed = inner.send(instructions).await?;
         let after = self.view()?;
         match self.bug {
             Some(Bug::LeakedUnit) => self.leak(&before, &after),
@@ -96,50 +122,10 @@ impl Ledger for Forging {
         }
         Ok(landed)
     }
-
-    async fn balance(&self) -> Result<u64, LedgerError> {
-        self.inner.balance().await
-    }
-
-    fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
-        self.inner.watch()
-    }
-}
-
-/// Keeps the view that is read after something was missed to itself.
-pub(super) struct Forgetful {
-    inner: Arc<dyn Ledger>,
-    views: watch::Receiver<Option<Arc<NetworkView>>>,
-    passing_on: AbortHandle,
-}
-
-impl Forgetful {
-    #[allow(clippy::disallowed_methods, reason = "ends with the client")]
-    pub(super) fn new(inner: Arc<dyn Ledger>, node: LocalNode) -> Self {
-        let (shown, views) = watch::channel(None);
-        let mut all = inner.watch();
-        let passing_on = tokio::spawn(async move {
-            let missed = || (node.hits().cut, node.hits().lost);
-            let mut before = missed();
-            while all.changed().await.is_ok() {
-                let view = all.borrow_and_update().clone();
-                if std::mem::replace(&mut before, missed()) == missed() {
-                    shown.send_replace(view);
-                }
-            }
-        });
-        Self { inner, views, passing_on: passing_on.abort_handle() }
-    }
-}
-
-impl Drop for Forgetful {
-    fn drop(&mut self) {
-        self.passing_on.abort();
-    }
 }
 
 #[async_trait]
-impl Ledger for Forgetful {
+impl Ledger for Planted {
     fn payer(&self) -> Pubkey {
         self.inner.payer()
     }
@@ -153,7 +139,10 @@ impl Ledger for Forgetful {
     }
 
     async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
-        self.inner.send(instructions).await
+        match &self.bug {
+            Planting::Forging(forging) => forging.send(&*self.inner, instructions).await,
+            Planting::Forgetful(_) => self.inner.send(instructions).await,
+        }
     }
 
     async fn balance(&self) -> Result<u64, LedgerError> {
@@ -161,6 +150,9 @@ impl Ledger for Forgetful {
     }
 
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
-        self.views.clone()
+        match &self.bug {
+            Planting::Forging(_) => self.inner.watch(),
+            Planting::Forgetful(forgetful) => forgetful.views.clone(),
+        }
     }
 }

@@ -22,8 +22,8 @@ pub(super) fn ledger(
     chain: &LocalLedger,
 ) -> Arc<dyn Ledger> {
     match bug {
-        Some(Bug::LeakedUnit | Bug::DoubleGrant) => Arc::new(ledger::Forging::new(inner, chain.clone(), bug)),
-        Some(Bug::MissingReread) => Arc::new(ledger::Forgetful::new(inner, node.clone())),
+        Some(Bug::LeakedUnit | Bug::DoubleGrant) => Arc::new(ledger::Planted::forging(inner, chain.clone(), bug)),
+        Some(Bug::MissingReread) => Arc::new(ledger::Planted::forgetful(inner, node.clone())),
         _ => inner,
     }
 }
