@@ -201,8 +201,8 @@ impl Leader {
     }
 
     /// Loses the last slots, as a chain does that goes on from an earlier one: their transactions have never landed, and what
-    /// they changed is as it was. On top of the last slot that is left comes a transfer of the faucet: who is told of slots
-    /// sees it then. Returns none, and nothing has changed, if not that many can be lost.
+    /// they changed is as it was. On top of the last slot that is left comes a transfer of the faucet: subscribers of slots
+    /// see it then. Returns none, and nothing has changed, if not that many can be lost.
     pub(crate) fn lose(&mut self, slots: u64) -> Result<Option<Arc<Landed>>, BankError> {
         let (undone, slot, recent) = {
             let mut replica = write(&self.replica);

@@ -247,7 +247,7 @@ impl Ledger {
     }
 
     /// Loses the last slots, as a chain does that goes on from an earlier one. What their transactions did is undone, and
-    /// nobody is told that but by the parent of the next slot, which comes at once and holds a transfer of the faucet.
+    /// only the parent of the next slot shows it: that comes at once and holds a transfer of the faucet.
     /// Returns false, and nothing has changed, if not that many slots with transactions are remembered.
     ///
     /// # Errors
