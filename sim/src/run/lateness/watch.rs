@@ -34,6 +34,8 @@ pub struct Watch {
 struct Shared {
     stop: AtomicBool,
     longest: Mutex<Times>,
+    /// How long tasks have waited so far for the thread that plays them.
+    queued: Mutex<Times>,
 }
 
 /// A moment, from which on is counted how long roles wait for a processor.
@@ -41,6 +43,7 @@ struct Shared {
 pub struct Moment {
     at: Instant,
     waited: BTreeMap<u32, Duration>,
+    queued: Times,
 }
 
 impl Moment {
@@ -74,7 +77,21 @@ impl Watch {
 
     /// This moment.
     pub fn moment(&self) -> Moment {
-        Moment { at: Instant::now(), waited: processes().map(|(pid, waited, _)| (pid, waited)).collect() }
+        let waited = processes().map(|(pid, waited, _)| (pid, waited)).collect();
+        Moment { at: Instant::now(), waited, queued: self.shared.queued().clone() }
+    }
+
+    /// What measures how long the tasks of a thread wait for it: one that plays many hosts is late for each of them when it is
+    /// busy with the others, and the kernel does not know. To be run as one of its tasks.
+    pub fn measure_queue(&self, thread: &str) -> impl Future<Output = ()> + use<> {
+        let (shared, part) = (Arc::clone(&self.shared), Part::Thread(thread.to_owned()));
+        async move {
+            loop {
+                let start = Instant::now();
+                tokio::time::sleep(PERIOD).await;
+                *shared.queued().entry(part.clone()).or_default() += start.elapsed().saturating_sub(PERIOD);
+            }
+        }
     }
 
     /// How long it is since a moment, and how long each role and thread has waited for a processor since: of several
@@ -84,6 +101,10 @@ impl Watch {
         for (pid, waited, part) in processes() {
             let before = moment.waited.get(&pid).copied().unwrap_or_default();
             longest(&mut times, part, waited.saturating_sub(before));
+        }
+        for (part, queued) in &*self.shared.queued() {
+            let before = moment.queued.get(part).copied().unwrap_or_default();
+            longest(&mut times, part.clone(), queued.saturating_sub(before));
         }
         (moment.elapsed(), times)
     }
@@ -103,6 +124,10 @@ impl Drop for Watch {
 impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, Times> {
         self.longest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queued(&self) -> std::sync::MutexGuard<'_, Times> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn measure(&self) {
@@ -178,6 +203,23 @@ mod tests {
         assert_eq!(role(b"/usr/bin/dzsim\0node\0agent\0--device\0x\0").as_deref(), Some("agent"));
         assert_eq!(role(b"/usr/bin/dzsim\0scenario\0node\0"), None);
         assert_eq!(role(b""), None);
+    }
+
+    #[test]
+    fn tasks_of_a_busy_thread_have_waited_for_it() {
+        let watch = Watch::start().unwrap();
+        let moment = watch.moment();
+        let busy = Duration::from_millis(300);
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let _measured = tokio::spawn(watch.measure_queue("clients"));
+            tokio::task::yield_now().await;
+            // Longer than a period, on purpose without letting the others have a turn.
+            thread::sleep(PERIOD + busy);
+            let part = Part::Thread("clients".to_owned());
+            while watch.since(&moment).1.get(&part).is_none_or(|waited| *waited < busy) {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     #[test]

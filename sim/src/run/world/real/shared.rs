@@ -42,6 +42,9 @@ use crate::run::world::{
     task_logs::Logs,
 };
 
+/// The thread that plays them.
+pub(super) const THREAD: &str = "clients";
+
 /// All of them, towards the ledger.
 pub(super) const SHARED: &str = "shared";
 
@@ -89,7 +92,7 @@ impl Shared {
             // Its sender is dropped, or says so.
             let _ = runtime.block_on(ended);
         };
-        let thread = std::thread::Builder::new().name("clients".to_owned()).spawn(run).context("starting a thread")?;
+        let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(run).context("starting a thread")?;
         let running = Mutex::default();
         Ok(Self { runtime: handle, end: Some(end), thread: Some(thread), chain, slots, logs, running })
     }

@@ -75,6 +75,7 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
         program::ID,
         keys.of(Owner::Foundation),
     ));
+    let lateness = Watch::start().context("measuring lateness")?;
     let shared = shared::clients(&plan);
     let host = match shared.is_empty() {
         true => None,
@@ -88,7 +89,9 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
                 let (http, ws) = (format!("http://{}", inside(http)), format!("ws://{}", inside(ws)));
                 RpcLedger::connect(http, ws, program::ID, keys.of(Owner::Foundation))
             };
-            Some(Shared::new(ledger.slots(), logs, connect)?)
+            let host = Shared::new(ledger.slots(), logs, connect)?;
+            host.runtime().spawn(lateness.measure_queue(shared::THREAD));
+            Some(host)
         }
     };
     if bug == Some(Bug::DeadBank) {
@@ -105,7 +108,7 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
         fabric,
         ledger: Inside(ledger, Arc::clone(&chain), shared),
         shared: host,
-        lateness: Watch::start().context("measuring lateness")?,
+        lateness,
         processes: Mutex::default(),
         hosts: Mutex::new(BTreeMap::new()),
         _ports: ports,
