@@ -64,7 +64,7 @@ impl Manifest {
 
     /// Where the scenario is in the folder that the capsule was unpacked to. A case is called after its folder and its file.
     pub fn scenario(&self, folder: &Path) -> PathBuf {
-        folder.join(SCENARIO).join(place(&self.file))
+        folder.join(SCENARIO).join(place(&self.file, &self.case))
     }
 }
 
@@ -78,16 +78,11 @@ pub fn run(folder: &Path) -> PathBuf {
     folder.join(RUN)
 }
 
-/// The last two names of a file's path: topic and name.
-fn place(file: &Path) -> PathBuf {
-    let names: Vec<_> = file
-        .components()
-        .filter_map(|part| match part {
-            std::path::Component::Normal(name) => Some(name),
-            _ => None,
-        })
-        .collect();
-    names[names.len().saturating_sub(2)..].iter().collect()
+/// Where a scenario is in a capsule: in a folder of its case's topic, which the path that was given need not name.
+fn place(file: &Path, case: &str) -> PathBuf {
+    let topic = case.split('[').next().and_then(|name| name.rsplit_once('/')).map_or("", |(topic, _)| topic);
+    let names = [Path::new(topic).file_name(), file.file_name()];
+    names.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

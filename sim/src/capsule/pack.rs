@@ -31,7 +31,7 @@ pub fn write(
     let mut archive = Builder::new(zstd::Encoder::new(file, LEVEL)?);
     let text = serde_json::to_string_pretty(manifest)?;
     bytes(&mut archive, Path::new(MANIFEST), text.as_bytes())?;
-    bytes(&mut archive, &Path::new(SCENARIO).join(place(&manifest.file)), scenario.as_bytes())?;
+    bytes(&mut archive, &Path::new(SCENARIO).join(place(&manifest.file, &manifest.case)), scenario.as_bytes())?;
     if let Some(folder) = snapshots {
         let case = artifacts::relative(&manifest.case);
         let stem = case.file_name().map(|stem| format!("{}@", stem.to_string_lossy())).unwrap_or_default();

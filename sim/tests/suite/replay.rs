@@ -47,6 +47,16 @@ fn a_replay_in_virtual_time_is_the_same_to_the_byte() {
 }
 
 #[test]
+fn a_scenario_that_was_named_without_its_folder_is_replayed() {
+    let place = Place::new();
+    place.file("topic/failing.yaml", FAILING);
+    let mut run = place.dzsim(&["run", "failing.yaml", "--world", "virtual", "--artifacts", "../artifacts"]);
+    Ended::of(run.current_dir(place.path("topic")).output().unwrap()).code(1);
+    let ended = replay(&place, &[], "exit\n").code(0);
+    assert!(ended.out.contains("stopped before step 3"), "{}", ended.out);
+}
+
+#[test]
 fn a_replay_stops_before_the_failure_and_answers() {
     let place = failed();
     let ended = replay(&place, &[], "doublezero status\non nowhere\non nyc1\nwhat\nexit\n").code(0);
