@@ -59,10 +59,12 @@ impl Table {
         }
     }
 
-    /// One table of several parts, as the shards of a sweep leave them.
+    /// One table of several parts, as the shards of a sweep leave them: each has every so many-th case, so that taking a row
+    /// of each in turn gives the order of the whole.
     pub fn merge(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut parts: Vec<_> = parts.into_iter().map(|part| part.rows.into_iter()).collect();
         let mut whole = Self::default();
-        parts.into_iter().flat_map(|part| part.rows).for_each(|row| whole.add(row));
+        while parts.iter_mut().filter_map(|part| part.next()).map(|row| whole.add(row)).count() > 0 {}
         whole
     }
 
@@ -214,6 +216,14 @@ mod tests {
         assert_eq!(table.rows.len(), 2);
         assert_eq!(table.rows[1].seeds, [1, 2]);
         assert_eq!(table.rows[1].measures["tunnels"], Measure::Numbers { unit: Unit::Count, samples: vec![6.0, 8.0] });
+    }
+
+    #[test]
+    fn shards_are_merged_in_the_order_of_the_whole() {
+        let part = |cases: [&str; 2]| Table { rows: cases.map(|case| row(case, 1, 1.0, "ids")).into() };
+        let order =
+            |table: Table| table.rows.into_iter().map(|row| row.variables["endpoints"].clone()).collect::<Vec<_>>();
+        assert_eq!(order(Table::merge([part(["1", "3"]), part(["2", "4"])])), ["1", "2", "3", "4"]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! `dzsim sweep`: a matrix as one table of measures.
 
-use std::{fs, path::PathBuf};
+use std::{collections::VecDeque, fs, panic::resume_unwind, path::PathBuf, thread};
 
 use anyhow::Context;
+use tempfile::TempDir;
 
 use crate::{
     answer::{
@@ -45,12 +46,13 @@ struct Swept {
 }
 
 /// The parts that shards left, as one table.
-fn merged(files: &[PathBuf]) -> anyhow::Result<Table> {
-    let read = |file: &PathBuf| -> anyhow::Result<Table> {
-        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        serde_json::from_str(&text).with_context(|| format!("{}: expected what --format json prints", file.display()))
+fn merged(files: &[PathBuf]) -> Result<Table, Error> {
+    let read = |file: &PathBuf| -> Result<Table, Error> {
+        let refused = |why: String| Error::input(format!("{}: {why}", file.display()));
+        let text = fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| refused(format!("expected what --format json prints: {error}")))
     };
-    Ok(Table::merge(files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?))
+    Ok(Table::merge(files.iter().map(read).collect::<Result<Vec<_>, _>>()?))
 }
 
 fn swept(args: &SweepArgs) -> anyhow::Result<Result<Swept, Exit>> {
@@ -59,21 +61,31 @@ fn swept(args: &SweepArgs) -> anyhow::Result<Result<Swept, Exit>> {
         options.extend(["--shard".to_owned(), shard.to_string()]);
     }
     let runs = Runs::new(options)?;
-    let artifacts = tempfile::tempdir()?;
     let mut summaries = Vec::new();
     let mut failed = Vec::new();
-    for seed in 1..=args.seeds {
-        // A single seed is the file's own.
-        let seed = (args.seeds > 1).then_some(seed);
-        let found = match runs.run(&args.paths, &args.change.set, seed, artifacts.path())? {
-            Ok(found) => found,
+    // A single seed is the file's own.
+    let mut seeds: VecDeque<_> = if args.seeds > 1 { (1..=args.seeds).map(Some).collect() } else { [None].into() };
+    // One run has its cases side by side: only few of them leave something to do for the runs of other seeds.
+    let mut width = 1;
+    while !seeds.is_empty() {
+        let batch: Vec<_> = seeds.drain(..width.min(seeds.len())).collect();
+        let folders = batch.iter().map(|_| tempfile::tempdir()).collect::<Result<Vec<_>, _>>()?;
+        let run = |seed, folder: &TempDir| runs.run(&args.paths, &args.change.set, seed, folder.path());
+        let found: anyhow::Result<Result<Vec<_>, _>> = thread::scope(|scope| {
+            let started = batch.iter().zip(&folders).map(|(seed, folder)| scope.spawn(move || run(*seed, folder)));
+            let started: Vec<_> = started.collect();
+            started.into_iter().map(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        let found = match found? {
+            Ok(found) => found.concat(),
             Err(exit) => return Ok(Err(exit)),
         };
+        width = thread::available_parallelism()?.get().div_ceil(found.len().div_ceil(batch.len()).max(1));
         for summary in found.iter().filter(|summary| summary.failure.is_some()) {
             if let Some(failure) = &summary.failure {
                 complain(format!("{} (seed {}): {}: {}", summary.case, summary.seed, failure.title, failure.message));
             }
-            // The next seed writes to the same folder, and all go with the sweep.
+            // The folders go with their batch.
             if args.html.is_some() {
                 failed.push(Record::read(summary, None)?);
             }
