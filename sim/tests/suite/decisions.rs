@@ -24,6 +24,7 @@ const AREAS: &[(&str, &str)] = &[
     ("019", "the program and others"),
     ("020", "library, structure and words"),
     ("022", "faults"),
+    ("023", "model and kernel"),
 ];
 
 #[test]
