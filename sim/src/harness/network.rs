@@ -260,3 +260,34 @@ impl Operator<'_> {
         self.network.command("operator", line, json!(0)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dz_net::kernel::{RouteInfo, TABLE_MAIN};
+    use dzsim_scenario::plan::Node;
+
+    use super::*;
+    use crate::harness::test_process;
+
+    fn is_default(route: &RouteInfo) -> bool {
+        route.table == TABLE_MAIN && route.destination.prefix_len() == 0
+    }
+
+    /// The oracle looks again at a node that was right, though nothing else has moved since.
+    #[test]
+    fn what_goes_wrong_at_a_node_alone_is_seen() {
+        let name = concat!(module_path!(), "::what_goes_wrong_at_a_node_alone_is_seen");
+        test_process::run(name, Kind::Virtual, Scenario::default(), async |net: Network| {
+            let look = async || net.client("val1").run("doublezero status").await.map(drop).map_err(|e| e.to_string());
+            look().await.unwrap();
+            let val1 = net.context.world.plan.clients.keys().next().unwrap();
+            let host = net.context.world.backend.host(&Node::Client(val1.clone())).unwrap();
+            let default = host.routes().await.unwrap().into_iter().find(is_default).unwrap();
+            let _ = host.delete_route(&default).await.unwrap();
+            let seen = look().await.unwrap_err();
+            assert!(seen.contains("every node has a way to the internet: val1"), "{seen}");
+            let _ = host.add_route(&default).await.unwrap();
+            look().await.unwrap();
+        });
+    }
+}
