@@ -19,12 +19,17 @@ use super::{
 /// it owned at first.
 pub(crate) fn tear_down(mut bank: LocalBank, owned: &BTreeMap<Pubkey, u64>) -> Result<(), String> {
     let mut view = bank.view().map_err(|error| error.to_string())?;
+    let mut last = vec![];
     while let Some((actor, instructions)) = next(&view)? {
+        if instructions == last {
+            return Err(format!("it is still there: {instructions:?}"));
+        }
         for one in &instructions {
             let sent = bank.execute(&[ACTORS[actor]], std::slice::from_ref(one));
             sent.map_err(|error| format!("it cannot be deleted: {error} of {instructions:?}"))?;
         }
         bank.refresh(&mut view).map_err(|error| error.to_string())?;
+        last = instructions;
     }
     let config = pda::config(&P).0;
     let stays = [config, ix::vrf_ids(&P)];

@@ -161,7 +161,9 @@ pub(crate) fn furnished() -> LocalBank {
     act(&mut bank, &mut view, F, |_| {
         let limits = PassLimits { last_access_epoch: u64::MAX, max_unicast_users: 3, max_multicast_users: 3 };
         let mut instructions = vec![];
-        for (payer, ip) in [(ACTORS[PAYER], Ipv4Addr::UNSPECIFIED), (ACTORS[PAYER + 1], client_ip(0))] {
+        let any = Ipv4Addr::UNSPECIFIED;
+        for (payer, ip) in [(PAYER, any), (PAYER + 1, any), (PAYER + 1, client_ip(0))] {
+            let payer = ACTORS[payer];
             instructions.push(all::access_pass::set_access_pass(&P, &ACTORS[F], ip, payer, limits, None));
             let pass = all::access_pass::pass_address(&P, ip, &payer, None);
             instructions.extend(GROUPS[..2].iter().map(|code| {
