@@ -15,18 +15,16 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Counts one more at this time in seconds since the Unix epoch; false when the hour had `most` already.
+    /// Counts so many more at this time in seconds since the Unix epoch; false when the hour would have more than `most`.
     #[must_use]
-    pub fn count(&mut self, unix_time: i64, most: u32) -> bool {
+    pub fn count(&mut self, unix_time: i64, more: u32, most: u32) -> bool {
         let hour = u32::try_from(unix_time / HOUR).unwrap_or(0);
         if self.hour != hour {
             *self = Self { hour, count: 0 };
         }
-        if self.count >= most {
-            return false;
-        }
-        self.count += 1;
-        true
+        let sum = self.count.checked_add(more).filter(|sum| *sum <= most);
+        self.count = sum.unwrap_or(self.count);
+        sum.is_some()
     }
 }
 
@@ -37,10 +35,12 @@ mod tests {
     #[test]
     fn the_next_hour_starts_from_zero() {
         let mut requests = Requests::default();
-        assert!(requests.count(7199, 2) && requests.count(3600, 2));
-        assert!(!requests.count(7199, 2));
-        assert_eq!(requests, Requests { hour: 1, count: 2 });
-        assert!(requests.count(7200, 2));
+        assert!(requests.count(7199, 1, 3) && requests.count(3600, 2, 3));
+        assert!(!requests.count(7199, 1, 3));
+        assert_eq!(requests, Requests { hour: 1, count: 3 });
+        assert!(!requests.count(7200, u32::MAX, 3));
+        assert!(requests.count(7200, 1, 3));
+        assert!(!requests.count(7200, u32::MAX, 3));
         assert_eq!(requests, Requests { hour: 2, count: 1 });
     }
 }

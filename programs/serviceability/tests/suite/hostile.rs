@@ -242,6 +242,7 @@ fn every_refusal_has_a_test() {
         include_str!("addresses.rs"),
         include_str!("leaving.rs"),
         include_str!("account_reuse.rs"),
+        include_str!("attacks.rs"),
     ]
     .concat();
     let out_of_reach = [

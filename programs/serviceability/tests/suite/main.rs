@@ -3,6 +3,7 @@
 mod access_pass;
 mod account_reuse;
 mod addresses;
+mod attacks;
 mod compute_units;
 mod contributor;
 mod device;

@@ -227,7 +227,7 @@ async fn roles_are_within_the_allowlists() {
     n.ok(&p, [create(&n, many)]).await;
 }
 
-/// Pitfall 29 and the caps of RFC 13: zero closes a device, and leaves a kind unlimited.
+/// Pitfall 29 and the caps of RFC 13: a cap is the most there may be, for the device and for a kind.
 #[tokio::test]
 async fn capacity_is_counted_by_kind() {
     let (mut n, device, group, _) = network().await;

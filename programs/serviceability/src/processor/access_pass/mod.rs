@@ -28,13 +28,13 @@ pub(super) fn count_request<'a, 'info>(
     unix_time: i64,
 ) -> Result {
     let most = pass.requests_per_hour();
-    ensure!(pass.requests.count(unix_time, most), TooManyRequests);
+    ensure!(pass.requests.count(unix_time, 1, most), TooManyRequests);
     if ctx.foundation_gave(pass) {
         return Ok(());
     }
     let mut tenant = ctx.read::<Tenant>(tenant.ok_or(ServiceabilityError::TenantRequired)?)?;
     ensure!(*tenant.key() == pass.giver, TenantNotAllowed);
-    ensure!(tenant.requests.count(unix_time, Tenant::REQUESTS_PER_HOUR), TooManyRequests);
+    ensure!(tenant.requests.count(unix_time, 1, Tenant::REQUESTS_PER_HOUR), TooManyRequests);
     ctx.save(&tenant)
 }
 

@@ -27,11 +27,12 @@ pub(super) fn active(contributor: &Contributor) -> Result {
     Ok(())
 }
 
-/// Counts one more thing that a contributor makes the activator do. What the foundation does is not counted.
-pub(super) fn count_request(ctx: &Context, contributor: &mut Contributor, clock: Info) -> Result {
-    let time = load_time(clock)?;
+/// Counts what a contributor makes the activator do: a thing, and endpoints for it to pull. What the foundation does is
+/// not counted.
+pub(super) fn count_request(ctx: &Context, contributor: &mut Contributor, clock: Info, endpoints: u8) -> Result {
+    let (time, more) = (load_time(clock)?, 1 + u32::from(endpoints));
     let counted =
-        ctx.signer_is_foundation() || contributor.requests.count(time.unix_time, Contributor::REQUESTS_PER_HOUR);
+        ctx.signer_is_foundation() || contributor.requests.count(time.unix_time, more, Contributor::REQUESTS_PER_HOUR);
     ensure!(counted, TooManyRequests);
     Ok(())
 }

@@ -25,7 +25,6 @@ pub(in crate::processor) fn process<'a, 'info>(
     let mut exchange = ctx.read::<Exchange>(a.exchange)?;
     ctx.contributor_owner(&contributor)?;
     active(&contributor)?;
-    count_request(ctx, &mut contributor, a.clock)?;
     ensure!(exchange.status == ExchangeStatus::Activated, ExchangeNotActive);
     check_lower_code(&args.code)?;
     ensure!((1..=MAX_TUNNEL_SLOTS).contains(&args.tunnel_slots), InvalidTunnelSlots);
@@ -46,6 +45,7 @@ pub(in crate::processor) fn process<'a, 'info>(
         Bootstrap::OwnEndpoints => 0,
     });
     check_endpoints(&ctx.config, args.bootstrap, endpoints_wanted)?;
+    count_request(ctx, &mut contributor, a.clock, endpoints_wanted)?;
     let public = NetworkV4::host(args.public_ip);
     check_own(&ctx.config, public)?;
     ctx.check_no_client(a.clients, public)?;

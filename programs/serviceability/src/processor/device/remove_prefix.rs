@@ -24,7 +24,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     } else {
         ctx.contributor_owner(&contributor)?;
         // The activator carves another one.
-        count_request(ctx, &mut contributor, a.clock)?;
+        count_request(ctx, &mut contributor, a.clock, 0)?;
         ctx.save(&contributor)?;
     }
     let pool = ctx.read_pool(a.pool, PoolKind::DevicePrefix, device.key())?;

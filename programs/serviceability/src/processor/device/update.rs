@@ -23,7 +23,8 @@ pub(in crate::processor) fn process<'a, 'info>(
     ensure!(device_type != DeviceType::Transit || device.counts.users() == 0, DeviceHasUsers);
     check_endpoints(&ctx.config, device.bootstrap, endpoints_wanted)?;
     if device.endpoints_wanted != endpoints_wanted {
-        count_request(ctx, &mut owned.contributor, a.clock)?;
+        let more = endpoints_wanted.saturating_sub(device.endpoints_wanted);
+        count_request(ctx, &mut owned.contributor, a.clock, more)?;
         ctx.save(&owned.contributor)?;
     }
     device.device_type = device_type;

@@ -31,7 +31,7 @@ pub(in crate::processor) fn process<'a, 'info>(
 ) -> Result {
     let mut owned = load_owned(ctx, a.contributor, a.device)?;
     active(&owned.contributor)?;
-    count_request(ctx, &mut owned.contributor, a.clock)?;
+    count_request(ctx, &mut owned.contributor, a.clock, 0)?;
     ctx.save(&owned.contributor)?;
     let name: InterfaceName = name.parse().map_err(|_| ServiceabilityError::InvalidInterfaceName)?;
     ensure!(ip.is_some() || !user_tunnel_endpoint, EndpointNeedsAddress);

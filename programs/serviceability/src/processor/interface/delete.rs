@@ -23,7 +23,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     if device.status != DeviceStatus::Deleting || !ctx.signer_is_activator() {
         ctx.contributor_owner(&contributor)?;
         // The activator pulls another endpoint.
-        count_request(ctx, &mut contributor, a.clock)?;
+        count_request(ctx, &mut contributor, a.clock, 0)?;
         ctx.save(&contributor)?;
     }
     ensure!(interface.status != InterfaceStatus::Deleting, InterfaceDeleting);

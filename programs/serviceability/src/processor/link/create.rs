@@ -26,7 +26,7 @@ pub(in crate::processor) fn process<'a, 'info>(
     let mut side_a = End::read(ctx, a.device_a, a.interface_a)?;
     let mut side_z = End::read(ctx, a.device_z, a.interface_z)?;
     active(&contributor)?;
-    count_request(ctx, &mut contributor, a.clock)?;
+    count_request(ctx, &mut contributor, a.clock, 0)?;
     check_lower_code(&code)?;
     check(delay_ns, bandwidth)?;
     ensure!(MTU.contains(&mtu), InvalidMtu);
