@@ -59,7 +59,7 @@ impl Table {
         }
     }
 
-    /// One table of several parts, as the shards of a sweep leave them: each has every so many-th case, so that taking a row
+    /// One table of several parts, as the shards of a sweep leave them: each has every n-th case, so that taking a row
     /// of each in turn gives the order of the whole.
     pub fn merge(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut parts: Vec<_> = parts.into_iter().map(|part| part.rows.into_iter()).collect();

@@ -77,7 +77,7 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
     Ok(Exit::Failed)
 }
 
-/// What a log has been told of the progress: a line each 10 s or each tenth of the histories, whichever is first.
+/// What of the progress a log has: a line each 10 s or each tenth of the histories, whichever is first.
 #[derive(Debug, Default)]
 struct Told {
     tenths: u64,

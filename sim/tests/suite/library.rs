@@ -32,7 +32,7 @@ async fn steps_of_the_scenario_come_first_and_more_can_follow(net: Network) -> d
 async fn what_does_not_hold_is_an_error_that_says_so(net: Network) {
     let unknown = net.client("val9").tunnels().await.unwrap_err();
     assert!(matches!(unknown, Error::Unknown { kind: "client", .. }), "{unknown}");
-    let refused = net.operator().run("doublezero device drain nowhere").await.unwrap_err().to_string();
+    let refused = net.operator().run("doublezero exchange get nowhere").await.unwrap_err().to_string();
     assert!(refused.contains("the command ended with exit code 10"), "{refused}");
     let invalid = net.steps("[{ pnig: {} }]").await.unwrap_err().to_string();
     assert!(invalid.contains("ping"), "{invalid}");

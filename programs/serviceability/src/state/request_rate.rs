@@ -15,7 +15,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Counts so many more at this time in seconds since the Unix epoch; false when the hour would have more than `most`.
+    /// Counts further requests at this time, in seconds since the Unix epoch; false when the hour would have more than `most`.
     #[must_use]
     pub fn count(&mut self, unix_time: i64, more: u32, most: u32) -> bool {
         let hour = u32::try_from(unix_time / HOUR).unwrap_or(0);

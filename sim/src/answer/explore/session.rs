@@ -85,7 +85,7 @@ impl Sign {
     }
 }
 
-/// How a failure is told in one line: which invariants do not hold, or else what the message says.
+/// A failure in one line: which invariants do not hold, or else what the message says.
 fn words(failure: &Failure) -> String {
     match failure.oracle.is_empty() {
         true => failure.message.lines().next().unwrap_or_default().to_owned(),
