@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dz_net::gre::HelperCommand;
+
 use super::{Part, Times, longest};
 
 /// Between two looks. What the threads waited between them counts as one delay, which is as much too long as a wait that
@@ -175,10 +177,15 @@ fn processes() -> impl Iterator<Item = (u32, Duration, Part)> {
     own.chain(roles)
 }
 
-/// The role that a process plays, by its command line: `dzsim node ROLE ...`.
+/// The role that a process plays, by its command line: `dzsim node ROLE ...`, or the helper that carries a host's tunnels.
 fn role(command_line: &[u8]) -> Option<String> {
     let mut words = command_line.split(|byte| *byte == 0).skip(1);
-    (words.next()? == b"node").then(|| words.next().map(|role| String::from_utf8_lossy(role).into_owned()))?
+    let role = match words.next()? {
+        b"node" => words.next()?,
+        word if word == HelperCommand::ARGUMENT.as_bytes() => word,
+        _ => return None,
+    };
+    Some(String::from_utf8_lossy(role).into_owned())
 }
 
 /// The second number: nanoseconds in which it could have run and did not.
@@ -202,6 +209,7 @@ mod tests {
         assert_eq!(waited(""), None);
         assert_eq!(role(b"/usr/bin/dzsim\0node\0agent\0--device\0x\0").as_deref(), Some("agent"));
         assert_eq!(role(b"/usr/bin/dzsim\0scenario\0node\0"), None);
+        assert_eq!(role(b"/usr/bin/dzsim\0gre-helper\0").as_deref(), Some("gre-helper"));
         assert_eq!(role(b""), None);
     }
 
