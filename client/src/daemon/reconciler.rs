@@ -23,6 +23,7 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{
+    args::Args,
     changes::{Action, Actual, ActualTunnel, Change, Wanted, changes},
     client_ip,
     desired::{DesiredTunnel, Group, desired},
@@ -104,10 +105,10 @@ struct Turn {
 }
 
 impl Reconciler {
-    /// The owner of the tunnels of the client that is known by `client_ip`, or by the host's own address if it follows that;
-    /// `seed` decides how long it waits.
+    /// The owner of the tunnels of the client that is known by `client_ip`; `seed` decides how long it waits.
     pub(super) fn new(
-        (client_ip, follows_host, payer): (Ipv4Addr, bool, Option<Pubkey>),
+        args: &Args,
+        client_ip: Ipv4Addr,
         kernel: Kernel,
         inputs: Inputs,
         sessions: Sessions,
@@ -116,8 +117,8 @@ impl Reconciler {
     ) -> Self {
         Self {
             client_ip,
-            follows_host,
-            payer,
+            follows_host: args.client_ip.is_none(),
+            payer: args.payer,
             kernel,
             inputs,
             sessions,

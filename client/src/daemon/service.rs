@@ -114,8 +114,7 @@ pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
     tasks::scope(|tasks| async move {
         let sessions = Sessions::new(host.clone(), tasks, clock.clone(), args.hold_time.0);
         let told = Telling { status, routes };
-        let reconciler =
-            Reconciler::new((client_ip, args.client_ip.is_none(), args.payer), kernel, inputs, sessions, told, seed);
+        let reconciler = Reconciler::new(args, client_ip, kernel, inputs, sessions, told, seed);
         info!(%client_ip, %dataplane, socket = %listener, "started");
         ready();
         let (views, probe, period) = (ledger.watch(), args.probe.config(), args.probe.period);

@@ -123,16 +123,16 @@ pub fn lacking(view: &NetworkView, user: &User) -> Option<Full> {
     draws(view, &user.device, (user.user_type, user.is_publisher()), false)
 }
 
-/// The first pool that a user of this type on this device draws from and that has nothing left, besides what those who wait
-/// will take if they count.
+/// The first pool that a user of this type on this device draws from and that has nothing left, besides what `those_who_wait`
+/// will take, if they come first.
 fn draws(
     view: &NetworkView,
     device: &Pubkey,
     (user_type, publisher): (UserType, bool),
-    waiting_count: bool,
+    those_who_wait: bool,
 ) -> Option<Full> {
     let supply = view.derived(Supply::of);
-    let waiting = |device: Option<&Pubkey>, draws: &dyn Fn(UserType, bool) -> bool| match waiting_count {
+    let waiting = |device: Option<&Pubkey>, draws: &dyn Fn(UserType, bool) -> bool| match those_who_wait {
         true => supply.waiting(device, draws),
         false => 0,
     };

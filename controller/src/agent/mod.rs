@@ -157,9 +157,13 @@ impl Agent {
         loop {
             let cause = tokio::select! {
                 biased;
-                changed = config.changed() => changed.map(|()| Cause::Config).context("the task that fetches the configuration has ended")?,
+                changed = config.changed() => {
+                    changed.map(|()| Cause::Config).context("the task that fetches the configuration has ended")?
+                }
                 changed = self.changed_after(pause) => changed.map(|()| Cause::Kernel).context("watching the kernel")?,
-                changed = silent.changed() => changed.map(|()| Cause::Link).context("the task that watches links has ended")?,
+                changed = silent.changed() => {
+                    changed.map(|()| Cause::Link).context("the task that watches links has ended")?
+                }
                 () = after(retry_in) => Cause::Retry,
             };
             let Some(answer) = config.borrow_and_update().clone() else { continue };

@@ -91,7 +91,7 @@ impl Drop for Inner {
         runtime.shutdown_background();
         drop(requests);
         // The thread ends with the request it is at and removes the bank's folders, which takes milliseconds.
-        // Its panics are caught, and told as its death.
+        // Its panics are caught, and are its death.
         let _ = chain.join();
     }
 }
@@ -184,9 +184,14 @@ impl Ledger {
         self.inner.core.slot.clone()
     }
 
-    /// Why the bank's thread has died, once it has. Nothing is executed any more then.
-    pub fn death(&self) -> watch::Receiver<Option<String>> {
-        self.inner.death.clone()
+    /// Returns why the bank's thread has died, once it has. Nothing is executed any more then.
+    pub async fn death(&self) -> String {
+        let mut death = self.inner.death.clone();
+        match death.wait_for(Option::is_some).await.map(|why| why.clone()) {
+            Ok(Some(why)) => why,
+            // It has ended with the ledger.
+            _ => std::future::pending().await,
+        }
     }
 
     /// Lets the bank's thread panic: what follows from that is tested by it.

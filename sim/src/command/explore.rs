@@ -48,11 +48,11 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
     };
     let live = std::io::stderr().is_terminal();
     let start = Instant::now();
-    let mut told = Told::default();
+    let mut progress = Progress::default();
     let found = session.explore(|done| {
         let line = match live {
             true => Some(format!("\r{done} histories passed")),
-            false => told.line(done, args.histories, start.elapsed()),
+            false => progress.line(done, args.histories, start.elapsed()),
         };
         // Nobody has to see it.
         let _ = line.map(|line| write!(std::io::stderr(), "{line}"));
@@ -79,12 +79,12 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
 
 /// What of the progress a log has: a line each 10 s or each tenth of the histories, whichever is first.
 #[derive(Debug, Default)]
-struct Told {
+struct Progress {
     tenths: u64,
     at: Duration,
 }
 
-impl Told {
+impl Progress {
     fn line(&mut self, done: u64, of: u64, at: Duration) -> Option<String> {
         let tenths = done.saturating_mul(10) / of.max(1);
         if tenths == self.tenths && at < self.at + Duration::from_secs(10) {
@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn a_log_gets_a_line_each_tenth_and_each_ten_seconds() {
-        let mut told = Told::default();
-        let mut line = |done, seconds| told.line(done, 1_000, Duration::from_secs(seconds));
+        let mut progress = Progress::default();
+        let mut line = |done, seconds| progress.line(done, 1_000, Duration::from_secs(seconds));
         assert_eq!(line(64, 1), None);
         assert_eq!(line(128, 2).as_deref(), Some("128 histories passed in 2 s\n"));
         assert_eq!(line(192, 11), None);

@@ -100,7 +100,7 @@ pub async fn bring_up(plan: Plan, policy: Policy, start: Start<'_>, phases: &mut
     };
     tokio::select! {
         biased;
-        why = world.ledger_death() => anyhow::bail!("the ledger is dead: {why}"),
+        why = world.backend.ledger().death() => anyhow::bail!("the ledger is dead: {why}"),
         up = up => up?,
     }
     Ok(world)

@@ -152,29 +152,22 @@ pub async fn run(case: Case, setup: Setup, tell: &mut dyn FnMut(Progress)) -> an
             let mut began = world.backend.moment();
             let ended = tokio::select! {
                 biased;
-                () = asked(&mut end), if !held_instead => Err(Ended::Interrupted),
-                why = world.ledger_death() => {
-                    let message = format!("the ledger is dead: {why}");
-                    Err(Ended::Steps(Outcome::Failed, Box::new(Failure { message, ..Failure::default() })))
-                }
+                () = asked(&mut end), if !held_instead => Ok(Err(Ended::Interrupted)),
+                why = world.backend.ledger().death() => Err(format!("the ledger is dead: {why}")),
                 ended = all_steps(&context, steps, setup.stop.clone(), &mut phases, &mut summary.steps, &mut began, tell) => {
                     let slow = if held_instead { None } else { too_slow(&world, began.as_ref(), ended.is_err()) };
-                    match ended {
+                    Ok(match ended {
                         Ok(Ran::UntilStop) => Err(Ended::Stopped),
                         ended => judged(ended.map(drop), slow),
-                    }
+                    })
                 }
             };
-            let ended = ended.map_err(|ended| match ended {
-                Ended::Steps(outcome, failure) if failure.title.is_empty() => {
-                    // The step that was under way.
-                    let number = summary.steps.len() + 1;
-                    let place = steps
-                        .get(number - 1)
-                        .map_or_else(|| Place::before("the network does not come up"), |step| Place::of(number, step));
-                    Ended::Steps(outcome, Box::new(place.failure(failure.message)))
-                }
-                ended => ended,
+            let ended = ended.unwrap_or_else(|message| {
+                // The step that was under way.
+                let number = summary.steps.len() + 1;
+                let before = || Place::before("the network does not come up");
+                let place = steps.get(number - 1).map_or_else(before, |step| Place::of(number, step));
+                Err(Ended::Steps(Outcome::Failed, Box::new(place.failure(message))))
             });
             if let Some(hold) = &setup.hold {
                 let so_far = match &ended {

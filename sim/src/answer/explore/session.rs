@@ -199,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_by_its_invariants_or_else_by_its_message() {
+    fn a_failure_is_worded_by_its_invariants_or_else_by_its_message() {
         let oracle = ["a unit is used once: nyc1: 1", "a rule has an interface: x", "a unit is used once: pit1: 2"];
-        let told = words(&failure("2 invariants do not hold\n  x", &oracle));
-        assert_eq!(told, "a rule has an interface; a unit is used once");
+        let worded = words(&failure("2 invariants do not hold\n  x", &oracle));
+        assert_eq!(worded, "a rule has an interface; a unit is used once");
         assert_eq!(words(&failure("val1.daemon has not settled\n  slot 3", &[])), "val1.daemon has not settled");
     }
 

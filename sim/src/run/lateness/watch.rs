@@ -134,10 +134,12 @@ impl Shared {
 
     fn measure(&self) {
         let mut before = threads();
+        // From one look to the next: what stops this thread may do so while it looks, too.
+        let mut looked = Instant::now();
         while !self.stop.load(Ordering::SeqCst) {
-            let start = Instant::now();
             thread::park_timeout(PERIOD);
-            let late = start.elapsed().saturating_sub(PERIOD);
+            let late = looked.elapsed().saturating_sub(PERIOD);
+            looked += PERIOD + late;
             let now = threads();
             let mut times = self.lock();
             longest(&mut times, Part::Run, late);

@@ -63,13 +63,7 @@ impl Seen {
                 Some(Placed { subject: audit::name(user), address: overlay(user, 0)?, tunnel })
             });
             let placed = endpoints.chain(near).collect();
-            self.look(
-                world,
-                Node::Device(code.clone()),
-                Right { wanted, placed, down: is_down(world, code.as_str()) },
-                found,
-            )
-            .await?;
+            self.look(world, Node::Device(code.clone()), (wanted, placed), found).await?;
         }
         for name in world.plan.clients.keys() {
             let (client_ip, host_ip) = (world.client_ip(name)?, world.host_ip(name)?);
@@ -94,18 +88,20 @@ impl Seen {
                 overlay(user, 1).map(|address| place(address, Some(tunnel))).into_iter().chain(dz_ip)
             });
             let placed = far.collect();
-            self.look(
-                world,
-                Node::Client(name.clone()),
-                Right { wanted, placed, down: is_down(world, name.as_str()) },
-                found,
-            )
-            .await?;
+            self.look(world, Node::Client(name.clone()), (wanted, placed), found).await?;
         }
         Ok(())
     }
 
-    async fn look(&mut self, world: &World, node: Node, right: Right, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
+    async fn look(
+        &mut self,
+        world: &World,
+        node: Node,
+        (wanted, placed): (BTreeMap<Pair, String>, Vec<Placed>),
+        found: &mut Vec<Mismatch>,
+    ) -> anyhow::Result<()> {
+        let down = world.faults.broken().interfaces.keys().any(|down| down.device.as_str() == node.as_str());
+        let right = Right { wanted, placed, down };
         // Asked in any case and first: what changes during a look is seen by the next.
         let changed = world.has_changed(&node).await?;
         if !changed && self.0.get(&node) == Some(&right) {
@@ -134,10 +130,6 @@ pub(super) struct Placed {
 /// One end's address of a user's tunnel; none while the activator has a say.
 fn overlay(user: &User, end: u32) -> Option<Ipv4Addr> {
     audit::granted(user)?.tunnel_net.address(end)
-}
-
-fn is_down(world: &World, node: &str) -> bool {
-    world.faults.broken().interfaces.keys().any(|down| down.device.as_str() == node)
 }
 
 async fn compare(world: &World, node: &Node, right: &Right, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {

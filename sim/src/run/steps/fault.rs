@@ -255,12 +255,13 @@ async fn reboot(context: &Context, node: &Node) -> Result<(), StepError> {
         Node::Operator => return Err(StepError::new("the operator's node has no power switch")),
     };
     world.reboot(node).await?;
-    if let Node::Client(client) = node
-        && let (began_with, now) =
-            (world.plan.clients.get(client).context("no such client")?.host_ip(), world.host_ip(client)?)
-        && began_with != now
-    {
-        replace_address(world, client, began_with, now).await?;
+    if let Node::Client(client) = node {
+        // It comes up with the address that it began with.
+        let began_with = world.plan.clients.get(client).context("no such client")?.host_ip();
+        let now = world.host_ip(client)?;
+        if now != began_with {
+            replace_address(world, client, began_with, now).await?;
+        }
     }
     start(context, &process).await
 }

@@ -189,8 +189,10 @@ pub trait LedgerInside: Send + Sync {
     /// The ledger has stopped.
     async fn begin_epoch(&self, epoch: u64) -> anyhow::Result<()>;
 
-    /// Why the ledger has died, once it has: nothing can happen any more then.
-    fn death(&self) -> watch::Receiver<Option<String>>;
+    /// Returns why the ledger has died, once it has: nothing can happen any more then. One in memory does not die.
+    async fn death(&self) -> String {
+        std::future::pending().await
+    }
 
     /// Lets the ledger go on from before its last slots.
     ///

@@ -108,16 +108,6 @@ impl World {
         self.backend.internet()
     }
 
-    /// Returns why the ledger has died, once it has.
-    pub async fn ledger_death(&self) -> String {
-        let mut death = self.backend.ledger().death();
-        match death.wait_for(Option::is_some).await.map(|why| why.clone()) {
-            Ok(Some(why)) => why,
-            // It ends with the world.
-            _ => std::future::pending().await,
-        }
-    }
-
     /// A client's public address now.
     ///
     /// # Errors
@@ -132,8 +122,10 @@ impl World {
     /// # Errors
     /// There is no such client.
     pub fn host_ip(&self, name: &ClientName) -> anyhow::Result<Ipv4Addr> {
-        let nat = &self.plan.clients.get(name).context("no such client")?.nat;
-        nat.as_ref().map_or_else(|| self.client_ip(name), |nat| Ok(nat.inside))
+        match &self.plan.clients.get(name).context("no such client")?.nat {
+            Some(nat) => Ok(nat.inside),
+            None => self.client_ip(name),
+        }
     }
 
     /// Notes that a client has moved.

@@ -50,8 +50,8 @@ impl LedgerInside for Inside {
         Ok(())
     }
 
-    fn death(&self) -> watch::Receiver<Option<String>> {
-        self.0.death()
+    async fn death(&self) -> String {
+        self.0.death().await
     }
 
     async fn lose_slots(&self, slots: u64) -> anyhow::Result<()> {

@@ -32,8 +32,6 @@ const LATENCY: Duration = Duration::from_millis(1);
 pub(super) struct Inside {
     chain: LocalLedger,
     nodes: BTreeMap<String, LocalNode>,
-    /// A value does not die.
-    death: watch::Sender<Option<String>>,
 }
 
 impl Inside {
@@ -49,7 +47,7 @@ impl Inside {
             let node = LocalNode::new(chain.clone(), LATENCY, seeds::of(keys.seed(), "ledger faults", name));
             (name.to_owned(), node)
         });
-        Ok(Self { nodes: nodes.collect(), chain, death: watch::Sender::default() })
+        Ok(Self { nodes: nodes.collect(), chain })
     }
 
     /// The chain itself.
@@ -78,10 +76,6 @@ impl LedgerInside for Inside {
     async fn begin_epoch(&self, epoch: u64) -> anyhow::Result<()> {
         self.chain.bank().set_epoch(epoch);
         Ok(())
-    }
-
-    fn death(&self) -> watch::Receiver<Option<String>> {
-        self.death.subscribe()
     }
 
     async fn lose_slots(&self, slots: u64) -> anyhow::Result<()> {
