@@ -137,8 +137,20 @@ impl Userspace {
 
     /// Asks the helper that runs; none if none does.
     async fn ask(&self, request: &Request) -> Result<Option<Response>, TunnelError> {
+        self.ask_over(self.connect(), request).await
+    }
+
+    async fn ask_over(
+        &self,
+        connection: io::Result<StdUnixStream>,
+        request: &Request,
+    ) -> Result<Option<Response>, TunnelError> {
         tracing::trace!(?request, "ask the gre helper");
-        match self.exchange(request).await {
+        let answered = match connection {
+            Ok(stream) => exchange(stream, request).await,
+            Err(error) => Err(error),
+        };
+        match answered {
             Ok(response) => Ok(Some(response)),
             Err(error) if is_gone(&error) => Ok(None),
             Err(source) => Err(TunnelError::Helper { what: "no answer", source }),
@@ -148,8 +160,9 @@ impl Userspace {
     /// Asks the helper, and starts it as often as it is found to be gone until the deadline.
     async fn ask_started(&self, request: &Request) -> Result<Response, TunnelError> {
         let deadline = Instant::now() + START_DEADLINE;
+        let mut connection = self.connect();
         loop {
-            if let Some(response) = self.ask(request).await? {
+            if let Some(response) = self.ask_over(connection, request).await? {
                 return Ok(response);
             }
             let failed = |source| TunnelError::Helper { what: "cannot start", source };
@@ -157,9 +170,12 @@ impl Userspace {
                 return Err(failed(io::Error::new(io::ErrorKind::TimedOut, "it starts but does not stay")));
             }
             self.start().await.map_err(failed)?;
-            // The winner of two that start at once may have bound its name and not be listening yet.
-            while matches!(&self.connect(), Err(error) if is_gone(error)) && Instant::now() < deadline {
+            // The winner of two that start at once may have bound its name and not be listening yet. What finds that it
+            // listens is the connection that asks: once it was called and the caller has left, it ends.
+            connection = self.connect();
+            while matches!(&connection, Err(error) if is_gone(error)) && Instant::now() < deadline {
                 sleep(Duration::from_millis(1)).await;
+                connection = self.connect();
             }
         }
     }
@@ -169,23 +185,6 @@ impl Userspace {
             Some(ns) => ns.run(connect).map_err(io::Error::other)?,
             None => connect(),
         }
-    }
-
-    async fn exchange(&self, request: &Request) -> io::Result<Response> {
-        let mut stream = UnixStream::from_std(self.connect()?)?;
-        let answer = async {
-            stream.write_all(&frame(request)?).await?;
-            let mut buffer = Vec::new();
-            loop {
-                if let Some(response) = unframe(&mut buffer)? {
-                    return Ok(response);
-                }
-                if stream.read_buf(&mut buffer).await? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-            }
-        };
-        timeout(START_DEADLINE, answer).await?
     }
 
     /// Starts the helper and returns when it listens or has found that another does.
@@ -288,6 +287,23 @@ fn connect() -> io::Result<StdUnixStream> {
     check_peer(&stream)?;
     stream.set_nonblocking(true)?;
     Ok(stream)
+}
+
+async fn exchange(stream: StdUnixStream, request: &Request) -> io::Result<Response> {
+    let mut stream = UnixStream::from_std(stream)?;
+    let answer = async {
+        stream.write_all(&frame(request)?).await?;
+        let mut buffer = Vec::new();
+        loop {
+            if let Some(response) = unframe(&mut buffer)? {
+                return Ok(response);
+            }
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    };
+    timeout(START_DEADLINE, answer).await?
 }
 
 #[cfg(test)]
