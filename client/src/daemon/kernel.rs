@@ -58,6 +58,9 @@ pub(super) struct Found {
 pub(super) struct Kernel {
     host: Arc<dyn Host>,
     tunnels: Arc<dyn Tunnels>,
+    /// The tunnels' interfaces as they were last seen: who changes a thousand routes asks once. One that was remade since
+    /// makes a change fail, and then everything is read again.
+    indexes: BTreeMap<String, u32>,
     /// Memberships by interface index: an interface that was remade has none.
     memberships: BTreeMap<(u32, Ipv4Addr), Box<dyn Joined>>,
 }
@@ -68,7 +71,7 @@ impl Kernel {
     /// # Errors
     /// The host can make no tunnels.
     pub(super) async fn open(host: Arc<dyn Host>) -> Result<Self, KernelError> {
-        Ok(Self { tunnels: host.tunnels().await?, host, memberships: BTreeMap::new() })
+        Ok(Self { tunnels: host.tunnels().await?, host, indexes: BTreeMap::new(), memberships: BTreeMap::new() })
     }
 
     /// The host.
@@ -134,6 +137,7 @@ impl Kernel {
             let tunnel = actual.entry(tunnel_names::name(number)).or_default();
             tunnel.rules.insert(RuleKey { number: table, from: rule.from.map(|net| net.addr()) });
         }
+        self.indexes = by_index.into_iter().map(|(index, name)| (name, index)).collect();
         Ok(Found { tunnels: actual, addresses })
     }
 
@@ -141,10 +145,13 @@ impl Kernel {
     pub(super) async fn apply(&mut self, change: &Change) -> Result<(), KernelError> {
         let name = &change.name;
         match &change.action {
-            Action::Delete => match self.tunnels.delete(name).await {
-                Ok(()) | Err(TunnelError::NotFound { .. }) => Ok(()),
-                Err(error) => Err(error.into()),
-            },
+            Action::Delete => {
+                self.indexes.remove(name);
+                match self.tunnels.delete(name).await {
+                    Ok(()) | Err(TunnelError::NotFound { .. }) => Ok(()),
+                    Err(error) => Err(error.into()),
+                }
+            }
             Action::Create { local, remote } => {
                 let spec = TunnelSpec {
                     name: name.clone(),
@@ -153,7 +160,8 @@ impl Kernel {
                     ttl: CLIENT_TTL,
                     mtu: DEFAULT_MTU,
                 };
-                self.tunnels.create(&spec).await?;
+                let tunnel = self.tunnels.create(&spec).await?;
+                self.indexes.insert(name.clone(), tunnel.ifindex);
                 Ok(())
             }
             Action::AcceptAnySource => Ok(self.host.set_sysctl(&rp_filter(name), LOOSE).await?),
@@ -205,7 +213,10 @@ impl Kernel {
     }
 
     async fn index(&self, name: &str) -> Result<u32, KernelError> {
-        Ok(self.host.link_index(name).await?)
+        match self.indexes.get(name) {
+            Some(index) => Ok(*index),
+            None => Ok(self.host.link_index(name).await?),
+        }
     }
 
     async fn addr(&self, name: &str, address: Address) -> Result<AddrInfo, KernelError> {

@@ -217,12 +217,13 @@ impl Host for KernelHost {
     }
 
     async fn watch(&self, what: Watched) -> Result<Box<dyn Changes>, NetlinkError> {
-        Ok(Box::new(match (what, &self.ns) {
+        let watch = match (what, &self.ns) {
             (Watched::EndHost, None) => Watch::open()?,
             (Watched::EndHost, Some(ns)) => Watch::open_in(ns)?,
             (Watched::Router, None) => Watch::open_router()?,
             (Watched::Router, Some(ns)) => Watch::open_router_in(ns)?,
-        }))
+        };
+        Ok(Box::new(watch.apart_from(&self.netlink)))
     }
 
     async fn pinger(&self, config: ProbeConfig) -> Result<Box<dyn Pinger>, ProbeError> {

@@ -127,7 +127,8 @@ pub trait Host: Debug + Send + Sync {
     /// Sets a kernel parameter by its path.
     async fn set_sysctl(&self, name: &str, value: &str) -> Result<(), SysctlError>;
 
-    /// Watches the host's network configuration from now on.
+    /// Watches the host's network configuration from now on. What this value does to routes is not reported: it has
+    /// answered for that.
     async fn watch(&self, what: Watched) -> Result<Box<dyn Changes>, NetlinkError>;
 
     /// Opens a prober; what it sends takes the host's routes.

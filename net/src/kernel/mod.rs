@@ -48,6 +48,8 @@ pub const TABLE_MAIN: u32 = 254;
 #[derive(Clone, Debug)]
 pub struct Netlink {
     handle: Handle,
+    /// The port of the socket (netlink(7)), which is in each notification of a change that was asked for by it.
+    port: u32,
 }
 
 impl Netlink {
@@ -75,7 +77,8 @@ impl Netlink {
     }
 
     #[allow(clippy::disallowed_methods, reason = "the connection to the kernel of the real world")]
-    fn from_socket(socket: Socket) -> Result<Self, NetlinkError> {
+    fn from_socket(mut socket: Socket) -> Result<Self, NetlinkError> {
+        let port = socket.bind_auto().map_err(NetlinkError::Open)?.port_number();
         // The conversion below panics where there is no runtime to register with.
         tokio::runtime::Handle::try_current().map_err(|e| NetlinkError::Open(io::Error::other(e)))?;
         // SAFETY: the descriptor is handed over, not shared.
@@ -85,7 +88,7 @@ impl Netlink {
         // The end of a list is what tells a whole one from one that broke off.
         connection.set_forward_done(true);
         tokio::spawn(connection);
-        Ok(Self { handle })
+        Ok(Self { handle, port })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Notifications of changes to the network configuration.
 //!
 //! A [`Watch`] says what kind of thing changed, not what it is now: notifications can be lost when they come faster than
-//! they are read, so the reader lists the state again. Its own changes are among them.
+//! they are read, so the reader lists the state again. Its own changes are among them, but for routes ([`Watch::apart_from`]).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,7 +10,7 @@ use rtnetlink::sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use rtnetlink::sys::{Socket, SocketAddr};
 use tokio::io::unix::AsyncFd;
 
-use super::NetlinkError;
+use super::{Netlink, NetlinkError};
 use crate::netns::NetNs;
 
 /// What changed.
@@ -56,6 +56,8 @@ impl Change {
 pub struct Watch {
     routes: AsyncFd<Socket>,
     filters: Option<AsyncFd<Socket>>,
+    /// The port of who asked for what is none of the watcher's business; the kernel's own is 0.
+    own: Option<u32>,
 }
 
 impl Watch {
@@ -65,7 +67,7 @@ impl Watch {
     /// # Errors
     /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open() -> Result<Self, NetlinkError> {
-        Ok(Self { routes: registered(subscribed(NETLINK_ROUTE, HOST))?, filters: None })
+        Ok(Self { routes: registered(subscribed(NETLINK_ROUTE, HOST))?, filters: None, own: None })
     }
 
     /// Watches the same of `ns`. Must be called on a tokio runtime.
@@ -74,7 +76,7 @@ impl Watch {
     /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open_in(ns: &NetNs) -> Result<Self, NetlinkError> {
         let socket = ns.run(|| subscribed(NETLINK_ROUTE, HOST)).map_err(io::Error::other).flatten();
-        Ok(Self { routes: registered(socket)?, filters: None })
+        Ok(Self { routes: registered(socket)?, filters: None, own: None })
     }
 
     /// Watches everything that a [`Change`] can be. Must be called on a tokio runtime.
@@ -85,6 +87,7 @@ impl Watch {
         Ok(Self {
             routes: registered(subscribed(NETLINK_ROUTE, ROUTER))?,
             filters: Some(registered(subscribed(NETLINK_NETFILTER, FILTER))?),
+            own: None,
         })
     }
 
@@ -95,7 +98,15 @@ impl Watch {
     pub fn open_router_in(ns: &NetNs) -> Result<Self, NetlinkError> {
         let sockets = ns.run(|| (subscribed(NETLINK_ROUTE, ROUTER), subscribed(NETLINK_NETFILTER, FILTER)));
         let (routes, filters) = sockets.map_err(|e| NetlinkError::Open(io::Error::other(e)))?;
-        Ok(Self { routes: registered(routes)?, filters: Some(registered(filters)?) })
+        Ok(Self { routes: registered(routes)?, filters: Some(registered(filters)?), own: None })
+    }
+
+    /// The same without the routes that are added and deleted through `netlink`, each of which its caller has an answer to.
+    /// Where hosts have a route to each other host, nearly all changes are such, and each would be a reason to list the
+    /// thousand routes again.
+    #[must_use]
+    pub fn apart_from(self, netlink: &Netlink) -> Self {
+        Self { own: Some(netlink.port), ..self }
     }
 
     /// Waits for a change and returns all that have happened since the last call; after an overrun that is everything.
@@ -128,7 +139,11 @@ impl Watch {
     /// The kernel refuses to be read.
     pub fn since(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
         const ALL: [Change; 5] = [Change::Link, Change::Address, Change::Route, Change::Rule, Change::Parameter];
-        let mut changes = received(self.routes.get_ref(), Change::of, &ALL)?;
+        let of = |header: Header| {
+            let change = Change::of(header.kind)?;
+            (change != Change::Route || self.own != Some(header.port)).then_some(change)
+        };
+        let mut changes = received(self.routes.get_ref(), of, &ALL)?;
         if let Some(socket) = &self.filters {
             changes.extend(received(socket.get_ref(), |_| Some(Change::Filter), &[Change::Filter])?);
         }
@@ -147,13 +162,13 @@ async fn readable(socket: &AsyncFd<Socket>) -> Result<(), NetlinkError> {
 /// Receives the messages that are there and returns what they are about; `all` if some were lost.
 fn received(
     socket: &Socket,
-    of: impl Fn(u16) -> Option<Change>,
+    of: impl Fn(Header) -> Option<Change>,
     all: &[Change],
 ) -> Result<BTreeSet<Change>, NetlinkError> {
     let mut changes = BTreeSet::new();
     loop {
         match socket.recv_from_full() {
-            Ok((bytes, _)) => changes.extend(kinds(&bytes).filter_map(&of)),
+            Ok((bytes, _)) => changes.extend(headers(&bytes).filter_map(&of)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changes),
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changes.extend(all),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -176,12 +191,21 @@ fn subscribed(protocol: isize, groups: u32) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// The types of the messages in what was received.
-fn kinds(mut bytes: &[u8]) -> impl Iterator<Item = u16> {
+/// What is needed of a message's header (`struct nlmsghdr`, netlink(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    kind: u16,
+    /// Of the socket by which the change was asked for.
+    port: u32,
+}
+
+/// The headers of the messages in what was received.
+fn headers(mut bytes: &[u8]) -> impl Iterator<Item = Header> {
     std::iter::from_fn(move || {
         let head = bytes.first_chunk::<16>()?;
-        let length = u32::from_ne_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        bytes = bytes.get(length.max(16).next_multiple_of(4)..).unwrap_or_default();
-        Some(u16::from_ne_bytes([head[4], head[5]]))
+        let [length, _, _, port] =
+            [0, 4, 8, 12].map(|at| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+        bytes = bytes.get((length as usize).max(16).next_multiple_of(4)..).unwrap_or_default();
+        Some(Header { kind: u16::from_ne_bytes([head[4], head[5]]), port })
     })
 }

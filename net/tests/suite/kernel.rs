@@ -230,6 +230,28 @@ fn changes_of_others_are_noticed() {
 }
 
 #[test]
+fn a_watch_apart_from_a_connection_reports_the_routes_of_others() {
+    sandbox::run_async(|| async {
+        let (own, other) = (Netlink::open().unwrap(), Netlink::open().unwrap());
+        let index = stub(&own, "br0").await;
+        own.set_link_up(index, true).await.unwrap();
+        let [first, second] =
+            ["10.1.0.0/24", "10.2.0.0/24"].map(|to| RouteInfo { dev: Some(index), ..RouteInfo::unicast(net(to)) });
+        let mut watch = Watch::open().unwrap().apart_from(&own);
+        own.replace_route(&first).await.unwrap();
+        assert_eq!(own.delete_route(&first).await.unwrap(), Deleted::Deleted);
+        // What the kernel adds for an address is asked for by nobody, and an address is reported whoever adds it.
+        assert_eq!(watch.since().unwrap(), BTreeSet::new());
+        let _ = own.add_addr(&AddrInfo::new(index, net("10.3.0.1/24"))).await.unwrap();
+        assert_eq!(watch.since().unwrap(), BTreeSet::from([Change::Address, Change::Route]));
+        other.replace_route(&second).await.unwrap();
+        assert_eq!(watch.since().unwrap(), BTreeSet::from([Change::Route]));
+        assert_eq!(other.delete_route(&second).await.unwrap(), Deleted::Deleted);
+        assert_eq!(watch.since().unwrap(), BTreeSet::from([Change::Route]));
+    });
+}
+
+#[test]
 fn a_router_is_told_of_its_parameters_and_filter_too() {
     sandbox::run_async(|| async {
         let mut watch = Watch::open_router().unwrap();

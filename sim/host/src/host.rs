@@ -29,13 +29,15 @@ use crate::tunnels::VirtualTunnels;
 #[derive(Debug)]
 pub struct VirtualHost {
     access: Access,
+    /// The number of the program among all of the network.
+    program: u64,
     /// Holds the socket without which nothing is forwarded to groups.
     router: Mutex<Option<Guard>>,
 }
 
 impl VirtualHost {
-    pub(crate) fn new(network: Network, name: &str) -> Self {
-        Self { access: Access::new(network, name), router: Mutex::default() }
+    pub(crate) fn new(network: Network, name: &str, program: u64) -> Self {
+        Self { access: Access::new(network, name), program, router: Mutex::default() }
     }
 
     /// Its name in the network.
@@ -51,6 +53,17 @@ impl VirtualHost {
     ) -> Result<T, NetlinkError> {
         let result = self.access.with(|machine, _| f(machine)).flatten();
         result.map_err(|errno| NetlinkError::refused(what, errno as i32))
+    }
+
+    /// What this program asks for, of which its own watch hears nothing.
+    fn by_program<T>(&self, f: impl FnOnce(&mut Machine) -> T) -> impl FnOnce(&mut Machine) -> T {
+        let program = self.program;
+        move |machine| {
+            machine.watchers.serve(Some(program));
+            let result = f(machine);
+            machine.watchers.serve(None);
+            result
+        }
     }
 
     fn add(
@@ -153,15 +166,15 @@ impl Host for VirtualHost {
     }
 
     async fn add_route(&self, route: &RouteInfo) -> Result<Added, NetlinkError> {
-        self.add(|| route_name(route, "add"), |machine| machine.add_route(route))
+        self.add(|| route_name(route, "add"), self.by_program(|machine| machine.add_route(route)))
     }
 
     async fn replace_route(&self, route: &RouteInfo) -> Result<(), NetlinkError> {
-        self.netlink(|| route_name(route, "replace"), |machine| machine.replace_route(route))
+        self.netlink(|| route_name(route, "replace"), self.by_program(|machine| machine.replace_route(route)))
     }
 
     async fn delete_route(&self, route: &RouteInfo) -> Result<Deleted, NetlinkError> {
-        self.delete(|| route_name(route, "delete"), |machine| machine.delete_route(route))
+        self.delete(|| route_name(route, "delete"), self.by_program(|machine| machine.delete_route(route)))
     }
 
     async fn rules(&self) -> Result<Vec<RuleInfo>, NetlinkError> {
@@ -246,7 +259,8 @@ impl Host for VirtualHost {
     }
 
     async fn watch(&self, what: Watched) -> Result<Box<dyn Changes>, NetlinkError> {
-        let (id, news) = self.netlink(|| "watch changes".to_owned(), |machine| Ok(machine.watchers.add(what)))?;
+        let (id, news) =
+            self.netlink(|| "watch changes".to_owned(), |machine| Ok(machine.watchers.add(what, self.program)))?;
         let guard = Guard::new(&self.access, id, |machine, id| machine.watchers.remove(id));
         Ok(Box::new(Watch { guard, news }))
     }

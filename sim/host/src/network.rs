@@ -127,6 +127,8 @@ struct State {
     /// The clock at the fabric's zero.
     origin: Instant,
     hosts: BTreeMap<String, Node>,
+    /// How many programs have had access to one of them.
+    programs: u64,
     /// Which interface of which host is at a port of the fabric.
     ports: BTreeMap<PortId, (String, u32)>,
     /// Until when [`Network::run`] sleeps.
@@ -151,7 +153,8 @@ impl Network {
     /// The capture file cannot be made.
     pub fn new(config: &NetworkConfig) -> Result<Self, NetworkError> {
         let (fabric, stepper) = Fabric::stepped(&config.fabric, config.epoch)?;
-        let state = State { stepper, origin: clock(), hosts: BTreeMap::new(), ports: BTreeMap::new(), armed: None };
+        let (hosts, ports) = (BTreeMap::new(), BTreeMap::new());
+        let state = State { stepper, origin: clock(), hosts, programs: 0, ports, armed: None };
         Ok(Self { state: Arc::new(Mutex::new(state)), fabric, sooner: Arc::new(Notify::new()) })
     }
 
@@ -241,11 +244,12 @@ impl Network {
     /// # Errors
     /// [`NetworkError::NoHost`].
     pub fn host(&self, name: &str) -> Result<VirtualHost, NetworkError> {
-        if self.lock().hosts.contains_key(name) {
-            Ok(VirtualHost::new(self.clone(), name))
-        } else {
-            Err(NetworkError::NoHost(name.to_owned()))
+        let mut state = self.lock();
+        if !state.hosts.contains_key(name) {
+            return Err(NetworkError::NoHost(name.to_owned()));
         }
+        state.programs += 1;
+        Ok(VirtualHost::new(self.clone(), name, state.programs))
     }
 
     /// Reboots a host: everything that it knew is lost but its ports, which are configured as at first. Its programs

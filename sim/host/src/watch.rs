@@ -1,4 +1,5 @@
-//! Notices of changes, as rtnetlink and nfnetlink multicast them.
+//! Notices of changes, as rtnetlink and nfnetlink multicast them. Those of routes name the program that asked for them, and
+//! its own watch leaves them out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,21 +13,24 @@ use tokio::sync::Notify;
 pub(crate) struct Watchers {
     by_id: BTreeMap<u64, Watcher>,
     next: u64,
+    /// The program whose request is being served, if it is one about routes.
+    asking: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
 struct Watcher {
     what: Watched,
+    program: u64,
     changes: BTreeSet<Change>,
     news: Arc<Notify>,
 }
 
 impl Watchers {
-    /// Watches from now on.
-    pub(crate) fn add(&mut self, what: Watched) -> (u64, Arc<Notify>) {
+    /// Watches from now on for a program.
+    pub(crate) fn add(&mut self, what: Watched, program: u64) -> (u64, Arc<Notify>) {
         let (id, news) = (self.next, Arc::new(Notify::new()));
         self.next += 1;
-        self.by_id.insert(id, Watcher { what, changes: BTreeSet::new(), news: Arc::clone(&news) });
+        self.by_id.insert(id, Watcher { what, program, changes: BTreeSet::new(), news: Arc::clone(&news) });
         (id, news)
     }
 
@@ -39,10 +43,16 @@ impl Watchers {
         self.by_id.get_mut(&id).map(|watcher| std::mem::take(&mut watcher.changes))
     }
 
+    /// From now on a program is served that asks for a change of routes, or no such.
+    pub(crate) fn serve(&mut self, program: Option<u64>) {
+        self.asking = program;
+    }
+
     pub(crate) fn notify(&mut self, change: Change) {
         for watcher in self.by_id.values_mut() {
             let router = matches!(change, Change::Parameter | Change::Filter);
-            if !router || watcher.what == Watched::Router {
+            let own = change == Change::Route && self.asking == Some(watcher.program);
+            if !own && (!router || watcher.what == Watched::Router) {
                 watcher.changes.insert(change);
                 watcher.news.notify_one();
             }

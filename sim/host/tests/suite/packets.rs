@@ -107,8 +107,12 @@ async fn a_rebooted_host_has_forgotten_everything_but_its_ports() {
     let mut watch = world.b.watch(Watched::EndHost).await.unwrap();
     let socket = world.b.udp(&UdpSpec::default()).await.unwrap();
     let route = RouteInfo { dev: Some(2), ..RouteInfo::unicast("10.0.0.0/8".parse().unwrap()) };
-    let _ = world.b.add_route(&route).await.unwrap();
+    let other = world.network.host("b").unwrap();
+    let _ = other.add_route(&route).await.unwrap();
     assert_eq!(watch.changed().await.unwrap(), [Change::Route].into());
+    // What the watcher does itself it has an answer to.
+    world.b.replace_route(&RouteInfo { mtu: Some(1400), ..route.clone() }).await.unwrap();
+    assert_eq!(watch.since().unwrap(), [].into());
     world.network.reboot("b").unwrap();
     watch.changed().await.unwrap_err();
     assert_eq!(socket.send_to(b"", SocketAddrV4::new(A, 1)).unwrap_err().raw_os_error(), Some(libc::EBADF));

@@ -42,6 +42,7 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
         }
         args => args?,
     };
+    let _turn = world.backend.turn().await;
     round_trips::wait(context, run, deadline).await?;
     // A command that gives up in time can say what it waited for, which one that is killed cannot.
     let own = matches!(run.program, Program::DoubleZero) && !args.iter().any(|arg| arg == TIMEOUT);

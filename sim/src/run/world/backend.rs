@@ -5,11 +5,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use dz_client::api::Daemon;
-use dz_net::host::Host;
+use dz_net::host::{Changes, Host};
 use dz_service::stream::Connect;
 use dzsim_fabric::{CaptureConfig, Fabric};
 use dzsim_scenario::plan::{ClientName, LedgerFault, Node, Plan, Policy, Process};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::bug::Bug;
 use crate::run::{
@@ -63,6 +63,17 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// A command's turn, which ends when this is dropped.
+#[derive(Debug, Default)]
+pub struct Turn(#[expect(dead_code, reason = "held until it is dropped")] Option<oneshot::Sender<()>>);
+
+impl Turn {
+    /// One whose end the receiver of `end` hears of.
+    pub fn until(end: oneshot::Sender<()>) -> Self {
+        Self(Some(end))
+    }
+}
+
 /// How a process is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -86,6 +97,12 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// There is no such node, or it is the operator's, which has no network of its own.
     fn host(&self, node: &Node) -> anyhow::Result<Arc<dyn Host>>;
+
+    /// The changes of a node's network configuration from now on, whoever makes them.
+    ///
+    /// # Errors
+    /// There is no such node, or it cannot be watched.
+    async fn watch(&self, node: &Node) -> anyhow::Result<Box<dyn Changes>>;
 
     /// Starts a role and returns when it says that it is ready.
     ///
@@ -135,6 +152,11 @@ pub trait Backend: Send + Sync {
     /// How often a client's clock was read while it was not right.
     fn wrong_times(&self, _client: &ClientName) -> u64 {
         0
+    }
+
+    /// Waits until a command can be served with those that run. Nobody waits where time does.
+    async fn turn(&self) -> Turn {
+        Turn::default()
     }
 
     /// Runs a command to its end.

@@ -17,10 +17,7 @@ use std::{
 };
 
 use anyhow::Context;
-use dz_net::{
-    gre::Dataplane,
-    host::{Changes, Watched},
-};
+use dz_net::{gre::Dataplane, host::Changes};
 use dz_sdk::{Ledger, NetworkView};
 use dzsim_fabric::Fabric;
 use dzsim_scenario::plan::{self, ClientName, Node, Plan, Policy, Process};
@@ -197,7 +194,7 @@ impl World {
         {
             return Ok(!changes.is_empty());
         }
-        let watch = self.backend.host(node)?.watch(Watched::EndHost).await?;
+        let watch = self.backend.watch(node).await?;
         watches().insert(node.clone(), watch);
         Ok(true)
     }

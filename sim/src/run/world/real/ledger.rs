@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
-use dz_sdk::{Ledger as _, ledger::rpc::RpcLedger};
+use dz_sdk::Ledger as _;
 use dzsim_ledger::{Chance, ClientName, Faults, Ledger};
 use dzsim_scenario::plan::{ClientName as ClientNode, LedgerFault};
 use solana_instruction::Instruction;
@@ -10,7 +10,7 @@ use solana_pubkey::{Pubkey, pubkey};
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::watch;
 
-use super::shared::SHARED;
+use super::{account_stream::AccountStream, shared::SHARED};
 use crate::run::world::backend::LedgerInside;
 
 /// The account that holds what time it is on the chain: slot, start of the epoch, epoch, eight octets each, and more.
@@ -19,7 +19,7 @@ const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
 const COMPUTE_BUDGET: Pubkey = pubkey!("ComputeBudget111111111111111111111111111111");
 
 /// The ledger, a key that can send, and the nodes that have no way to it of their own.
-pub(super) struct Inside(pub(super) Ledger, pub(super) Arc<RpcLedger>, pub(super) BTreeSet<ClientNode>);
+pub(super) struct Inside(pub(super) Ledger, pub(super) Arc<AccountStream>, pub(super) BTreeSet<ClientNode>);
 
 impl Inside {
     /// What a node is called towards the ledger.

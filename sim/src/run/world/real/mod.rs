@@ -1,9 +1,11 @@
 //! The real world: namespaces, kernels and processes.
 
+mod account_stream;
 mod ledger;
 mod relay;
 mod shared;
 mod start;
+mod turns;
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +22,7 @@ use async_trait::async_trait;
 use dz_client::api::Daemon;
 use dz_net::{
     gre::HelperCommand,
-    host::{Host, KernelHost, TunnelMaker},
+    host::{Changes, Host, KernelHost, TunnelMaker, Watched},
 };
 use dz_service::stream::{Connect, TcpConnector};
 use dzsim_fabric::Fabric;
@@ -29,9 +31,9 @@ use dzsim_ledger::{ClientName as LedgerClient, Ledger};
 use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
 use solana_signer::Signer;
 
-use self::shared::Shared;
 pub use self::start::start;
-use super::backend::{Backend, Call, LedgerInside, Output, Stop};
+use self::{shared::Shared, turns::Turns};
+use super::backend::{Backend, Call, LedgerInside, Output, Stop, Turn};
 use crate::run::{
     keys::{self, Keys, Owner},
     lateness::{
@@ -59,6 +61,7 @@ pub struct Real {
     /// Clients that are hosted together, if there are any.
     shared: Option<Shared>,
     lateness: Watch,
+    turns: Turns,
     processes: Mutex<BTreeMap<Process, LabProcess>>,
     hosts: Mutex<BTreeMap<String, Arc<KernelHost>>>,
     /// The far ends of ports that lead nowhere; a port is gone when its far end is closed.
@@ -236,6 +239,11 @@ impl Backend for Real {
         Ok(host)
     }
 
+    async fn watch(&self, node: &Node) -> anyhow::Result<Box<dyn Changes>> {
+        // A host of its own: another one's watch leaves out what that one does.
+        Ok(self.kernel_host(node)?.watch(Watched::EndHost).await?)
+    }
+
     async fn start(&self, process: &Process) -> anyhow::Result<()> {
         if let Some((shared, client)) = self.shared(process) {
             return shared.start(client, self.shared_start(shared, process, client)?).await;
@@ -301,6 +309,10 @@ impl Backend for Real {
 
     fn set_clock(&self, client: &ClientName, _ahead_ns: i64) -> anyhow::Result<()> {
         anyhow::bail!("{client} has the machine's clock")
+    }
+
+    async fn turn(&self) -> Turn {
+        self.turns.next().await
     }
 
     async fn command(&self, call: Call<'_>, deadline: Duration) -> anyhow::Result<Output> {

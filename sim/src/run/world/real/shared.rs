@@ -12,22 +12,16 @@ use std::{
 };
 
 use anyhow::Context;
-use async_trait::async_trait;
 use dz_client::{
     api::Daemon,
     cli::{self, progress::Quiet},
     daemon::{self, FileStore},
 };
 use dz_net::host::Host;
-use dz_sdk::{
-    Ledger, NetworkView,
-    ledger::{Landed, LedgerError, rpc::RpcLedger},
-};
+use dz_sdk::{Ledger, ledger::rpc::RpcLedger};
 use dz_service::WallClock;
 use dzsim_scenario::plan::{ClientName, Hosted, Plan};
 use futures_util::FutureExt;
-use solana_instruction::Instruction;
-use solana_pubkey::Pubkey;
 use tokio::{
     runtime::Handle,
     sync::{oneshot, watch},
@@ -35,7 +29,7 @@ use tokio::{
 };
 use tracing::instrument::WithSubscriber;
 
-use super::locked;
+use super::{account_stream::AccountStream, locked};
 use crate::run::world::{
     backend::{Output, Stop},
     task::Running,
@@ -103,7 +97,7 @@ impl Shared {
     }
 
     fn ledger(&self, payer: solana_keypair::Keypair) -> Arc<dyn Ledger> {
-        Arc::new(Stream { chain: self.chain.as_payer(payer), slots: self.slots.clone() })
+        Arc::new(AccountStream::new(self.chain.as_payer(payer), self.slots.clone()))
     }
 
     /// Starts a client's daemon and waits until it is ready.
@@ -191,43 +185,5 @@ impl Drop for Shared {
             // A thread that has panicked has said so.
             let _ = thread.join();
         }
-    }
-}
-
-/// One key's use of the account stream that all share.
-struct Stream {
-    chain: RpcLedger,
-    slots: watch::Receiver<u64>,
-}
-
-#[async_trait]
-impl Ledger for Stream {
-    fn payer(&self) -> Pubkey {
-        self.chain.payer()
-    }
-
-    fn program(&self) -> Pubkey {
-        self.chain.program()
-    }
-
-    /// The shared view once it is of the latest slot: what a read would have shown.
-    async fn snapshot(&self) -> Result<Arc<NetworkView>, LedgerError> {
-        let slot = *self.slots.borrow();
-        let mut views = self.chain.watch();
-        let view = views.wait_for(|view| view.as_ref().is_some_and(|view| view.slot() >= slot)).await;
-        let view = view.ok().and_then(|view| view.clone());
-        view.ok_or_else(|| LedgerError::Failed("the subscription to the ledger has ended".to_owned()))
-    }
-
-    async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
-        self.chain.send(instructions).await
-    }
-
-    async fn balance(&self) -> Result<u64, LedgerError> {
-        self.chain.balance().await
-    }
-
-    fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
-        self.chain.watch()
     }
 }

@@ -9,21 +9,24 @@ use std::{
 
 use anyhow::Context;
 use dz_net::tun::Offload;
-use dz_sdk::{ledger::rpc::RpcLedger, program};
+use dz_sdk::{Ledger, ledger::rpc::RpcLedger, program};
 use dz_service::WallClock;
 use dzsim_fabric::{Fabric, FabricConfig, LinkSpec, NodeSpec as FabricNode};
 use dzsim_lab::{Lab, NewNode, NodeKind, NodeName, NodeSpec, PortName, PortSpec};
-use dzsim_ledger::{ClientName, Ledger};
+use dzsim_ledger::{ClientName, Ledger as Bank};
 use dzsim_scenario::plan::{Bootstrap, Plan};
 use ipnet::Ipv4Net;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use super::{
-    Real, inside,
+    Real,
+    account_stream::AccountStream,
+    inside,
     ledger::Inside,
     relay,
     shared::{self, Shared},
+    turns::Turns,
 };
 use crate::run::{
     artifacts,
@@ -51,7 +54,7 @@ const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
 ///
 /// # Errors
 /// The kernel refuses something, or the plan is no network.
-pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Real, Arc<RpcLedger>)> {
+pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Real, Arc<dyn Ledger>)> {
     let Parts { plan, policy, keys, roles, artifacts, events, capture, bug } = parts;
     let lab = Lab::new(&artifacts.join(artifacts::LOGS)).await?;
     let (ledger, nodes) = tokio::join!(start_ledger(&plan, keys), lab.add_nodes(node_specs(&plan)?));
@@ -69,12 +72,13 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
         ledger.serve(TcpListener::bind(inside(http))?, TcpListener::bind(inside(ws))?, ClientName::new(client))?;
     }
     let [http, ws] = RUNNER_PORTS;
-    let chain = Arc::new(RpcLedger::connect(
+    let chain = RpcLedger::connect(
         format!("http://{}", inside(http)),
         format!("ws://{}", inside(ws)),
         program::ID,
         keys.of(Owner::Foundation),
-    ));
+    );
+    let chain = Arc::new(AccountStream::new(chain, ledger.slots()));
     let lateness = Watch::start().context("measuring lateness")?;
     let shared = shared::clients(&plan);
     let host = match shared.is_empty() {
@@ -109,6 +113,7 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
         ledger: Inside(ledger, Arc::clone(&chain), shared),
         shared: host,
         lateness,
+        turns: Turns::new(),
         processes: Mutex::default(),
         hosts: Mutex::new(BTreeMap::new()),
         _ports: ports,
@@ -119,7 +124,7 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
 }
 
 /// Kills the bank when a transaction has landed that a client pays.
-async fn kill_bank(ledger: Ledger, clients: BTreeSet<Pubkey>) {
+async fn kill_bank(ledger: Bank, clients: BTreeSet<Pubkey>) {
     let mut all = ledger.subscribe();
     while let Ok(landed) = all.recv().await {
         if landed.transaction.addresses().next().is_some_and(|payer| clients.contains(payer)) {
@@ -128,12 +133,12 @@ async fn kill_bank(ledger: Ledger, clients: BTreeSet<Pubkey>) {
     }
 }
 
-async fn start_ledger(plan: &Plan, keys: Keys) -> anyhow::Result<Ledger> {
+async fn start_ledger(plan: &Plan, keys: Keys) -> anyhow::Result<Bank> {
     let mut config = bank::config(keys.seed());
     for owner in Owner::all(plan) {
         config = config.fund(keys.of(owner).pubkey(), bank::FUNDS);
     }
-    Ok(Ledger::start(config).await?)
+    Ok(Bank::start(config).await?)
 }
 
 fn node_specs(plan: &Plan) -> anyhow::Result<Vec<NodeSpec>> {
@@ -160,7 +165,7 @@ fn node_specs(plan: &Plan) -> anyhow::Result<Vec<NodeSpec>> {
 }
 
 /// Hands each node's uplink to the fabric and its listeners to the ledger and the controller.
-fn connect_nodes(plan: &Plan, fabric: &Fabric, ledger: &Ledger, nodes: Vec<NewNode>) -> anyhow::Result<()> {
+fn connect_nodes(plan: &Plan, fabric: &Fabric, ledger: &Bank, nodes: Vec<NewNode>) -> anyhow::Result<()> {
     for node in nodes {
         let name = node.name.as_str().to_owned();
         let address = plan

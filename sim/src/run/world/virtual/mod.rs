@@ -21,7 +21,7 @@ use dz_client::{
     cli::{self, progress::Quiet},
     daemon::MemoryStore,
 };
-use dz_net::host::Host;
+use dz_net::host::{Changes, Host, Watched};
 use dz_sdk::Ledger;
 use dz_service::{
     WallClock,
@@ -117,6 +117,10 @@ impl Backend for Virtual {
 
     fn host(&self, node: &Node) -> anyhow::Result<Arc<dyn Host>> {
         Ok(Arc::new(self.network.host(node.as_str())?))
+    }
+
+    async fn watch(&self, node: &Node) -> anyhow::Result<Box<dyn Changes>> {
+        Ok(self.network.host(node.as_str())?.watch(Watched::EndHost).await?)
     }
 
     async fn start(&self, process: &Process) -> anyhow::Result<()> {
