@@ -198,7 +198,14 @@ impl Connect<'_> {
             let mut instructions = remainders::delete_rejected(&view, &payer, client_ip, choice.endpoint)?;
             instructions.push(build::create_user(&view, &payer, &payer, user)?);
             let decided: Vec<_> = instructions.into_iter().map(|one| decided_on(&view, one)).collect();
-            match waiting.for_landing(*ledger, &decided).await {
+            // Before it lands: whatever ends this command from there on, the daemon holds what the chain has accepted.
+            let before = waiting.for_status(daemon).await?.reconciler_enabled;
+            waiting.for_enabled(daemon, true).await?;
+            let landed = waiting.for_landing(*ledger, &decided).await;
+            if !before && matches!(landed, Err(CommandError::Ledger(LedgerError::Refused { .. }))) {
+                waiting.for_enabled(daemon, false).await?;
+            }
+            match landed {
                 Ok(since) => {
                     let user = pda::user(view.program(), client_ip, choice.endpoint).0;
                     return Ok(Seat { user, endpoint: choice.endpoint, since });
