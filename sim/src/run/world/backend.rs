@@ -98,7 +98,7 @@ pub trait Backend: Send + Sync {
     /// There is no such node, or it is the operator's, which has no network of its own.
     fn host(&self, node: &Node) -> anyhow::Result<Arc<dyn Host>>;
 
-    /// The changes of a node's network configuration from now on, whoever makes them.
+    /// The changes of a node's network configuration from now on, by anybody.
     ///
     /// # Errors
     /// There is no such node, or it cannot be watched.

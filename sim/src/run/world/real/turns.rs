@@ -1,5 +1,6 @@
-//! How many commands run at the same time. Where a thousand start at once, each client measures its round trips while the
-//! machine is busy with all the others: none of them is true, so each is taken again, and nobody gets any further.
+//! Turns of commands, so that not too many run at the same time. Where a thousand start at once, each client measures its
+//! round trips while the machine is busy with all the others: none of them is true, so each is taken again, and nobody gets
+//! any further.
 
 use std::{sync::Arc, thread, time::Duration};
 
