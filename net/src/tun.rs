@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 
-use crate::raw_netlink::{ACK, Message, RawLink};
+use crate::raw_netlink::{ACK, CREATE, Message, RawLink};
 use crate::syscalls;
 use crate::wire::offload::VirtioHeader;
 
@@ -85,7 +85,7 @@ impl Tun {
     pub fn create(spec: &TunSpec) -> Result<Self, TunError> {
         tracing::trace!(?spec, "create tun");
         let tun = Self::attach(spec, libc::IFF_TUN_EXCL)?;
-        set_waiting(&tun.name, spec.waiting).map_err(|source| TunError::Create { name: tun.name.clone(), source })?;
+        configure(&tun.name, spec.waiting).map_err(|source| TunError::Create { name: tun.name.clone(), source })?;
         Ok(tun)
     }
 
@@ -249,18 +249,68 @@ impl Offload {
     }
 }
 
-/// Over netlink: the ioctl for it (`SIOCSIFTXQLEN`) asks for a capability in the initial user namespace.
-fn set_waiting(name: &str, packets: u32) -> io::Result<()> {
+/// How many packets wait, over netlink: the ioctl for it (`SIOCSIFTXQLEN`) asks for a capability in the initial user
+/// namespace.
+///
+/// And its neighbour, which stands for whatever is at the other end of a point-to-point device, as an entry that is kept.
+/// All namespaces of a machine share one table of those that are not, of 1,024 (`gc_thresh3`, arp(7)): with more devices than
+/// that each packet of one would throw out the entry of another, and many would be lost. Who sets the device down and up
+/// is back among them.
+fn configure(name: &str, waiting: u32) -> io::Result<()> {
     const RTM_NEWLINK: u16 = 16;
     const IFLA_TXQLEN: u16 = 13;
+    let index = syscalls::index_of(name)?.to_ne_bytes();
     // `struct ifinfomsg`, of which only the index matters.
-    let mut body = [0; 16];
-    body[4..8].copy_from_slice(&syscalls::index_of(name)?.to_ne_bytes());
-    let message = Message::new(RTM_NEWLINK, ACK, &body).attribute(IFLA_TXQLEN, &packets.to_ne_bytes());
-    RawLink::open(NETLINK_ROUTE)?.execute(vec![message])
+    let mut link = [0; 16];
+    link[4..8].copy_from_slice(&index);
+    let link = Message::new(RTM_NEWLINK, ACK, &link).attribute(IFLA_TXQLEN, &waiting.to_ne_bytes());
+    // `struct ndmsg`: family, index, state.
+    let mut neighbour = [0; 12];
+    neighbour[0] = libc::AF_INET as u8;
+    neighbour[4..8].copy_from_slice(&index);
+    neighbour[8..10].copy_from_slice(&NUD_PERMANENT.to_ne_bytes());
+    let neighbour = Message::new(RTM_NEWNEIGH, ACK | CREATE, &neighbour).attribute(NDA_DST, &[0; 4]);
+    RawLink::open(NETLINK_ROUTE)?.execute(vec![link, neighbour])
 }
+
+const RTM_NEWNEIGH: u16 = 28;
+const NDA_DST: u16 = 1;
+const NUD_PERMANENT: u16 = 0x80;
 
 fn zeroed_ifreq() -> libc::ifreq {
     // SAFETY: ifreq is plain data for which all zeroes is a value.
     unsafe { std::mem::zeroed() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    use super::*;
+    use crate::kernel::{AddrInfo, Netlink};
+    use crate::raw_netlink::{DUMP, attribute};
+    use crate::sandbox;
+
+    #[test]
+    fn what_is_sent_needs_no_further_neighbour() {
+        sandbox::run_async(|| async {
+            let tun = Tun::create(&TunSpec::new("eth0")).unwrap();
+            let (netlink, index) = (Netlink::open().unwrap(), syscalls::index_of(tun.name()).unwrap());
+            let _ = netlink.add_addr(&AddrInfo::new(index, "10.1.0.1/24".parse().unwrap())).await.unwrap();
+            netlink.set_link_up(index, true).await.unwrap();
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+            for host in 2..9 {
+                socket.send_to(b"hello", (Ipv4Addr::new(10, 1, 0, host), 9)).unwrap();
+            }
+            const RTM_GETNEIGH: u16 = 30;
+            let mut all = [0; 12];
+            all[0] = libc::AF_INET as u8;
+            let found = RawLink::open(NETLINK_ROUTE).unwrap().dump(&Message::new(RTM_GETNEIGH, DUMP, &all)).unwrap();
+            let of_device = found.iter().filter(|entry| entry[4..8] == index.to_ne_bytes());
+            let entries: Vec<_> = of_device
+                .map(|entry| (u16::from_ne_bytes([entry[8], entry[9]]), attribute(&entry[12..], NDA_DST).unwrap()))
+                .collect();
+            assert_eq!(entries, [(NUD_PERMANENT, &[0; 4][..])]);
+        });
+    }
 }

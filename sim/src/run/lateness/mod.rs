@@ -60,6 +60,8 @@ pub struct Bears {
     pub answer: Duration,
 }
 
+/// How the names of the ledger's threads begin.
+const LEDGER: &str = "ledger-";
 /// Probes without an answer after which an agent counts a backbone link as silent, times the least that one of them waits.
 const LINK_SILENT: Duration = Duration::from_millis(250);
 
@@ -80,6 +82,8 @@ impl Bears {
     pub fn exceeded(&self, late: &Times) -> Option<TooSlow> {
         let limit = |part: &Part| match part {
             Part::Answer => self.answer,
+            // The network sees nothing of the ledger but its answers.
+            Part::Thread(name) if name.starts_with(LEDGER) => self.answer,
             // It is noted only when a choice may rest on it.
             Part::RoundTrip(_) => Duration::ZERO,
             _ => self.at_once,
@@ -150,6 +154,9 @@ this machine was too slow, so what was seen says nothing about the network
         assert_eq!(bears.exceeded(&late).unwrap().to_string(), expected);
         assert_eq!(bears.exceeded(&times(&[(Part::Run, 250), (Part::Answer, 5000)])), None);
         assert!(bears.exceeded(&times(&[(Part::Answer, 5001)])).is_some());
+        let bank = |millis| times(&[(Part::Thread("ledger-bank".to_owned()), millis)]);
+        assert_eq!(bears.exceeded(&bank(5000)), None);
+        assert_eq!(bears.exceeded(&bank(5001)).map(|slow| slow.late), Some(bank(5001)));
     }
 
     #[test]
