@@ -111,7 +111,7 @@ impl Real {
         let (_, role) = self.role(process)?;
         let mut args: dz_client::daemon::Args = roles::parsed(role)?;
         args.payer = Some(self.keys.of(Owner::Client(name.as_str())).pubkey());
-        let _inside = shared.runtime().enter();
+        let _inside = shared.runtime(name)?.enter();
         let host = Arc::new(self.kernel_host(&Node::Client(name.clone()))?);
         Ok(shared::Start { args, host, seed: seeds::of(self.keys.seed(), "process", &process.to_string()) })
     }
@@ -320,7 +320,7 @@ impl Backend for Real {
         if let (Node::Client(client), None) = (node, program)
             && let Some((shared, _)) = self.shared(&Process::Daemon(client.clone()))
         {
-            return shared.command(self.keys.of(owner), self.daemon(client)?, args, deadline).await;
+            return shared.command(client, self.keys.of(owner), self.daemon(client)?, args, deadline).await;
         }
         let user = self.user(owner, node)?;
         let spawn = match program {

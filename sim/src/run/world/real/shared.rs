@@ -1,5 +1,5 @@
 //! Clients that are hosted together: their daemons and their commands are tasks of the simulator's process, each in the
-//! namespace of its own node, with one account stream of the ledger for all.
+//! namespace of its own node. There is a thread for each processor, with one account stream of the ledger for all it plays.
 //!
 //! A process for each of a thousand clients costs a thousand copies of the chain, kept up by a thousand subscriptions. What a
 //! client does with its host is the same either way: its own netlink, its own tunnels and helper, its own socket.
@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -36,9 +36,6 @@ use crate::run::world::{
     task_logs::Logs,
 };
 
-/// The thread that plays them.
-pub(super) const THREAD: &str = "clients";
-
 /// All of them, towards the ledger.
 pub(super) const SHARED: &str = "shared";
 
@@ -48,16 +45,24 @@ pub(super) fn clients(plan: &Plan) -> BTreeSet<ClientName> {
     shared.map(|(name, _)| name.clone()).collect()
 }
 
-/// The thread that plays them.
+/// The threads that play them.
 pub(super) struct Shared {
-    runtime: Handle,
-    /// The thread ends when this is dropped.
-    end: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-    chain: RpcLedger,
+    threads: Vec<Thread>,
+    /// Which of them plays a client.
+    thread_of: BTreeMap<ClientName, usize>,
     slots: watch::Receiver<u64>,
     logs: Logs,
     running: Mutex<BTreeMap<ClientName, Running>>,
+}
+
+/// One of them.
+struct Thread {
+    name: String,
+    runtime: Handle,
+    /// The thread ends when this is dropped.
+    end: Option<oneshot::Sender<()>>,
+    handle: Option<JoinHandle<()>>,
+    chain: RpcLedger,
 }
 
 /// How a client's daemon is started.
@@ -68,43 +73,44 @@ pub(super) struct Start {
 }
 
 impl Shared {
-    /// A thread without clients. `connect` follows the ledger; it is called on that thread's runtime.
+    /// Threads for these clients. `connect` follows the ledger; it is called on each thread's runtime.
     pub(super) fn new(
+        clients: &BTreeSet<ClientName>,
         slots: watch::Receiver<u64>,
         logs: Logs,
-        connect: impl FnOnce() -> RpcLedger,
+        connect: impl Fn() -> RpcLedger,
     ) -> anyhow::Result<Self> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
-        let handle = runtime.handle().clone();
-        let chain = {
-            let _inside = handle.enter();
-            connect()
-        };
-        let (end, ended) = oneshot::channel::<()>();
-        let run = move || {
-            // Its sender is dropped, or says so.
-            let _ = runtime.block_on(ended);
-        };
-        let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(run).context("starting a thread")?;
-        let running = Mutex::default();
-        Ok(Self { runtime: handle, end: Some(end), thread: Some(thread), chain, slots, logs, running })
+        let count = thread::available_parallelism().map_or(1, usize::from).min(clients.len());
+        let threads: Vec<_> = (0..count).map(|number| Thread::start(number, &connect)).collect::<Result<_, _>>()?;
+        let thread_of = clients.iter().cloned().zip((0..count).cycle()).collect();
+        Ok(Self { threads, thread_of, slots, logs, running: Mutex::default() })
+    }
+
+    /// The names of the threads and the runtime of each.
+    pub(super) fn runtimes(&self) -> impl Iterator<Item = (&str, &Handle)> {
+        self.threads.iter().map(|thread| (thread.name.as_str(), &thread.runtime))
+    }
+
+    fn thread_of(&self, client: &ClientName) -> anyhow::Result<&Thread> {
+        let number = self.thread_of.get(client).with_context(|| format!("{client} is not hosted with others"))?;
+        Ok(&self.threads[*number])
     }
 
     /// The runtime on which what a client uses must be opened.
-    pub(super) fn runtime(&self) -> &Handle {
-        &self.runtime
+    pub(super) fn runtime(&self, client: &ClientName) -> anyhow::Result<&Handle> {
+        Ok(&self.thread_of(client)?.runtime)
     }
 
-    fn ledger(&self, payer: solana_keypair::Keypair) -> Arc<dyn Ledger> {
-        Arc::new(AccountStream::new(self.chain.as_payer(payer), self.slots.clone()))
+    fn ledger(&self, thread: &Thread, payer: solana_keypair::Keypair) -> Arc<dyn Ledger> {
+        Arc::new(AccountStream::new(thread.chain.as_payer(payer), self.slots.clone()))
     }
 
     /// Starts a client's daemon and waits until it is ready.
     pub(super) async fn start(&self, client: &ClientName, start: Start) -> anyhow::Result<()> {
         let Start { args, host, seed } = start;
+        let thread = self.thread_of(client)?;
         // Nothing is ever sent, so any key will do as the payer.
-        let ledger = self.ledger(solana_keypair::Keypair::new());
+        let ledger = self.ledger(thread, solana_keypair::Keypair::new());
         let log = self.logs.of(client.as_str(), "doublezerod", "doublezerod")?;
         let (is_ready, ready) = oneshot::channel();
         let role = async move {
@@ -123,7 +129,7 @@ impl Shared {
             daemon::serve(&args, deps).await
         };
         let (running, ready) = {
-            let _inside = self.runtime.enter();
+            let _inside = thread.runtime.enter();
             Running::start(role.with_subscriber(log).boxed(), ready, None)
         };
         locked(&self.running).insert(client.clone(), running.clone());
@@ -160,12 +166,13 @@ impl Shared {
     /// Runs a command of a client's user.
     pub(super) async fn command(
         &self,
+        client: &ClientName,
         payer: solana_keypair::Keypair,
         daemon: Daemon,
         args: &[String],
         deadline: Duration,
     ) -> anyhow::Result<Output> {
-        let ledger = self.ledger(payer);
+        let ledger = self.ledger(self.thread_of(client)?, payer);
         let deps = cli::Deps { ledger: &|_| Ok(Arc::clone(&ledger)), daemon: &|_| daemon.clone(), progress: &Quiet };
         let argv = std::iter::once("doublezero".into()).chain(args.iter().map(Into::into));
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -178,12 +185,33 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Thread {
+    /// A thread without clients.
+    fn start(number: usize, connect: impl Fn() -> RpcLedger) -> anyhow::Result<Self> {
+        let name = format!("clients {number}");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
+        let handle = runtime.handle().clone();
+        let chain = {
+            let _inside = handle.enter();
+            connect()
+        };
+        let (end, ended) = oneshot::channel::<()>();
+        let run = move || {
+            // Its sender is dropped, or says so.
+            let _ = runtime.block_on(ended);
+        };
+        let thread = thread::Builder::new().name(name.clone()).spawn(run).context("starting a thread")?;
+        Ok(Self { name, runtime: handle, end: Some(end), handle: Some(thread), chain })
+    }
+}
+
+impl Drop for Thread {
     fn drop(&mut self) {
         self.end.take();
-        if let Some(thread) = self.thread.take() {
+        if let Some(handle) = self.handle.take() {
             // A thread that has panicked has said so.
-            let _ = thread.join();
+            let _ = handle.join();
         }
     }
 }

@@ -93,8 +93,10 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
                 let (http, ws) = (format!("http://{}", inside(http)), format!("ws://{}", inside(ws)));
                 RpcLedger::connect(http, ws, program::ID, keys.of(Owner::Foundation))
             };
-            let host = Shared::new(ledger.slots(), logs, connect)?;
-            host.runtime().spawn(lateness.measure_queue(shared::THREAD));
+            let host = Shared::new(&shared, ledger.slots(), logs, connect)?;
+            host.runtimes().for_each(|(thread, runtime)| {
+                runtime.spawn(lateness.measure_queue(thread));
+            });
             Some(host)
         }
     };
