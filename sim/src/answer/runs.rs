@@ -35,7 +35,8 @@ impl Runs {
         Ok(Self { dzsim: std::env::current_exe().context("finding the dzsim program")?, options })
     }
 
-    /// Runs the files once and returns every summary, in the order of the files and of the cases in each. `artifacts` gets what the runs leave.
+    /// Runs the files once and returns every summary, in the order of the files and of the cases in each. `artifacts` gets what
+    /// the runs leave, and `each` is called when a case has ended.
     ///
     /// # Errors
     /// If the program cannot be started. Where it refuses the files or the machine, its own words go to standard error, and
@@ -46,6 +47,7 @@ impl Runs {
         changes: &[Change],
         seed: Option<u64>,
         artifacts: &Path,
+        each: impl Fn(),
     ) -> anyhow::Result<Result<Vec<CaseSummary>, Exit>> {
         let mut command = Command::new(&self.dzsim);
         let changed = changes.iter().flat_map(|change| ["--set".to_owned(), change.to_string()]);
@@ -62,7 +64,10 @@ impl Runs {
         let out = child.stdout.take().context("the run has no output")?;
         let mut summaries = Vec::new();
         for line in BufReader::new(out).lines() {
-            summaries.extend(summary(&line?)?);
+            if let Some(summary) = summary(&line?)? {
+                summaries.push(summary);
+                each();
+            }
         }
         let ended = child.wait_with_output()?;
         if summaries.is_empty() {

@@ -58,7 +58,7 @@ fn side(
     name: String,
 ) -> anyhow::Result<Result<(Side, Vec<Record>), Exit>> {
     let folder = tempfile::tempdir()?;
-    let summaries = match runs.run(std::slice::from_ref(file), changes, None, folder.path())? {
+    let summaries = match runs.run(std::slice::from_ref(file), changes, None, folder.path(), || ())? {
         Ok(summaries) => summaries,
         Err(exit) => return Ok(Err(exit)),
     };

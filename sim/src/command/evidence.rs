@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError, mpsc},
     thread,
@@ -11,7 +10,7 @@ use std::{
 use anyhow::Context;
 use dzsim_scenario::{Case, plan::acting};
 
-use super::run::SEED;
+use super::{progress::Progress, run::SEED};
 use crate::{
     answer::evidence::{Allowed, Evidence, Variant},
     cli::{EvidenceArgs, RunOptions},
@@ -33,14 +32,7 @@ pub(super) fn run(args: &EvidenceArgs) -> Result<Exit, Error> {
     let cases = scenario_files::find(&args.files.paths).and_then(|files| scenario_files::load(&files, &[]))?;
     let artifacts = tempfile::tempdir().context("making a temporary folder")?;
     let workers = args.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let live = std::io::stderr().is_terminal();
-    let found =
-        gather(&cases, &RunOptions::new(args.world, artifacts.path()), workers, artifacts.path(), |done, all| {
-            if live {
-                // Nobody has to see it.
-                let _ = write!(std::io::stderr(), "\r{done} of {all}");
-            }
-        });
+    let found = gather(&cases, &RunOptions::new(args.world, artifacts.path()), workers, artifacts.path());
     let faults = found.faults(&allowed);
     for fault in &faults {
         answer(fault)?;
@@ -59,7 +51,6 @@ fn gather(
     options: &RunOptions,
     workers: usize,
     artifacts: &Path,
-    mut progress: impl FnMut(usize, usize),
 ) -> Evidence {
     let mut titles: BTreeMap<Variant, String> = BTreeMap::new();
     let mut files: BTreeMap<&PathBuf, Vec<&Case>> = BTreeMap::new();
@@ -91,8 +82,9 @@ fn gather(
             });
         }
         drop(send);
-        for (done, (variant, title, failed)) in ended.iter().enumerate() {
-            progress(done + 1, titles.len());
+        let mut progress = Progress::new("variants run", Some(titles.len() as u64));
+        for (done, (variant, title, failed)) in (1..).zip(&ended) {
+            progress.show(done);
             match (variant.without, failed) {
                 (None, Some(why)) => drop(evidence.broken.insert(variant.clone(), why)),
                 (Some(_), None) => drop(evidence.survivors.insert(variant.clone(), title.clone())),

@@ -1,12 +1,8 @@
 //! `dzsim explore`: random histories under the oracle.
 
-use std::{
-    io::{IsTerminal, Write},
-    time::{Duration, Instant},
-};
-
 use anyhow::Context;
 
+use super::progress::Progress;
 use crate::{
     answer::{
         explore::{
@@ -46,17 +42,9 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
         histories: args.histories,
         time: args.time.map(Into::into),
     };
-    let live = std::io::stderr().is_terminal();
-    let start = Instant::now();
-    let mut progress = Progress::default();
-    let found = session.explore(|done| {
-        let line = match live {
-            true => Some(format!("\r{done} histories passed")),
-            false => progress.line(done, args.histories, start.elapsed()),
-        };
-        // Nobody has to see it.
-        let _ = line.map(|line| write!(std::io::stderr(), "{line}"));
-    })?;
+    let mut progress = Progress::new("histories passed", args.time.is_none().then_some(args.histories));
+    let found = session.explore(|done| progress.show(done))?;
+    drop(progress);
     let found = match found {
         Ok(found) => found,
         Err(exit) => return Ok(exit),
@@ -75,38 +63,4 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
         args.world
     ))?;
     Ok(Exit::Failed)
-}
-
-/// What of the progress a log has: a line each 10 s or each tenth of the histories, whichever is first.
-#[derive(Debug, Default)]
-struct Progress {
-    tenths: u64,
-    at: Duration,
-}
-
-impl Progress {
-    fn line(&mut self, done: u64, of: u64, at: Duration) -> Option<String> {
-        let tenths = done.saturating_mul(10) / of.max(1);
-        if tenths == self.tenths && at < self.at + Duration::from_secs(10) {
-            return None;
-        }
-        *self = Self { tenths, at };
-        Some(format!("{done} histories passed in {} s\n", at.as_secs()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_gets_a_line_each_tenth_and_each_ten_seconds() {
-        let mut progress = Progress::default();
-        let mut line = |done, seconds| progress.line(done, 1_000, Duration::from_secs(seconds));
-        assert_eq!(line(64, 1), None);
-        assert_eq!(line(128, 2).as_deref(), Some("128 histories passed in 2 s\n"));
-        assert_eq!(line(192, 11), None);
-        assert_eq!(line(193, 12).as_deref(), Some("193 histories passed in 12 s\n"));
-        assert_eq!(line(1_000, 13).as_deref(), Some("1000 histories passed in 13 s\n"));
-    }
 }

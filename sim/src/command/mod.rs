@@ -12,6 +12,7 @@ mod explore;
 mod graph;
 mod ledger;
 mod man;
+mod progress;
 mod replay;
 mod rfc;
 mod run;

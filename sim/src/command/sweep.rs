@@ -1,10 +1,18 @@
 //! `dzsim sweep`: a matrix as one table of measures.
 
-use std::{collections::VecDeque, fs, panic::resume_unwind, path::PathBuf, thread};
+use std::{
+    collections::VecDeque,
+    fs,
+    panic::resume_unwind,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use anyhow::Context;
 use tempfile::TempDir;
 
+use super::progress::Progress;
 use crate::{
     answer::{
         plot,
@@ -14,6 +22,7 @@ use crate::{
     cli::SweepArgs,
     exit::{Error, Exit, answer, complain},
     page::{self, Record},
+    scenario_files,
 };
 
 /// Runs every case with every seed, or merges tables, and prints what was measured.
@@ -55,6 +64,14 @@ fn merged(files: &[PathBuf]) -> Result<Table, Error> {
     Ok(Table::merge(files.iter().map(read).collect::<Result<Vec<_>, _>>()?))
 }
 
+/// How many cases are run, with each seed. What is wrong with a file is said by the run.
+fn total(args: &SweepArgs) -> Option<u64> {
+    let files = scenario_files::find(&args.paths).ok()?;
+    let cases = scenario_files::load(&files, &args.change.set).ok()?.len();
+    let here = (0..cases).filter(|index| args.shard.is_none_or(|shard| shard.has(*index))).count();
+    Some(here as u64 * args.seeds.max(1))
+}
+
 fn swept(args: &SweepArgs) -> anyhow::Result<Result<Swept, Exit>> {
     let mut options = vec!["--world".to_owned(), args.world.to_string()];
     if let Some(shard) = args.shard {
@@ -65,12 +82,18 @@ fn swept(args: &SweepArgs) -> anyhow::Result<Result<Swept, Exit>> {
     let mut failed = Vec::new();
     // A single seed is the file's own.
     let mut seeds: VecDeque<_> = if args.seeds > 1 { (1..=args.seeds).map(Some).collect() } else { [None].into() };
+    let progress = Mutex::new((0, Progress::new("runs done", total(args))));
     // One run has its cases side by side: only few of them leave something to do for the runs of other seeds.
     let mut width = 1;
     while !seeds.is_empty() {
         let batch: Vec<_> = seeds.drain(..width.min(seeds.len())).collect();
         let folders = batch.iter().map(|_| tempfile::tempdir()).collect::<Result<Vec<_>, _>>()?;
-        let run = |seed, folder: &TempDir| runs.run(&args.paths, &args.change.set, seed, folder.path());
+        let each = || {
+            let (done, progress) = &mut *progress.lock().unwrap_or_else(PoisonError::into_inner);
+            *done += 1;
+            progress.show(*done);
+        };
+        let run = |seed, folder: &TempDir| runs.run(&args.paths, &args.change.set, seed, folder.path(), each);
         let found: anyhow::Result<Result<Vec<_>, _>> = thread::scope(|scope| {
             let started = batch.iter().zip(&folders).map(|(seed, folder)| scope.spawn(move || run(*seed, folder)));
             let started: Vec<_> = started.collect();
@@ -81,6 +104,7 @@ fn swept(args: &SweepArgs) -> anyhow::Result<Result<Swept, Exit>> {
             Err(exit) => return Ok(Err(exit)),
         };
         width = thread::available_parallelism()?.get().div_ceil(found.len().div_ceil(batch.len()).max(1));
+        progress.lock().unwrap_or_else(PoisonError::into_inner).1.clear();
         for summary in found.iter().filter(|summary| summary.failure.is_some()) {
             if let Some(failure) = &summary.failure {
                 complain(format!("{} (seed {}): {}: {}", summary.case, summary.seed, failure.title, failure.message));

@@ -138,7 +138,7 @@ impl Session {
             fs::write(&file, text).with_context(|| file.display().to_string())?;
             files.push(file);
         }
-        let summaries = self.runs.run(&files, &[], None, &folder.path().join("artifacts"))?;
+        let summaries = self.runs.run(&files, &[], None, &folder.path().join("artifacts"), || ())?;
         Ok(summaries.and_then(|summaries| match summaries.len() == files.len() {
             true => Ok(summaries),
             false => Err(Exit::Failed),
