@@ -46,12 +46,7 @@ pub(super) fn run(args: &EvidenceArgs) -> Result<Exit, Error> {
 }
 
 /// Runs all variants of these cases, some at a time; `artifacts` gets what they leave.
-fn gather(
-    cases: &[(PathBuf, Case)],
-    options: &RunOptions,
-    workers: usize,
-    artifacts: &Path,
-) -> Evidence {
+fn gather(cases: &[(PathBuf, Case)], options: &RunOptions, workers: usize, artifacts: &Path) -> Evidence {
     let mut titles: BTreeMap<Variant, String> = BTreeMap::new();
     let mut files: BTreeMap<&PathBuf, Vec<&Case>> = BTreeMap::new();
     for (file, case) in cases.iter().filter(|(_, case)| here(case, options)) {

@@ -59,10 +59,3 @@ fn exploring_leaves_a_scenario_that_fails_by_the_bug_alone() {
     assert!(again.out.contains(told), "{told} is not in:\n{}", again.out);
     place.run(&["run", file, "--world", "virtual"]).code(0);
 }
-
-#[test]
-fn exploring_tells_a_log_how_far_it_is() {
-    let ended = Place::new().run(&["explore", "--histories", "1", "--length", "1"]).code(0);
-    assert_eq!(ended.out, "1 histories of 1 steps: no failure\n");
-    assert!(ended.err.starts_with("1 histories passed in "), "{}", ended.err);
-}

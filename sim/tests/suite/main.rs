@@ -12,6 +12,7 @@ mod examples;
 mod idle;
 mod ledger;
 mod library;
+mod progress;
 mod repeatable;
 mod replay;
 mod rfc;
