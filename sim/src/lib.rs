@@ -37,6 +37,7 @@ pub mod runner;
 pub mod scenario_files;
 mod shell_word;
 pub mod terminal;
+mod this_program;
 
 pub use dzsim_macros::test;
 pub use harness::{Error, Network, Result, Scenario};

@@ -14,7 +14,7 @@ use super::table::{Row, Table};
 use crate::{
     exit::Exit,
     run::protocol::{CaseSummary, Outcome},
-    scenario_files,
+    scenario_files, this_program,
 };
 
 /// What is run, by which program.
@@ -32,7 +32,7 @@ impl Runs {
     /// # Errors
     /// If its own file cannot be found.
     pub fn new(options: Vec<String>) -> anyhow::Result<Self> {
-        Ok(Self { dzsim: std::env::current_exe().context("finding the dzsim program")?, options })
+        Ok(Self { dzsim: this_program::path().context("finding the dzsim program")?, options })
     }
 
     /// Runs the files once and returns every summary, in the order of the files and of the cases in each. `artifacts` gets what

@@ -11,6 +11,7 @@ use crate::{
     },
     cli::BenchArgs,
     exit::{Error, Exit, answer, complain},
+    this_program,
 };
 
 /// Measures, prints the table and stores it where that is asked for.
@@ -34,7 +35,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit, Error> {
     };
     let mut report = Report { machine: Machine::this(), figures: Vec::new() };
     let bench = Bench {
-        dzsim: std::env::current_exe().context("finding the dzsim program")?,
+        dzsim: this_program::path().context("finding the dzsim program")?,
         folder: folder.path(),
         suite,
         worlds: args.world.clone(),

@@ -13,6 +13,8 @@ use dz_sdk::{ledger::rpc::RpcOptions, program};
 use dzsim_scenario::plan::{Action, DeviceCode, Fault, LedgerFault, Node, Policy, Process, Step};
 use solana_pubkey::Pubkey;
 
+use crate::this_program;
+
 /// How often everybody reads the whole chain again where a scenario loses notifications: one that nothing follows is
 /// missed until then. Elsewhere the default stands; what a thousand clients read so often would keep the machine busy.
 const VERIFY_EVERY: Duration = Duration::from_millis(500);
@@ -78,7 +80,7 @@ impl Roles {
     /// The path of this program is not known.
     pub fn new(dataplane: Dataplane, steps: &[Step]) -> std::io::Result<Self> {
         let verify_every = lose_notifications(steps).then_some(VERIFY_EVERY);
-        Ok(Self { program: std::env::current_exe()?, helper: None, dataplane, verify_every })
+        Ok(Self { program: this_program::path()?, helper: None, dataplane, verify_every })
     }
 
     /// The same roles played by another program.

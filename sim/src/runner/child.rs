@@ -25,6 +25,7 @@ use crate::{
         protocol::{CaseSummary, Failure, Outcome, Progress},
         world::Kind,
     },
+    this_program,
 };
 
 /// The processes of the cases that are under way. Clones are the same.
@@ -246,7 +247,7 @@ fn command(job: &Job, options: &RunOptions, mode: Mode) -> anyhow::Result<Comman
         keep,
         without,
     } = options;
-    let mut command = Command::new(std::env::current_exe().context("finding the dzsim program")?);
+    let mut command = Command::new(this_program::path().context("finding the dzsim program")?);
     command.arg("scenario").arg(&job.file).args(["--case", &job.case]);
     if let Some(called) = &job.called {
         command.arg("--called").arg(called);

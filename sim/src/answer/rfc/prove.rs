@@ -17,6 +17,7 @@ use super::{
     document::{Document, Figure, Proof},
     table::{ClaimStatus, ProofStatus, Status},
 };
+use crate::this_program;
 
 /// How proofs are run.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ impl Prover {
     pub fn new(file: &Path, run_options: Vec<String>, tests: bool) -> anyhow::Result<Self> {
         let folder = std::path::absolute(file)?.parent().context("an RFC stands in a folder")?.to_owned();
         let root = folder.parent().unwrap_or(&folder).to_owned();
-        Ok(Self { dzsim: std::env::current_exe()?, folder, root, run_options, tests })
+        Ok(Self { dzsim: this_program::path()?, folder, root, run_options, tests })
     }
 
     /// Runs every proof once, whichever claims name it, and says how each claim stands.

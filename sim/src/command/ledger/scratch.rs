@@ -18,6 +18,8 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::this_program;
+
 /// Names the folder to the program that runs again.
 const SET: &str = "DZSIM_LEDGER_SCRATCH";
 
@@ -33,7 +35,7 @@ pub(super) fn run_again_with_one() -> anyhow::Error {
 }
 
 fn again() -> anyhow::Result<()> {
-    let program = env::current_exe().context("finding the dzsim program")?;
+    let program = this_program::path().context("finding the dzsim program")?;
     let folder = make().context("making a folder for temporary files")?;
     let mut cleaner = Command::new(&program);
     cleaner.arg("clean-up").arg(&folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
