@@ -14,6 +14,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use dz_client::cli::args::Cli;
+use dz_sdk::program::validation::InterfaceName;
 use dzsim_fabric::geo::{METROS, metro};
 use dzsim_scenario::{Case, Change, Diagnostics, Lexicon, Look, Refusal, plan::LatLng};
 
@@ -127,6 +128,14 @@ impl Lexicon for Words {
             message: format!("doublezero: {message}"),
             help: near.map(|near| format!("did you mean `{near}`?")).unwrap_or_default(),
         })
+    }
+
+    fn is_interface(&self, name: &str) -> bool {
+        name.parse::<InterfaceName>().is_ok()
+    }
+
+    fn interface_words(&self) -> Vec<&str> {
+        vec!["Ethernet", "Loopback", "Port-channel", "Switch", "Vlan"]
     }
 }
 

@@ -13,6 +13,12 @@ pub trait Lexicon {
     /// What is wrong with the words behind `doublezero`, as far as that can be seen before they run. References in them
     /// have been replaced by values of their kind.
     fn refusal(&self, words: &[String]) -> Option<Refusal>;
+
+    /// Whether the program takes this for the name of an interface.
+    fn is_interface(&self, name: &str) -> bool;
+
+    /// The words that names of interfaces begin with, for suggestions.
+    fn interface_words(&self) -> Vec<&str>;
 }
 
 /// What is wrong with a command line.

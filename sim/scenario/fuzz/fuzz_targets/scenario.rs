@@ -22,6 +22,14 @@ impl Lexicon for Nyc {
         let word = words.first().filter(|word| *word == "verb")?.clone();
         Some(Refusal { word, message: "unknown verb".to_owned(), help: String::new() })
     }
+
+    fn is_interface(&self, name: &str) -> bool {
+        name.starts_with("Loopback")
+    }
+
+    fn interface_words(&self) -> Vec<&str> {
+        vec!["Loopback"]
+    }
 }
 
 fuzz_target!(|text: &str| {

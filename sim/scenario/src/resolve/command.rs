@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     context::{At, Context},
+    device::similar_interface,
     reference::{self, Word},
 };
 use crate::{
@@ -66,6 +67,7 @@ pub(super) fn command<'t>(
     }
     if exit == ExitCode::Code(0) {
         names(context, at, &words, plan, created);
+        interface_name(context, at, &words, lexicon);
     }
     if exit != ExitCode::Code(USAGE) && words.first().is_some_and(|program| program == PROGRAM) {
         let values: Vec<String> = words[1..].iter().map(|word| value(word, plan)).collect();
@@ -104,6 +106,20 @@ fn arg<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, word: &str, plan: &Pla
 
 /// Verbs about a device whose next word is its code.
 const OF_A_DEVICE: [&str; 5] = ["delete", "drain", "get", "undrain", "update"];
+
+/// Verbs about an interface whose next words are its device and its name.
+const OF_AN_INTERFACE: [&str; 4] = ["create", "delete", "get", "update"];
+
+/// The name of an interface, as far as its form goes: which interfaces a device has is known when the command runs.
+fn interface_name<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, words: &[String], lexicon: &dyn Lexicon) {
+    let [_, interface, verb, device, name, ..] = words else { return };
+    let is_name = interface == "interface" && OF_AN_INTERFACE.contains(&verb.as_str());
+    if !is_name || device.starts_with('-') || name.starts_with('-') || lexicon.is_interface(name) {
+        return;
+    }
+    let help = similar_interface(name, &lexicon.interface_words(), |form| lexicon.is_interface(form));
+    context.error_in(at, name, format!("`{name}` is no name of an interface"), help);
+}
 
 /// Values of options that name things of the network, and the device of a verb.
 fn names<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, words: &[String], plan: &Plan, created: &Created) {

@@ -6,12 +6,16 @@ use ipnet::Ipv4Net;
 
 use super::{context::At, names::Named, network::Builder};
 use crate::{
+    diagnostic::similar,
     plan::{Bootstrap, ContributorCode, Device, DeviceCaps, DeviceCode, DeviceType, OwnEndpoint},
     schema,
 };
 
 /// The interface of every device that leads to the internet.
 const UPLINK: &str = "Ethernet0";
+
+/// The words that those names begin with.
+const INTERFACES: [&str; 2] = ["Ethernet", "Loopback"];
 
 /// Whether the program and a device's kernel take it: the full form only, so that an interface has one name.
 pub(super) fn is_interface(name: &str) -> bool {
@@ -23,6 +27,22 @@ pub(super) fn is_interface(name: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// "did you mean" for a name that is none of an interface: its number with the most similar of these words; else the form.
+pub(super) fn similar_interface(name: &str, words: &[&str], is_interface: impl Fn(&str) -> bool) -> String {
+    let number = name.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let forms = words.iter().map(|word| format!("{word}{number}"));
+    let forms: Vec<String> = forms.filter(|form| is_interface(form)).collect();
+    match similar(name, forms.iter().map(String::as_str)) {
+        near if near.is_empty() => "interfaces are named such as Loopback100 or Ethernet1/1".to_owned(),
+        near => near,
+    }
+}
+
+/// The same for the names that the file's network and its faults take.
+pub(super) fn similar_own_interface(name: &str) -> String {
+    similar_interface(name, &INTERFACES, is_interface)
 }
 
 impl<'t> Builder<'_, 't, '_, '_, '_> {
@@ -143,7 +163,7 @@ impl<'t> Builder<'_, 't, '_, '_, '_> {
                 if !is_interface(name) {
                     let message =
                         format!("expected a name such as Loopback150, Ethernet2 or Ethernet1/2, got `{name}`");
-                    self.context.error(at, message, "");
+                    self.context.error(at, message, similar_own_interface(name));
                 }
                 if name == UPLINK {
                     let help = "`public_ip_endpoint: true` lets tunnels end on its address";

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     addresses::{Space, space_of},
     context::At,
-    device::is_interface,
+    device::{is_interface, similar_own_interface},
     link::check_mtu,
     reference,
     resolver::Resolver,
@@ -126,7 +126,8 @@ fn ends<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, file: &sche
 fn interface<'t>(resolver: &mut Resolver<'_, 't, '_, '_, '_>, at: At<'t>, text: &str) -> Option<InterfaceName> {
     let Some((device, name)) = text.split_once(':').filter(|(_, name)| is_interface(name)) else {
         let message = format!("expected a device and its interface, such as nyc1:Loopback100, got `{text}`");
-        resolver.context.error(at, message, "");
+        let help = text.split_once(':').map(|(_, name)| similar_own_interface(name));
+        resolver.context.error(at, message, help.unwrap_or_default());
         return None;
     };
     let device = reference::device(resolver.context, at, device, resolver.plan)?;

@@ -9,8 +9,8 @@ use crate::{
     Plan,
     diagnostic::nearest,
     plan::{
-        Bootstrap, ClientName, Device, DeviceCode, GroupCode, Identity, LinkCode, Node, PathEnd, Policy, Ref, Target,
-        TrafficEnd,
+        Blocks, Bootstrap, ClientName, Device, DeviceCode, GroupCode, Identity, LinkCode, Node, PathEnd, Policy, Ref,
+        Target, TrafficEnd,
     },
 };
 
@@ -226,6 +226,31 @@ pub(super) fn target<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, text: &s
     }
 }
 
+/// Reports a single address that packets are expected to arrive at and that no node can have, inside tunnels and links or
+/// outside.
+pub(super) fn answered<'t>(
+    context: &mut Context<'t, '_, '_>,
+    at: At<'t>,
+    to: Option<&Target>,
+    (plan, policy): (&Plan, &Policy),
+) {
+    let Some(&Target::Address(address)) = to else { return };
+    let Blocks { doublezero: _, user_tunnels, device_tunnels, groups, publishers } = &policy.blocks;
+    let mut inside = [user_tunnels, device_tunnels, groups, publishers].into_iter().flatten();
+    let is_inside = inside.any(|block| block.contains(&address));
+    let is_behind = plan.clients.values().any(|client| client.nat.as_ref().is_some_and(|nat| nat.inside == address));
+    if !is_inside && !is_behind && !address.is_loopback() && !has_node(context, address, plan, policy) {
+        nobodys(context, at, address, plan);
+    }
+}
+
+/// Reports an address that no node has, with the nearest that one has.
+fn nobodys<'t>(context: &mut Context<'t, '_, '_>, at: At<'t>, address: Ipv4Addr, plan: &Plan) {
+    let known = addresses(plan);
+    let help = nearest(&address.to_string(), known.iter().map(String::as_str));
+    context.error(at, format!("no node has the address {address}"), help);
+}
+
 /// Both ends of public paths. Packets are distinguished by destination: a single address can only be the end they go to.
 pub(super) fn path_ends<'t>(
     context: &mut Context<'t, '_, '_>,
@@ -240,9 +265,7 @@ pub(super) fn path_ends<'t>(
     if let PathEnd::Address(address) = &end
         && !has_node(context, *address, plan, policy)
     {
-        let known = addresses(plan);
-        let help = nearest(to, known.iter().map(String::as_str));
-        context.error(at.key("to"), format!("no node has the address {address}"), help);
+        nobodys(context, at.key("to"), *address, plan);
     }
     if let (PathEnd::Address(_) | PathEnd::Ref(_), false) = (&end, one_way) {
         let help = "packets are told apart by where they go, so those that come back from one address cannot be meant";
@@ -267,7 +290,10 @@ pub(super) fn is_taken(address: Ipv4Addr, plan: &Plan, policy: &Policy) -> bool 
     let device = |device: &Device| {
         device.public_ip == address
             || match &device.bootstrap {
-                Bootstrap::Carve { .. } => in_any(&policy.blocks.doublezero),
+                Bootstrap::Carve { .. } => {
+                    let own = plan.contributors.get(&device.contributor).map(|owner| owner.prefixes.as_slice());
+                    in_any(&policy.blocks.doublezero) || in_any(own.unwrap_or_default())
+                }
                 Bootstrap::OwnPrefix { prefixes, .. } => in_any(prefixes),
                 Bootstrap::OwnEndpoints { endpoints, prefixes } => {
                     in_any(prefixes) || endpoints.iter().any(|endpoint| endpoint.address == address)

@@ -22,6 +22,9 @@ pub(super) fn ping<'t>(
     let plan = resolver.plan;
     let from = reference::node(resolver.context, inner.key("from"), &file.from, plan);
     let to = reference::target(resolver.context, inner.key("to"), &file.to, plan);
+    if file.received.is_none_or(|bound| !bound.0.holds(&0)) {
+        reference::answered(resolver.context, inner.key("to"), to.as_ref(), (plan, resolver.policy));
+    }
     let Packets { via, source, count, interval, size, flow } = packets(resolver, inner, file.packets(), 56);
     let meanwhile = resolver.steps(at.key("while"), &step.meanwhile);
     Some(Action::Ping(Ping {
@@ -60,6 +63,9 @@ pub(super) fn send<'t>(
         && !not_received_by.contains(client)
     {
         received_by.insert(client.clone());
+    }
+    if !received_by.is_empty() {
+        reference::answered(resolver.context, inner.key("to"), to.as_ref(), (plan, resolver.policy));
     }
     let gre = match &file.gre {
         Some(gre) => Some(forged(resolver, inner.key("gre"), gre)?),

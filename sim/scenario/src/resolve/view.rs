@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{
     context::{At, Context},
+    device::{is_interface, similar_own_interface},
     mentioned::Mentioned,
     reference::{self, Word, known_node, node_names},
 };
@@ -245,13 +246,16 @@ impl Known<'_> {
 
     /// `nyc1:Loopback100`.
     fn stray_interface(self, key: &str) -> Option<(String, String)> {
-        let device = key.split_once(':').map(|(device, _)| device);
-        if device.is_some_and(|device| self.plan.devices.contains_key(device) || self.mentioned.has(device)) {
-            return None;
-        }
-        let help = match device {
-            Some(device) => nearest(device, self.plan.devices.keys().map(AsRef::as_ref)),
-            None => "interfaces are named such as nyc1:Loopback100".to_owned(),
+        let form = || "interfaces are named such as nyc1:Loopback100".to_owned();
+        let help = match key.split_once(':') {
+            Some((device, name)) if self.plan.devices.contains_key(device) || self.mentioned.has(device) => {
+                if is_interface(name) || self.mentioned.has(name) {
+                    return None;
+                }
+                similar_own_interface(name)
+            }
+            Some((device, _)) => nearest(device, self.plan.devices.keys().map(AsRef::as_ref)),
+            None => form(),
         };
         Some((format!("the chain has no interface `{key}`"), help))
     }

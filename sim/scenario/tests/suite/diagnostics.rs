@@ -410,6 +410,42 @@ steps:
   - fault: { path: { from: val1, to: 9.7.7.7, one_way: true } }
 "#
 )]
+#[case::packets_to_nobody(
+    "packets-to-nobody",
+    r#"
+network:
+  exchanges: { nyc: {} }
+  devices: { nyc1: { public_ip: 9.1.1.1, endpoints: [9.1.1.2], prefix: 9.2.0.0/29 } }
+  clients: { val1: {}, val2: {} }
+  groups: { mg01: {} }
+steps:
+  - ping: { from: val1, to: 9.1.1.3 }
+  - ping: { from: val1, to: 9.7.7.7, received: ">= 1" }
+  - send: { from: val1, to: 9.7.7.8, received_by: val2 }
+  # That nobody answers is what these are about.
+  - ping: { from: val1, to: 9.7.7.7, received: 0 }
+  - send: { from: val1, to: 9.7.7.7, not_received_by: val2 }
+  # Somebody may have these: from a prefix, of a tunnel, by a command.
+  - ping: { from: val1, to: 9.2.0.3 }
+  - ping: { from: val1, to: 169.254.0.1 }
+  - run: doublezero interface create nyc1 Loopback7 --ip 9.7.7.9
+    on: val1
+  - ping: { from: val1, to: 9.7.7.9 }
+"#
+)]
+#[case::interfaces_of_no_form(
+    "interfaces-of-no-form",
+    r#"
+network: { exchanges: { nyc: {} }, devices: { nyc1: {} } }
+steps:
+  - { run: doublezero interface create nyc1 Loopbakc7, on: operator }
+  - { run: doublezero interface get nyc1 Loopback, on: operator }
+  - { run: doublezero interface update nyc2 port7 --mtu 1500, on: operator }
+  - expect: { "chain.interfaces[nyc1:Loopbakc100].status": Activated }
+  # That it is refused is what this is about.
+  - { run: doublezero interface create nyc1 Loopbakc7, on: operator, exit: 6 }
+"#
+)]
 #[case::brackets_without_quotes(
     "brackets-without-quotes",
     r#"

@@ -32,6 +32,15 @@ impl Lexicon for Few {
         let message = format!("unknown verb `{word}`");
         Some(Refusal { word: word.clone(), message, help: "did you mean `connect`?".to_owned() })
     }
+
+    fn is_interface(&self, name: &str) -> bool {
+        let number = self.interface_words().into_iter().find_map(|word| name.strip_prefix(word));
+        number.is_some_and(|number| number.parse::<u16>().is_ok())
+    }
+
+    fn interface_words(&self) -> Vec<&str> {
+        vec!["Ethernet", "Loopback"]
+    }
 }
 
 /// Which metros and commands there are is known to who runs the scenarios, and tested there.
@@ -48,6 +57,14 @@ impl Lexicon for Every {
 
     fn refusal(&self, _: &[String]) -> Option<Refusal> {
         None
+    }
+
+    fn is_interface(&self, _: &str) -> bool {
+        true
+    }
+
+    fn interface_words(&self) -> Vec<&str> {
+        Vec::new()
     }
 }
 
