@@ -82,6 +82,11 @@ async fn quiet(world: &World) -> Result<(), StepError> {
             if status.slot.is_none_or(|seen| seen < slot) || !status.settled {
                 return behind(&format!("{name}.daemon"), format!("it has acted on slot {:?} of {slot}", status.slot));
             }
+            let address = world.client_ip(name)?;
+            if status.client_ip != address {
+                let why = format!("it acts for {}, and its host has {address}", status.client_ip);
+                return behind(&format!("{name}.daemon"), why);
+            }
         }
     }
     match world.latest_slot() {

@@ -257,8 +257,9 @@ network:
   clients: { val1: {}, val2: {} }
 ";
     let plan = dzsim_scenario::parse("oracle/wire.yaml".as_ref(), text, &Words::default()).unwrap().remove(0).plan;
-    let has_heard =
-        |halted: &str| wire::has_heard(&plan, &(CLIENT, FIRST), "nyc1", |process| process.to_string() != halted);
+    let has_heard = |halted: &str| {
+        wire::has_heard(&plan, plan.clients.keys().next(), "nyc1", |process| process.to_string() != halted)
+    };
     for halted in ["val1.daemon", "nyc1.agent", "controller"] {
         assert!(!has_heard(halted), "{halted}");
     }

@@ -8,7 +8,7 @@ use std::{
 
 use dz_sdk::NetworkView;
 use dzsim_fabric::Mark;
-use dzsim_scenario::plan::{Plan, Process};
+use dzsim_scenario::plan::{ClientName, Plan, Process};
 
 use super::Mismatch;
 use crate::run::world::World;
@@ -44,15 +44,24 @@ impl Seen {
             .flat_map(|(node, seen)| seen.into_iter().map(move |gre| (node.clone(), (gre.source, gre.destination))));
         strangers(&known, carried, found);
         self.mark = Some(world.internet().mark());
-        self.pairs.retain(|pair, device| !has_heard(&world.plan, pair, device, |process| world.is_live(process)));
+        let client = |address: Ipv4Addr| {
+            world.plan.clients.keys().find(|name| world.client_ip(name).is_ok_and(|now| now == address))
+        };
+        self.pairs
+            .retain(|pair, device| !has_heard(&world.plan, client(pair.0), device, |process| world.is_live(process)));
         self.pairs.extend(now);
     }
 }
 
-/// Whether both ends of a pair can have heard what became of its user.
-pub(super) fn has_heard(plan: &Plan, pair: &Pair, device: &str, is_live: impl Fn(&Process) -> bool) -> bool {
-    let client = plan.clients.iter().find(|(_, client)| client.client_ip == pair.0);
-    let daemon = client.map(|(name, _)| Process::Daemon(name.clone()));
+/// Whether both ends of a pair can have heard what became of its user: the client that has its address now, if one has, and
+/// the device.
+pub(super) fn has_heard(
+    plan: &Plan,
+    client: Option<&ClientName>,
+    device: &str,
+    is_live: impl Fn(&Process) -> bool,
+) -> bool {
+    let daemon = client.map(|name| Process::Daemon(name.clone()));
     let agent = plan.devices.get_key_value(device).map(|(code, _)| Process::Agent(code.clone()));
     daemon.iter().chain(&agent).chain([&Process::Controller]).all(is_live)
 }

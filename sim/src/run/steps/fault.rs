@@ -149,6 +149,10 @@ fn set_right(world: &World, client: &ClientName) -> Result<(), StepError> {
 /// Gives a client's host another address in the place of its public one, and the internet the way to it.
 async fn move_client(world: &World, client: &ClientName, to: Ipv4Addr) -> Result<(), StepError> {
     let from = world.client_ip(client)?;
+    // Until its daemon has looked, what it sends into its tunnels leaves from the address that the host has then.
+    for (_, user) in world.view().iter().flat_map(|view| view.users_of_client(from)) {
+        world.note_pair((to, user.endpoint_ip));
+    }
     world.internet().add_prefix(client.as_str(), to.into()).map_err(failed)?;
     replace_address(world, client, from, to).await?;
     world.internet().remove_prefix(client.as_str(), from.into()).map_err(failed)?;
