@@ -122,7 +122,8 @@ impl<W: Write> Human<W> {
         match &summary.failure {
             Some(failure) if *outcome != Outcome::NotRun => {
                 let explained = self.explained.as_ref() == Some(case);
-                let reason = if explained { String::new() } else { failure::reason(summary, failure, self.terminal) };
+                let reason =
+                    if explained { String::new() } else { failure::on_a_screen(summary, failure, self.terminal) };
                 let places = failure::places(summary, self.terminal);
                 self.line(&format!("\n{reason}{places}"))
             }
@@ -181,7 +182,7 @@ impl<W: Write> Report for Human<W> {
                 if let Some(summary) = summary
                     && let Some(failure) = &summary.failure
                 {
-                    let text = failure::reason(summary, failure, self.terminal);
+                    let text = failure::on_a_screen(summary, failure, self.terminal);
                     self.line(&format!("\n{text}"))?;
                     self.explained = Some(case.to_owned());
                 }

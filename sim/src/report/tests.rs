@@ -226,6 +226,39 @@ fn a_pause_shows_the_reason_first_and_once() {
     assert_eq!(text.matches("ended with exit code 9").count(), 1, "{text}");
 }
 
+#[rstest]
+#[case::a_value(Failure { actual: Some("a user\n".repeat(700)), ..failure() })]
+#[case::an_invariant(Failure { oracle: vec!["a user\n  chain: a\n  kernel: b".to_owned(); 50], ..failure() })]
+#[case::a_command(Failure { message: "it failed\n".to_owned() + &"a line of its output\n".repeat(300), ..failure() })]
+#[case::a_snapshot(Failure {
+    differences: ["chain", "status"].map(|of| Difference { of: of.to_owned(), lines: "-a user\n".repeat(400) }).to_vec(),
+    ..snapshot_failure()
+})]
+fn a_failure_in_a_network_of_any_size_fits_on_a_screen(#[case] mut failure: Failure) {
+    if failure.differences.is_empty() {
+        failure.logs =
+            (0..40).map(|t_ns| log(t_ns, "val1.doublezerod", "WARN", &format!("it is {t_ns}\nor so"))).collect();
+    }
+    let end = summary("topic/a", Outcome::Failed, Some(failure.clone()));
+    let mut bytes = Vec::new();
+    let mut report = Human::new(&mut bytes, Terminal::NONE, 1);
+    report.progress("topic/a", &Progress::Finished(Box::new(end.clone())), Duration::ZERO).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.lines().count() <= 45, "{} lines: {text}", text.lines().count());
+    assert!(text.contains(" more lines are in summary.json"), "{text}");
+    if failure.differences.is_empty() {
+        // At least as many of the log as matter most, the last of their kind.
+        assert!(text.matches("  WARN ").count() >= 4 && text.contains("it is 39"), "{text}");
+        let all = failure.logs_left_out.lines + failure.logs.len() - text.matches("  WARN ").count();
+        assert!(text.contains(&format!("  {all} more lines are in logs/: ")), "{text}");
+    }
+    // A report in a file has all of it.
+    let mut bytes = Vec::new();
+    Junit::new(&mut bytes).finished(&[end], Duration::ZERO).unwrap();
+    let junit = String::from_utf8(bytes).unwrap();
+    assert!(junit.lines().count() > 150 && !junit.contains("summary.json"), "{junit}");
+}
+
 #[test]
 fn programs_get_what_people_see() {
     let (mut json, mut junit, mut github) = (Vec::new(), Vec::new(), Vec::new());

@@ -266,8 +266,8 @@ fn concluded(
         failure.message = format!("{limit}: {}", failure.message);
     }
     if failure.differences.is_empty() {
-        let about = [&failure.title, &failure.message, &failure.oracle.join(" ")].map(String::as_str).join(" ");
-        (failure.logs, failure.logs_left_out) = relevance::choose(lines, &about, failure.began_ns);
+        (failure.logs, failure.logs_left_out) =
+            relevance::choose(lines, &failure.about(), failure.began_ns, relevance::SHOWN);
     }
     Ok((outcome, failure))
 }

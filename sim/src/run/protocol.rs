@@ -186,3 +186,10 @@ pub struct Failure {
     #[serde(default)]
     pub logs_left_out: LeftOut,
 }
+
+impl Failure {
+    /// All that it names, in words: what the lines of a log that matter are chosen by.
+    pub fn about(&self) -> String {
+        [&self.title, &self.message, &self.oracle.join(" ")].map(String::as_str).join(" ")
+    }
+}

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::logs::LogLine;
 
-/// How many lines are shown.
-const SHOWN: usize = 40;
+/// How many lines a report has.
+pub const SHOWN: usize = 40;
 /// How many of them say the same in different places.
 const ALIKE: usize = 4;
 /// How many files are named for the rest.
@@ -28,6 +28,15 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
+    /// With what was left out of those that were shown.
+    #[must_use]
+    pub fn with(self, more: Self) -> Self {
+        match self.lines {
+            0 => more,
+            lines => Self { lines: lines + more.lines, ..self },
+        }
+    }
+
     /// Where those lines are; nothing if there are none.
     pub fn told(&self) -> Option<String> {
         let Self { lines, files, more_files } = self;
@@ -36,9 +45,9 @@ impl LeftOut {
     }
 }
 
-/// Picks the lines that a failure shows, in the order of time. `about` is what its step and its reason say, `began_ns` when the
+/// Picks at most `most` lines that a failure shows, in the order of time. `about` is what its step and its reason say, `began_ns` when the
 /// step began: what happened since then, in what is named, and as a warning or an error, goes before the rest.
-pub fn choose(lines: Vec<LogLine>, about: &str, began_ns: u64) -> (Vec<LogLine>, LeftOut) {
+pub fn choose(lines: Vec<LogLine>, about: &str, began_ns: u64, most: usize) -> (Vec<LogLine>, LeftOut) {
     let words: BTreeSet<&str> =
         about.split(|letter: char| !(letter.is_alphanumeric() || "-_.".contains(letter))).collect();
     let words: BTreeSet<&str> =
@@ -68,7 +77,7 @@ pub fn choose(lines: Vec<LogLine>, about: &str, began_ns: u64) -> (Vec<LogLine>,
     let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
     let mut chosen: BTreeSet<usize> = BTreeSet::new();
     for index in order {
-        if chosen.len() == SHOWN {
+        if chosen.len() >= most {
             break;
         }
         let line = &lines[index];
@@ -147,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_the_step_names_is_shown_of_a_network_of_any_size() {
-        let (chosen, left) = choose(crowd(), "val7: doublezero connect ibrl: user 192.0.2.7 is pending", 5);
+        let (chosen, left) = choose(crowd(), "val7: doublezero connect ibrl: user 192.0.2.7 is pending", 5, SHOWN);
         assert!(chosen.len() <= SHOWN, "{}", chosen.len());
         let has =
             |who: &str, message: &str| chosen.iter().any(|line| line.who == who && line.message.starts_with(message));
@@ -167,14 +176,14 @@ mod tests {
     #[test]
     fn few_lines_are_all_shown() {
         let lines = vec![line(1, "a.agent", "INFO", "one"), line(2, "b.agent", "ERROR", "two")];
-        assert_eq!(choose(lines.clone(), "", 0), (lines, LeftOut::default()));
+        assert_eq!(choose(lines.clone(), "", 0, SHOWN), (lines, LeftOut::default()));
     }
 
     #[test]
     fn later_lines_go_before_earlier_ones_of_their_kind() {
         let lines: Vec<_> =
             (0..100).map(|number| line(number, "val1.doublezerod", "INFO", &format!("step {number}"))).collect();
-        let (chosen, left) = choose(lines, "val1", 0);
+        let (chosen, left) = choose(lines, "val1", 0, SHOWN);
         assert_eq!((chosen[0].t_ns, chosen.len()), (60, SHOWN));
         assert_eq!(left, LeftOut { lines: 60, files: vec!["val1.doublezerod.log".to_owned()], more_files: 0 });
     }
