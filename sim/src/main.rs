@@ -3,7 +3,12 @@
 use std::{path::Path, process::ExitCode};
 
 use clap::Parser;
-use dzsim::{cli::Cli, command, multicall};
+use dzsim::{
+    cli::Cli,
+    command,
+    exit::{Error, Exit},
+    multicall,
+};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
@@ -13,5 +18,20 @@ fn main() -> ExitCode {
     {
         return multicall::play(std::iter::once(name.to_owned()).chain(args).collect()).into();
     }
-    command::run(Cli::parse())
+    match Cli::try_parse() {
+        Ok(cli) => command::run(cli),
+        Err(answer) => show(&answer),
+    }
+}
+
+/// Writes a help text, a version or what is wrong with the command line.
+fn show(answer: &clap::Error) -> ExitCode {
+    match answer.print() {
+        Ok(()) => ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(Exit::BadInput as u8)),
+        Err(error) => {
+            let error = Error::Output(error);
+            error.show();
+            error.exit().into()
+        }
+    }
 }

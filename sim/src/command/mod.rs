@@ -28,6 +28,7 @@ use dzsim_lab::doctor::State;
 
 use crate::{
     cli::{Cli, Command, RunOptions},
+    environment,
     exit::Error,
     multicall,
     run::{artifacts, world::Kind},
@@ -70,6 +71,7 @@ pub fn run(cli: Cli) -> ExitCode {
 /// Checks once what every case needs: a machine that can run scenarios in this world with this data plane, and a folder
 /// to write to.
 fn prepare(options: &RunOptions) -> Result<(), Error> {
+    environment::fix_umask();
     if options.world == Kind::Real {
         can_run(options)?;
     }

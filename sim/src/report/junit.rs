@@ -55,7 +55,9 @@ impl<W: Write> Report for Junit<W> {
         let mut document = Document::new("dzsim");
         document.set_time(took);
         document.add_test_suite(suite);
-        document.serialize(&mut self.out).map_err(io::Error::other)?;
+        // In memory first: what the library says of an output that cannot be written lacks the reason.
+        let text = document.to_string().map_err(io::Error::other)?;
+        self.out.write_all(text.as_bytes())?;
         self.out.flush()
     }
 }

@@ -65,12 +65,12 @@ fn a_reader_that_goes_away_is_no_verdict() {
     let place = Place::new();
     place.file("topic/a.yaml", QUIET);
     place.file("topic/b.yaml", QUIET);
-    for args in
-        [&["schema"][..], &["doctor"], &["check", "topic"], &["run", "topic", "--jobs", "1", "--junit", "report.xml"]]
-    {
-        let mut child = place.dzsim(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
-        let ended = Ended::of(child.wait_with_output().unwrap()).code(141);
+    let junit = ["run", "topic", "--world", "virtual", "--format", "junit"];
+    let run = ["run", "topic", "--jobs", "1", "--junit", "report.xml"];
+    for args in [&["schema"][..], &["--help"], &["doctor"], &["check", "topic"], &junit, &run] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = Ended::of(place.dzsim(args).stdout(writer).output().unwrap()).code(141);
         assert_eq!(ended.err, "", "{args:?}");
     }
     let junit = fs::read_to_string(place.path("report.xml")).unwrap();
@@ -81,7 +81,8 @@ fn a_reader_that_goes_away_is_no_verdict() {
 fn a_full_disk_is_named() {
     let place = Place::new();
     place.file("topic/quiet.yaml", QUIET);
-    for args in [&["schema"][..], &["check", "topic"], &["run", "topic"], &["status"]] {
+    let junit = ["run", "topic", "--world", "virtual", "--format", "junit"];
+    for args in [&["schema"][..], &["--help"], &["check", "topic"], &["run", "topic"], &junit, &["status"]] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ended = Ended::of(place.dzsim(args).stdout(full).output().unwrap()).code(3);
         assert!(ended.err.contains("writing to standard output: No space left on device"), "{args:?}: {}", ended.err);
@@ -101,6 +102,20 @@ fn a_disk_that_fills_up_fails_no_scenario_and_its_file_is_named() {
         assert_eq!(said.len(), 1, "{}", ended.out);
         assert!(said[0].starts_with("error: ") && said[0].contains("small/topic/quiet/"), "{}", ended.out);
         assert!(ended.out.contains("cannot run  topic/quiet  1 of 1 steps"), "{}", ended.out);
+    });
+}
+
+#[test]
+fn the_virtual_world_needs_no_proc() {
+    dz_net::sandbox::run(|| {
+        let place = Place::new();
+        place.file("topic/quiet.yaml", QUIET);
+        mount(Some("tmpfs"), "/proc", Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+        assert!(fs::read_dir("/proc").unwrap().next().is_none());
+        let doctor = place.run(&["doctor"]).code(3);
+        assert!(doctor.out.contains("which needs none of this: --world virtual"), "{}", doctor.out);
+        let ended = place.run(&["run", "topic", "--world", "virtual"]).code(0);
+        assert!(ended.out.contains("\n1 passed, 0 failed in "), "{}", ended.out);
     });
 }
 
@@ -243,8 +258,10 @@ fn a_mask_that_hides_files_hides_none_of_a_run() {
     let run = format!("umask 077; exec {} run topic", env!("CARGO_BIN_EXE_dzsim"));
     let output = std::process::Command::new("sh").args(["-c", &run]).current_dir(place.root.path()).output().unwrap();
     Ended::of(output).code(0);
-    let mode = fs::metadata(place.path("artifacts/topic/quiet/summary.json")).unwrap().permissions();
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o644);
+    for (name, expected) in [("artifacts", 0o755), ("artifacts/topic/quiet/summary.json", 0o644)] {
+        let mode = fs::metadata(place.path(name)).unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, expected, "{name}");
+    }
 }
 
 #[test]
