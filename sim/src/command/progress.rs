@@ -1,4 +1,4 @@
-//! What a long command says on standard error while it runs: at a terminal one line that changes, in a log a line now and then.
+//! Progress of a long command on standard error: at a terminal one line that changes, in a log a line now and then.
 
 use std::{
     io::{IsTerminal, Write},
@@ -28,7 +28,7 @@ impl Progress {
         Self { what, of, live, start: Instant::now(), tenths: 0, at: Duration::ZERO }
     }
 
-    /// So many are done.
+    /// Shows how many are done.
     pub(super) fn show(&mut self, done: u64) {
         let line = match self.live {
             true => Some(format!("\r{}", self.count(done))),
