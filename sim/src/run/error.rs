@@ -30,6 +30,11 @@ impl From<anyhow::Error> for StepError {
     }
 }
 
+/// The time in whole milliseconds, as people read it: what is left of a deadline is a little less than it was.
+pub fn rounded(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from((time + Duration::from_micros(500)).as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Asks `probe` until it holds or the deadline passes, then returns the last refusal. What it asks for has no
 /// notification of its own, so it is asked again after a pause that grows from a millisecond to fifty.
 ///
@@ -50,9 +55,20 @@ where
             Err(_) => pause = Duration::MAX,
         }
         if end.saturating_duration_since(tokio::time::Instant::now()) <= pause {
-            return Err(StepError { message: format!("{} (after {deadline:?})", last.message), ..last });
+            return Err(StepError { message: format!("{} (after {:?})", last.message, rounded(deadline)), ..last });
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_deadline_is_read_as_the_deadline() {
+        assert_eq!(rounded(Duration::from_nanos(14_999_985_549)), Duration::from_secs(15));
+        assert_eq!(rounded(Duration::from_micros(1_499)), Duration::from_millis(1));
     }
 }

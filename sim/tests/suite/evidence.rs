@@ -27,7 +27,7 @@ const BACKBONE: &str = "# It fails.\nnetwork:\n  devices: { nyc1: { exchange: ny
 #[case::a_command_hangs(
     SMALL,
     "steps:\n  - fault: { process: activator }\n  - run: doublezero connect ibrl\n",
-    &["passed while waiting for", "the activator", "at that time: activator is down by a fault"]
+    &["the command gave up after 14.5s", "passed while waiting for", "the activator", "at that time: activator is down by a fault"]
 )]
 // The innermost step that can explain ends first, whatever the deadlines around it.
 #[case::an_inner_step(

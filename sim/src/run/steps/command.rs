@@ -5,9 +5,11 @@ use std::{path::Path, time::Duration};
 use dz_client::cli::exit::Exit;
 use dzsim_scenario::plan::{Arg, ExitCode, Output as Expected, Program, Run, TextMatch};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{Context, StepError, round_trips};
 use crate::run::{
+    error::rounded,
     keys::Owner,
     matching,
     view::References,
@@ -59,7 +61,9 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
         Program::Own(path) => Some(context.snapshots.file.parent().unwrap_or(Path::new("")).join(path)),
     };
     let call = Call { node: &run.on, owner, program: program.as_deref(), args: &args };
+    let began = Instant::now();
     let output = world.backend.command(call, deadline).await?;
+    let took = rounded(began.elapsed());
     world
         .events
         .record(
@@ -71,7 +75,7 @@ pub(super) async fn run(context: &Context, run: &Run, deadline: Duration) -> Res
     let late = own && output.code == Exit::TimedOut as i32 && run.exit != ExitCode::Code(Exit::TimedOut as u8);
     let checked = if late {
         Err(StepError {
-            message: format!("the command was not done within {deadline:?}"),
+            message: format!("the command gave up after {took:?}"),
             actual: Some(said(&output)),
             ..StepError::default()
         })
