@@ -42,6 +42,19 @@ const BACKBONE: &str = "# It fails.\nnetwork:\n  devices: { nyc1: { exchange: ny
      - send: { from: pub1, to: mg01, count: 20, received_by: val1 }\n",
     &[" of 20 datagrams", "the first that is missing is number", "path nyc1 -> val1 is faulty"]
 )]
+// The first of the two allows for what the path does.
+#[case::datagrams_come_twice(
+    GROUP,
+    "  - fault: { path: { from: nyc1, to: val1, one_way: true }, duplicate: 50% }\n  \
+     - send: { from: pub1, to: mg01, count: 20, received_by: val1, duplicates: allowed }\n  \
+     - send: { from: pub1, to: mg01, count: 20, received_by: val1 }\n",
+    &["at step 5 of 5", " datagrams twice", "path nyc1 -> val1 is faulty"]
+)]
+#[case::the_network_does_not_come_up(
+    SMALL,
+    "timeouts: { bring_up: 1ms }\nsteps:\n  - run: doublezero status\n",
+    &["the network does not come up: it was not up after 1ms, with genesis under way"]
+)]
 #[case::a_fault_hits_nothing(
     SMALL,
     "steps:\n  - fault: { ledger: refused_sends, on: activator }\n  - run: doublezero status\n  - heal: all\n",

@@ -148,6 +148,26 @@ fn a_data_plane_that_is_not_there_is_said_once() {
 }
 
 #[test]
+fn colours_are_for_who_wants_them() {
+    let place = Place::new();
+    place.file("topic/quiet.yaml", QUIET);
+    place.file("wrong.yaml", "network: { devises: {} }\n");
+    let coloured = |args: &[&str], set: &[&str]| {
+        let mut command = place.dzsim(args);
+        for name in set {
+            command.env(name, "1");
+        }
+        let ended = Ended::of(command.output().unwrap());
+        format!("{}{}", ended.out, ended.err).contains('\x1b')
+    };
+    for args in [&["run", "topic", "--world", "virtual"][..], &["check", "wrong.yaml"]] {
+        assert!(!coloured(args, &[]), "nobody asked for colours in a pipe: {args:?}");
+        assert!(coloured(args, &["CLICOLOR_FORCE"]), "{args:?}");
+        assert!(!coloured(args, &["CLICOLOR_FORCE", "NO_COLOR"]), "{args:?}");
+    }
+}
+
+#[test]
 fn an_interrupted_run_reports_what_it_has() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let place = Place::new();
