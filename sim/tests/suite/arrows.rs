@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dzsim-ledger", &["dz-serviceability"]),
     ("dzsim-macros", &[]),
     ("dzsim-scenario", &["dz-policy"]),
+    ("dzsim-testbed", &["dz-net", "dzsim-fabric"]),
     // A development dependency only: nothing that ships may use it.
     ("dz-testing", &[]),
     (
@@ -44,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "dzsim-ledger",
             "dzsim-macros",
             "dzsim-scenario",
+            "dzsim-testbed",
         ],
     ),
 ];

@@ -3,19 +3,15 @@
 //! `cargo bench -p dzsim-fabric -- [rtt] [tcp] [tunnel] [pps] [nodes]` runs all or the named parts, as any user, on an
 //! otherwise idle machine. Numbers are for reading: nothing here fails for being slow.
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 mod nodes;
 mod rtt;
 mod throughput;
-mod tunnel;
 
 use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, unshare};
 
 fn main() -> Result<()> {
-    if std::env::args().nth(1).as_deref() == Some(tunnel::HELPER) {
+    if dz_net::gre::helper::is_wanted(std::env::args_os()) {
         return Ok(dz_net::gre::helper::serve()?);
     }
     let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();

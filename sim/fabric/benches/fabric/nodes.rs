@@ -8,7 +8,7 @@ use dz_net::tun::{Tun, TunSpec};
 use dzsim_fabric::{DropReason, Fabric, FabricConfig, NodeSpec, PathProfile};
 use ipnet::Ipv4Net;
 
-use crate::support::{Host, Offload};
+use dzsim_testbed::{Host, Offload};
 
 const NODES: u32 = 1000;
 const PEERS: u32 = 20;

@@ -9,7 +9,7 @@ use dzsim_fabric::{CaptureConfig, Fabric, FabricConfig};
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
 
-use crate::support::{Host, Offload};
+use dzsim_testbed::{Host, Offload};
 
 const B: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 

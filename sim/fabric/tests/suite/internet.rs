@@ -10,7 +10,7 @@ use dzsim_fabric::{
     DropReason, Fabric, FabricConfig, FabricError, NodeSpec, PathProfile, Tally, Traffic, TrafficFilter,
 };
 
-use crate::support::{Answer, DEADLINE, Host, Offload};
+use dzsim_testbed::{Answer, DEADLINE, Host, Offload};
 
 const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const B: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);

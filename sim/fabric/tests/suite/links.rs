@@ -6,7 +6,7 @@ use anyhow::Result;
 use dz_net::sandbox;
 use dzsim_fabric::{Fabric, FabricConfig, LinkSpec, Medium, PathProfile, Tally, TrafficFilter};
 
-use crate::support::{DEADLINE, Host};
+use dzsim_testbed::{DEADLINE, Host};
 
 const A: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
 const Z: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 1);

@@ -8,10 +8,8 @@ use dz_net::gre::{DEFAULT_MTU, HelperCommand, TunnelSpec, Tunnels};
 use dz_net::netns::NetNs;
 use ipnet::Ipv4Net;
 
-use crate::support::Host;
+use crate::Host;
 
-/// The argument with which this program is the helper of its tunnels.
-pub(crate) const HELPER: &str = "gre-helper";
 const NAME: &str = "doublezero0";
 
 /// One end of a tunnel. The helper behind it would outlive this program, so the tunnel goes with the value.
@@ -33,7 +31,7 @@ impl TunnelEnd {
 impl Drop for TunnelEnd {
     fn drop(&mut self) {
         if let Err(error) = on(&self.ns, async |tunnels| tunnels.delete(NAME).await) {
-            println!("a tunnel is left behind: {error}");
+            eprintln!("a tunnel is left behind: {error}");
         }
     }
 }
@@ -42,6 +40,6 @@ fn on<F>(ns: &NetNs, act: F) -> Result<()>
 where
     F: AsyncFnOnce(Userspace) -> Result<(), dz_net::gre::TunnelError> + Send + 'static,
 {
-    let tunnels = Userspace::open(HelperCommand::this_program([HELPER])?)?;
+    let tunnels = Userspace::open(HelperCommand::or_this_program(None)?)?;
     Ok(ns.spawn("tunnel", move || async move { act(tunnels).await })?.join()??)
 }
