@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -81,6 +82,9 @@ pub enum Command {
         /// The folder.
         folder: PathBuf,
     },
+    /// Measures the fabric in namespaces of its own; `bench` starts it.
+    #[command(hide = true)]
+    FabricFigures(FabricFiguresArgs),
     /// The process of one scenario; `run` starts it.
     #[command(hide = true)]
     Scenario(ScenarioArgs),
@@ -137,6 +141,23 @@ pub struct BenchArgs {
     /// Write the table for later.
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
+    /// Devices of the large network. The aims are for the default.
+    #[arg(long, value_name = "NUMBER", default_value = "86")]
+    pub devices: NonZeroUsize,
+    /// Clients of the large network. The aims are for the default.
+    #[arg(long, value_name = "NUMBER", default_value = "1000")]
+    pub clients: NonZeroUsize,
+}
+
+/// Arguments of `fabric-figures`.
+#[derive(Args, Clone, Debug)]
+pub struct FabricFiguresArgs {
+    /// Round trips that are measured.
+    #[arg(long)]
+    pub pings: NonZeroUsize,
+    /// Connections for each throughput.
+    #[arg(long)]
+    pub rounds: NonZeroUsize,
 }
 
 /// Arguments of `completions`.

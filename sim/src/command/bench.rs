@@ -6,11 +6,13 @@ use anyhow::Context;
 
 use crate::{
     answer::bench::{
-        Bench,
+        Bench, Effort,
         report::{Machine, Report},
+        rows::Size,
     },
     cli::BenchArgs,
     exit::{Error, Exit, answer, complain},
+    run::world::Kind,
     this_program,
 };
 
@@ -26,22 +28,19 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit, Error> {
         }
     };
     let folder = tempfile::tempdir().context("making a folder for the runs")?;
-    let suite = match args.suite.canonicalize() {
-        Ok(suite) => Some(suite),
-        Err(error) => {
-            complain(format!("the suite is not measured: {}: {error}", args.suite.display()));
-            None
-        }
-    };
+    let suite = args.suite.canonicalize().map_err(|error| format!("{}: {error}", args.suite.display()));
     let mut report = Report { machine: Machine::this(), figures: Vec::new() };
     let bench = Bench {
         dzsim: this_program::path().context("finding the dzsim program")?,
         folder: folder.path(),
         suite,
         worlds: args.world.clone(),
+        lacks: if args.world.contains(&Kind::Real) { lacks() } else { None },
+        size: Size { devices: args.devices.get(), clients: args.clients.get() },
+        effort: Effort::default(),
     };
     bench.measure(&mut |figure| {
-        complain(format!("{}: {:.2} {}", figure.what, figure.value, figure.unit));
+        complain(&figure);
         report.figures.push(figure);
     })?;
     answer(report.markdown(stored.as_ref()))?;
@@ -50,4 +49,11 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit, Error> {
         fs::write(file, text + "\n").with_context(|| file.display().to_string())?;
     }
     Ok(Exit::Passed)
+}
+
+/// What this machine lacks for the real world, in one line.
+fn lacks() -> Option<String> {
+    let report = dzsim_lab::doctor::check();
+    let missing: Vec<_> = report.missing_required().into_iter().map(|capability| capability.name.clone()).collect();
+    (!missing.is_empty()).then(|| format!("this machine lacks {}: see `dzsim doctor`", missing.join(", ")))
 }

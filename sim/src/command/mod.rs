@@ -9,6 +9,7 @@ mod down;
 mod evidence;
 mod exec;
 mod explore;
+mod fabric_figures;
 mod graph;
 mod ledger;
 mod man;
@@ -56,6 +57,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explore(args) => explore::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::FabricFigures(args) => fabric_figures::run(&args),
         Command::Rfc(command) => rfc::run(&command.command),
         Command::Node(args) => return multicall::play(args.role.into_iter().map(Into::into).collect()).into(),
         Command::GreHelper => return multicall::play(vec![dz_net::gre::HelperCommand::ARGUMENT.into()]).into(),

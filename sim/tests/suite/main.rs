@@ -2,6 +2,7 @@
 
 mod arrows;
 mod bad_input;
+mod bench;
 mod bugs;
 mod capture;
 mod circles;

@@ -8,12 +8,11 @@ use std::{
     time::Duration,
 };
 
+use dzsim::answer::bench::process_tree::descendants;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-
-use crate::idle::descendants;
 
 /// Steps that take a while, each of which holds.
 const SCENARIO: &str = "\

@@ -1,33 +1,44 @@
 //! Benchmarks of this machine: each figure with its aim, beside a stored table.
 
+pub mod fabric;
 pub mod networks;
+pub mod process_tree;
 pub mod report;
+pub mod rows;
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
+use dzsim_testbed::{round_trips::PINGS, throughput::ROUNDS};
 
-use self::report::{Better, Figure};
+use self::{
+    fabric::FabricFigures,
+    process_tree::{ProcessorTime, memory_bytes},
+    report::{Figure, Value},
+    rows::{Row, Size},
+};
 use crate::{
     exit::Exit,
-    run::{protocol::CaseSummary, world::Kind},
+    run::{
+        protocol::{CaseSummary, Progress},
+        world::Kind,
+    },
 };
 
-/// Runs of the small scenario, of which the fastest counts: the others say what else the machine did.
-const RUNS: usize = 10;
-/// Seconds of an idle network.
+/// Seconds of an idle network in virtual time.
 const IDLE_S: u32 = 1_000;
 /// Histories that are explored.
 const HISTORIES: u32 = 60;
-/// Networks of a sweep.
+/// Networks of a sweep, and the size of each.
 const NETWORKS: usize = 200;
-/// The size of mainnet.
-const MAINNET: (usize, usize) = (86, 1_000);
+const SWEPT: Size = Size { devices: 10, clients: 50 };
 
 /// This program, and a folder for what it leaves.
 pub struct Bench<'a> {
@@ -35,10 +46,43 @@ pub struct Bench<'a> {
     pub dzsim: PathBuf,
     /// Where runs leave their artifacts.
     pub folder: &'a Path,
-    /// Folder of scenarios that are timed all together; none if it is not there.
-    pub suite: Option<PathBuf>,
+    /// Folder of scenarios that are timed all together, or why there is none.
+    pub suite: Result<PathBuf, String>,
     /// The worlds that are measured.
     pub worlds: Vec<Kind>,
+    /// What this machine lacks for the real world.
+    pub lacks: Option<String>,
+    /// The size of the large network.
+    pub size: Size,
+    /// Time that is spent on each figure.
+    pub effort: Effort,
+}
+
+/// Time that is spent on each figure.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Runs of the small scenario, of which the fastest counts: the others say what else the machine did.
+    pub runs: usize,
+    /// Stretch in real time over which the large network is watched while nothing is asked of it.
+    pub idle: Duration,
+    /// Round trips.
+    pub pings: usize,
+    /// Connections for each throughput.
+    pub rounds: usize,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { runs: 10, idle: Duration::from_secs(20), pings: PINGS, rounds: ROUNDS }
+    }
+}
+
+/// What an idle network used.
+struct Idle {
+    /// Share of one core.
+    share: f64,
+    /// In GiB.
+    memory: Value,
 }
 
 impl Bench<'_> {
@@ -46,61 +90,109 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// A run that did not pass.
-    pub fn measure(&self, tell: &mut dyn FnMut(Figure)) -> anyhow::Result<()> {
+    pub fn measure(&self, report: &mut dyn FnMut(Figure)) -> anyhow::Result<()> {
         for world in &self.worlds {
-            self.world(*world, tell)?;
+            let mut report = |row: Row, value| report(row.figure(*world, self.size, value));
+            match (world, &self.lacks) {
+                (Kind::Virtual, _) => self.virtual_world(&mut report)?,
+                (Kind::Real, None) => self.real_world(&mut report)?,
+                (Kind::Real, Some(lacks)) => {
+                    Row::of(*world).iter().for_each(|row| report(*row, Value::Missing(lacks.clone())));
+                }
+            }
         }
-        if !self.worlds.contains(&Kind::Virtual) {
-            return Ok(());
-        }
-        let (histories, out) = (HISTORIES.to_string(), self.folder.join("explored"));
-        let took = self.timed(&["explore", "--histories", &histories, "--out", &out.to_string_lossy()])?;
-        tell(figure("explore: histories of 20 steps", f64::from(HISTORIES) / took, "/s", 30.0, Better::Higher));
-        let file = self.write("sweep", &networks::connect(10, 50))?;
-        let took = self.timed(&["sweep", &file.to_string_lossy(), "--seeds", &NETWORKS.to_string()])?;
-        tell(figure("sweep of 200 networks of 10 devices and 50 users", took, "s", 60.0, Better::Lower));
         Ok(())
     }
 
-    fn world(&self, world: Kind, tell: &mut dyn FnMut(Figure)) -> anyhow::Result<()> {
-        let name = |what: &str| format!("{world}: {what}");
+    fn virtual_world(&self, report: &mut dyn FnMut(Row, Value)) -> anyhow::Result<()> {
+        self.both_worlds(Kind::Virtual, report)?;
+        let mut measured = |row, value| report(row, Value::Measured(value));
+        let idle = self.write("idle", &networks::idle(IDLE_S))?;
+        let (took, _) = self.run(&idle, Kind::Virtual, &mut |_, _| Ok(()))?;
+        measured(Row::IdleRate, f64::from(IDLE_S) / took);
+        let large = self.write("large", &networks::connect(self.size, None))?;
+        let (took, _) = self.run(&large, Kind::Virtual, &mut |_, _| Ok(()))?;
+        measured(Row::Large, took);
+        let peak = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?.max_rss();
+        measured(Row::LargeMemory, peak as f64 / f64::from(1 << 20));
+        let (histories, out) = (HISTORIES.to_string(), self.folder.join("explored"));
+        let took = self.timed(&["explore", "--histories", &histories, "--out", &out.to_string_lossy()])?;
+        measured(Row::Histories, f64::from(HISTORIES) / took);
+        let file = self.write("sweep", &networks::connect(SWEPT, None))?;
+        let took = self.timed(&["sweep", &file.to_string_lossy(), "--seeds", &NETWORKS.to_string()])?;
+        measured(Row::Sweep, took);
+        Ok(())
+    }
+
+    fn real_world(&self, report: &mut dyn FnMut(Row, Value)) -> anyhow::Result<()> {
+        let fabric = self.fabric()?;
+        report(Row::RttMedian, Value::Measured(fabric.rtt_error_median_ms));
+        report(Row::RttP99, Value::Measured(fabric.rtt_error_p99_ms));
+        report(Row::Tunnel, Value::Measured(fabric.tunnel_ratio));
+        self.both_worlds(Kind::Real, report)?;
+        let file = self.write("large", &networks::connect(self.size, Some(self.effort.idle)))?;
+        let mut idle = None;
+        let (_, summary) = self.run(&file, Kind::Real, &mut |progress, pid| {
+            if matches!(progress, Progress::Step { number: networks::IDLE_STEP, .. }) {
+                idle = Some(self.watch(pid)?);
+            }
+            Ok(())
+        })?;
+        let [all, one, waited, ..] = summary.steps.as_slice() else { anyhow::bail!("a run without its steps") };
+        let stretch = self.effort.idle.as_secs_f64() * 1e3;
+        anyhow::ensure!(waited.millis > stretch, "the network was idle for {} ms, not {stretch}", waited.millis);
+        let idle = idle.context("a run without its idle step")?;
+        let up: f64 = summary.phases.iter().filter(|(phase, _)| !is_later(phase)).map(|(_, millis)| millis).sum();
+        let mut measured = |row, value| report(row, Value::Measured(value));
+        measured(Row::Large, (up + all.millis + all.oracle_millis) / 1e3);
+        measured(Row::OneMore, (one.millis + one.oracle_millis) / 1e3);
+        measured(Row::IdleShare, idle.share * 100.0);
+        report(Row::LargeMemory, idle.memory);
+        Ok(())
+    }
+
+    /// The rows that each world has first.
+    fn both_worlds(&self, world: Kind, report: &mut dyn FnMut(Row, Value)) -> anyhow::Result<()> {
         let small = self.write("small", networks::SMALL)?;
         let mut best = f64::MAX;
-        for _ in 0..RUNS {
-            best = best.min(self.run(&small, world)?.0);
+        for _ in 0..self.effort.runs {
+            best = best.min(self.run(&small, world, &mut |_, _| Ok(()))?.0);
         }
-        let aim = if world == Kind::Virtual { 30.0 } else { 1_000.0 };
-        tell(figure(&name("secondary-address, whole process"), best * 1e3, "ms", aim, Better::Lower));
-        if let Some(suite) = &self.suite {
-            // Some scenarios say that they can be run in the other world only.
-            let options = self.options("run", suite, world, &["--record-snapshots"]);
-            let took = self.timed_until(&options, &[Exit::Passed, Exit::CannotRun])?;
-            let aim = if world == Kind::Virtual { 5.0 } else { 45.0 };
-            tell(figure(&name("the suite"), took, "s", aim, Better::Lower));
-        }
-        if world == Kind::Virtual {
-            let idle = self.write("idle", &networks::idle(IDLE_S))?;
-            let (took, _) = self.run(&idle, world)?;
-            let rate = f64::from(IDLE_S) / took;
-            tell(figure("virtual: simulated seconds a second, 20 idle nodes", rate, "", 1_000.0, Better::Higher));
-        }
-        let (devices, clients) = MAINNET;
-        let file = self.write("mainnet", &networks::connect(devices, clients))?;
-        let (took, summary) = self.run(&file, world)?;
-        if world == Kind::Virtual {
-            tell(figure(&name("86 devices, 1,000 clients, connect and ping"), took, "s", 20.0, Better::Lower));
-            let peak = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?.max_rss();
-            let gib = peak as f64 / f64::from(1 << 20);
-            tell(figure(&name("its peak memory"), gib, "GiB", 2.0, Better::Lower));
-            return Ok(());
-        }
-        let [all, one, ..] = summary.steps.as_slice() else { anyhow::bail!("a run without its steps") };
-        let up: f64 = summary.phases.iter().filter(|(phase, _)| !is_later(phase)).map(|(_, millis)| millis).sum();
-        let all = (up + all.millis + all.oracle_millis) / 1e3;
-        tell(figure(&name("86 devices, 1,000 clients, to all tunnels up"), all, "s", 60.0, Better::Lower));
-        let one = (one.millis + one.oracle_millis) / 1e3;
-        tell(figure(&name("one more connect in that network, step and oracle"), one, "s", 1.5, Better::Lower));
+        report(Row::Small, Value::Measured(best * 1e3));
+        let suite = match &self.suite {
+            Ok(suite) => suite,
+            Err(reason) => {
+                report(Row::Suite, Value::Missing(reason.clone()));
+                return Ok(());
+            }
+        };
+        // Some scenarios say that they can be run in the other world only.
+        let options = self.options(suite, world, &["--record-snapshots"]);
+        report(Row::Suite, Value::Measured(self.timed_until(&options, &[Exit::Passed, Exit::CannotRun])?));
         Ok(())
+    }
+
+    /// The figures of the fabric, by a process in namespaces of its own.
+    fn fabric(&self) -> anyhow::Result<FabricFigures> {
+        let mut command = Command::new(&self.dzsim);
+        let Effort { pings, rounds, .. } = self.effort;
+        command.args(["fabric-figures", "--pings", &pings.to_string(), "--rounds", &rounds.to_string()]);
+        let output = dzsim_lab::bind_to_me(&mut command).output().context("starting the measuring process")?;
+        anyhow::ensure!(output.status.success(), "the fabric: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).context("the figures of the fabric")
+    }
+
+    /// Watches a run while nothing is asked of its network.
+    fn watch(&self, pid: u32) -> anyhow::Result<Idle> {
+        let (before, start) = (ProcessorTime::of(pid), Instant::now());
+        thread::sleep(self.effort.idle);
+        let (after, elapsed) = (ProcessorTime::of(pid), start.elapsed());
+        let used = after.since(&before).context("this kernel counts no processor time in /proc/PID/schedstat")?;
+        let memory = match memory_bytes(pid) {
+            Ok(bytes) => Value::Measured(bytes as f64 / f64::from(1 << 30)),
+            Err(error) => Value::Missing(error.to_string()),
+        };
+        Ok(Idle { share: used.as_secs_f64() / elapsed.as_secs_f64(), memory })
     }
 
     fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
@@ -109,23 +201,46 @@ impl Bench<'_> {
         Ok(file)
     }
 
-    fn artifacts(&self) -> PathBuf {
-        self.folder.join("artifacts")
-    }
-
-    fn options(&self, verb: &str, file: &Path, world: Kind, more: &[&str]) -> Vec<String> {
-        let (file, artifacts) = (file.to_string_lossy(), self.artifacts());
-        let options = [verb, &file, "--world", &world.to_string(), "--artifacts", &artifacts.to_string_lossy()]
+    /// The arguments of a run.
+    fn options(&self, file: &Path, world: Kind, more: &[&str]) -> Vec<String> {
+        let (file, artifacts) = (file.to_string_lossy(), self.folder.join("artifacts"));
+        let options = ["run", &file, "--world", &world.to_string(), "--artifacts", &artifacts.to_string_lossy()]
             .map(ToOwned::to_owned);
         options.into_iter().chain(more.iter().map(ToString::to_string)).collect()
     }
 
-    /// Seconds that one scenario takes, the whole process, and its summary.
-    fn run(&self, file: &Path, world: Kind) -> anyhow::Result<(f64, CaseSummary)> {
-        let took = self.timed(&self.options("run", file, world, &["--record-snapshots", "--capture-last", "1000"]))?;
-        let path = newest_summary(&self.artifacts()).context("a run without a summary")?;
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        Ok((took, serde_json::from_str(&text).with_context(|| path.display().to_string())?))
+    /// Seconds that one scenario takes, the whole process, and its summary. Calls `look` at each progress, with the pid of
+    /// the run.
+    fn run(
+        &self,
+        file: &Path,
+        world: Kind,
+        look: &mut dyn FnMut(&Progress, u32) -> anyhow::Result<()>,
+    ) -> anyhow::Result<(f64, CaseSummary)> {
+        let complaints = self.folder.join("stderr");
+        let start = Instant::now();
+        let mut run = Command::new(&self.dzsim)
+            .args(self.options(file, world, &["--record-snapshots", "--capture-last", "1000", "--format", "json"]))
+            .current_dir(self.folder)
+            .stdout(Stdio::piped())
+            .stderr(File::create(&complaints)?)
+            .spawn()
+            .with_context(|| format!("starting {}", self.dzsim.display()))?;
+        let (mut summary, mut looked) = (None, Ok(()));
+        for line in run.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
+            // Lines about all cases are no progress of one.
+            match serde_json::from_str(&line?) {
+                Ok(Progress::Finished(case)) => summary = Some(*case),
+                Ok(progress) if looked.is_ok() => looked = look(&progress, run.id()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let (status, took) = (run.wait()?, start.elapsed().as_secs_f64());
+        let failure = summary.as_ref().and_then(|summary| summary.failure.as_ref()?.message.lines().next());
+        let said = || format!("{}{}", failure.unwrap_or_default(), fs::read_to_string(&complaints).unwrap_or_default());
+        anyhow::ensure!(status.success(), "{world}: {}: {}", file.display(), said());
+        looked?;
+        Ok((took, summary.context("a run without a summary")?))
     }
 
     fn timed<S: AsRef<str>>(&self, arguments: &[S]) -> anyhow::Result<f64> {
@@ -148,25 +263,4 @@ impl Bench<'_> {
 /// What a run does after its network is up.
 fn is_later(phase: &str) -> bool {
     matches!(phase, "steps" | "teardown")
-}
-
-fn figure(what: &str, value: f64, unit: &str, aim: f64, better: Better) -> Figure {
-    Figure { what: what.to_owned(), value, unit: unit.to_owned(), aim, better }
-}
-
-/// The summary below a folder that was written last.
-fn newest_summary(folder: &Path) -> Option<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).ok()?.flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.ends_with(crate::run::artifacts::SUMMARY) {
-                found.push((entry.metadata().ok()?.modified().ok()?, path));
-            }
-        }
-    }
-    found.into_iter().max().map(|(_, path)| path)
 }

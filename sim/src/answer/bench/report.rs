@@ -3,7 +3,10 @@
 //! A slower machine is no regression: where every figure is half as good, nothing has become worse. So beside each ratio
 //! to the stored figure stands that ratio against the median of all, and only one that stands out is marked.
 
-use std::{fmt::Write as _, fs};
+use std::{
+    fmt::{self, Write as _},
+    fs,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,14 +23,24 @@ pub enum Better {
     Higher,
 }
 
-/// One thing that was measured.
+/// What came of measuring.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// A number.
+    Measured(f64),
+    /// None, for this reason.
+    Missing(String),
+}
+
+/// A row of the table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
-    /// What.
+    /// What is measured.
     pub what: String,
-    /// How much.
-    pub value: f64,
-    /// Of what.
+    /// How much it is.
+    pub value: Value,
+    /// Its unit.
     pub unit: String,
     /// What it should be on two cores, in a release build.
     pub aim: f64,
@@ -84,19 +97,28 @@ impl Machine {
 }
 
 impl Figure {
-    fn meets_aim(&self) -> bool {
-        match self.better {
-            Better::Lower => self.value <= self.aim,
-            Better::Higher => self.value >= self.aim,
+    fn measured(&self) -> Option<f64> {
+        match self.value {
+            Value::Measured(value) => Some(value),
+            Value::Missing(_) => None,
         }
     }
 
-    /// How many times worse than a stored figure.
-    fn worse_than(&self, stored: &Self) -> f64 {
-        match self.better {
-            Better::Lower => self.value / stored.value,
-            Better::Higher => stored.value / self.value,
-        }
+    /// A figure without a value has missed nothing.
+    fn misses_aim(&self) -> bool {
+        self.measured().is_some_and(|value| match self.better {
+            Better::Lower => value > self.aim,
+            Better::Higher => value < self.aim,
+        })
+    }
+
+    /// Times worse than a stored figure.
+    fn worse_than(&self, stored: &Self) -> Option<f64> {
+        let (here, there) = (self.measured()?, stored.measured()?);
+        Some(match self.better {
+            Better::Lower => here / there,
+            Better::Higher => there / here,
+        })
     }
 
     fn shown(&self, value: f64) -> String {
@@ -106,6 +128,19 @@ impl Figure {
             _ => 2,
         };
         format!("{value:.digits$} {}", self.unit).trim_end().to_owned()
+    }
+
+    fn value(&self) -> String {
+        match &self.value {
+            Value::Measured(value) => self.shown(*value),
+            Value::Missing(reason) => format!("not measured: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.value())
     }
 }
 
@@ -117,8 +152,7 @@ impl Report {
             "{processors} x {processor}, {memory_gib} GiB, Linux {kernel}, {build} build, load {load} at the start\n\n"
         );
         let old = |figure: &Figure| stored?.figures.iter().find(|old| old.what == figure.what);
-        let mut ratios: Vec<f64> =
-            self.figures.iter().filter_map(|figure| Some(figure.worse_than(old(figure)?))).collect();
+        let mut ratios: Vec<f64> = self.figures.iter().filter_map(|figure| figure.worse_than(old(figure)?)).collect();
         ratios.sort_by(f64::total_cmp);
         let median = ratios.get(ratios.len() / 2).copied().unwrap_or(1.0);
         text.push_str(match stored {
@@ -127,18 +161,20 @@ impl Report {
         });
         for figure in &self.figures {
             let bound = if figure.better == Better::Lower { "under" } else { "over" };
-            let met = if figure.meets_aim() { "" } else { " (not met)" };
-            let (here, aim) = (figure.shown(figure.value), figure.shown(figure.aim));
+            let missed = if figure.misses_aim() { " (not met)" } else { "" };
+            let (here, aim) = (figure.value(), figure.shown(figure.aim));
             // Writing to a text cannot fail.
-            let _ = write!(text, "| {} | {here} | {bound} {aim}{met} |", figure.what);
+            let _ = write!(text, "| {} | {here} | {bound} {aim}{missed} |", figure.what);
             if stored.is_some() {
-                let _ = match old(figure) {
-                    Some(stored) => {
-                        let (ratio, apart) = (figure.worse_than(stored), figure.worse_than(stored) / median);
+                let stored = old(figure);
+                let there = stored.map_or_else(|| "-".to_owned(), Figure::value);
+                let _ = match stored.and_then(|stored| figure.worse_than(stored)) {
+                    Some(ratio) => {
+                        let apart = ratio / median;
                         let mark = if apart > MARKED { " slower" } else { "" };
-                        write!(text, " {} | {ratio:.2} | {apart:.2}{mark} |", stored.shown(stored.value))
+                        write!(text, " {there} | {ratio:.2} | {apart:.2}{mark} |")
                     }
-                    None => write!(text, " - | - | - |"),
+                    None => write!(text, " {there} | - | - |"),
                 };
             }
             text.push('\n');
@@ -162,7 +198,7 @@ mod tests {
         };
         let figure = |what: &str, value, unit: &str, aim, better| Figure {
             what: what.to_owned(),
-            value,
+            value: Value::Measured(value),
             unit: unit.to_owned(),
             aim,
             better,
@@ -201,5 +237,17 @@ mod tests {
         assert!(!slower_machine.contains("slower"), "{slower_machine}");
         let slower_suite = report([8.0, 1000.0, 0.25]).markdown(Some(&stored));
         assert!(slower_suite.contains("| 4.0 s | 2.00 | 2.00 slower |"), "{slower_suite}");
+    }
+
+    #[test]
+    fn a_row_that_could_not_be_measured_says_why_and_is_compared_with_nothing() {
+        let mut here = report([4.0, 1000.0, 0.25]);
+        let stored = here.clone();
+        here.figures[2].value = Value::Missing("no user namespaces".to_owned());
+        let text = here.markdown(Some(&stored));
+        let row = "| a connect | not measured: no user namespaces | under 1.5 s | 0.25 s | - | - |";
+        assert_eq!(text.lines().last(), Some(row), "{text}");
+        let json = serde_json::to_string(&here).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), here);
     }
 }
