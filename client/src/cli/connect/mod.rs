@@ -162,6 +162,7 @@ impl Connect<'_> {
         let first = wish.roles.iter().take(MAX_ROLES_PER_INSTRUCTION).map(|(group, roles)| (*group, *roles));
         let first: Vec<_> = first.collect();
         let mut lost = BTreeSet::new();
+        let before = waiting.for_status(daemon).await?.reconciler_enabled;
         loop {
             let view = waiting.for_snapshot(*ledger).await?;
             let asked = select::Request { lost: lost.clone(), ..self.asked(client_ip, wish, rejections) };
@@ -199,13 +200,8 @@ impl Connect<'_> {
             instructions.push(build::create_user(&view, &payer, &payer, user)?);
             let decided: Vec<_> = instructions.into_iter().map(|one| decided_on(&view, one)).collect();
             // Before it lands: whatever ends this command from there on, the daemon holds what the chain has accepted.
-            let before = waiting.for_status(daemon).await?.reconciler_enabled;
             waiting.for_enabled(daemon, true).await?;
-            let landed = waiting.for_landing(*ledger, &decided).await;
-            if !before && matches!(landed, Err(CommandError::Ledger(LedgerError::Refused { .. }))) {
-                waiting.for_enabled(daemon, false).await?;
-            }
-            match landed {
+            match waiting.for_landing(*ledger, &decided).await {
                 Ok(since) => {
                     let user = pda::user(view.program(), client_ip, choice.endpoint).0;
                     return Ok(Seat { user, endpoint: choice.endpoint, since });
@@ -213,9 +209,24 @@ impl Connect<'_> {
                 Err(CommandError::Ledger(LedgerError::Refused { error, .. })) if is_lost_race(error) => {
                     lost.insert(choice.endpoint);
                 }
+                Err(error @ CommandError::Ledger(LedgerError::Refused { .. })) if !before => {
+                    self.hold_none_again(client_ip).await?;
+                    return Err(error);
+                }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Turns the daemon's tunnels off again after a refusal, unless another connect of this client has landed: that one
+    /// needs them on.
+    async fn hold_none_again(&self, client_ip: Ipv4Addr) -> Result<(), CommandError> {
+        let Client { ledger, daemon, waiting } = &self.client;
+        let view = waiting.for_snapshot(*ledger).await?;
+        if !view.users_of_client(client_ip).any(|(_, user)| user.is_live()) {
+            waiting.for_enabled(daemon, false).await?;
+        }
+        Ok(())
     }
 
     fn asked(&self, client_ip: Ipv4Addr, wish: &Wish, rejections: &Rejections) -> select::Request {
