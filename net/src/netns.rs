@@ -1,8 +1,8 @@
 //! Network namespaces without names.
 //!
 //! A namespace lives as long as a process, a socket or a descriptor refers to it; here a [`NetNs`] is that descriptor,
-//! so nothing is mounted and nothing has to be removed. Code enters a namespace only on a thread of its own: the
-//! namespace is a property of the thread, and a thread that entered one is never given back to a pool.
+//! so nothing is mounted and nothing has to be removed. The namespace is a property of the thread: one that stays in
+//! another is never given back to a pool, and one that visits another comes back, whatever happens there.
 
 use std::fs::File;
 use std::future::Future;
@@ -43,18 +43,17 @@ impl NetNs {
     /// Creates an empty namespace: a loopback interface that is down, and nothing else.
     ///
     /// # Errors
-    /// The kernel refuses, or the thread cannot be started or panicked.
+    /// The kernel refuses a new one, or the way back to where the thread is (setns(2)).
     pub fn new() -> Result<Self, NetNsError> {
-        on_thread("netns-new", || {
-            unshare(CloneFlags::CLONE_NEWNET).map_err(|e| NetNsError::Create(e.into()))?;
-            of_new_socket().map_err(NetNsError::Open)
-        })?
+        let _home = Home::of_this_thread()?;
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|e| NetNsError::Create(e.into()))?;
+        of_new_socket().map_err(NetNsError::Open)
     }
 
     /// The namespace of the calling thread.
     ///
     /// # Errors
-    /// The kernel refuses, or the thread cannot be started or panicked.
+    /// The kernel refuses.
     pub fn current() -> Result<Self, NetNsError> {
         // The socket way needs no procfs (a fresh pid namespace may have none) but CAP_NET_ADMIN, procfs the reverse.
         match of_new_socket() {
@@ -66,7 +65,7 @@ impl NetNs {
     /// The namespace's inode: equal for two descriptors exactly when they are of the same namespace.
     ///
     /// # Errors
-    /// The kernel refuses, or the thread cannot be started or panicked.
+    /// The kernel refuses.
     pub fn id(&self) -> Result<u64, NetNsError> {
         let stat = nix::sys::stat::fstat(&self.fd).map_err(|e| NetNsError::Open(e.into()))?;
         Ok(stat.st_ino)
@@ -75,20 +74,21 @@ impl NetNs {
     /// Moves the calling thread into the namespace for the rest of its life.
     ///
     /// # Errors
-    /// The kernel refuses, or the thread cannot be started or panicked.
+    /// The kernel refuses.
     pub fn enter(&self) -> Result<(), NetNsError> {
         setns(&self.fd, CloneFlags::CLONE_NEWNET).map_err(|e| NetNsError::Enter(e.into()))
     }
 
-    /// Runs `f` inside the namespace on a thread of its own and returns its value; a panic of `f` continues here.
+    /// Runs `f` inside the namespace and returns its value; a panic of `f` continues here, as the thread does.
+    ///
+    /// The calling thread goes there and comes back, which costs a few microseconds.
     ///
     /// # Errors
-    /// The kernel refuses, or the thread cannot be started or panicked.
+    /// The kernel refuses, the namespace or the way back: who goes anywhere needs rights over both (setns(2)).
     pub fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T, NetNsError> {
-        on_thread("netns-run", || {
-            self.enter()?;
-            Ok(f())
-        })?
+        let _home = Home::of_this_thread()?;
+        self.enter()?;
+        Ok(f())
     }
 
     /// As [`NetNs::run`], for async callers: awaits the thread instead of blocking on it.
@@ -153,6 +153,28 @@ impl AsFd for NetNs {
     }
 }
 
+/// Where the calling thread is, and comes back to when this is dropped.
+struct Home(NetNs);
+
+impl Home {
+    fn of_this_thread() -> Result<Self, NetNsError> {
+        let here = NetNs::current()?;
+        // Going where it is asks for the same rights as coming back.
+        here.enter()?;
+        Ok(Self(here))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.enter() {
+            // What a thread in the wrong namespace does would look like the network's doing.
+            eprintln!("a thread is lost in another namespace: {error}");
+            std::process::abort();
+        }
+    }
+}
+
 /// A thread that runs inside a namespace, from [`NetNs::spawn`]. Dropping it lets the thread run on.
 #[derive(Debug)]
 #[must_use = "the result and any panic of the thread are lost otherwise"]
@@ -191,13 +213,6 @@ impl<T> NsThread<T> {
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
-}
-
-fn on_thread<T: Send>(name: &str, f: impl FnOnce() -> T + Send) -> Result<T, NetNsError> {
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, f).map_err(NetNsError::Thread)?;
-        thread.join().map_err(|panic| resume_unwind(panic))
-    })
 }
 
 /// The namespace of a socket made now, which is that of the thread: `SIOCGSKNS`, netdevice(7).

@@ -1,6 +1,7 @@
 //! Namespaces hold what is made in them, and code comes back out.
 
 use std::net::{TcpListener, TcpStream};
+use std::thread;
 
 use dz_net::kernel::Netlink;
 use dz_net::netns::NetNs;
@@ -12,8 +13,8 @@ fn code_runs_in_the_namespace_and_the_caller_stays_outside() {
         let here = NetNs::current().unwrap();
         let there = NetNs::new().unwrap();
         assert_ne!(here.id().unwrap(), there.id().unwrap());
-        let seen = there.run(|| NetNs::current().unwrap().id().unwrap()).unwrap();
-        assert_eq!(seen, there.id().unwrap());
+        let seen = there.run(|| (NetNs::current().unwrap().id().unwrap(), thread::current().id())).unwrap();
+        assert_eq!(seen, (there.id().unwrap(), thread::current().id()));
         assert_eq!(NetNs::current().unwrap().id().unwrap(), here.id().unwrap());
     });
 }
