@@ -75,6 +75,14 @@ impl Daemon {
         self.request(Method::GET, &with_after("/v2/latency", after)).await
     }
 
+    /// What a new round has measured that asks every endpoint with all probes, far ones too.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or not in this protocol.
+    pub async fn measured_anew(&self) -> Result<Latency, DaemonError> {
+        self.request(Method::GET, "/v2/latency?thorough=true").await
+    }
+
     /// The routes through its tunnels.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /v2/status[?after=VERSION]` | [`Status`] |
 //! | `GET /v2/latency[?after=VERSION]` | [`Latency`] |
+//! | `GET /v2/latency?thorough=true` | [`Latency`] after a round that asks every endpoint with all probes |
 //! | `GET /routes` | [`Route`]s |
 //! | `POST /enable`, `POST /disable` | [`Status`] |
 //!

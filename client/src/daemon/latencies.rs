@@ -51,10 +51,16 @@ enum Kind {
 /// The first pause before a silent endpoint is probed again; doubles each time until the next round of all is nearer.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Somebody who waits for results that are no older than a period.
-type Question = oneshot::Sender<()>;
+/// Somebody who waits for results.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// Whether they have to be of all endpoints with all probes; if not, a round that began at most a period ago will do.
+    thorough: bool,
+    /// It is answered by being dropped.
+    _answer: oneshot::Sender<()>,
+}
 
-/// Asks for results that are no older than a period.
+/// Asks for results.
 #[derive(Clone, Debug)]
 pub(super) struct Asking(mpsc::UnboundedSender<Question>);
 
@@ -68,11 +74,10 @@ impl Asking {
         (Self(sender), receiver)
     }
 
-    /// Returns when the published results are no older than a period, or no newer ones can be had.
-    pub(super) async fn for_fresh(&self) {
-        let (question, answer) = oneshot::channel();
-        if self.0.send(question).is_ok() {
-            // It is answered by being dropped.
+    /// Returns when the published results are as asked for, or none such can be had.
+    pub(super) async fn for_results(&self, thorough: bool) {
+        let (sender, answer) = oneshot::channel();
+        if self.0.send(Question { thorough, _answer: sender }).is_ok() {
             let _ = answer.await;
         }
     }
@@ -139,11 +144,11 @@ pub(super) async fn keep_measuring(
                     // Without a raw socket nothing can be measured; the next round tries again.
                     Err(error) => warn!(%error, "endpoints are not probed"),
                 }
-                if matches!(kind, Kind::Scheduled(_)) {
+                if let Kind::Scheduled(extent) = kind {
                     under_way = false;
                     tick.set(sleep_until(schedule.due(Instant::now())));
                     told.publish(known.latency());
-                    waiting.clear();
+                    waiting.retain(|question| question.thorough && extent != Extent::All);
                     continue;
                 }
             }
@@ -157,10 +162,10 @@ pub(super) async fn keep_measuring(
             }
             Some(question) = questions.recv() => {
                 let now = Instant::now();
-                let old = schedule.asked(now);
+                let due = schedule.asked(now, question.thorough);
                 if under_way {
                     waiting.push(question);
-                } else if old && !known.targets.is_empty() {
+                } else if due && !known.targets.is_empty() {
                     waiting.push(question);
                     tick.set(sleep_until(now));
                 } else {
@@ -276,12 +281,16 @@ impl Known {
     }
 
     fn of_extent(&self, extent: Extent) -> Probed {
+        if extent == Extent::All {
+            let all = self.targets.keys().map(|(_, address)| *address);
+            return Probed { thorough: all.collect(), ..Probed::default() };
+        }
         let targets: Vec<_> = self.targets.keys().copied().collect();
         let rtt = |address| self.results.get(&address).and_then(|measured| measured.window.min());
         let thorough = near(&targets, rtt);
         let rest = targets.iter().map(|(_, address)| *address).filter(|address| !thorough.contains(address));
         let once = match extent {
-            Extent::All => rest.collect(),
+            Extent::Rest | Extent::All => rest.collect(),
             Extent::Near => rest.filter(|address| rtt(*address).is_none()).collect(),
         };
         Probed { thorough, once, unknown: Vec::new() }

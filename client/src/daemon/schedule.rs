@@ -31,7 +31,9 @@ const ATTENTION: u32 = 2;
 pub(super) enum Extent {
     /// Those of the nearest devices, and those that do not answer.
     Near,
-    /// All there are.
+    /// Those of the nearest devices, and the rest once.
+    Rest,
+    /// All there are, with all probes.
     All,
 }
 
@@ -44,23 +46,30 @@ pub(super) struct Schedule {
     /// When the last round began, and the last one of all endpoints; none before the first.
     last: Option<(Instant, Instant)>,
     asked: Option<Instant>,
+    /// Whether the next round is to be thorough for all.
+    thorough: bool,
 }
 
 impl Schedule {
     /// With so long between two rounds while somebody asks.
     pub(super) fn new(period: Duration) -> Self {
-        Self { period, pause: 1, last: None, asked: None }
+        Self { period, pause: 1, last: None, asked: None, thorough: false }
     }
 
     /// When the next round is due.
     pub(super) fn due(&self, now: Instant) -> Instant {
-        self.last.map_or(now, |(last, _)| last + self.period * self.pause)
+        match self.last {
+            Some((last, _)) if !self.thorough => last + self.period * self.pause,
+            _ => now,
+        }
     }
 
-    /// Somebody asks; true if what is known is too old for an answer, and a round is due.
-    pub(super) fn asked(&mut self, now: Instant) -> bool {
+    /// Somebody asks, and of a thorough answer what is known is none; true if a round is due, as what is known is too old
+    /// for an answer or none.
+    pub(super) fn asked(&mut self, now: Instant, thorough: bool) -> bool {
         self.asked = Some(now);
         self.pause = 1;
+        self.thorough |= thorough;
         self.due(now) <= now
     }
 
@@ -71,12 +80,13 @@ impl Schedule {
         self.pause = if is_asked || first { 1 } else { LONGEST.min(2 * self.pause) };
         let all = self.period * if is_asked { ALL_ASKED } else { ALL_UNASKED };
         let extent = match self.last {
+            _ if std::mem::take(&mut self.thorough) => Extent::All,
             Some((_, last_of_all)) if now < last_of_all + all => Extent::Near,
-            _ => Extent::All,
+            _ => Extent::Rest,
         };
         let last_of_all = match (self.last, extent) {
             (Some((_, last_of_all)), Extent::Near) => last_of_all,
-            _ => now,
+            (None, _) | (_, Extent::Rest | Extent::All) => now,
         };
         self.last = Some((now, last_of_all));
         extent
@@ -120,31 +130,46 @@ mod tests {
     fn nobody_asks_and_the_pauses_double_up_to_a_limit() {
         let start = Instant::now();
         let mut schedule = Schedule::new(PERIOD);
-        use Extent::{All, Near};
-        let expected = [(0, All), (1, Near), (3, Near), (7, Near), (15, Near), (31, Near), (47, Near)];
+        use Extent::{Near, Rest};
+        let expected = [(0, Rest), (1, Near), (3, Near), (7, Near), (15, Near), (31, Near), (47, Near)];
         assert_eq!(rounds(&mut schedule, start, 7), expected);
         // All of them are asked again some time.
         let later = rounds(&mut schedule, start + 47 * PERIOD, 7);
-        assert_eq!(later.iter().filter(|(_, extent)| *extent == All).count(), 1, "{later:?}");
+        assert_eq!(later.iter().filter(|(_, extent)| *extent == Rest).count(), 1, "{later:?}");
     }
 
     #[test]
     fn who_asks_has_what_is_no_older_than_a_period() {
         let start = Instant::now();
         let mut schedule = Schedule::new(PERIOD);
-        assert!(schedule.asked(start));
-        assert_eq!(schedule.begin(start), Extent::All);
-        assert!(!schedule.asked(start + PERIOD / 2));
+        assert!(schedule.asked(start, false));
+        assert_eq!(schedule.begin(start), Extent::Rest);
+        assert!(!schedule.asked(start + PERIOD / 2, false));
         assert_eq!(schedule.due(start), start + PERIOD);
         rounds(&mut schedule, start, 6);
         // Long after, the far ones are old as well.
         let later = start + 100 * PERIOD;
-        assert!(schedule.asked(later));
-        assert_eq!(schedule.begin(later), Extent::All);
-        assert!(!schedule.asked(later + PERIOD / 2));
-        assert!(schedule.asked(later + PERIOD));
+        assert!(schedule.asked(later, false));
+        assert_eq!(schedule.begin(later), Extent::Rest);
+        assert!(!schedule.asked(later + PERIOD / 2, false));
+        assert!(schedule.asked(later + PERIOD, false));
         assert_eq!(schedule.begin(later + PERIOD), Extent::Near);
         assert_eq!(schedule.due(later), later + 2 * PERIOD);
+    }
+
+    #[test]
+    fn a_thorough_answer_is_a_round_of_its_own() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(PERIOD);
+        rounds(&mut schedule, start, 2);
+        let now = start + PERIOD * 3 / 2;
+        assert!(!schedule.asked(now, false));
+        assert!(schedule.asked(now, true));
+        // Who asks until it begins waits for it.
+        assert!(schedule.asked(now, false));
+        assert_eq!(schedule.begin(now), Extent::All);
+        assert!(!schedule.asked(now, false));
+        assert_eq!(schedule.begin(now + PERIOD), Extent::Near);
     }
 
     #[test]

@@ -46,6 +46,13 @@ struct After {
     after: Option<u64>,
 }
 
+#[derive(Deserialize)]
+struct Wanted {
+    after: Option<u64>,
+    #[serde(default)]
+    thorough: bool,
+}
+
 /// Binds the socket, whose folder is made if need be. A socket that a killed daemon left is replaced, one that
 /// answers is not. Being connected is no answer: a child that a daemon was just starting when it was killed holds the
 /// socket for as long as it has not become another program.
@@ -103,8 +110,8 @@ async fn status(State(served): State<Served>, Query(After { after }): Query<Afte
     Json(status)
 }
 
-async fn latency(State(served): State<Served>, Query(After { after }): Query<After>) -> Json<Latency> {
-    served.asking.for_fresh().await;
+async fn latency(State(served): State<Served>, Query(Wanted { after, thorough }): Query<Wanted>) -> Json<Latency> {
+    served.asking.for_results(thorough).await;
     Json(match after {
         Some(version) => served.latency.after(version).await,
         None => served.latency.now(),

@@ -2,7 +2,7 @@
 //! machine that was late.
 //!
 //! The fabric knows what each path takes. A measurement that differs from that by so much that a choice may change is
-//! void: the daemon's next round is waited for. If none becomes true, the machine is too slow.
+//! void: the daemon measures anew. If none becomes true, the machine is too slow.
 
 use std::time::Duration;
 
@@ -29,9 +29,13 @@ pub(super) async fn wait(context: &Context, run: &Run, deadline: Duration) -> Re
         return Ok(());
     }
     let end = Instant::now() + deadline / 2;
-    let mut seen = None;
+    let mut anew = false;
     loop {
-        let asked = async { world.backend.daemon(client)?.latency(seen).await.map_err(anyhow::Error::from) };
+        let asked = async {
+            let daemon = world.backend.daemon(client)?;
+            let latency = if anew { daemon.measured_anew().await } else { daemon.latency(None).await };
+            latency.map_err(anyhow::Error::from)
+        };
         let Ok(latency) = timeout(end.saturating_duration_since(Instant::now()), asked).await else { return Ok(()) };
         // Without an answer nothing is measured; what the command makes of that is the scenario's.
         let Ok(latency) = latency else { return Ok(()) };
@@ -40,7 +44,7 @@ pub(super) async fn wait(context: &Context, run: &Run, deadline: Duration) -> Re
             world.backend.note_late(Part::RoundTrip(client.to_string()), by);
             return Err(StepError::new(message));
         }
-        seen = Some(latency.version);
+        anew = true;
     }
 }
 
