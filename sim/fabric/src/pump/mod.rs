@@ -226,7 +226,7 @@ impl Shared {
                     }
                     WAKE => {}
                     port => {
-                        self.read_batch(&mut state, PortId(port as u32), &mut buffers);
+                        self.read_batch(&mut state, PortId(port as u32), BATCH, &mut buffers);
                         more |= self.deliver(&mut state, &mut buffers);
                     }
                 }
@@ -258,8 +258,8 @@ impl Shared {
         }
     }
 
-    fn read_batch(&self, state: &mut State, id: PortId, buffers: &mut Buffers) {
-        for _ in 0..BATCH {
+    fn read_batch(&self, state: &mut State, id: PortId, limit: usize, buffers: &mut Buffers) {
+        for _ in 0..limit {
             let Some(Some(Port { tun: Some(tun), name, .. })) = state.ports.get(id.0 as usize) else { return };
             match tun.read(buffers) {
                 Ok(Read::Packet(packet)) => state.take_in(self.clock.now(), id, packet),
@@ -275,13 +275,24 @@ impl Shared {
         }
     }
 
-    /// Delivers what is due; true if more may be.
+    /// Delivers what is due, and takes in what the hosts have answered at once; true if more may be due.
+    ///
+    /// Where a thousand hosts ask one, the questions wait in a thousand devices and the answers in one. If each had equal
+    /// turns, that one would be full before it is read again, and nearly all answers be lost.
     fn deliver(&self, state: &mut State, buffers: &mut Buffers) -> bool {
-        let count = state.deliver(self.clock.now(), DELIVERIES, |_, tun, packet| {
+        let mut delivered: Vec<(PortId, usize)> = Vec::new();
+        let count = state.deliver(self.clock.now(), DELIVERIES, |id, tun, packet| {
             let taken = tun.is_some_and(|tun| tun.write(packet).is_ok());
             buffers.give_back(std::mem::take(&mut packet.bytes));
+            match delivered.iter_mut().find(|(port, _)| *port == id) {
+                Some((_, packets)) => *packets += 1,
+                None => delivered.push((id, 1)),
+            }
             taken
         });
+        for (id, packets) in delivered {
+            self.read_batch(state, id, packets, buffers);
+        }
         count == DELIVERIES
     }
 

@@ -1,8 +1,8 @@
 //! Paths between nodes over the simulated internet.
 
 use std::io::{Read, Write};
-use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use dz_net::sandbox;
@@ -11,6 +11,8 @@ use dzsim_fabric::{
 };
 
 use dzsim_testbed::{Answer, DEADLINE, Host, Offload};
+use ipnet::Ipv4Net;
+use socket2::{Protocol, Type};
 
 const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const B: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
@@ -51,6 +53,40 @@ fn a_ping_takes_the_delay_of_both_directions() {
             let both = Traffic { sent: tally, delivered: tally };
             assert_eq!(counters.total(|path| path.from == "a" && path.to == "b" && path.protocol == 1), both);
             assert_eq!(counters.total(|path| path.from == "b" && path.to == "a" && path.protocol == 1), both);
+            Ok(())
+        });
+    });
+}
+
+#[test]
+fn a_host_that_many_ask_at_once_loses_no_answer() {
+    const HOSTS: u8 = 10;
+    const QUESTIONS: u64 = 1500;
+    sandbox::run(|| {
+        test(|| {
+            let fabric = start()?;
+            // All questions are under way before the first arrives, so they come in one burst: three times what the device
+            // of the one who is asked has room for.
+            fabric.set_default_path(one_way(300))?;
+            let asked = Host::attached(&fabric, "b", "198.51.100.1/32".parse()?, Offload::On)?;
+            let mut request = [8, 0, 0, 0, 0, 1, 0, 1];
+            request[2..4].copy_from_slice(&(!0x0802u16).to_be_bytes());
+            for number in 1..=HOSTS {
+                let net = Ipv4Net::new(Ipv4Addr::new(192, 0, 2, number), 32)?;
+                let host = Host::attached(&fabric, &format!("a{number}"), net, Offload::On)?;
+                let socket = host.socket(Type::RAW, Some(Protocol::ICMPV4))?;
+                for _ in 0..QUESTIONS {
+                    socket.send_to(&request, &SocketAddrV4::new(B, 0).into())?;
+                }
+            }
+            let answers = TrafficFilter { source: Some(B), ..TrafficFilter::default() };
+            let deadline = Instant::now() + DEADLINE;
+            let wanted = u64::from(HOSTS) * QUESTIONS;
+            while fabric.traffic(&answers).sent.packets < wanted && Instant::now() < deadline {
+                let seen = fabric.version();
+                fabric.wait_traffic(seen, Duration::from_millis(100));
+            }
+            assert_eq!((fabric.traffic(&answers).sent.packets, asked.dropped()?), (wanted, 0));
             Ok(())
         });
     });

@@ -30,6 +30,7 @@ use dzsim_lab::{Exit, Host as LabHost, Lab, NodeName, Process as LabProcess, Rol
 use dzsim_ledger::{ClientName as LedgerClient, Ledger};
 use dzsim_scenario::plan::{ClientName, Node, Plan, Policy, Process};
 use solana_signer::Signer;
+use tokio::time::timeout;
 
 pub use self::start::start;
 use self::{shared::Shared, turns::Turns};
@@ -61,7 +62,8 @@ pub struct Real {
     /// Clients that are hosted together, if there are any.
     shared: Option<Shared>,
     lateness: Watch,
-    turns: Turns,
+    commands: Turns,
+    starts: Turns,
     processes: Mutex<BTreeMap<Process, LabProcess>>,
     hosts: Mutex<BTreeMap<String, Arc<KernelHost>>>,
     /// The far ends of ports that lead nowhere; a port is gone when its far end is closed.
@@ -246,7 +248,12 @@ impl Backend for Real {
 
     async fn start(&self, process: &Process) -> anyhow::Result<()> {
         if let Some((shared, client)) = self.shared(process) {
-            return shared.start(client, self.shared_start(shared, process, client)?).await;
+            let _turn = self.starts.next().await;
+            shared.start(client, self.shared_start(shared, process, client)?).await?;
+            // All it could choose is probed first: a thousand that do so at once lose most of it, and ask again. Whether
+            // anything answers is the scenario's.
+            let _ = timeout(turns::LONGEST, self.daemon(client)?.latency(None)).await;
+            return Ok(());
         }
         let started = self.lab.start(self.spawn(process)?).await?;
         locked(&self.processes).insert(process.clone(), started);
@@ -312,7 +319,7 @@ impl Backend for Real {
     }
 
     async fn turn(&self) -> Turn {
-        self.turns.next().await
+        self.commands.next().await
     }
 
     async fn command(&self, call: Call<'_>, deadline: Duration) -> anyhow::Result<Output> {

@@ -1,6 +1,6 @@
-//! Turns of commands, so that not too many run at the same time. Where a thousand start at once, each client measures its
-//! round trips while the machine is busy with all the others: none of them is true, so each is taken again, and nobody gets
-//! any further.
+//! Turns of commands and of daemons that start, so that not too many run at the same time. Where a thousand start at once, each
+//! client measures its round trips while the machine is busy with all the others: none of them is true, so each is taken again,
+//! and nobody gets any further.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -11,19 +11,26 @@ use tokio::{
 
 use crate::run::world::backend::Turn;
 
-/// For each processor.
-const AT_ONCE: usize = 16;
-/// After this a command counts no longer: one that waits for another must not keep that from its turn.
-const LONGEST: Duration = Duration::from_secs(2);
+/// Commands at a time, for each processor.
+const COMMANDS: usize = 16;
+/// Daemons at a time, for each processor: they wait for the farthest endpoint most of the time.
+const STARTS: usize = 48;
+/// After this one counts no longer: one that waits for another must not keep that from its turn.
+pub(super) const LONGEST: Duration = Duration::from_secs(2);
 
-/// The turns of a run.
+/// The turns of one kind.
 #[derive(Clone, Debug)]
 pub(super) struct Turns(Arc<Semaphore>);
 
 impl Turns {
-    /// As many at a time as this machine can serve.
-    pub(super) fn new() -> Self {
-        Self::of(AT_ONCE * thread::available_parallelism().map_or(1, usize::from))
+    /// Of commands: as many at a time as this machine can serve.
+    pub(super) fn of_commands() -> Self {
+        Self::of(COMMANDS * processors())
+    }
+
+    /// Of daemons that start.
+    pub(super) fn of_starts() -> Self {
+        Self::of(STARTS * processors())
     }
 
     fn of(at_once: usize) -> Self {
@@ -42,6 +49,10 @@ impl Turns {
         }
         Turn::until(turn)
     }
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]
