@@ -2,7 +2,7 @@
 //! machine that was late.
 //!
 //! The fabric knows what each path takes. A measurement that differs from that by so much that a choice may change is
-//! void: the daemon measures anew. If none becomes true, the machine is too slow.
+//! void: the daemon measures once more. If none becomes true, the machine is too slow.
 
 use std::time::Duration;
 
