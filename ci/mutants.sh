@@ -9,6 +9,7 @@ missed=0
 mutate() {
     local name=$1 package=$2
     shift 2
+    mkdir -p "mutants/$name"
     local files=()
     for file in "$@"; do files+=(--file "$file"); done
     # 2: mutants were missed; 3: one took too long, which is noticed, too.
