@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
-use dz_client::select::{Measured, Request, Rtt, choose};
+use dz_client::select::{Measured, Request, Rtt, choose, possible};
 use dz_policy::{ConnectPolicy, Rank};
 use dz_sdk::{
     NetworkView,
@@ -260,6 +260,23 @@ fn expected(text: &str) -> Result<Ipv4Addr, String> {
 fn chooses(#[case] net: &str, #[case] outcome: &str) {
     let net = Net::new(net);
     assert_eq!(net.choose(&net.request()), expected(outcome));
+}
+
+#[rstest]
+#[case::what_does_not_answer_may_answer_yet("nyc1: x; pit1: ?", None)]
+#[case::beyond_the_tolerance_nothing_is_before_it_is_measured("nyc1: 10*; pit1: 70", None)]
+#[case::a_drained_device_is_none_whatever_the_probes_say(
+    "nyc1 drained: 1; pit1 full: 9",
+    Some("no endpoint for the tunnel | nyc1: device is drained | pit1: full: 96 of 96 users")
+)]
+#[case::a_tunnel_of_this_client_is_no_place_for_another(
+    "nyc1: 10*",
+    Some("no endpoint for the tunnel | nyc1 9.1.0.1: this client already has a tunnel there")
+)]
+fn before_anything_is_measured(#[case] net: &str, #[case] outcome: Option<&str>) {
+    let net = Net::new(net);
+    let answer = possible(&net.view(), &net.request()).map_err(|error| error.to_string());
+    assert_eq!(answer, outcome.map_or(Ok(()), |text| Err(text.replace(" | ", "\n  "))));
 }
 
 #[rstest]
