@@ -9,6 +9,10 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 use solana_keypair::{Keypair, write_keypair_file};
 
@@ -82,8 +86,7 @@ fn without_a_ledger_it_is_unhealthy_and_stops_cleanly() {
     let answer = healthz(started["listen"].as_str().unwrap());
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
 
-    let pid = running.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    kill(Pid::from_raw(running.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
     wait_for(&lines, "stopping");
     assert_eq!(lines.recv_timeout(DEADLINE), Err(mpsc::RecvTimeoutError::Disconnected), "it does not end");
     assert_eq!(running.0.wait().unwrap().code(), Some(0));

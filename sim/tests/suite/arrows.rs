@@ -152,3 +152,31 @@ fn what_both_worlds_run_is_held_to_the_seams() {
         assert!(library.contains(denied), "{folder}/src/lib.rs lacks {denied}");
     }
 }
+
+/// A slim image has no `kill`, `ps` or `ip`: what is called by its name is in Debian's minbase.
+#[test]
+fn programs_that_are_called_are_on_every_machine() {
+    let there = ["true", "sh", "/bin/sh", "/bin/true", "readlink"];
+    let folders = ["activator", "client", "controller", "net", "programs", "service", "sim", "testing"];
+    let files = folders.iter().flat_map(|folder| sources(&workspace().join(folder)));
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        // There a `Command` is a verb.
+        if text.contains("clap::") || text.contains("Args::augment_args") {
+            continue;
+        }
+        for (at, mark) in text.match_indices("Command::new(\"") {
+            if text[..at].ends_with(char::is_alphanumeric) {
+                continue;
+            }
+            let program = text[at + mark.len()..].split('"').next().unwrap_or_default();
+            seen += 1;
+            if !there.contains(&program) {
+                wrong.push(format!("{}: {program}", file.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+    assert!(seen >= there.len(), "only {seen} calls were found");
+}
