@@ -2,7 +2,8 @@
 //! machine that was late.
 //!
 //! The fabric knows what each path takes. A measurement that differs from that by so much that a choice may change is
-//! void: the daemon measures once more. If none becomes true, the machine is too slow.
+//! void, and so is one without an answer that was taken before a device had its endpoint: the daemon measures once more. If none
+//! becomes true, the machine is too slow.
 
 use std::time::Duration;
 
@@ -39,6 +40,10 @@ pub(super) async fn wait(context: &Context, run: &Run, deadline: Duration) -> Re
         let Ok(latency) = timeout(end.saturating_duration_since(Instant::now()), asked).await else { return Ok(()) };
         // Without an answer nothing is measured; what the command makes of that is the scenario's.
         let Ok(latency) = latency else { return Ok(()) };
+        if !anew && is_silent(world, client, &latency.results)? {
+            anew = true;
+            continue;
+        }
         let Some((by, message)) = worst(world, client, &latency.results) else { return Ok(()) };
         if Instant::now() >= end {
             world.backend.note_late(Part::RoundTrip(client.to_string()), by);
@@ -54,6 +59,14 @@ fn measurable(world: &World, client: &ClientName) -> Result<bool, StepError> {
     let Some(view) = world.view() else { return Ok(false) };
     let mut endpoints = view.devices().keys().flat_map(|device| view.endpoints(device));
     Ok(endpoints.any(|(endpoint, _)| world.internet().round_trip(client.as_str(), endpoint, address).is_some()))
+}
+
+/// Whether an endpoint to which there is a way has not answered. It is on chain before its device has it, so it may have been
+/// asked too early: now that everything has settled it is asked once more.
+fn is_silent(world: &World, client: &ClientName, results: &[EndpointLatency]) -> Result<bool, StepError> {
+    let address = world.client_ip(client)?;
+    let way = |result: &EndpointLatency| world.internet().round_trip(client.as_str(), result.device_ip, address);
+    Ok(results.iter().any(|result| !result.reachable && way(result).is_some()))
 }
 
 /// The measurement that differs the most from what its path takes, of those that a choice may go by: what is far by both
