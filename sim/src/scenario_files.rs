@@ -135,7 +135,7 @@ impl Lexicon for Words {
     }
 
     fn interface_words(&self) -> Vec<&str> {
-        vec!["Ethernet", "Loopback", "Port-channel", "Switch", "Vlan"]
+        InterfaceName::words().collect()
     }
 }
 

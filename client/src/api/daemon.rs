@@ -75,11 +75,11 @@ impl Daemon {
         self.request(Method::GET, &with_after("/v2/latency", after)).await
     }
 
-    /// What a new round has measured that asks every endpoint with all probes, far ones too.
+    /// The results of a round that begins now and asks every endpoint with all probes, far ones too.
     ///
     /// # Errors
     /// The daemon does not answer, or not in this protocol.
-    pub async fn measured_anew(&self) -> Result<Latency, DaemonError> {
+    pub async fn thorough_latency(&self) -> Result<Latency, DaemonError> {
         self.request(Method::GET, "/v2/latency?thorough=true").await
     }
 

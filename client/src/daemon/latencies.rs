@@ -281,18 +281,17 @@ impl Known {
     }
 
     fn of_extent(&self, extent: Extent) -> Probed {
-        if extent == Extent::All {
-            let all = self.targets.keys().map(|(_, address)| *address);
-            return Probed { thorough: all.collect(), ..Probed::default() };
-        }
         let targets: Vec<_> = self.targets.keys().copied().collect();
+        let all = || targets.iter().map(|(_, address)| *address);
         let rtt = |address| self.results.get(&address).and_then(|measured| measured.window.min());
-        let thorough = near(&targets, rtt);
-        let rest = targets.iter().map(|(_, address)| *address).filter(|address| !thorough.contains(address));
+        let near = near(&targets, rtt);
+        let rest = all().filter(|address| !near.contains(address));
         let once = match extent {
-            Extent::Rest | Extent::All => rest.collect(),
+            Extent::All => BTreeSet::new(),
+            Extent::Rest => rest.collect(),
             Extent::Near => rest.filter(|address| rtt(*address).is_none()).collect(),
         };
+        let thorough = if extent == Extent::All { all().collect() } else { near };
         Probed { thorough, once, unknown: Vec::new() }
     }
 

@@ -64,8 +64,8 @@ impl Schedule {
         }
     }
 
-    /// Somebody asks, and of a thorough answer what is known is none; true if a round is due, as what is known is too old
-    /// for an answer or none.
+    /// Somebody asks; true if a round is due, as what is known is too old for an answer, or not thorough where that is
+    /// asked for.
     pub(super) fn asked(&mut self, now: Instant, thorough: bool) -> bool {
         self.asked = Some(now);
         self.pause = 1;

@@ -36,6 +36,11 @@ static FORMS: [Form; 5] = [
 ];
 
 impl InterfaceName {
+    /// The words that names begin with in full form.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        FORMS.iter().map(|form| form.full)
+    }
+
     /// The loopback with this number.
     pub fn loopback(number: u16) -> Self {
         Self { form: &FORMS[2], parts: vec![number], subinterface: None }

@@ -2,8 +2,8 @@
 //! machine that was late.
 //!
 //! The fabric knows what each path takes. A measurement that differs from that by so much that a choice may change is
-//! void, and so is one without an answer that was taken before a device had its endpoint: the daemon measures once more. If none
-//! becomes true, the machine is too slow.
+//! void, and so is one without an answer that was taken before a device had its endpoint: the daemon measures once more. If
+//! none becomes true, the machine is too slow.
 
 use std::time::Duration;
 
@@ -30,26 +30,24 @@ pub(super) async fn wait(context: &Context, run: &Run, deadline: Duration) -> Re
         return Ok(());
     }
     let end = Instant::now() + deadline / 2;
-    let mut anew = false;
+    let mut again = false;
     loop {
         let asked = async {
             let daemon = world.backend.daemon(client)?;
-            let latency = if anew { daemon.measured_anew().await } else { daemon.latency(None).await };
+            let latency = if again { daemon.thorough_latency().await } else { daemon.latency(None).await };
             latency.map_err(anyhow::Error::from)
         };
         let Ok(latency) = timeout(end.saturating_duration_since(Instant::now()), asked).await else { return Ok(()) };
         // Without an answer nothing is measured; what the command makes of that is the scenario's.
         let Ok(latency) = latency else { return Ok(()) };
-        if !anew && is_silent(world, client, &latency.results)? {
-            anew = true;
-            continue;
+        match worst(world, client, &latency.results) {
+            Some((by, message)) if Instant::now() >= end => {
+                world.backend.note_late(Part::RoundTrip(client.to_string()), by);
+                return Err(StepError::new(message));
+            }
+            None if again || !is_silent(world, client, &latency.results)? => return Ok(()),
+            Some(_) | None => again = true,
         }
-        let Some((by, message)) = worst(world, client, &latency.results) else { return Ok(()) };
-        if Instant::now() >= end {
-            world.backend.note_late(Part::RoundTrip(client.to_string()), by);
-            return Err(StepError::new(message));
-        }
-        anew = true;
     }
 }
 
@@ -61,8 +59,8 @@ fn measurable(world: &World, client: &ClientName) -> Result<bool, StepError> {
     Ok(endpoints.any(|(endpoint, _)| world.internet().round_trip(client.as_str(), endpoint, address).is_some()))
 }
 
-/// Whether an endpoint to which there is a way has not answered. It is on chain before its device has it, so it may have been
-/// asked too early: now that everything has settled it is asked once more.
+/// Whether an endpoint to which there is a way has not answered. It is on chain before its device has it, so it may have
+/// been asked too early: now that everything has settled it is asked once more.
 fn is_silent(world: &World, client: &ClientName, results: &[EndpointLatency]) -> Result<bool, StepError> {
     let address = world.client_ip(client)?;
     let way = |result: &EndpointLatency| world.internet().round_trip(client.as_str(), result.device_ip, address);
