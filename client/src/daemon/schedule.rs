@@ -1,7 +1,8 @@
 //! Schedule of probes: endpoints that can be chosen, when a choice is about to be made.
 //!
-//! Every answer is no older than a period. As long as there are requests, there is a round each period; when
-//! nobody does, the pauses double. A round is thorough for the nearest devices and asks the rest once, and seldom.
+//! Who asks gets answers of the nearest devices that are no older than a period, and of the rest no older than
+//! [`ALL_ASKED`]. As long as there are requests, there is a round each period; when nobody does, the pauses double. A
+//! round is thorough for the nearest devices and asks the rest once, and seldom.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -59,9 +60,17 @@ impl Schedule {
     /// When the next round is due.
     pub(super) fn due(&self, now: Instant) -> Instant {
         match self.last {
-            Some((last, _)) if !self.thorough => last + self.period * self.pause,
+            Some((last, last_of_all)) if !self.thorough => {
+                let next = last + self.period * self.pause;
+                // Who asks is answered for the rest as well.
+                if self.is_asked(now) { next.min(last_of_all + self.period * ALL_ASKED) } else { next }
+            }
             _ => now,
         }
+    }
+
+    fn is_asked(&self, now: Instant) -> bool {
+        self.asked.is_some_and(|asked| now < asked + self.period * ATTENTION)
     }
 
     /// Somebody asks; true if a round is due, as what is known is too old for an answer, or not thorough where that is
@@ -75,7 +84,7 @@ impl Schedule {
 
     /// A round begins now, of what this says.
     pub(super) fn begin(&mut self, now: Instant) -> Extent {
-        let is_asked = self.asked.is_some_and(|asked| now < asked + self.period * ATTENTION);
+        let is_asked = self.is_asked(now);
         let first = self.last.is_none();
         self.pause = if is_asked || first { 1 } else { LONGEST.min(2 * self.pause) };
         let all = self.period * if is_asked { ALL_ASKED } else { ALL_UNASKED };
@@ -155,6 +164,18 @@ mod tests {
         assert!(schedule.asked(later + PERIOD, false));
         assert_eq!(schedule.begin(later + PERIOD), Extent::Near);
         assert_eq!(schedule.due(later), later + 2 * PERIOD);
+    }
+
+    #[test]
+    fn a_round_of_the_near_a_moment_ago_does_not_answer_for_the_rest() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(PERIOD);
+        rounds(&mut schedule, start, 7);
+        // The last of these was of the near alone, and that of all is 47 periods old.
+        let now = start + 47 * PERIOD + PERIOD / 2;
+        assert!(schedule.asked(now, false));
+        assert_eq!(schedule.begin(now), Extent::Rest);
+        assert!(!schedule.asked(now + PERIOD / 2, false));
     }
 
     #[test]
