@@ -23,6 +23,8 @@ const ATTEMPTS: usize = 20;
 pub(crate) const REQUEST: u16 = 0x001;
 pub(crate) const ACK: u16 = 0x004;
 pub(crate) const DUMP: u16 = 0x300;
+pub(crate) const REPLACE: u16 = 0x100;
+pub(crate) const EXCLUSIVE: u16 = 0x200;
 pub(crate) const CREATE: u16 = 0x400;
 pub(crate) const APPEND: u16 = 0x800;
 
@@ -32,7 +34,8 @@ pub(crate) struct Message(Vec<u8>);
 
 impl Message {
     pub(crate) fn new(kind: u16, flags: u16, body: &[u8]) -> Self {
-        let mut bytes = vec![0; HEADER_LEN];
+        let mut bytes = Vec::with_capacity(HEADER_LEN + body.len());
+        bytes.resize(HEADER_LEN, 0);
         bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
         bytes[6..8].copy_from_slice(&(flags | REQUEST).to_ne_bytes());
         bytes.extend_from_slice(body);
@@ -123,6 +126,20 @@ impl RawLink {
     pub(crate) fn open(protocol: isize) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
+        Self::connected(socket)
+    }
+
+    /// Opens a socket with this port (netlink(7)), or with another where somebody in the namespace has it.
+    pub(crate) fn open_at(protocol: isize, port: u32) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
+        match socket.bind(&SocketAddr::new(port, 0)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => drop(socket.bind_auto()?),
+            bound => bound?,
+        }
+        Self::connected(socket)
+    }
+
+    fn connected(socket: Socket) -> io::Result<Self> {
         socket.connect(&SocketAddr::new(0, 0))?;
         let timeout = nix::sys::time::TimeVal::new(ANSWER_WITHIN.as_secs() as i64, 0);
         nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimeout, &timeout)?;
@@ -134,9 +151,25 @@ impl RawLink {
         ns.run(|| Self::open(protocol)).map_err(io::Error::other)?
     }
 
+    /// The port, which is in each notification of a change that was asked for from here.
+    pub(crate) fn port(&self) -> io::Result<u32> {
+        let mut address = SocketAddr::new(0, 0);
+        self.socket.get_address(&mut address)?;
+        Ok(address.port_number())
+    }
+
     /// Sends messages together and waits for the last acknowledgement that one asks for; the first error of any is the
     /// result.
     pub(crate) fn execute(&mut self, messages: Vec<Message>) -> io::Result<()> {
+        match self.refusals(messages)?.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, and returns the errors, each with the number of the message that it is about. What is refused keeps the
+    /// kernel from none of the rest.
+    pub(crate) fn refusals(&mut self, messages: Vec<Message>) -> io::Result<Vec<(usize, io::Error)>> {
         let first = self.sequence.wrapping_add(1);
         let mut last = first;
         let mut bytes = Vec::new();
@@ -148,16 +181,19 @@ impl RawLink {
             bytes.extend(message.finish(sequence));
         }
         self.send(&bytes)?;
+        let mut errors = Vec::new();
         loop {
             for answer in split(&self.receive()?) {
-                let ours = answer.sequence.wrapping_sub(first) <= last.wrapping_sub(first);
-                if answer.kind != NLMSG_ERROR || !ours {
+                let number = answer.sequence.wrapping_sub(first);
+                if answer.kind != NLMSG_ERROR || number > last.wrapping_sub(first) {
                     continue;
                 }
                 match error_number(answer.payload) {
-                    0 if answer.sequence == last => return Ok(()),
                     0 => {}
-                    number => return Err(io::Error::from_raw_os_error(number)),
+                    error => errors.push((number as usize, io::Error::from_raw_os_error(error))),
+                }
+                if answer.sequence == last {
+                    return Ok(errors);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
@@ -81,6 +81,7 @@ pub(crate) fn index_of(name: &str) -> io::Result<u32> {
     // SAFETY: the kernel has just filled this member of the union.
     Ok(unsafe { request.ifr_ifru.ifru_ifindex } as u32)
 }
+
 /// Sets the MTU of an interface of the thread's namespace, in bytes.
 pub(crate) fn set_mtu(name: &str, mtu: u32) -> io::Result<()> {
     let mut request = ifreq(name)?;
@@ -139,4 +140,45 @@ pub(crate) fn disconnect(socket: &Socket) -> io::Result<()> {
         libc::connect(socket.as_raw_fd(), &raw const nowhere, size_of::<libc::sockaddr>() as libc::socklen_t)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets only such messages into a socket as a filter takes.
+pub(crate) fn attach_filter(socket: &impl AsRawFd, filter: &[socket2::SockFilter]) -> io::Result<()> {
+    // SAFETY: the descriptor is open as long as the borrow of its owner lasts.
+    let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
+    socket2::SockRef::from(&fd).attach_filter(filter)
+}
+
+/// Receives from a netlink socket that listens to many namespaces, without waiting: how many bytes of a message, and the
+/// number of the namespace that it is of; none for the socket's own.
+pub(crate) fn receive_from_namespace(socket: &impl AsRawFd, into: &mut [u8]) -> io::Result<(usize, Option<u32>)> {
+    /// Room for one control message with a number, aligned as its header.
+    #[repr(C)]
+    union Control {
+        header: libc::cmsghdr,
+        bytes: [u8; 64],
+    }
+    let mut control = Control { bytes: [0; 64] };
+    let mut parts = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    // SAFETY: msghdr is plain data for which all zeroes is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut parts;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = size_of::<Control>() as _;
+    // SAFETY: everything that the header points to outlives the call and has the lengths given.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    let mut number = None;
+    // SAFETY: the kernel has filled the header, whose control messages these macros walk.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(&raw const message);
+        while !header.is_null() {
+            if ((*header).cmsg_level, (*header).cmsg_type) == (libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID) {
+                number = u32::try_from(libc::CMSG_DATA(header).cast::<libc::c_int>().read_unaligned()).ok();
+            }
+            header = libc::CMSG_NXTHDR(&raw const message, header);
+        }
+    }
+    Ok((length, number))
 }

@@ -97,6 +97,18 @@ pub struct Change {
     pub action: Action,
 }
 
+impl Change {
+    /// True for a route that comes or goes.
+    pub fn is_of_route(&self) -> bool {
+        matches!(self.action, Action::SetRoute { .. } | Action::RemoveRoute(_))
+    }
+
+    /// True when the host can be asked for both at once.
+    pub fn goes_with(&self, next: &Self) -> bool {
+        self.name == next.name && self.is_of_route() && next.is_of_route()
+    }
+}
+
 /// What is done to a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {

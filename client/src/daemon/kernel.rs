@@ -13,7 +13,8 @@ use dz_net::{
     gre::{CLIENT_TTL, DEFAULT_MTU, Dataplane, TunnelError, TunnelSpec, Tunnels},
     host::{Host, Joined},
     kernel::{
-        AddrInfo, NetlinkError, RTPROT_DZ, RouteInfo, RuleAction, RuleInfo, Scope, TABLE_MAIN, sysctl::SysctlError,
+        AddrInfo, NetlinkError, RTPROT_DZ, RouteChange, RouteInfo, RuleAction, RuleInfo, Scope, TABLE_MAIN,
+        sysctl::SysctlError,
     },
     membership::MembershipError,
 };
@@ -141,8 +142,32 @@ impl Kernel {
         Ok(Found { tunnels: actual, addresses })
     }
 
-    /// Makes one change. Repeating it is not an error.
-    pub(super) async fn apply(&mut self, change: &Change) -> Result<(), KernelError> {
+    /// Makes changes that go together ([`Change::goes_with`]). Repeating them is not an error.
+    pub(super) async fn apply(&mut self, changes: &[Change]) -> Result<(), KernelError> {
+        if changes.iter().all(Change::is_of_route) {
+            return self.change_routes(changes).await;
+        }
+        for change in changes {
+            self.apply_one(change).await?;
+        }
+        Ok(())
+    }
+
+    async fn change_routes(&self, changes: &[Change]) -> Result<(), KernelError> {
+        let mut routes = Vec::with_capacity(changes.len());
+        for Change { name, action } in changes {
+            routes.extend(match action {
+                Action::SetRoute { key, source } => {
+                    Some(RouteChange::Replace(RouteInfo { source: Some(*source), ..self.route(name, *key).await? }))
+                }
+                Action::RemoveRoute(key) => Some(RouteChange::Delete(self.route(name, *key).await?)),
+                _ => None,
+            });
+        }
+        Ok(self.host.change_routes(&routes).await?)
+    }
+
+    async fn apply_one(&mut self, change: &Change) -> Result<(), KernelError> {
         let name = &change.name;
         match &change.action {
             Action::Delete => {
@@ -174,14 +199,7 @@ impl Kernel {
                 self.host.delete_addr(&self.addr(name, *address).await?).await?;
                 Ok(())
             }
-            Action::SetRoute { key, source } => {
-                let route = self.route(name, *key).await?;
-                Ok(self.host.replace_route(&RouteInfo { source: Some(*source), ..route }).await?)
-            }
-            Action::RemoveRoute(key) => {
-                self.host.delete_route(&self.route(name, *key).await?).await?;
-                Ok(())
-            }
+            Action::SetRoute { .. } | Action::RemoveRoute(_) => self.change_routes(std::slice::from_ref(change)).await,
             Action::AddRule(rule) => {
                 let _ = self.host.add_rule(&rule_info(*rule)).await?;
                 Ok(())

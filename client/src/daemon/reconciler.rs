@@ -45,6 +45,13 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// The longest of these.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
+/// Time for all else in which the chain's news is not followed, for each time that was spent on routes of peers alone: in a
+/// network of a thousand clients that all connect at once each has a thousand such changes, which cost less in batches. A
+/// router's routes wait as well (RFC 4271, section 9.2.1.1).
+const REST: u32 = 8;
+/// The longest of these.
+const LONGEST_REST: Duration = Duration::from_millis(250);
+
 /// What the loop listens to.
 #[derive(Debug)]
 pub(super) struct Inputs {
@@ -92,6 +99,7 @@ struct Outcome {
     found: Found,
     failures: BTreeMap<String, String>,
     changes: usize,
+    of_peers_alone: bool,
     settled: bool,
 }
 
@@ -100,6 +108,8 @@ struct Outcome {
 struct Turn {
     /// How many changes were made.
     changes: usize,
+    /// Whether they were of nothing but routes of peers.
+    of_peers_alone: bool,
     /// When to try again what did not work.
     again: Option<Duration>,
 }
@@ -139,7 +149,10 @@ impl Reconciler {
         loop {
             let view = self.inputs.views.borrow_and_update().clone();
             let enabled = *self.inputs.enabled.borrow_and_update();
+            let began = Instant::now();
             let turn = self.turn(view.as_deref(), enabled).await;
+            let rest = if turn.of_peers_alone { (began.elapsed() * REST).min(LONGEST_REST) } else { Duration::ZERO };
+            let next_view = Instant::now() + rest;
             if by_host {
                 let since_last = looked.elapsed();
                 looked = Instant::now();
@@ -162,7 +175,10 @@ impl Reconciler {
                 }
                 (tunnel, session) = self.sessions.changed() => info!(tunnel, %session, "session changed"),
                 () = retry => {}
-                changed = self.inputs.views.changed() => {
+                changed = async {
+                    sleep_until(next_view).await;
+                    self.inputs.views.changed().await
+                } => {
                     changed.map_err(io::Error::other)?;
                     continue;
                 }
@@ -193,7 +209,7 @@ impl Reconciler {
             Ok(outcome) => outcome,
             Err(error) => {
                 warn!(%error, "the host cannot be read");
-                return Turn { changes: 0, again: Some(self.retry.next_wait()) };
+                return Turn { again: Some(self.retry.next_wait()), ..Turn::default() };
             }
         };
         for (tunnel, error) in &outcome.failures {
@@ -202,15 +218,15 @@ impl Reconciler {
             }
         }
         self.publish(view, enabled, &outcome);
-        let Outcome { settled, changes, failures, wanted, found } = outcome;
+        let Outcome { settled, changes, of_peers_alone, failures, wanted, found } = outcome;
         self.routes.tell(wanted, &found.tunnels, settled);
         self.failures = failures;
         if settled {
             self.held = Some(Held { enabled, desired, found });
             self.retry.reset();
-            return Turn { changes, again: None };
+            return Turn { changes, of_peers_alone, again: None };
         }
-        Turn { changes, again: Some(self.retry.next_wait()) }
+        Turn { changes, of_peers_alone, again: Some(self.retry.next_wait()) }
     }
 
     /// Takes over the address that the host has now. While it has none on the internet, the last stays.
@@ -232,7 +248,7 @@ impl Reconciler {
         known: Option<Found>,
     ) -> Result<Outcome, KernelError> {
         let mut failures = BTreeMap::new();
-        let (mut round, mut made) = (0, 0);
+        let (mut round, mut made, mut of_peers_alone) = (0, 0, false);
         let mut found = match known {
             Some(found) => found,
             None => self.kernel.read().await?,
@@ -246,34 +262,38 @@ impl Reconciler {
                 break (wanted, left.is_empty());
             }
             let mut is_known = true;
-            for change in left {
+            for together in left.chunk_by(Change::goes_with) {
+                let name = &together[0].name;
                 // After a failure the rest of that tunnel waits; the others do not.
-                if failures.contains_key(&change.name) {
+                if failures.contains_key(name) {
                     continue;
                 }
-                match self.kernel.apply(&change).await {
-                    Ok(()) => {
-                        made += 1;
-                        is_known &= note(&mut found.tunnels, &change);
-                        match is_of_peer(&change) {
-                            true => debug!(tunnel = change.name, "{change}"),
-                            false => info!(tunnel = change.name, "{change}"),
+                match (self.kernel.apply(together).await, together) {
+                    (Ok(()), _) => {
+                        made += together.len();
+                        for change in together {
+                            is_known &= note(&mut found.tunnels, change);
+                            match is_of_peer(change) {
+                                true => debug!(tunnel = name, "{change}"),
+                                false => info!(tunnel = name, "{change}"),
+                            }
                         }
                     }
-                    Err(error) => {
-                        failures.insert(change.name.clone(), format!("{change}: {error}"));
-                    }
+                    (Err(error), [change]) => drop(failures.insert(name.clone(), format!("{change}: {error}"))),
+                    // Which of the routes it is about is in the error.
+                    (Err(error), _) => drop(failures.insert(name.clone(), error.to_string())),
                 }
             }
             if is_known && failures.is_empty() {
                 // Routes of peers alone, each of them noted: another look would find nothing.
+                of_peers_alone = round == 0;
                 break (wanted, true);
             }
             found = self.kernel.read().await?;
             round += 1;
         };
         self.sessions.follow(subjects(&wanted, &found.tunnels));
-        Ok(Outcome { wanted, found, failures, changes: made, settled })
+        Ok(Outcome { wanted, found, failures, changes: made, of_peers_alone, settled })
     }
 
     fn wanted(&self, desired: &BTreeMap<Pubkey, DesiredTunnel>, actual: &Actual) -> BTreeMap<String, Wanted> {

@@ -15,7 +15,8 @@ use crate::filter::{self, Dropped, Filter, FilterError, IngressPolicy};
 use crate::gre::{self, Dataplane, HelperCommand, Opened, TunnelError, Tunnels};
 use crate::kernel::sysctl::{self, SysctlError};
 use crate::kernel::{
-    Added, AddrInfo, Change, Deleted, LinkInfo, LinkSpec, Netlink, NetlinkError, RouteInfo, RuleInfo, Watch,
+    Added, AddrInfo, Change, Deleted, LinkInfo, LinkSpec, Netlink, NetlinkError, RouteChange, RouteInfo, RuleInfo,
+    SharedWatch, Watch, WatchOfOne, WatchedNamespace,
 };
 use crate::membership::{Membership, MembershipError};
 use crate::mroute::{self, MulticastError, MulticastRoute, RouteCounters};
@@ -37,11 +38,14 @@ pub struct TunnelMaker {
 pub struct KernelHost {
     /// The calling thread's, if none.
     ns: Option<NetNs>,
+    /// What watches its namespace, if many are watched by one socket.
+    watched: Option<WatchedNamespace>,
     netlink: Netlink,
     maker: TunnelMaker,
     opened: OnceCell<Opened>,
     filter: Mutex<Option<Filter>>,
     groups: tokio::sync::Mutex<Groups>,
+    sysctls: sysctl::Opened,
 }
 
 impl KernelHost {
@@ -51,7 +55,7 @@ impl KernelHost {
     /// # Errors
     /// Netlink cannot be opened.
     pub fn open(maker: TunnelMaker) -> Result<Self, NetlinkError> {
-        Ok(Self::with(None, Netlink::open()?, maker))
+        Ok(Self::with(None, None, Netlink::open()?, maker))
     }
 
     /// The namespace `ns`, from wherever the caller is. Must be called on a tokio runtime.
@@ -60,12 +64,24 @@ impl KernelHost {
     /// Netlink cannot be opened.
     pub fn open_in(ns: NetNs, maker: TunnelMaker) -> Result<Self, NetlinkError> {
         let netlink = Netlink::open_in(&ns)?;
-        Ok(Self::with(Some(ns), netlink, maker))
+        Ok(Self::with(Some(ns), None, netlink, maker))
     }
 
-    fn with(ns: Option<NetNs>, netlink: Netlink, maker: TunnelMaker) -> Self {
+    /// The namespace `ns` as one of many end hosts of this process, which share the socket by which they are watched. Must
+    /// be called on the runtime of `watches`.
+    ///
+    /// # Errors
+    /// Netlink cannot be opened.
+    pub fn open_among(ns: NetNs, watches: &SharedWatch, maker: TunnelMaker) -> Result<Self, NetlinkError> {
+        let netlink = Netlink::open_own_in(&ns)?;
+        let watched = watches.namespace(&ns)?;
+        Ok(Self::with(Some(ns), Some(watched), netlink, maker))
+    }
+
+    fn with(ns: Option<NetNs>, watched: Option<WatchedNamespace>, netlink: Netlink, maker: TunnelMaker) -> Self {
         let (opened, filter, groups) = (OnceCell::new(), Mutex::default(), tokio::sync::Mutex::default());
-        Self { ns, netlink, maker, opened, filter, groups }
+        let sysctls = sysctl::Opened::default();
+        Self { ns, watched, netlink, maker, opened, filter, groups, sysctls }
     }
 
     /// Runs what works on the namespace of its thread.
@@ -78,6 +94,14 @@ impl KernelHost {
             Some(ns) => ns.run(f).map_err(|error| failed(io::Error::other(error)))?,
             None => f(),
         }
+    }
+
+    /// Tells those who share the socket, which does not, that routes have changed.
+    fn report_routes<T>(&self, result: Result<T, NetlinkError>) -> Result<T, NetlinkError> {
+        if let Some(watched) = &self.watched {
+            watched.report_routes(&self.netlink);
+        }
+        result
     }
 
     async fn opened(&self) -> Result<&Opened, TunnelError> {
@@ -144,15 +168,19 @@ impl Host for KernelHost {
     }
 
     async fn add_route(&self, route: &RouteInfo) -> Result<Added, NetlinkError> {
-        self.netlink.add_route(route).await
+        self.report_routes(self.netlink.add_route(route).await)
     }
 
     async fn replace_route(&self, route: &RouteInfo) -> Result<(), NetlinkError> {
-        self.netlink.replace_route(route).await
+        self.report_routes(self.netlink.replace_route(route).await)
     }
 
     async fn delete_route(&self, route: &RouteInfo) -> Result<Deleted, NetlinkError> {
-        self.netlink.delete_route(route).await
+        self.report_routes(self.netlink.delete_route(route).await)
+    }
+
+    async fn change_routes(&self, changes: &[RouteChange]) -> Result<(), NetlinkError> {
+        self.report_routes(self.netlink.change_routes(changes).await)
     }
 
     async fn rules(&self) -> Result<Vec<RuleInfo>, NetlinkError> {
@@ -209,7 +237,11 @@ impl Host for KernelHost {
     }
 
     async fn sysctl(&self, name: &str) -> Result<String, SysctlError> {
-        self.inside(|| sysctl::read(name), |error| SysctlError::new(name, error))
+        match self.ns {
+            // Of the many that a process looks into from outside it keeps no files open.
+            Some(_) => self.inside(|| sysctl::read(name), |error| SysctlError::new(name, error)),
+            None => self.sysctls.read(name),
+        }
     }
 
     async fn set_sysctl(&self, name: &str, value: &str) -> Result<(), SysctlError> {
@@ -217,6 +249,9 @@ impl Host for KernelHost {
     }
 
     async fn watch(&self, what: Watched) -> Result<Box<dyn Changes>, NetlinkError> {
+        if let (Watched::EndHost, Some(watched)) = (what, &self.watched) {
+            return Ok(Box::new(watched.apart_from(&self.netlink)?));
+        }
         let watch = match (what, &self.ns) {
             (Watched::EndHost, None) => Watch::open()?,
             (Watched::EndHost, Some(ns)) => Watch::open_in(ns)?,
@@ -266,6 +301,17 @@ impl Changes for Watch {
 
     fn since(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
         Watch::since(self)
+    }
+}
+
+#[async_trait]
+impl Changes for WatchOfOne {
+    async fn changed(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
+        WatchOfOne::changed(self).await
+    }
+
+    fn since(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
+        WatchOfOne::since(self)
     }
 }
 

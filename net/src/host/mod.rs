@@ -23,7 +23,9 @@ pub use self::socket::{Datagrams, RawPackets, RawSpec, UdpSpec};
 use crate::filter::{self, Dropped, FilterError, IngressPolicy};
 use crate::gre::{TunnelError, Tunnels};
 use crate::kernel::sysctl::SysctlError;
-use crate::kernel::{Added, AddrInfo, Change, Deleted, LinkInfo, LinkSpec, NetlinkError, RouteInfo, RuleInfo};
+use crate::kernel::{
+    Added, AddrInfo, Change, Deleted, LinkInfo, LinkSpec, NetlinkError, RouteChange, RouteInfo, RuleInfo,
+};
 use crate::membership::MembershipError;
 use crate::mroute::{self, MulticastError, MulticastRoute, RouteCounters};
 use crate::probe::{ProbeConfig, ProbeError, ProbeResult};
@@ -84,6 +86,18 @@ pub trait Host: Debug + Send + Sync {
 
     /// Deletes a route that agrees in all that is given.
     async fn delete_route(&self, route: &RouteInfo) -> Result<Deleted, NetlinkError>;
+
+    /// Makes these changes in this order, as many at once as the host can take. After an error those behind may have been
+    /// made or not.
+    async fn change_routes(&self, changes: &[RouteChange]) -> Result<(), NetlinkError> {
+        for change in changes {
+            match change {
+                RouteChange::Replace(route) => self.replace_route(route).await?,
+                RouteChange::Delete(route) => drop(self.delete_route(route).await?),
+            }
+        }
+        Ok(())
+    }
 
     /// All IPv4 rules, sorted by priority; the kernel's own included.
     async fn rules(&self) -> Result<Vec<RuleInfo>, NetlinkError>;

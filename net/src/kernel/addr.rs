@@ -113,7 +113,8 @@ impl Netlink {
         tracing::trace!(?addr, "add address");
         let mut request = self.handle.address().add(addr.index, addr.address.addr().into(), addr.address.prefix_len());
         *request.message_mut() = addr.message();
-        added(|| format!("address {} on link {}: add", addr.address, addr.index), request.execute().await)
+        let failed = |e| NetlinkError::new(|| format!("address {} on link {}: add", addr.address, addr.index), e);
+        added(request.execute().await.map_err(failed))
     }
 
     /// Deletes an address from its link.
@@ -123,7 +124,8 @@ impl Netlink {
     pub async fn delete_addr(&self, addr: &AddrInfo) -> Result<Deleted, NetlinkError> {
         tracing::trace!(?addr, "delete address");
         let result = self.handle.address().del(addr.message()).execute().await;
-        deleted(|| format!("address {} on link {}: delete", addr.address, addr.index), result)
+        let failed = |e| NetlinkError::new(|| format!("address {} on link {}: delete", addr.address, addr.index), e);
+        deleted(result.map_err(failed))
     }
 }
 

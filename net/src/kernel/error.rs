@@ -91,11 +91,8 @@ impl NetlinkError {
 }
 
 /// Reads the result of an addition.
-pub(super) fn added(
-    what: impl FnOnce() -> String,
-    result: Result<(), rtnetlink::Error>,
-) -> Result<Added, NetlinkError> {
-    match result.map_err(|e| NetlinkError::new(what, e)) {
+pub(super) fn added(result: Result<(), NetlinkError>) -> Result<Added, NetlinkError> {
+    match result {
         Ok(()) => Ok(Added::Created),
         Err(NetlinkError::Exists { .. }) => Ok(Added::Existed),
         Err(error) => Err(error),
@@ -103,11 +100,8 @@ pub(super) fn added(
 }
 
 /// Reads the result of a deletion.
-pub(super) fn deleted(
-    what: impl FnOnce() -> String,
-    result: Result<(), rtnetlink::Error>,
-) -> Result<Deleted, NetlinkError> {
-    match result.map_err(|e| NetlinkError::new(what, e)) {
+pub(super) fn deleted(result: Result<(), NetlinkError>) -> Result<Deleted, NetlinkError> {
+    match result {
         Ok(()) => Ok(Deleted::Deleted),
         Err(NetlinkError::NotFound { .. }) => Ok(Deleted::Absent),
         Err(error) => Err(error),

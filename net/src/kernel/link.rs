@@ -161,7 +161,7 @@ impl Netlink {
             }
         };
         let result = self.handle.link().add(message).execute().await;
-        added(|| format!("link {name}: add"), result)
+        added(result.map_err(|e| NetlinkError::new(|| format!("link {name}: add"), e)))
     }
 
     async fn add_loopback(&self, spec: &LinkSpec) -> Result<Added, NetlinkError> {
@@ -179,7 +179,7 @@ impl Netlink {
     pub async fn delete_link(&self, index: u32) -> Result<Deleted, NetlinkError> {
         tracing::trace!(index, "delete link");
         let result = self.handle.link().del(index).execute().await;
-        deleted(|| format!("link {index}: delete"), result)
+        deleted(result.map_err(|e| NetlinkError::new(|| format!("link {index}: delete"), e)))
     }
 
     /// Sets a link up or down.

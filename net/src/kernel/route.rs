@@ -1,8 +1,10 @@
 //! IPv4 unicast routes. Multicast forwarding is no business of these tables: see the module for multicast routing.
 
 use std::net::Ipv4Addr;
+use std::sync::PoisonError;
 
 use ipnet::Ipv4Net;
+use rtnetlink::packet_core::Emitable;
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteScope, RouteType,
 };
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Added, Deleted, NetlinkError, added, deleted};
 use super::{Netlink, RTPROT_DZ, TABLE_MAIN, protocol};
+use crate::raw_netlink::{ACK, CREATE, EXCLUSIVE, Message, REPLACE};
 
 /// What a route does with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -167,8 +170,7 @@ impl Netlink {
     /// The kernel refuses.
     pub async fn add_route(&self, route: &RouteInfo) -> Result<Added, NetlinkError> {
         tracing::trace!(?route, "add route");
-        let result = self.handle.route().add(route.message()).execute().await;
-        added(|| format!("{}: add", route.name()), result)
+        added(self.change_route(Request::Add, route))
     }
 
     /// Puts a route in the place of that of the same table, destination and metric in one step, or adds it.
@@ -177,8 +179,7 @@ impl Netlink {
     /// The kernel refuses.
     pub async fn replace_route(&self, route: &RouteInfo) -> Result<(), NetlinkError> {
         tracing::trace!(?route, "replace route");
-        let result = self.handle.route().add(route.message()).replace().execute().await;
-        result.map_err(|e| NetlinkError::new(|| format!("{}: replace", route.name()), e))
+        self.change_route(Request::Replace, route)
     }
 
     /// Deletes a route that agrees in all that is given.
@@ -187,8 +188,104 @@ impl Netlink {
     /// The kernel refuses.
     pub async fn delete_route(&self, route: &RouteInfo) -> Result<Deleted, NetlinkError> {
         tracing::trace!(?route, "delete route");
-        let result = self.handle.route().del(route.message()).execute().await;
-        deleted(|| format!("{}: delete", route.name()), result)
+        deleted(self.change_route(Request::Delete, route))
+    }
+
+    /// Makes these changes in this order, many with one request.
+    ///
+    /// # Errors
+    /// The kernel refuses one; whether those after it were made is open.
+    pub async fn change_routes(&self, changes: &[RouteChange]) -> Result<(), NetlinkError> {
+        /// So many hold up who else shares the thread for a millisecond or two.
+        const AT_ONCE: usize = 128;
+        for some in changes.chunks(AT_ONCE) {
+            tracing::trace!(changes = some.len(), "change routes");
+            let requests: Vec<_> = some.iter().map(RouteChange::request).collect();
+            let refused = self.request_routes(&requests)?;
+            let failed = refused.into_iter().find(|(change, error)| {
+                // What was to go is not there.
+                !(matches!(some[*change], RouteChange::Delete(_)) && matches!(error, NetlinkError::NotFound { .. }))
+            });
+            if let Some((_, error)) = failed {
+                return Err(error);
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    fn change_route(&self, request: Request, route: &RouteInfo) -> Result<(), NetlinkError> {
+        match self.request_routes(&[(request, route)])?.pop() {
+            Some((_, error)) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// What the kernel refused, and what it says of that.
+    fn request_routes(&self, requests: &[(Request, &RouteInfo)]) -> Result<Vec<(usize, NetlinkError)>, NetlinkError> {
+        let last = requests.len().saturating_sub(1);
+        let messages = requests.iter().enumerate().map(|(number, (request, route))| {
+            // Of the others only what they are refused for is answered.
+            request.message(route, if number == last { ACK } else { 0 })
+        });
+        let refused = self.routes.lock().unwrap_or_else(PoisonError::into_inner).refusals(messages.collect());
+        let refused = refused.map_err(|source| NetlinkError::Refused { what: "change routes".to_owned(), source })?;
+        let named = refused.into_iter().map(|(number, error)| {
+            let (request, route) = requests[number];
+            let what = || format!("{}: {}", route.name(), request.verb());
+            (number, NetlinkError::refused(what, error.raw_os_error().unwrap_or(libc::EIO)))
+        });
+        Ok(named.collect())
+    }
+}
+
+/// One of several changes of routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteChange {
+    /// It is put in the place of that of the same table, destination and metric, or added.
+    Replace(RouteInfo),
+    /// It is deleted if it is there.
+    Delete(RouteInfo),
+}
+
+impl RouteChange {
+    fn request(&self) -> (Request, &RouteInfo) {
+        match self {
+            Self::Replace(route) => (Request::Replace, route),
+            Self::Delete(route) => (Request::Delete, route),
+        }
+    }
+}
+
+/// What is asked of the kernel for a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    Add,
+    Replace,
+    Delete,
+}
+
+impl Request {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+        }
+    }
+
+    fn message(self, route: &RouteInfo, flags: u16) -> Message {
+        const RTM_NEWROUTE: u16 = 24;
+        const RTM_DELROUTE: u16 = 25;
+        let (kind, own) = match self {
+            Self::Add => (RTM_NEWROUTE, CREATE | EXCLUSIVE),
+            Self::Replace => (RTM_NEWROUTE, CREATE | REPLACE),
+            Self::Delete => (RTM_DELROUTE, 0),
+        };
+        let message = route.message();
+        let mut body = vec![0; message.buffer_len()];
+        message.emit(&mut body);
+        Message::new(kind, own | flags, &body)
     }
 }
 

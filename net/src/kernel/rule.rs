@@ -170,7 +170,8 @@ impl Netlink {
         tracing::trace!(?rule, "add rule");
         let mut request = self.handle.rule().add();
         *request.message_mut() = rule.message();
-        added(|| format!("rule {}: add", rule.priority), request.execute().await)
+        let failed = |e| NetlinkError::new(|| format!("rule {}: add", rule.priority), e);
+        added(request.execute().await.map_err(failed))
     }
 
     /// Deletes a rule that agrees in all that is given.
@@ -180,6 +181,6 @@ impl Netlink {
     pub async fn delete_rule(&self, rule: &RuleInfo) -> Result<Deleted, NetlinkError> {
         tracing::trace!(?rule, "delete rule");
         let result = self.handle.rule().del(rule.message()).execute().await;
-        deleted(|| format!("rule {}: delete", rule.priority), result)
+        deleted(result.map_err(|e| NetlinkError::new(|| format!("rule {}: delete", rule.priority), e)))
     }
 }

@@ -155,3 +155,22 @@ fn applications_send_and_receive() {
         assert!(results[&OWN].reachable(), "{results:?}");
     });
 }
+
+#[test]
+fn a_parameter_is_that_of_the_interface_that_has_the_name_now() {
+    on_both(async |host| {
+        let parameter = "net/ipv4/conf/d0/rp_filter";
+        for value in ["1", "2"] {
+            let _ =
+                host.add_link(&LinkSpec { name: "d0".to_owned(), kind: LinkKind::Bridge, mtu: None }).await.unwrap();
+            host.set_sysctl(parameter, value).await.unwrap();
+            assert_eq!(host.sysctl(parameter).await.unwrap(), value);
+            host.set_sysctl(parameter, "0").await.unwrap();
+            assert_eq!(host.sysctl(parameter).await.unwrap(), "0");
+            let index = host.link("d0").await.unwrap().unwrap().index;
+            assert_eq!(host.delete_link(index).await.unwrap(), Deleted::Deleted);
+            let gone = host.sysctl(parameter).await.unwrap_err().to_string();
+            assert_eq!(gone, "sysctl net/ipv4/conf/d0/rp_filter: No such file or directory (os error 2)");
+        }
+    });
+}

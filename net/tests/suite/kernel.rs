@@ -1,17 +1,16 @@
 //! Links, addresses, routes and rules as the kernel takes and gives them back.
 
-use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
-use dz_net::filter::Filter;
 use dz_net::kernel::{
-    Added, AddrInfo, Change, Deleted, FwMark, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RTPROT_STATIC,
-    RouteInfo, RouteKind, RuleAction, RuleInfo, Scope, Watch, sysctl,
+    Added, AddrInfo, Deleted, FwMark, LinkKind, LinkSpec, Netlink, NetlinkError, RTPROT_DZ, RTPROT_STATIC, RouteChange,
+    RouteInfo, RouteKind, RuleAction, RuleInfo, Scope, sysctl,
 };
 use dz_net::netns::NetNs;
 use dz_net::sandbox;
 use ipnet::Ipv4Net;
 
-fn net(text: &str) -> Ipv4Net {
+pub(crate) fn net(text: &str) -> Ipv4Net {
     text.parse().unwrap()
 }
 
@@ -20,7 +19,7 @@ fn spec(name: &str, kind: LinkKind) -> LinkSpec {
 }
 
 /// A bridge that is up, to hold addresses and routes.
-async fn stub(netlink: &Netlink, name: &str) -> u32 {
+pub(crate) async fn stub(netlink: &Netlink, name: &str) -> u32 {
     assert_eq!(netlink.add_link(&spec(name, LinkKind::Bridge)).await.unwrap(), Added::Created);
     let index = netlink.link_index(name).await.unwrap();
     netlink.set_link_up(index, true).await.unwrap();
@@ -212,60 +211,6 @@ fn rules_are_read_back_as_they_were_written() {
 }
 
 #[test]
-fn changes_of_others_are_noticed() {
-    sandbox::run_async(|| async {
-        let ns = NetNs::new().unwrap();
-        let (netlink, mut watch) = (Netlink::open_in(&ns).unwrap(), Watch::open_in(&ns).unwrap());
-        let mut seen = BTreeSet::new();
-        let index = stub(&netlink, "br0").await;
-        let _ = netlink.add_addr(&AddrInfo::new(index, net("10.1.0.1/24"))).await.unwrap();
-        let _ = netlink.add_rule(&RuleInfo::lookup(1000, 77)).await.unwrap();
-        while seen.len() < 4 {
-            seen.extend(watch.changed().await.unwrap());
-        }
-        assert_eq!(seen, BTreeSet::from([Change::Link, Change::Address, Change::Route, Change::Rule]));
-        netlink.delete_link(index).await.unwrap();
-        while !watch.changed().await.unwrap().contains(&Change::Link) {}
-    });
-}
-
-#[test]
-fn a_watch_apart_from_a_connection_reports_the_routes_of_others() {
-    sandbox::run_async(|| async {
-        let (own, other) = (Netlink::open().unwrap(), Netlink::open().unwrap());
-        let index = stub(&own, "br0").await;
-        own.set_link_up(index, true).await.unwrap();
-        let [first, second] =
-            ["10.1.0.0/24", "10.2.0.0/24"].map(|to| RouteInfo { dev: Some(index), ..RouteInfo::unicast(net(to)) });
-        let mut watch = Watch::open().unwrap().apart_from(&own);
-        own.replace_route(&first).await.unwrap();
-        assert_eq!(own.delete_route(&first).await.unwrap(), Deleted::Deleted);
-        // What the kernel adds for an address is asked for by nobody, and an address is reported whoever adds it.
-        assert_eq!(watch.since().unwrap(), BTreeSet::new());
-        let _ = own.add_addr(&AddrInfo::new(index, net("10.3.0.1/24"))).await.unwrap();
-        assert_eq!(watch.since().unwrap(), BTreeSet::from([Change::Address, Change::Route]));
-        other.replace_route(&second).await.unwrap();
-        assert_eq!(watch.since().unwrap(), BTreeSet::from([Change::Route]));
-        assert_eq!(other.delete_route(&second).await.unwrap(), Deleted::Deleted);
-        assert_eq!(watch.since().unwrap(), BTreeSet::from([Change::Route]));
-    });
-}
-
-#[test]
-fn a_router_is_told_of_its_parameters_and_filter_too() {
-    sandbox::run_async(|| async {
-        let mut watch = Watch::open_router().unwrap();
-        sysctl::write("net/ipv4/ip_forward", "1").unwrap();
-        while !watch.changed().await.unwrap().contains(&Change::Parameter) {}
-        Filter::open().unwrap();
-        while !watch.changed().await.unwrap().contains(&Change::Filter) {}
-        let netlink = Netlink::open().unwrap();
-        stub(&netlink, "br0").await;
-        while !watch.changed().await.unwrap().contains(&Change::Link) {}
-    });
-}
-
-#[test]
 fn parameters_are_those_of_the_namespace() {
     sandbox::run(|| {
         let ns = NetNs::new().unwrap();
@@ -274,5 +219,37 @@ fn parameters_are_those_of_the_namespace() {
         assert_eq!(sysctl::read("net/ipv4/ip_forward").unwrap(), "0");
         let error = sysctl::read("net/ipv4/no_such").unwrap_err();
         assert_eq!(error.to_string(), "sysctl net/ipv4/no_such: No such file or directory (os error 2)");
+    });
+}
+
+#[test]
+fn many_routes_change_with_one_request() {
+    sandbox::run_async(|| async {
+        let netlink = Netlink::open().unwrap();
+        let index = stub(&netlink, "br0").await;
+        let before = netlink.routes().await.unwrap();
+        let route = |number: u16| {
+            let [high, low] = number.to_be_bytes();
+            RouteInfo { dev: Some(index), ..RouteInfo::unicast(Ipv4Net::from(Ipv4Addr::new(10, 1, high, low))) }
+        };
+        let ours = async || -> Vec<RouteInfo> {
+            netlink.routes().await.unwrap().into_iter().filter(|route| !before.contains(route)).collect()
+        };
+        // More than go into one.
+        let all: Vec<_> = (0..300).map(route).collect();
+        netlink.change_routes(&all.iter().cloned().map(RouteChange::Replace).collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(ours().await, all);
+        // One that is not there is no error, wherever it stands.
+        let gone = [route(1000), route(0), route(1001), route(1), route(1002)].map(RouteChange::Delete);
+        netlink.change_routes(&gone).await.unwrap();
+        assert_eq!(ours().await, all[2..]);
+        // What is refused is named, and the rest of the request is answered for, so that the next one is not confused.
+        let nowhere = RouteInfo { dev: Some(9999), ..route(500) };
+        let changes = [route(0), nowhere, route(1)].map(RouteChange::Replace);
+        let error = netlink.change_routes(&changes).await.unwrap_err().to_string();
+        assert_eq!(error, "route to 10.1.1.244/32 in table 254: replace: not found");
+        assert_eq!(netlink.delete_route(&route(0)).await.unwrap(), Deleted::Deleted);
+        netlink.change_routes(&[]).await.unwrap();
+        assert_eq!(ours().await, all[1..]);
     });
 }

@@ -9,3 +9,4 @@ mod mroute;
 mod netns;
 mod probe;
 mod tun;
+mod watch;

@@ -22,7 +22,9 @@ use async_trait::async_trait;
 use dz_client::api::Daemon;
 use dz_net::{
     gre::HelperCommand,
-    host::{Changes, Host, KernelHost, TunnelMaker, Watched},
+    host::{Changes, Host, KernelHost, TunnelMaker},
+    kernel::SharedWatch,
+    netns::NetNs,
 };
 use dz_service::stream::{Connect, TcpConnector};
 use dzsim_fabric::Fabric;
@@ -66,6 +68,8 @@ pub struct Real {
     starts: Turns,
     processes: Mutex<BTreeMap<Process, LabProcess>>,
     hosts: Mutex<BTreeMap<String, Arc<KernelHost>>>,
+    /// Of all nodes but clients that are hosted together, for the oracle.
+    watches: SharedWatch,
     /// The far ends of ports that lead nowhere; a port is gone when its far end is closed.
     _ports: Vec<OwnedFd>,
 }
@@ -113,15 +117,16 @@ impl Real {
         let (_, role) = self.role(process)?;
         let mut args: dz_client::daemon::Args = roles::parsed(role)?;
         args.payer = Some(self.keys.of(Owner::Client(name.as_str())).pubkey());
-        let _inside = shared.runtime(name)?.enter();
-        let host = Arc::new(self.kernel_host(&Node::Client(name.clone()))?);
+        let host = shared.host(name, self.netns(&Node::Client(name.clone()))?, self.tunnel_maker())?;
         Ok(shared::Start { args, host, seed: seeds::of(self.keys.seed(), "process", &process.to_string()) })
     }
 
-    fn kernel_host(&self, node: &Node) -> anyhow::Result<KernelHost> {
-        let netns = self.lab.node(&NodeName::new(node.as_str())?)?.netns();
-        let maker = TunnelMaker { dataplane: self.roles.dataplane(), helper: self.roles.helper() };
-        Ok(KernelHost::open_in(netns, maker)?)
+    fn netns(&self, node: &Node) -> anyhow::Result<NetNs> {
+        Ok(self.lab.node(&NodeName::new(node.as_str())?)?.netns())
+    }
+
+    fn tunnel_maker(&self) -> TunnelMaker {
+        TunnelMaker { dataplane: self.roles.dataplane(), helper: self.roles.helper() }
     }
 
     /// The folder of a node's files, which a reboot empties.
@@ -236,14 +241,17 @@ impl Backend for Real {
         if let Some(host) = hosts.get(node.as_str()) {
             return Ok(Arc::clone(host) as Arc<dyn Host>);
         }
-        let host = Arc::new(self.kernel_host(node)?);
+        let host = Arc::new(KernelHost::open_in(self.netns(node)?, self.tunnel_maker())?);
         hosts.insert(node.as_str().to_owned(), Arc::clone(&host));
         Ok(host)
     }
 
     async fn watch(&self, node: &Node) -> anyhow::Result<Box<dyn Changes>> {
-        // A host of its own: another one's watch leaves out what that one does.
-        Ok(self.kernel_host(node)?.watch(Watched::EndHost).await?)
+        let netns = self.netns(node)?;
+        Ok(Box::new(match (node, &self.shared) {
+            (Node::Client(client), Some(shared)) if self.ledger.2.contains(client) => shared.watch(client, &netns)?,
+            _ => self.watches.namespace(&netns)?.watch()?,
+        }))
     }
 
     async fn start(&self, process: &Process) -> anyhow::Result<()> {

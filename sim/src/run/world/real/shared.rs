@@ -17,7 +17,11 @@ use dz_client::{
     cli::{self, progress::Quiet},
     daemon::{self, FileStore},
 };
-use dz_net::host::Host;
+use dz_net::{
+    host::{Host, KernelHost, TunnelMaker},
+    kernel::{SharedWatch, WatchOfOne},
+    netns::NetNs,
+};
 use dz_sdk::{Ledger, ledger::rpc::RpcLedger};
 use dz_service::WallClock;
 use dzsim_scenario::plan::{ClientName, Hosted, Plan};
@@ -63,6 +67,7 @@ struct Thread {
     end: Option<oneshot::Sender<()>>,
     handle: Option<JoinHandle<()>>,
     chain: RpcLedger,
+    watches: SharedWatch,
 }
 
 /// How a client's daemon is started.
@@ -96,9 +101,16 @@ impl Shared {
         Ok(&self.threads[*number])
     }
 
-    /// The runtime on which what a client uses must be opened.
-    pub(super) fn runtime(&self, client: &ClientName) -> anyhow::Result<&Handle> {
-        Ok(&self.thread_of(client)?.runtime)
+    /// A client's host, for its daemon.
+    pub(super) fn host(&self, client: &ClientName, netns: NetNs, maker: TunnelMaker) -> anyhow::Result<Arc<dyn Host>> {
+        let thread = self.thread_of(client)?;
+        let _inside = thread.runtime.enter();
+        Ok(Arc::new(KernelHost::open_among(netns, &thread.watches, maker)?))
+    }
+
+    /// Watches a client's namespace from now on, its own daemon's changes included.
+    pub(super) fn watch(&self, client: &ClientName, netns: &NetNs) -> anyhow::Result<WatchOfOne> {
+        Ok(self.thread_of(client)?.watches.namespace(netns)?.watch()?)
     }
 
     fn ledger(&self, thread: &Thread, payer: solana_keypair::Keypair) -> Arc<dyn Ledger> {
@@ -192,18 +204,28 @@ impl Thread {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
         let handle = runtime.handle().clone();
-        let chain = {
+        let (chain, watches) = {
             let _inside = handle.enter();
-            connect()
+            (connect(), SharedWatch::open_without_own()?)
         };
         let (end, ended) = oneshot::channel::<()>();
         let run = move || {
+            yield_to_network();
             // Its sender is dropped, or says so.
             let _ = runtime.block_on(ended);
         };
         let thread = thread::Builder::new().name(name.clone()).spawn(run).context("starting a thread")?;
-        Ok(Self { name, runtime: handle, end: Some(end), handle: Some(thread), chain })
+        Ok(Self { name, runtime: handle, end: Some(end), handle: Some(thread), chain, watches })
     }
+}
+
+/// Lets the fabric's thread go first: a network that waits for its hosts loses packets that no real one would, while a host
+/// that waits is just slow. Nice values are of threads (sched(7)), and what this thread starts has it as well.
+fn yield_to_network() {
+    /// About a tenth of the weight.
+    const BY: libc::c_int = 10;
+    // SAFETY: it takes a number. That it may not be had is no reason to end.
+    unsafe { libc::nice(BY) };
 }
 
 impl Drop for Thread {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use dz_net::tun::Offload;
+use dz_net::{kernel::SharedWatch, tun::Offload};
 use dz_sdk::{Ledger, ledger::rpc::RpcLedger, program};
 use dz_service::WallClock;
 use dzsim_fabric::{Fabric, FabricConfig, LinkSpec, NodeSpec as FabricNode};
@@ -119,6 +119,7 @@ pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Rea
         starts: Turns::of_starts(),
         processes: Mutex::default(),
         hosts: Mutex::new(BTreeMap::new()),
+        watches: SharedWatch::open()?,
         _ports: ports,
     };
     real.write_keys()?;

@@ -3,6 +3,8 @@
 //! A [`Watch`] says what kind of thing changed, not what it is now: notifications can be lost when they come faster than
 //! they are read, so the reader lists the state again. Its own changes are among them, but for routes ([`Watch::apart_from`]).
 
+mod shared;
+
 use std::collections::BTreeSet;
 use std::io;
 
@@ -10,6 +12,7 @@ use rtnetlink::sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use rtnetlink::sys::{Socket, SocketAddr};
 use tokio::io::unix::AsyncFd;
 
+pub use self::shared::{SharedWatch, WatchOfOne, WatchedNamespace};
 use super::{Netlink, NetlinkError};
 use crate::netns::NetNs;
 
@@ -51,14 +54,19 @@ impl Change {
     }
 }
 
+/// The kinds that rtnetlink reports.
+const ALL: [Change; 5] = [Change::Link, Change::Address, Change::Route, Change::Rule, Change::Parameter];
+
 /// The changes of one network namespace from now on.
 #[derive(Debug)]
 pub struct Watch {
     routes: AsyncFd<Socket>,
     filters: Option<AsyncFd<Socket>>,
-    /// The port of who asked for what is none of the watcher's business; the kernel's own is 0.
-    own: Option<u32>,
+    own: Own,
 }
+
+/// The port of who asked for what is none of the watcher's business; the kernel's own is 0.
+type Own = Option<u32>;
 
 impl Watch {
     /// Watches links, addresses, routes and rules of the namespace of the calling thread. Must be called on a tokio
@@ -138,12 +146,7 @@ impl Watch {
     /// # Errors
     /// The kernel refuses to be read.
     pub fn since(&mut self) -> Result<BTreeSet<Change>, NetlinkError> {
-        const ALL: [Change; 5] = [Change::Link, Change::Address, Change::Route, Change::Rule, Change::Parameter];
-        let of = |header: Header| {
-            let change = Change::of(header.kind)?;
-            (change != Change::Route || self.own != Some(header.port)).then_some(change)
-        };
-        let mut changes = received(self.routes.get_ref(), of, &ALL)?;
+        let mut changes = received(self.routes.get_ref(), |header| header.change(self.own), &ALL)?;
         if let Some(socket) = &self.filters {
             changes.extend(received(socket.get_ref(), |_| Some(Change::Filter), &[Change::Filter])?);
         }
@@ -197,6 +200,14 @@ struct Header {
     kind: u16,
     /// Of the socket by which the change was asked for.
     port: u32,
+}
+
+impl Header {
+    /// What the message is about, unless it is about a route of the watcher's own.
+    fn change(self, own: Own) -> Option<Change> {
+        let change = Change::of(self.kind)?;
+        (change != Change::Route || own != Some(self.port)).then_some(change)
+    }
 }
 
 /// The headers of the messages in what was received.
