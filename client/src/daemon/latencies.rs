@@ -297,7 +297,7 @@ impl Known {
 
     /// Takes results in and returns the endpoints that did not answer; those that went in the meantime are left out.
     fn take(&mut self, results: BTreeMap<Ipv4Addr, ProbeResult>, now: SystemTime) -> Silent {
-        let mut silent = Silent::default();
+        let (mut silent, mut changed) = (Silent::default(), Vec::new());
         for (address, result) in results.into_iter().filter(|(address, _)| self.asked.contains(address)) {
             let before = self.results.get(&address);
             let news = before.map(|before| before.result.reachable()) != Some(result.reachable());
@@ -306,10 +306,7 @@ impl Known {
                 silent.new.extend(news.then_some(address));
             }
             if news {
-                info!(
-                    endpoint = %address, reachable = result.reachable(), rtt_ns = result.median().map(nanos),
-                    error = result.last_error, "endpoint probed"
-                );
+                changed.push(address);
             }
             let (mut window, earlier) =
                 before.map(|before| (before.window.clone(), before.last_seen)).unwrap_or_default();
@@ -317,7 +314,24 @@ impl Known {
             let last_seen = if result.reachable() { Some(now) } else { earlier };
             self.results.insert(address, Measured { result, window, last_seen });
         }
+        self.log(&changed);
         silent
+    }
+
+    /// Logs endpoints that answer since this round, or no longer do: each of a few, and the number of many.
+    fn log(&self, changed: &[Ipv4Addr]) {
+        let results = || changed.iter().filter_map(|address| Some((address, &self.results.get(address)?.result)));
+        if changed.len() > FEW {
+            let reachable = results().filter(|(_, result)| result.reachable()).count();
+            info!(reachable, unreachable = changed.len() - reachable, "many endpoints probed");
+            return;
+        }
+        for (address, result) in results() {
+            info!(
+                endpoint = %address, reachable = result.reachable(), rtt_ns = result.median().map(nanos),
+                error = result.last_error, "endpoint probed"
+            );
+        }
     }
 
     fn latency(&self) -> Latency {

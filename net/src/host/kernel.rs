@@ -96,7 +96,7 @@ impl KernelHost {
         }
     }
 
-    /// Tells those who share the socket, which does not, that routes have changed.
+    /// Reports a change of routes to those who share the socket, which does not.
     fn report_routes<T>(&self, result: Result<T, NetlinkError>) -> Result<T, NetlinkError> {
         if let Some(watched) = &self.watched {
             watched.report_routes(&self.netlink);

@@ -196,7 +196,7 @@ impl Netlink {
     /// # Errors
     /// The kernel refuses one; whether those after it were made is open.
     pub async fn change_routes(&self, changes: &[RouteChange]) -> Result<(), NetlinkError> {
-        /// So many hold up who else shares the thread for a millisecond or two.
+        /// A request holds up all else on the thread, this one for a millisecond or two.
         const AT_ONCE: usize = 128;
         for some in changes.chunks(AT_ONCE) {
             tracing::trace!(changes = some.len(), "change routes");

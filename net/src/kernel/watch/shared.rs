@@ -157,7 +157,7 @@ impl WatchedNamespace {
         Ok(WatchOfOne { namespace: self.clone(), unread })
     }
 
-    /// Tells its watchers that routes were changed through `netlink`, since the socket is not told
+    /// Reports routes that were changed through `netlink` to its watchers, as the kernel does not report them to the socket
     /// ([`SharedWatch::open_without_own`]).
     pub(crate) fn report_routes(&self, netlink: &Netlink) {
         let watched = locked(&self.watch.shared.watched);
