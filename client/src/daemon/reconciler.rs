@@ -48,9 +48,9 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 /// Time for all else in which the chain's news is not followed, for each time that was spent on routes of peers alone: in a
 /// network of a thousand clients that all connect at once each has a thousand such changes, which cost less in batches. A
 /// router's routes wait as well (RFC 4271, section 9.2.1.1).
-const REST: u32 = 8;
+const REST: u32 = 16;
 /// The longest of these.
-const LONGEST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_millis(500);
 
 /// What the loop listens to.
 #[derive(Debug)]

@@ -39,16 +39,16 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit, Error> {
         size: Size { devices: args.devices.get(), clients: args.clients.get() },
         effort: Effort::default(),
     };
-    bench.measure(&mut |figure| {
+    let all = bench.measure(&mut |figure| {
         complain(&figure);
         report.figures.push(figure);
-    })?;
+    });
     answer(report.markdown(stored.as_ref()))?;
     if let Some(file) = &args.store {
         let text = serde_json::to_string_pretty(&report).context("writing the table")?;
         fs::write(file, text + "\n").with_context(|| file.display().to_string())?;
     }
-    Ok(Exit::Passed)
+    Ok(if all { Exit::Passed } else { Exit::Failed })
 }
 
 /// What this machine lacks for the real world, in one line.

@@ -12,11 +12,11 @@ use dzsim::{
 };
 
 /// A bench that takes as little time as it can.
-fn figures(lacks: Option<&str>) -> Vec<Figure> {
+fn figures(lacks: Option<&str>, dzsim: &str) -> (Vec<Figure>, bool) {
     let folder = tempfile::tempdir().unwrap();
     let mut figures = Vec::new();
     let bench = Bench {
-        dzsim: PathBuf::from(env!("CARGO_BIN_EXE_dzsim")),
+        dzsim: PathBuf::from(dzsim),
         folder: folder.path(),
         suite: Err("it takes too long here".to_owned()),
         worlds: vec![World::Real],
@@ -24,21 +24,24 @@ fn figures(lacks: Option<&str>) -> Vec<Figure> {
         size: Size { devices: 2, clients: 3 },
         effort: Effort { runs: 1, idle: Duration::from_secs(1), pings: 5, rounds: 1 },
     };
-    bench.measure(&mut |figure| figures.push(figure)).unwrap();
-    figures
+    let all = bench.measure(&mut |figure| figures.push(figure));
+    (figures, all)
 }
+
+const DZSIM: &str = env!("CARGO_BIN_EXE_dzsim");
 
 fn names(figures: &[Figure]) -> Vec<&str> {
     figures.iter().map(|figure| figure.what.as_str()).collect()
 }
 
 /// The rows of the real world, with this size of the large network.
-const ROWS: [&str; 9] = [
+const ROWS: [&str; 10] = [
     "real: RTT error at 40 ms one way, idle: median",
     "real: RTT error at 40 ms one way, idle: p99",
     "real: TCP through a userspace tunnel, of plain veth without offloads",
     "real: secondary-address, whole process",
     "real: the suite",
+    "real: the suite: peak memory",
     "real: 2 devices, 3 clients: to all tunnels up",
     "real: 2 devices, 3 clients: one more connect, step and oracle",
     "real: 2 devices, 3 clients: idle share of one core",
@@ -47,11 +50,12 @@ const ROWS: [&str; 9] = [
 
 #[test]
 fn the_real_world_has_a_value_in_each_row() {
-    let figures = figures(None);
+    let (figures, all) = figures(None, DZSIM);
     assert_eq!(names(&figures), ROWS);
+    assert!(all);
     for (figure, row) in figures.iter().zip(Row::of(World::Real)) {
         match (row, &figure.value) {
-            (Row::Suite, Value::Missing(reason)) => assert_eq!(reason, "it takes too long here"),
+            (Row::Suite | Row::SuiteMemory, Value::Missing(reason)) => assert_eq!(reason, "it takes too long here"),
             // No more than all processors of the machine, in percent of one.
             (Row::IdleShare, Value::Measured(share)) => {
                 let all = std::thread::available_parallelism().unwrap().get() as f64 * 100.0;
@@ -65,10 +69,21 @@ fn the_real_world_has_a_value_in_each_row() {
 
 #[test]
 fn a_machine_without_namespaces_has_the_reason_in_each_row() {
-    let figures = figures(Some("this machine lacks user namespaces: see `dzsim doctor`"));
+    let (figures, all) = figures(Some("this machine lacks user namespaces: see `dzsim doctor`"), DZSIM);
     assert_eq!(names(&figures), ROWS);
+    assert!(all);
     let reason = Value::Missing("this machine lacks user namespaces: see `dzsim doctor`".to_owned());
     for figure in figures {
         assert_eq!(figure.value, reason, "{}", figure.what);
+    }
+}
+
+#[test]
+fn a_run_that_fails_leaves_the_rest_of_the_table() {
+    let (figures, all) = figures(None, "/bin/false");
+    assert_eq!(names(&figures), ROWS);
+    assert!(!all);
+    for figure in figures {
+        assert!(matches!(figure.value, Value::Missing(_)), "{figure}");
     }
 }

@@ -20,7 +20,7 @@ use dzsim_testbed::{round_trips::PINGS, throughput::ROUNDS};
 
 use self::{
     fabric::FabricFigures,
-    process_tree::{ProcessorTime, memory_bytes},
+    process_tree::{Peak, ProcessorTime, memory_bytes},
     report::{Figure, Value},
     rows::{Row, Size},
 };
@@ -81,95 +81,101 @@ impl Default for Effort {
 struct Idle {
     /// Share of one core.
     share: f64,
-    /// In GiB.
-    memory: Value,
+    memory_gib: f64,
 }
 
 impl Bench<'_> {
-    /// Measures one thing after the other, and reports each figure at once.
-    ///
-    /// # Errors
-    /// A run that did not pass.
-    pub fn measure(&self, report: &mut dyn FnMut(Figure)) -> anyhow::Result<()> {
+    /// Measures one thing after the other, and reports each figure at once. What cannot be measured has the reason as its
+    /// value; false if a run that should have passed is among that.
+    pub fn measure(&self, report: &mut dyn FnMut(Figure)) -> bool {
+        let mut all = true;
         for world in &self.worlds {
             let mut report = |row: Row, value| report(row.figure(*world, self.size, value));
+            let mut rows = Rows { report: &mut report, all: true };
             match (world, &self.lacks) {
-                (Kind::Virtual, _) => self.virtual_world(&mut report)?,
-                (Kind::Real, None) => self.real_world(&mut report)?,
+                (Kind::Virtual, _) => self.virtual_world(&mut rows),
+                (Kind::Real, None) => self.real_world(&mut rows),
                 (Kind::Real, Some(lacks)) => {
-                    Row::of(*world).iter().for_each(|row| report(*row, Value::Missing(lacks.clone())));
+                    Row::of(*world).iter().for_each(|row| (rows.report)(*row, Value::Missing(lacks.clone())));
                 }
             }
+            all &= rows.all;
         }
-        Ok(())
+        all
     }
 
-    fn virtual_world(&self, report: &mut dyn FnMut(Row, Value)) -> anyhow::Result<()> {
-        self.both_worlds(Kind::Virtual, report)?;
-        let mut measured = |row, value| report(row, Value::Measured(value));
-        let idle = self.write("idle", &networks::idle(IDLE_S))?;
-        let (took, _) = self.run(&idle, Kind::Virtual, &mut |_, _| Ok(()))?;
-        measured(Row::IdleRate, f64::from(IDLE_S) / took);
-        let large = self.write("large", &networks::connect(self.size, None))?;
-        let (took, _) = self.run(&large, Kind::Virtual, &mut |_, _| Ok(()))?;
-        measured(Row::Large, took);
-        let peak = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?.max_rss();
-        measured(Row::LargeMemory, peak as f64 / f64::from(1 << 20));
-        let (histories, out) = (HISTORIES.to_string(), self.folder.join("explored"));
-        let took = self.timed(&["explore", "--histories", &histories, "--out", &out.to_string_lossy()])?;
-        measured(Row::Histories, f64::from(HISTORIES) / took);
-        let file = self.write("sweep", &networks::connect(SWEPT, None))?;
-        let took = self.timed(&["sweep", &file.to_string_lossy(), "--seeds", &NETWORKS.to_string()])?;
-        measured(Row::Sweep, took);
-        Ok(())
+    fn virtual_world(&self, rows: &mut Rows<'_>) {
+        self.both_worlds(Kind::Virtual, rows);
+        rows.take([Row::IdleRate], || {
+            let idle = self.write("idle", &networks::idle(IDLE_S))?;
+            Ok([f64::from(IDLE_S) / self.run(&idle, Kind::Virtual, &mut |_, _| Ok(()))?.0])
+        });
+        rows.take([Row::Large, Row::LargeMemory], || {
+            let large = self.write("large", &networks::connect(self.size, None))?;
+            let mut peak = None;
+            let (took, _) = self.run(&large, Kind::Virtual, &mut |_, pid| {
+                peak.get_or_insert_with(|| Peak::of(pid));
+                Ok(())
+            })?;
+            let peak = peak.context("a run without progress")?;
+            Ok([took, peak.gib()?])
+        });
+        rows.take([Row::Histories], || {
+            let (histories, out) = (HISTORIES.to_string(), self.folder.join("explored"));
+            let took = self.timed(&["explore", "--histories", &histories, "--out", &out.to_string_lossy()])?;
+            Ok([f64::from(HISTORIES) / took])
+        });
+        rows.take([Row::Sweep], || {
+            let file = self.write("sweep", &networks::connect(SWEPT, None))?;
+            Ok([self.timed(&["sweep", &file.to_string_lossy(), "--seeds", &NETWORKS.to_string()])?])
+        });
     }
 
-    fn real_world(&self, report: &mut dyn FnMut(Row, Value)) -> anyhow::Result<()> {
-        let fabric = self.fabric()?;
-        report(Row::RttMedian, Value::Measured(fabric.rtt_error_median_ms));
-        report(Row::RttP99, Value::Measured(fabric.rtt_error_p99_ms));
-        report(Row::Tunnel, Value::Measured(fabric.tunnel_ratio));
-        self.both_worlds(Kind::Real, report)?;
-        let file = self.write("large", &networks::connect(self.size, Some(self.effort.idle)))?;
-        let mut idle = None;
-        let (_, summary) = self.run(&file, Kind::Real, &mut |progress, pid| {
-            if matches!(progress, Progress::Step { number: networks::IDLE_STEP, .. }) {
-                idle = Some(self.watch(pid)?);
-            }
-            Ok(())
-        })?;
-        let [all, one, waited, ..] = summary.steps.as_slice() else { anyhow::bail!("a run without its steps") };
-        let stretch = self.effort.idle.as_secs_f64() * 1e3;
-        anyhow::ensure!(waited.millis > stretch, "the network was idle for {} ms, not {stretch}", waited.millis);
-        let idle = idle.context("a run without its idle step")?;
-        let up: f64 = summary.phases.iter().filter(|(phase, _)| !is_later(phase)).map(|(_, millis)| millis).sum();
-        let mut measured = |row, value| report(row, Value::Measured(value));
-        measured(Row::Large, (up + all.millis + all.oracle_millis) / 1e3);
-        measured(Row::OneMore, (one.millis + one.oracle_millis) / 1e3);
-        measured(Row::IdleShare, idle.share * 100.0);
-        report(Row::LargeMemory, idle.memory);
-        Ok(())
+    fn real_world(&self, rows: &mut Rows<'_>) {
+        rows.take([Row::RttMedian, Row::RttP99, Row::Tunnel], || {
+            let FabricFigures { rtt_error_median_ms, rtt_error_p99_ms, tunnel_ratio } = self.fabric()?;
+            Ok([rtt_error_median_ms, rtt_error_p99_ms, tunnel_ratio])
+        });
+        self.both_worlds(Kind::Real, rows);
+        rows.take([Row::Large, Row::OneMore, Row::IdleShare, Row::LargeMemory], || {
+            let file = self.write("large", &networks::connect(self.size, Some(self.effort.idle)))?;
+            let mut idle = None;
+            let (_, summary) = self.run(&file, Kind::Real, &mut |progress, pid| {
+                if matches!(progress, Progress::Step { number: networks::IDLE_STEP, .. }) {
+                    idle = Some(self.watch(pid)?);
+                }
+                Ok(())
+            })?;
+            let [all, one, waited, ..] = summary.steps.as_slice() else { anyhow::bail!("a run without its steps") };
+            let stretch = self.effort.idle.as_secs_f64() * 1e3;
+            anyhow::ensure!(waited.millis > stretch, "the network was idle for {} ms, not {stretch}", waited.millis);
+            let Idle { share, memory_gib } = idle.context("a run without its idle step")?;
+            let up: f64 = summary.phases.iter().filter(|(phase, _)| !is_later(phase)).map(|(_, millis)| millis).sum();
+            let to_all = (up + all.millis + all.oracle_millis) / 1e3;
+            Ok([to_all, (one.millis + one.oracle_millis) / 1e3, share * 100.0, memory_gib])
+        });
     }
 
     /// The rows that each world has first.
-    fn both_worlds(&self, world: Kind, report: &mut dyn FnMut(Row, Value)) -> anyhow::Result<()> {
-        let small = self.write("small", networks::SMALL)?;
-        let mut best = f64::MAX;
-        for _ in 0..self.effort.runs {
-            best = best.min(self.run(&small, world, &mut |_, _| Ok(()))?.0);
-        }
-        report(Row::Small, Value::Measured(best * 1e3));
-        let suite = match &self.suite {
-            Ok(suite) => suite,
-            Err(reason) => {
-                report(Row::Suite, Value::Missing(reason.clone()));
-                return Ok(());
+    fn both_worlds(&self, world: Kind, rows: &mut Rows<'_>) {
+        rows.take([Row::Small], || {
+            let small = self.write("small", networks::SMALL)?;
+            let mut best = f64::MAX;
+            for _ in 0..self.effort.runs {
+                best = best.min(self.run(&small, world, &mut |_, _| Ok(()))?.0);
             }
-        };
-        // Some scenarios say that they can be run in the other world only.
-        let options = self.options(suite, world, &["--record-snapshots"]);
-        report(Row::Suite, Value::Measured(self.timed_until(&options, &[Exit::Passed, Exit::CannotRun])?));
-        Ok(())
+            Ok([best * 1e3])
+        });
+        let of_suite = [Row::Suite, Row::SuiteMemory];
+        match &self.suite {
+            Ok(suite) => rows.take(of_suite, || {
+                // Some scenarios say that they can be run in the other world only.
+                let options = self.options(suite, world, &["--record-snapshots"]);
+                let (took, peak) = self.timed_until(&options, &[Exit::Passed, Exit::CannotRun])?;
+                Ok([took, peak.gib()?])
+            }),
+            Err(reason) => of_suite.into_iter().for_each(|row| (rows.report)(row, Value::Missing(reason.clone()))),
+        }
     }
 
     /// The figures of the fabric, by a process in namespaces of its own.
@@ -188,11 +194,7 @@ impl Bench<'_> {
         thread::sleep(self.effort.idle);
         let (after, elapsed) = (ProcessorTime::of(pid), start.elapsed());
         let used = after.since(&before).context("this kernel counts no processor time in /proc/PID/schedstat")?;
-        let memory = match memory_bytes(pid) {
-            Ok(bytes) => Value::Measured(bytes as f64 / f64::from(1 << 30)),
-            Err(error) => Value::Missing(error.to_string()),
-        };
-        Ok(Idle { share: used.as_secs_f64() / elapsed.as_secs_f64(), memory })
+        Ok(Idle { share: used.as_secs_f64() / elapsed.as_secs_f64(), memory_gib: gib(memory_bytes(pid)?) })
     }
 
     fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
@@ -244,20 +246,52 @@ impl Bench<'_> {
     }
 
     fn timed<S: AsRef<str>>(&self, arguments: &[S]) -> anyhow::Result<f64> {
-        self.timed_until(arguments, &[Exit::Passed])
+        Ok(self.timed_until(arguments, &[Exit::Passed])?.0)
     }
 
-    fn timed_until<S: AsRef<str>>(&self, arguments: &[S], ends: &[Exit]) -> anyhow::Result<f64> {
+    /// Seconds that a command takes which may end in these ways, and the memory that it had at most.
+    fn timed_until<S: AsRef<str>>(&self, arguments: &[S], ends: &[Exit]) -> anyhow::Result<(f64, Peak)> {
         let start = Instant::now();
         let mut command = Command::new(&self.dzsim);
-        let output = command.args(arguments.iter().map(AsRef::as_ref)).current_dir(self.folder).output();
-        let output = output.with_context(|| format!("starting {}", self.dzsim.display()))?;
+        command.args(arguments.iter().map(AsRef::as_ref)).current_dir(self.folder);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = child.with_context(|| format!("starting {}", self.dzsim.display()))?;
+        let peak = Peak::of(child.id());
+        let output = child.wait_with_output()?;
         let took = start.elapsed().as_secs_f64();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let ended = ends.iter().any(|end| output.status.code() == Some(*end as i32));
         anyhow::ensure!(ended, "{}{}", text(&output.stdout), text(&output.stderr));
-        Ok(took)
+        Ok((took, peak))
     }
+}
+
+/// Where figures go.
+struct Rows<'a> {
+    report: &'a mut dyn FnMut(Row, Value),
+    /// Whether each run has passed.
+    all: bool,
+}
+
+impl Rows<'_> {
+    /// Reports the figures of rows that are measured together, or why there are none.
+    fn take<const N: usize>(&mut self, rows: [Row; N], measure: impl FnOnce() -> anyhow::Result<[f64; N]>) {
+        match measure() {
+            Ok(values) => rows.into_iter().zip(values).for_each(|(row, value)| {
+                (self.report)(row, Value::Measured(value));
+            }),
+            Err(error) => {
+                self.all = false;
+                let reason = format!("{error:#}");
+                let reason = reason.lines().next().unwrap_or_default();
+                rows.into_iter().for_each(|row| (self.report)(row, Value::Missing(reason.to_owned())));
+            }
+        }
+    }
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
 }
 
 /// What a run does after its network is up.

@@ -3,6 +3,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -88,4 +90,38 @@ pub fn memory_bytes(root: u32) -> io::Result<u64> {
         kib += number.ok_or_else(|| io::Error::other(format!("{path}: no line `Pss:` in kB")))?;
     }
     Ok(kib << 10)
+}
+
+/// The memory that a process and those below it have at most, as far as a look every quarter of a second shows it.
+#[derive(Debug)]
+pub struct Peak {
+    /// The thread looks until this is dropped.
+    stop: mpsc::Sender<()>,
+    thread: JoinHandle<io::Result<u64>>,
+}
+
+impl Peak {
+    /// Begins to look.
+    pub fn of(root: u32) -> Self {
+        const BETWEEN: Duration = Duration::from_millis(250);
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            let mut peak = memory_bytes(root)?;
+            while stopped.recv_timeout(BETWEEN) == Err(RecvTimeoutError::Timeout) {
+                peak = peak.max(memory_bytes(root)?);
+            }
+            Ok(peak)
+        });
+        Self { stop, thread }
+    }
+
+    /// Stops looking; in GiB.
+    ///
+    /// # Errors
+    /// One of the processes may not be looked at.
+    pub fn gib(self) -> io::Result<f64> {
+        drop(self.stop);
+        let bytes = self.thread.join().map_err(|_| io::Error::other("the thread that looks has panicked"))??;
+        Ok(bytes as f64 / f64::from(1 << 30))
+    }
 }

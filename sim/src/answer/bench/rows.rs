@@ -27,6 +27,8 @@ pub enum Row {
     Small,
     /// All scenarios.
     Suite,
+    /// The memory they need.
+    SuiteMemory,
     /// Idle time in the virtual world.
     IdleRate,
     /// The large network.
@@ -56,6 +58,7 @@ impl Row {
             Kind::Virtual => &[
                 Self::Small,
                 Self::Suite,
+                Self::SuiteMemory,
                 Self::IdleRate,
                 Self::Large,
                 Self::LargeMemory,
@@ -68,6 +71,7 @@ impl Row {
                 Self::Tunnel,
                 Self::Small,
                 Self::Suite,
+                Self::SuiteMemory,
                 Self::Large,
                 Self::OneMore,
                 Self::IdleShare,
@@ -85,6 +89,7 @@ impl Row {
         let (what, unit, aim, better) = match self {
             Self::Small => ("secondary-address, whole process".to_owned(), "ms", aims(30.0, 1_000.0), Lower),
             Self::Suite => ("the suite".to_owned(), "s", aims(5.0, 45.0), Lower),
+            Self::SuiteMemory => ("the suite: peak memory".to_owned(), "GiB", 2.0, Lower),
             Self::IdleRate => ("simulated seconds a second, 20 idle nodes".to_owned(), "", 1_000.0, Higher),
             Self::Large if is_virtual => (of_large("connect and ping"), "s", 20.0, Lower),
             Self::Large => (of_large("to all tunnels up"), "s", 60.0, Lower),
