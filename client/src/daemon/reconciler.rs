@@ -50,7 +50,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 /// router's routes wait as well (RFC 4271, section 9.2.1.1).
 const REST: u32 = 16;
 /// The longest of these.
-const LONGEST_REST: Duration = Duration::from_millis(500);
+const LONGEST_REST: Duration = Duration::from_millis(250);
 
 /// What the loop listens to.
 #[derive(Debug)]

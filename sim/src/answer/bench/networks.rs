@@ -10,11 +10,12 @@ const METROS: [&str; 8] = ["nyc", "lon", "fra", "ams", "tyo", "sin", "chi", "lax
 /// The smallest scenario: one device, one client with both services.
 pub const SMALL: &str = include_str!("../../../../scenarios/termination/secondary-address.yaml");
 
-/// The head of a scenario with this number of nodes. Clients are hosted together, so that the real world has room for them.
+/// The head of a scenario with this number of nodes. Clients are hosted together, so that the real world has room for them,
+/// and probe as often as doublezerod does by itself: what scenarios have as a default is for a handful of endpoints.
 fn head(Size { devices, clients }: Size) -> String {
     let mut text = "# Measured by `dzsim bench`.\n\
                     timeouts: { step: 1h, bring_up: 1h, settle: 1h, scenario: 4h }\n\
-                    policy: { client: { latency_tie: 20ms, latency_tolerance: 20ms } }\nnetwork:\n  devices:\n"
+                    policy: { client: { latency_tie: 20ms, latency_tolerance: 20ms, probe_period: 30s } }\nnetwork:\n  devices:\n"
         .to_owned();
     let metro = |number: usize| METROS[number % METROS.len()];
     // Writing to a text cannot fail.
