@@ -80,12 +80,15 @@ impl Children {
         }
     }
 
-    fn start(&self, case: &str, mut command: Command) -> anyhow::Result<Child> {
+    /// Starts a case's process, unless all were asked to end.
+    fn start(&self, case: &str, mut command: Command) -> anyhow::Result<Option<Child>> {
         let mut state = self.locked();
-        anyhow::ensure!(!state.ended, "the run was interrupted before it began");
+        if state.ended {
+            return Ok(None);
+        }
         let mut child = command.spawn().context("starting the scenario's process")?;
         state.running.insert(case.to_owned(), (Pid::from_raw(child.id().cast_signed()), child.stdin.take()));
-        Ok(child)
+        Ok(Some(child))
     }
 
     fn reap(&self, case: &str, child: &mut Child) -> io::Result<ExitStatus> {
@@ -145,8 +148,17 @@ pub fn run(
     })
 }
 
+/// The summary of a case whose turn came after the run was asked to end.
+pub(super) fn not_begun(job: &Job, options: &RunOptions) -> CaseSummary {
+    let message = "the run was interrupted before it began".to_owned();
+    CaseSummary {
+        failure: Some(Failure { message, ..Failure::default() }),
+        ..unfinished(job, options, Outcome::NotRun)
+    }
+}
+
 /// The summary of a case of which nothing is known.
-pub(super) fn unfinished(job: &Job, options: &RunOptions, outcome: Outcome) -> CaseSummary {
+fn unfinished(job: &Job, options: &RunOptions, outcome: Outcome) -> CaseSummary {
     CaseSummary {
         file: job.file.clone(),
         case: job.case.clone(),
@@ -176,7 +188,9 @@ fn attend(
     children: &Children,
     mut report: impl FnMut(Progress),
 ) -> anyhow::Result<CaseSummary> {
-    let mut child = children.start(&job.case, command(job, options, mode)?)?;
+    let Some(mut child) = children.start(&job.case, command(job, options, mode)?)? else {
+        return Ok(not_begun(job, options));
+    };
     // Read beside the other stream: a pipe that nobody reads stops its writer.
     let errors = child.stderr.take().map(|mut stderr| {
         thread::spawn(move || {
@@ -289,9 +303,24 @@ fn command(job: &Job, options: &RunOptions, mode: Mode) -> anyhow::Result<Comman
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
+    use std::{
+        os::unix::process::ExitStatusExt,
+        path::{Path, PathBuf},
+    };
 
     use super::*;
+
+    #[test]
+    fn a_case_whose_turn_comes_after_the_end_is_not_run() {
+        let options = RunOptions::new(Kind::Virtual, Path::new("artifacts"));
+        let (file, case) = (PathBuf::from("topic/quiet.yaml"), "topic/quiet".to_owned());
+        let job = Job { file, called: None, case, seed: 1, steps: 1, only_in: None };
+        let children = Children::default();
+        children.end();
+        let summary = run(&job, &options, Mode::Steps, &children, |_| panic!("it was begun"));
+        assert_eq!(summary.outcome, Outcome::NotRun);
+        assert_eq!(summary.failure.unwrap().message, "the run was interrupted before it began");
+    }
 
     #[test]
     fn a_process_that_gave_up_says_why_itself() {

@@ -18,7 +18,7 @@ use crate::{
     exit::{Error, Exit},
     interrupt,
     report::Reports,
-    run::protocol::{CaseSummary, Failure, Outcome, Progress},
+    run::protocol::{CaseSummary, Outcome, Progress},
 };
 
 pub use child::{Children, Mode, run as run_one};
@@ -144,13 +144,7 @@ impl Run {
     fn end(&mut self, exit: Exit, queue: &Queue<Job>, args: &RunArgs) {
         self.ended_by = Some(exit);
         self.children.end();
-        self.summaries.extend(queue.drain().iter().map(|job| CaseSummary {
-            failure: Some(Failure {
-                message: "the run was interrupted before it began".to_owned(),
-                ..Failure::default()
-            }),
-            ..child::unfinished(job, &args.options, Outcome::NotRun)
-        }));
+        self.summaries.extend(queue.drain().iter().map(|job| child::not_begun(job, &args.options)));
     }
 
     fn release_on_enter(&self, case: String) {
