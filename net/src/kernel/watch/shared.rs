@@ -96,7 +96,7 @@ impl SharedWatch {
     }
 
     /// The same, but the kernel does not report the routes that the hosts of this process ask for from a port of their own
-    /// ([`SharedWatch::OWN_PORT`]): these hosts do, to who else watches. Where hosts have a route to each other host, such
+    /// (`OWN_PORT`): these hosts do, to who else watches. Where hosts have a route to each other host, such
     /// changes would fill the socket, and be read by those who have made them.
     ///
     /// # Errors
@@ -218,6 +218,7 @@ impl Unread {
 }
 
 impl Delivery {
+    #[allow(clippy::disallowed_methods, reason = "the kernel of the real world")]
     fn start(&self, shared: &Arc<Shared>) {
         self.0.get_or_init(|| {
             let shared = Arc::clone(shared);
