@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
 
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
@@ -140,13 +140,6 @@ pub(crate) fn disconnect(socket: &Socket) -> io::Result<()> {
         libc::connect(socket.as_raw_fd(), &raw const nowhere, size_of::<libc::sockaddr>() as libc::socklen_t)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Lets only such messages into a socket as a filter takes.
-pub(crate) fn attach_filter(socket: &impl AsRawFd, filter: &[socket2::SockFilter]) -> io::Result<()> {
-    // SAFETY: the descriptor is open as long as the borrow of its owner lasts.
-    let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
-    socket2::SockRef::from(&fd).attach_filter(filter)
 }
 
 /// Receives from a netlink socket that listens to many namespaces, without waiting: how many bytes of a message, and the

@@ -98,14 +98,10 @@ pub struct Change {
 }
 
 impl Change {
-    /// True for a route that comes or goes.
-    pub fn is_of_route(&self) -> bool {
-        matches!(self.action, Action::SetRoute { .. } | Action::RemoveRoute(_))
-    }
-
-    /// True when the host can be asked for both at once.
+    /// True when the host can be asked for both at once: routes of one tunnel.
     pub fn goes_with(&self, next: &Self) -> bool {
-        self.name == next.name && self.is_of_route() && next.is_of_route()
+        let of_route = |change: &Self| matches!(change.action, Action::SetRoute { .. } | Action::RemoveRoute(_));
+        self.name == next.name && of_route(self) && of_route(next)
     }
 }
 

@@ -144,13 +144,10 @@ impl Kernel {
 
     /// Makes changes that go together ([`Change::goes_with`]). Repeating them is not an error.
     pub(super) async fn apply(&mut self, changes: &[Change]) -> Result<(), KernelError> {
-        if changes.iter().all(Change::is_of_route) {
-            return self.change_routes(changes).await;
+        match changes {
+            [change] => self.apply_one(change).await,
+            routes => self.change_routes(routes).await,
         }
-        for change in changes {
-            self.apply_one(change).await?;
-        }
-        Ok(())
     }
 
     async fn change_routes(&self, changes: &[Change]) -> Result<(), KernelError> {
@@ -161,6 +158,7 @@ impl Kernel {
                     Some(RouteChange::Replace(RouteInfo { source: Some(*source), ..self.route(name, *key).await? }))
                 }
                 Action::RemoveRoute(key) => Some(RouteChange::Delete(self.route(name, *key).await?)),
+                // Nothing else goes together.
                 _ => None,
             });
         }

@@ -50,7 +50,7 @@ impl Kernel {
             Ok(scratch) => try_gre(&Netlink::open_in(&scratch)?).await,
             Err(_) => try_gre(&netlink).await,
         };
-        LACKING.store(matches!(tried, Err(TunnelError::Unsupported(_))), Ordering::Relaxed);
+        LACKING.fetch_or(matches!(tried, Err(TunnelError::Unsupported(_))), Ordering::Relaxed);
         tried.map(|()| Self { netlink })
     }
 

@@ -50,8 +50,7 @@ pub const TABLE_MAIN: u32 = 254;
 #[derive(Clone, Debug)]
 pub struct Netlink {
     handle: Handle,
-    /// What routes are changed by: a host can have thousands, and an answer to each that is not refused would be half of the
-    /// work.
+    /// What routes are changed by, many with one request and one answer: a host can have thousands.
     routes: Arc<Mutex<RawLink>>,
     /// The port of that socket (netlink(7)), which is in each notification of a change that was asked for by it.
     port: u32,

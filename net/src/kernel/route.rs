@@ -275,12 +275,10 @@ impl Request {
     }
 
     fn message(self, route: &RouteInfo, flags: u16) -> Message {
-        const RTM_NEWROUTE: u16 = 24;
-        const RTM_DELROUTE: u16 = 25;
         let (kind, own) = match self {
-            Self::Add => (RTM_NEWROUTE, CREATE | EXCLUSIVE),
-            Self::Replace => (RTM_NEWROUTE, CREATE | REPLACE),
-            Self::Delete => (RTM_DELROUTE, 0),
+            Self::Add => (libc::RTM_NEWROUTE, CREATE | EXCLUSIVE),
+            Self::Replace => (libc::RTM_NEWROUTE, CREATE | REPLACE),
+            Self::Delete => (libc::RTM_DELROUTE, 0),
         };
         let message = route.message();
         let mut body = vec![0; message.buffer_len()];

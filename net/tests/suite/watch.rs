@@ -44,7 +44,7 @@ fn a_watch_apart_from_a_connection_reports_the_routes_of_others() {
         let mut watch = Watch::open().unwrap().apart_from(&own);
         own.replace_route(&first).await.unwrap();
         assert_eq!(own.delete_route(&first).await.unwrap(), Deleted::Deleted);
-        // What the kernel adds for an address is asked for by nobody, and an address is reported whoever adds it.
+        // What the kernel adds for an address is asked for by nobody, and addresses are always reported.
         assert_eq!(watch.since().unwrap(), BTreeSet::new());
         let _ = own.add_addr(&AddrInfo::new(index, net("10.3.0.1/24"))).await.unwrap();
         assert_eq!(watch.since().unwrap(), BTreeSet::from([Change::Address, Change::Route]));
@@ -56,7 +56,7 @@ fn a_watch_apart_from_a_connection_reports_the_routes_of_others() {
 }
 
 #[test]
-fn a_router_is_told_of_its_parameters_and_filter_too() {
+fn a_router_is_notified_of_its_parameters_and_filter_too() {
     sandbox::run_async(|| async {
         let mut watch = Watch::open_router().unwrap();
         sysctl::write("net/ipv4/ip_forward", "1").unwrap();
@@ -76,7 +76,7 @@ fn one_socket_watches_many_namespaces_each_for_itself() {
         let watches = SharedWatch::open().unwrap();
         let netlink = Netlink::open_in(&first).unwrap();
         let index = stub(&netlink, "br0").await;
-        // What happened before is nothing that a watch has to tell.
+        // A watch reports what happens after it was opened.
         let (one, other, again) = (
             watches.namespace(&first).unwrap().watch().unwrap(),
             watches.namespace(&second).unwrap().watch().unwrap(),

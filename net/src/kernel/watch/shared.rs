@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rtnetlink::sys::Socket;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
-use socket2::SockFilter;
+use socket2::{SockFilter, SockRef};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -22,7 +22,7 @@ use super::{ALL, HOST, Own, headers, readable, registered, subscribed};
 use crate::kernel::{Change, Netlink, NetlinkError};
 use crate::netns::NetNs;
 use crate::raw_netlink::{ACK, Message, RawLink};
-use crate::syscalls::{attach_filter, receive_from_namespace};
+use crate::syscalls::receive_from_namespace;
 
 /// One subscription to links, addresses, routes and rules of many namespaces; clones share it. Must be used on the runtime
 /// that it was opened on.
@@ -111,7 +111,7 @@ impl SharedWatch {
         let open = || {
             let socket = subscribed(NETLINK_ROUTE, HOST)?;
             if without_own {
-                attach_filter(&socket, &not_own())?;
+                SockRef::from(&socket).attach_filter(&not_own())?;
             }
             socket.set_listen_all_namespaces(true)?;
             Ok(socket)
@@ -238,11 +238,10 @@ impl Drop for Delivery {
 impl Numbers {
     /// The number of a namespace, which gets one if it has none.
     fn of(&mut self, ns: &NetNs) -> Result<u32, NetlinkError> {
-        const RTM_NEWNSID: u16 = 88;
         const NETNSA_NSID: u16 = 1;
         const NETNSA_FD: u16 = 3;
         let inode = ns.id().map_err(|e| NetlinkError::Open(io::Error::other(e)))?;
-        let request = Message::new(RTM_NEWNSID, ACK, &[0; 4])
+        let request = Message::new(libc::RTM_NEWNSID, ACK, &[0; 4])
             .attribute(NETNSA_FD, &ns.as_fd().as_raw_fd().to_ne_bytes())
             .attribute(NETNSA_NSID, &self.next.to_ne_bytes());
         match self.link.execute(vec![request]) {
@@ -293,13 +292,11 @@ impl Shared {
     }
 }
 
-/// A filter that takes all messages but those of a route that was asked for from [`SharedWatch::OWN_PORT`]. It sees a message as bytes in
-/// network order, which the kernel writes in that of the machine.
+/// A filter that takes all messages but those of a route that was asked for from [`SharedWatch::OWN_PORT`]. It reads numbers
+/// in network order, and the kernel writes them in that of the machine.
 fn not_own() -> [SockFilter; 7] {
     const KIND_AT: u32 = 4;
     const PORT_AT: u32 = 12;
-    const RTM_NEWROUTE: u16 = 24;
-    const RTM_DELROUTE: u16 = 25;
     const ALL_OF_IT: u32 = u32::MAX;
     let load = |size: u32, at| SockFilter::new((libc::BPF_LD | size | libc::BPF_ABS) as u16, 0, 0, at);
     let jump_if = |value, then, otherwise| {
@@ -308,8 +305,8 @@ fn not_own() -> [SockFilter; 7] {
     let take = |bytes| SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, bytes);
     [
         load(libc::BPF_H, KIND_AT),
-        jump_if(RTM_NEWROUTE.to_be().into(), 1, 0),
-        jump_if(RTM_DELROUTE.to_be().into(), 0, 3),
+        jump_if(libc::RTM_NEWROUTE.to_be().into(), 1, 0),
+        jump_if(libc::RTM_DELROUTE.to_be().into(), 0, 3),
         load(libc::BPF_W, PORT_AT),
         jump_if(SharedWatch::OWN_PORT.to_be(), 0, 1),
         take(0),

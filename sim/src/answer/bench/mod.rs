@@ -111,14 +111,14 @@ impl Bench<'_> {
             Ok([f64::from(IDLE_S) / self.run(&idle, Kind::Virtual, &mut |_, _| Ok(()))?.0])
         });
         rows.take([Row::Large, Row::LargeMemory], || {
-            let large = self.write("large", &networks::connect(self.size, None))?;
+            let large = self.write("large", &networks::large(self.size, None))?;
             let mut peak = None;
             let (took, _) = self.run(&large, Kind::Virtual, &mut |_, pid| {
                 peak.get_or_insert_with(|| Peak::of(pid));
                 Ok(())
             })?;
             let peak = peak.context("a run without progress")?;
-            Ok([took, peak.gib()?])
+            Ok([took, gib(peak.bytes()?)])
         });
         rows.take([Row::Histories], || {
             let (histories, out) = (HISTORIES.to_string(), self.folder.join("explored"));
@@ -126,7 +126,7 @@ impl Bench<'_> {
             Ok([f64::from(HISTORIES) / took])
         });
         rows.take([Row::Sweep], || {
-            let file = self.write("sweep", &networks::connect(SWEPT, None))?;
+            let file = self.write("sweep", &networks::swept(SWEPT))?;
             Ok([self.timed(&["sweep", &file.to_string_lossy(), "--seeds", &NETWORKS.to_string()])?])
         });
     }
@@ -138,7 +138,7 @@ impl Bench<'_> {
         });
         self.both_worlds(Kind::Real, rows);
         rows.take([Row::Large, Row::OneMore, Row::IdleShare, Row::LargeMemory], || {
-            let file = self.write("large", &networks::connect(self.size, Some(self.effort.idle)))?;
+            let file = self.write("large", &networks::large(self.size, Some(self.effort.idle)))?;
             let mut idle = None;
             let (_, summary) = self.run(&file, Kind::Real, &mut |progress, pid| {
                 if matches!(progress, Progress::Step { number: networks::IDLE_STEP, .. }) {
@@ -172,7 +172,7 @@ impl Bench<'_> {
                 // Some scenarios say that they can be run in the other world only.
                 let options = self.options(suite, world, &["--record-snapshots"]);
                 let (took, peak) = self.timed_until(&options, &[Exit::Passed, Exit::CannotRun])?;
-                Ok([took, peak.gib()?])
+                Ok([took, gib(peak.bytes()?)])
             }),
             Err(reason) => of_suite.into_iter().for_each(|row| (rows.report)(row, Value::Missing(reason.clone()))),
         }

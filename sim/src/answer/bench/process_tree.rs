@@ -115,13 +115,12 @@ impl Peak {
         Self { stop, thread }
     }
 
-    /// Stops looking; in GiB.
+    /// Stops looking; in bytes.
     ///
     /// # Errors
     /// One of the processes may not be looked at.
-    pub fn gib(self) -> io::Result<f64> {
+    pub fn bytes(self) -> io::Result<u64> {
         drop(self.stop);
-        let bytes = self.thread.join().map_err(|_| io::Error::other("the thread that looks has panicked"))??;
-        Ok(bytes as f64 / f64::from(1 << 30))
+        self.thread.join().map_err(|_| io::Error::other("the thread that looks has panicked"))?
     }
 }
