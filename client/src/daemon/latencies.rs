@@ -116,7 +116,7 @@ pub(super) async fn keep_measuring(
                     let first = new.len() == known.targets.len();
                     let kind = if first && !under_way {
                         under_way = true;
-                        Kind::Scheduled(schedule.begin(Instant::now()))
+                        Kind::Scheduled(schedule.begin(Instant::now(), known.targets.len()))
                     } else {
                         Kind::New
                     };
@@ -146,9 +146,13 @@ pub(super) async fn keep_measuring(
                 }
                 if let Kind::Scheduled(extent) = kind {
                     under_way = false;
-                    tick.set(sleep_until(schedule.due(Instant::now())));
+                    let now = Instant::now();
+                    let due = schedule.due(now);
+                    tick.set(sleep_until(due));
                     told.publish(known.latency());
-                    waiting.retain(|question| question.thorough && extent != Extent::All);
+                    // A glance answers nobody who has asked since for what is too old.
+                    let is_none = extent == Extent::Glance && due <= now;
+                    waiting.retain(|question| is_none || question.thorough && extent != Extent::All);
                     continue;
                 }
             }
@@ -156,7 +160,7 @@ pub(super) async fn keep_measuring(
             () = &mut tick => {
                 tick.set(sleep(FAR));
                 under_way = true;
-                let extent = schedule.begin(Instant::now());
+                let extent = schedule.begin(Instant::now(), known.targets.len());
                 rounds.push(round(host, Kind::Scheduled(extent), config.clone(), known.of_extent(extent)));
                 continue;
             }
@@ -290,8 +294,13 @@ impl Known {
             Extent::All => BTreeSet::new(),
             Extent::Rest => rest.collect(),
             Extent::Near => rest.filter(|address| rtt(*address).is_none()).collect(),
+            Extent::Glance => all().filter(|address| near.contains(address) || rtt(*address).is_none()).collect(),
         };
-        let thorough = if extent == Extent::All { all().collect() } else { near };
+        let thorough = match extent {
+            Extent::All => all().collect(),
+            Extent::Near | Extent::Rest => near,
+            Extent::Glance => BTreeSet::new(),
+        };
         Probed { thorough, once, unknown: Vec::new() }
     }
 
