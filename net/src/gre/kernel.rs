@@ -1,7 +1,6 @@
 //! Tunnels as `gre` links of the kernel.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -40,18 +39,12 @@ impl Kernel {
     }
 
     async fn tried(netlink: Netlink) -> Result<Self, TunnelError> {
-        /// What the kernel lacks it lacks in every namespace: of a thousand hosts in one process the first one's trial will do.
-        static LACKING: AtomicBool = AtomicBool::new(false);
-        if LACKING.load(Ordering::Relaxed) {
-            return Err(TunnelError::Unsupported(UNSUPPORTED));
-        }
         // Nothing can clash with the trial in a namespace of its own; without the right to make one, in this one.
-        let tried = match NetNs::new() {
-            Ok(scratch) => try_gre(&Netlink::open_in(&scratch)?).await,
-            Err(_) => try_gre(&netlink).await,
-        };
-        LACKING.fetch_or(matches!(tried, Err(TunnelError::Unsupported(_))), Ordering::Relaxed);
-        tried.map(|()| Self { netlink })
+        match NetNs::new() {
+            Ok(scratch) => try_gre(&Netlink::open_in(&scratch)?).await?,
+            Err(_) => try_gre(&netlink).await?,
+        }
+        Ok(Self { netlink })
     }
 
     fn error(name: &str, source: NetlinkError) -> TunnelError {

@@ -228,6 +228,22 @@ pub async fn open(dataplane: Dataplane, helper: HelperCommand) -> Result<Box<dyn
     })
 }
 
+/// The implementation that [`open`] would pick. What the kernel lacks it lacks in every namespace, so that who has many need
+/// not try in each.
+///
+/// # Errors
+/// [`TunnelError`]: the kernel could not be tried.
+pub async fn picked(dataplane: Dataplane) -> Result<Dataplane, TunnelError> {
+    if dataplane != Dataplane::Auto {
+        return Ok(dataplane);
+    }
+    match kernel::Kernel::open().await {
+        Ok(_) => Ok(Dataplane::Kernel),
+        Err(TunnelError::Unsupported(_)) => Ok(Dataplane::Userspace),
+        Err(error) => Err(error),
+    }
+}
+
 /// The tunnels of one namespace, one way or the other.
 #[derive(Clone, Debug)]
 pub(crate) enum Opened {

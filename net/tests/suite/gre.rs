@@ -9,7 +9,7 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
 use dz_net::gre::{
-    self, Dataplane, Discard, HelperCommand, Taken, Tunnel, TunnelError, TunnelSpec, Tunnels, kernel, open,
+    self, Dataplane, Discard, HelperCommand, Taken, Tunnel, TunnelError, TunnelSpec, Tunnels, kernel, open, picked,
 };
 use dz_net::kernel::{Added, Deleted, RouteInfo};
 use dz_net::sandbox;
@@ -282,6 +282,7 @@ fn the_kernel_backend_keeps_every_promise_or_says_what_is_missing() {
         let host = Host::new().await;
         let opened = host.run(|| async { open(Dataplane::Kernel, helper()).await.map(|t| t.dataplane()) }).await;
         let auto = host.run(|| async { open(Dataplane::Auto, helper()).await.map(|t| t.dataplane()) }).await.unwrap();
+        assert_eq!(host.run(|| async { picked(Dataplane::Auto).await }).await.unwrap(), auto);
         match opened {
             Ok(dataplane) => {
                 println!("kernel gre: present, running the suite");

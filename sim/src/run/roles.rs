@@ -90,6 +90,12 @@ impl Roles {
         Self { program: program.to_owned(), helper, ..self }
     }
 
+    /// The same roles with tunnels that are made in this way.
+    #[must_use]
+    pub fn with_dataplane(self, dataplane: Dataplane) -> Self {
+        Self { dataplane, ..self }
+    }
+
     /// The program that plays every role.
     pub fn program(&self) -> &Path {
         &self.program

@@ -6,6 +6,7 @@ use std::{
     net::Ipv4Addr,
 };
 
+use dz_net::{host::Host, kernel::Change};
 use dz_sdk::{
     NetworkView,
     program::state::{DeviceStatus, User},
@@ -103,13 +104,19 @@ impl Seen {
         let down = world.faults.broken().interfaces.keys().any(|down| down.device.as_str() == node.as_str());
         let right = Right { wanted, placed, down };
         // Asked in any case and first: what changes during a look is seen by the next.
-        let changed = world.has_changed(&node).await?;
-        if !changed && self.0.get(&node) == Some(&right) {
+        let changes = world.changes(&node).await?;
+        let known = changes.filter(|_| self.0.get(&node) == Some(&right));
+        if known.as_ref().is_some_and(BTreeSet::is_empty) {
             return Ok(());
         }
         self.0.remove(&node);
         let before = found.len();
-        compare(world, &node, &right, found).await?;
+        let host = world.backend.host(&node)?;
+        // A client that has come is a route of each other.
+        if known != Some(BTreeSet::from([Change::Route])) {
+            compare(host.as_ref(), &node, &right, found).await?;
+        }
+        uplink(host.as_ref(), &node, &right, found).await;
         if found.len() == before {
             self.0.insert(node, right);
         }
@@ -132,9 +139,9 @@ fn overlay(user: &User, end: u32) -> Option<Ipv4Addr> {
     audit::granted(user)?.tunnel_net.address(end)
 }
 
-async fn compare(world: &World, node: &Node, right: &Right, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
-    let Right { wanted, placed, down } = right;
-    let host = world.backend.host(node)?;
+/// Compares all but the routes.
+async fn compare(host: &dyn Host, node: &Node, right: &Right, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
+    let Right { wanted, placed, down: _ } = right;
     let there = host.tunnels().await?.list().await?;
     let there = there.into_iter().map(|tunnel| (tunnel.spec.name, (tunnel.spec.local, tunnel.spec.remote)));
     let there: BTreeMap<String, Pair> = there.collect();
@@ -150,9 +157,13 @@ async fn compare(world: &World, node: &Node, right: &Right, found: &mut Vec<Mism
     misplaced(node, placed, &there, &held, found);
     let names: BTreeSet<String> = links.into_iter().map(|link| link.name).collect();
     stale(node, host.rules().await?.into_iter().filter_map(|rule| rule.iif), &names, found);
-    // Whoever is reached over the internet answers over it. What a fault has set down has none until it is healed.
-    let default = host.source_towards(NOBODYS).await.is_ok();
-    if !default && !down {
+    Ok(())
+}
+
+/// Whoever is reached over the internet answers over it. What a fault has set down has no route until it is healed.
+async fn uplink(host: &dyn Host, node: &Node, right: &Right, found: &mut Vec<Mismatch>) {
+    if !right.down && host.source_towards(NOBODYS).await.is_err() {
+        let node = node.as_str();
         found.push(Mismatch {
             invariant: "every node has a way to the internet",
             subject: node.to_owned(),
@@ -161,7 +172,6 @@ async fn compare(world: &World, node: &Node, right: &Right, found: &mut Vec<Mism
             second: "no default route".to_owned(),
         });
     }
-    Ok(())
 }
 
 /// The addresses that are not where the chain says. Of a tunnel that is not there, only that is said.

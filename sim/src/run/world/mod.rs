@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::Context;
-use dz_net::{gre::Dataplane, host::Changes};
+use dz_net::{gre::Dataplane, host::Changes, kernel::Change};
 use dz_sdk::{Ledger, NetworkView};
 use dzsim_fabric::Fabric;
 use dzsim_scenario::plan::{self, ClientName, Node, Plan, Policy, Process};
@@ -183,20 +183,20 @@ impl World {
         try_join_all(all.map(|process| self.start(process))).await.map(drop)
     }
 
-    /// Whether anything may have changed in a node's network configuration since this was last asked.
+    /// What may have changed in a node's network configuration since this was last asked; none if that is not known.
     ///
     /// # Errors
     /// The node cannot be watched.
-    pub async fn has_changed(&self, node: &Node) -> anyhow::Result<bool> {
+    pub async fn changes(&self, node: &Node) -> anyhow::Result<Option<BTreeSet<Change>>> {
         let watches = || self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(watch) = watches().get_mut(node)
             && let Ok(changes) = watch.since()
         {
-            return Ok(!changes.is_empty());
+            return Ok(Some(changes));
         }
         let watch = self.backend.watch(node).await?;
         watches().insert(node.clone(), watch);
-        Ok(true)
+        Ok(None)
     }
 
     /// Turns a node off and on: what its kernel had is gone, and none of its processes runs.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use dz_net::{kernel::SharedWatch, tun::Offload};
+use dz_net::{gre, kernel::SharedWatch, tun::Offload};
 use dz_sdk::{Ledger, ledger::rpc::RpcLedger, program};
 use dz_service::WallClock;
 use dzsim_fabric::{Fabric, FabricConfig, LinkSpec, NodeSpec as FabricNode};
@@ -57,8 +57,10 @@ const OFFLOAD: Offload = Offload { checksum: true, tso4: true, uso4: false };
 pub async fn start(parts: Parts<'_>, phases: &mut Phases) -> anyhow::Result<(Real, Arc<dyn Ledger>)> {
     let Parts { plan, policy, keys, roles, artifacts, events, capture, bug } = parts;
     let lab = Lab::new(&artifacts.join(artifacts::LOGS)).await?;
-    let (ledger, nodes) = tokio::join!(start_ledger(&plan, keys), lab.add_nodes(node_specs(&plan)?));
-    let (ledger, nodes) = (ledger?, nodes?);
+    let picked = gre::picked(roles.dataplane());
+    let (ledger, nodes, dataplane) = tokio::join!(start_ledger(&plan, keys), lab.add_nodes(node_specs(&plan)?), picked);
+    // One trial for all nodes: their roles need none of their own.
+    let (ledger, nodes, roles) = (ledger?, nodes?, roles.with_dataplane(dataplane?));
     phases.end("ledger and nodes");
 
     let seed = keys.seed();
