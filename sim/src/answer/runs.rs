@@ -2,9 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use anyhow::Context;
@@ -13,6 +12,7 @@ use dzsim_scenario::Change;
 use super::table::{Row, Table};
 use crate::{
     exit::Exit,
+    interrupt::Programs,
     run::protocol::{CaseSummary, Outcome},
     scenario_files, this_program,
 };
@@ -24,15 +24,18 @@ pub struct Runs {
     pub dzsim: PathBuf,
     /// Options of `dzsim run`, such as `--world virtual`.
     pub options: Vec<String>,
+    /// What is under way, which ends when this process is to end.
+    pub programs: Programs,
 }
 
 impl Runs {
     /// By this program.
     ///
     /// # Errors
-    /// If its own file cannot be found.
+    /// If its own file cannot be found, or signals cannot be watched.
     pub fn new(options: Vec<String>) -> anyhow::Result<Self> {
-        Ok(Self { dzsim: this_program::path().context("finding the dzsim program")?, options })
+        let dzsim = this_program::path().context("finding the dzsim program")?;
+        Ok(Self { dzsim, options, programs: Programs::watched()? })
     }
 
     /// Runs the files once and returns every summary, in the order of the files and of the cases in each. `artifacts` gets what
@@ -40,7 +43,7 @@ impl Runs {
     ///
     /// # Errors
     /// If the program cannot be started. Where it refuses the files or the machine, its own words go to standard error, and
-    /// its exit code is the inner error.
+    /// its exit code is the inner error; so is that of a signal.
     pub fn run(
         &self,
         files: &[PathBuf],
@@ -56,24 +59,29 @@ impl Runs {
             "json",
             "--record-snapshots",
         ]);
-        command.arg("--artifacts").arg(artifacts).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("--artifacts").arg(artifacts);
         if let Some(seed) = seed {
             command.args(["--seed", &seed.to_string()]);
         }
-        let mut child = command.spawn().with_context(|| format!("starting {}", self.dzsim.display()))?;
-        let out = child.stdout.take().context("the run has no output")?;
         let mut summaries = Vec::new();
-        for line in BufReader::new(out).lines() {
-            if let Some(summary) = summary(&line?)? {
+        let read = |line: String| {
+            if let Some(summary) = summary(&line)? {
+                if summary.outcome != Outcome::NotRun {
+                    each();
+                }
                 summaries.push(summary);
-                each();
             }
+            Ok(())
+        };
+        let ended = self.programs.start(&mut command).and_then(|run| run.finish(read));
+        if let Some(exit) = self.programs.ended_by() {
+            return Ok(Err(exit));
         }
-        let ended = child.wait_with_output()?;
+        let (status, errors) = ended?;
         if summaries.is_empty() {
-            crate::exit::complain(String::from_utf8_lossy(&ended.stderr));
+            crate::exit::complain(errors);
             let exits = [Exit::Failed, Exit::BadInput, Exit::CannotRun];
-            let known = exits.into_iter().find(|exit| ended.status.code() == Some(*exit as i32));
+            let known = exits.into_iter().find(|exit| status.code() == Some(*exit as i32));
             return Ok(Err(known.unwrap_or(Exit::Failed)));
         }
         // One case each: the files say the order, and need not be read for it.

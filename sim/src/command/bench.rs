@@ -12,6 +12,7 @@ use crate::{
     },
     cli::BenchArgs,
     exit::{Error, Exit, answer, complain},
+    interrupt::Programs,
     run::world::Kind,
     this_program,
 };
@@ -27,11 +28,13 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit, Error> {
             Some(serde_json::from_str(&text).map_err(wrong)?)
         }
     };
+    let programs = Programs::watched()?;
     let folder = tempfile::tempdir().context("making a folder for the runs")?;
     let suite = args.suite.canonicalize().map_err(|error| format!("{}: {error}", args.suite.display()));
     let mut report = Report { machine: Machine::this(), figures: Vec::new() };
     let bench = Bench {
         dzsim: this_program::path().context("finding the dzsim program")?,
+        programs,
         folder: folder.path(),
         suite,
         worlds: args.world.clone(),
@@ -48,7 +51,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit, Error> {
         let text = serde_json::to_string_pretty(&report).context("writing the table")?;
         fs::write(file, text + "\n").with_context(|| file.display().to_string())?;
     }
-    Ok(if all { Exit::Passed } else { Exit::Failed })
+    Ok(bench.programs.ended_by().unwrap_or(if all { Exit::Passed } else { Exit::Failed }))
 }
 
 /// What this machine lacks for the real world, in one line.

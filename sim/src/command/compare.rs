@@ -25,7 +25,8 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit, Error> {
         ));
     }
     let world = vec!["--world".to_owned(), args.world.to_string()];
-    let (first, mut second) = (Runs::new(world.clone())?, Runs::new(world)?);
+    let first = Runs::new(world)?;
+    let mut second = first.clone();
     let mut name = args.change.set.iter().map(ToString::to_string).collect::<Vec<_>>();
     if let Some(other) = &args.with {
         second.dzsim.clone_from(other);

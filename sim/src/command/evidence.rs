@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
     thread,
 };
 
@@ -14,7 +14,8 @@ use super::{progress::Progress, run::SEED};
 use crate::{
     answer::evidence::{Allowed, Evidence, Variant},
     cli::{EvidenceArgs, RunOptions},
-    exit::{Error, Exit, answer},
+    exit::{Error, Exit, answer, complain},
+    interrupt,
     run::{protocol::Outcome, world::Kind},
     runner::{Children, Job, Mode, run_one},
     scenario_files,
@@ -30,9 +31,20 @@ pub(super) fn run(args: &EvidenceArgs) -> Result<Exit, Error> {
         None => Allowed::default(),
     };
     let cases = scenario_files::find(&args.files.paths).and_then(|files| scenario_files::load(&files, &[]))?;
-    let artifacts = tempfile::tempdir().context("making a temporary folder")?;
     let workers = args.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let found = gather(&cases, &RunOptions::new(args.world, artifacts.path()), workers, artifacts.path());
+    let (children, ended_by) = (Children::default(), Arc::new(OnceLock::new()));
+    let (ending, by) = (children.clone(), Arc::clone(&ended_by));
+    interrupt::watch(move |exit| match by.set(exit) {
+        Ok(()) => ending.end(),
+        Err(_) => ending.kill(),
+    })?;
+    let artifacts = tempfile::tempdir().context("making a temporary folder")?;
+    let options = RunOptions::new(args.world, artifacts.path());
+    let found = gather(&cases, &options, workers, artifacts.path(), &children);
+    if let Some(exit) = ended_by.get() {
+        complain("interrupted: what some steps are for is not known");
+        return Ok(*exit);
+    }
     let faults = found.faults(&allowed);
     for fault in &faults {
         answer(fault)?;
@@ -46,7 +58,13 @@ pub(super) fn run(args: &EvidenceArgs) -> Result<Exit, Error> {
 }
 
 /// Runs all variants of these cases, some at a time; `artifacts` gets what they leave.
-fn gather(cases: &[(PathBuf, Case)], options: &RunOptions, workers: usize, artifacts: &Path) -> Evidence {
+fn gather(
+    cases: &[(PathBuf, Case)],
+    options: &RunOptions,
+    workers: usize,
+    artifacts: &Path,
+    children: &Children,
+) -> Evidence {
     let mut titles: BTreeMap<Variant, String> = BTreeMap::new();
     let mut files: BTreeMap<&PathBuf, Vec<&Case>> = BTreeMap::new();
     for (file, case) in cases.iter().filter(|(_, case)| here(case, options)) {
@@ -68,7 +86,8 @@ fn gather(cases: &[(PathBuf, Case)], options: &RunOptions, workers: usize, artif
                 while let Some((number, (variant, title))) = take() {
                     let folder = artifacts.join(number.to_string());
                     let options = RunOptions { artifacts: folder.clone(), without: variant.without, ..options.clone() };
-                    let failed = files[&variant.file].iter().find_map(|case| failure(&variant.file, case, &options));
+                    let failed =
+                        files[&variant.file].iter().find_map(|case| failure(&variant.file, case, &options, children));
                     // Nobody looks at them, and there are many.
                     let _ = std::fs::remove_dir_all(folder);
                     // The receiver outlives the workers.
@@ -96,7 +115,7 @@ fn here(case: &Case, options: &RunOptions) -> bool {
 }
 
 /// Why a case does not pass.
-fn failure(file: &Path, case: &Case, options: &RunOptions) -> Option<String> {
+fn failure(file: &Path, case: &Case, options: &RunOptions, children: &Children) -> Option<String> {
     let job = Job {
         file: file.to_owned(),
         called: None,
@@ -105,7 +124,7 @@ fn failure(file: &Path, case: &Case, options: &RunOptions) -> Option<String> {
         steps: case.plan.steps.len(),
         only_in: case.only_in.clone(),
     };
-    let summary = run_one(&job, options, Mode::Steps, &Children::default(), |_| {});
+    let summary = run_one(&job, options, Mode::Steps, children, |_| {});
     let why = summary.failure.map(|failure| failure.message).unwrap_or_default();
     (summary.outcome != Outcome::Passed).then_some(why)
 }

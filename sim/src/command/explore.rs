@@ -51,8 +51,9 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
     };
     let length = args.length;
     let Some(failure) = found.failure else {
-        answer(format!("{} histories of {length} steps: no failure", found.histories))?;
-        return Ok(Exit::Passed);
+        let until = if found.ended_by.is_some() { " until interrupted" } else { "" };
+        answer(format!("{} histories of {length} steps: no failure{until}", found.histories))?;
+        return Ok(found.ended_by.unwrap_or(Exit::Passed));
     };
     let file = failure.save(&args.out)?;
     answer(format!("history {} of {length} steps fails: {}", found.histories, failure.words))?;
@@ -62,5 +63,5 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
         file.display(),
         args.world
     ))?;
-    Ok(Exit::Failed)
+    Ok(found.ended_by.unwrap_or(Exit::Failed))
 }

@@ -12,11 +12,24 @@ use crate::{
     },
     cli::{RfcCommand, RfcFormat, RfcProofArgs},
     exit::{Error, Exit, answer, complain},
+    interrupt::Programs,
     page,
 };
 
 /// Does what the command line says.
 pub(super) fn run(command: &RfcCommand) -> Result<Exit, Error> {
+    let programs = Programs::watched()?;
+    let done = run_with(command, &programs);
+    match programs.ended_by() {
+        Some(exit) => {
+            complain("interrupted");
+            Ok(exit)
+        }
+        None => done,
+    }
+}
+
+fn run_with(command: &RfcCommand, programs: &Programs) -> Result<Exit, Error> {
     match command {
         RfcCommand::New { title, folder } => {
             answer(create::create(folder, title).context("starting a new RFC")?.display())?;
@@ -25,7 +38,7 @@ pub(super) fn run(command: &RfcCommand) -> Result<Exit, Error> {
         RfcCommand::Check { files, update_figures, proof } => {
             let mut wrong = 0;
             for file in files {
-                let prover = prover(file, proof, false)?;
+                let prover = prover(file, proof, false, programs)?;
                 if *update_figures {
                     answer(format!("{}: {} figures written", file.display(), prover.update_figures(file)?))?;
                 }
@@ -34,13 +47,14 @@ pub(super) fn run(command: &RfcCommand) -> Result<Exit, Error> {
             Ok(if wrong == 0 { Exit::Passed } else { Exit::Failed })
         }
         RfcCommand::Run { file, format, html, proof } => {
-            prove(file, *format, html.as_deref(), &prover(file, proof, true)?)
+            prove(file, *format, html.as_deref(), &prover(file, proof, true, programs)?)
         }
     }
 }
 
-fn prover(file: &Path, proof: &RfcProofArgs, tests: bool) -> anyhow::Result<Prover> {
-    Prover::new(file, vec!["--world".to_owned(), proof.world.to_string()], tests && !proof.skip_tests)
+fn prover(file: &Path, proof: &RfcProofArgs, tests: bool, programs: &Programs) -> anyhow::Result<Prover> {
+    let world = vec!["--world".to_owned(), proof.world.to_string()];
+    Prover::new(file, world, tests && !proof.skip_tests, programs.clone())
 }
 
 fn read(file: &Path) -> anyhow::Result<Document> {

@@ -101,7 +101,14 @@ fn swept(args: &SweepArgs) -> anyhow::Result<Result<Swept, Exit>> {
         });
         let found = match found? {
             Ok(found) => found.concat(),
-            Err(exit) => return Ok(Err(exit)),
+            Err(exit) => {
+                let (done, progress) = &mut *progress.lock().unwrap_or_else(PoisonError::into_inner);
+                progress.clear();
+                if runs.programs.ended_by().is_some() {
+                    complain(format!("interrupted after {done} runs: no table"));
+                }
+                return Ok(Err(exit));
+            }
         };
         width = thread::available_parallelism()?.get().div_ceil(found.len().div_ceil(batch.len()).max(1));
         progress.lock().unwrap_or_else(PoisonError::into_inner).1.clear();

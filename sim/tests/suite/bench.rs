@@ -9,6 +9,7 @@ use dzsim::{
         report::{Figure, Value},
         rows::{Row, Size},
     },
+    interrupt::Programs,
 };
 
 /// A bench that takes as little time as it can.
@@ -17,6 +18,7 @@ fn figures(lacks: Option<&str>, dzsim: &str) -> (Vec<Figure>, bool) {
     let mut figures = Vec::new();
     let bench = Bench {
         dzsim: PathBuf::from(dzsim),
+        programs: Programs::default(),
         folder: folder.path(),
         suite: Err("it takes too long here".to_owned()),
         worlds: vec![World::Real],

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
+    path::Path,
     process::Stdio,
 };
 
@@ -191,6 +192,47 @@ fn an_interrupted_run_reports_what_it_has() {
         let summary: Value =
             serde_json::from_slice(&fs::read(place.path("artifacts/topic/b/summary.json")).unwrap()).unwrap();
         assert_eq!((&summary["outcome"], &summary["steps"][0]["number"]), (&"not_run".into(), &1.into()));
+    }
+}
+
+/// Whether a folder has a file of this name, however deep.
+fn holds(folder: &Path, name: &str) -> bool {
+    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| entry.file_name() == name || holds(&entry.path(), name))
+}
+
+#[test]
+fn an_interrupted_verb_ends_its_runs_and_leaves_nothing() {
+    const RUN: &str = "events.jsonl";
+    let verbs = [
+        (&["sweep", "topic", "--world", "real"][..], RUN, "interrupted after 0 runs: no table\n"),
+        (&["compare", "topic/a.yaml", "topic/a.yaml", "--world", "real"], RUN, ""),
+        (&["evidence", "topic", "--world", "real"], RUN, "interrupted: what some steps are for is not known\n"),
+        (&["explore", "--world", "real"], RUN, ""),
+        (&["rfc", "check", "rfcs/0001-endless.md", "--world", "real"], RUN, "interrupted\n"),
+        (&["bench", "--world", "virtual"], "small.yaml", "virtual: the suite: not measured: interrupted\n"),
+    ];
+    for (args, begun, said) in verbs {
+        for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+            let place = Place::new();
+            place.file("topic/a.yaml", &endless());
+            place.file("scenarios/a.yaml", QUIET);
+            place.file("rfcs/0001-endless.md", "# It never ends\n\n- **C1** It ends. Proof: [a](../topic/a.yaml).\n");
+            fs::create_dir(place.path("tmp")).unwrap();
+            let errors = fs::File::create(place.path("errors")).unwrap();
+            let mut command = place.dzsim(args);
+            command.env("TMPDIR", place.path("tmp")).stdout(Stdio::null()).stderr(errors);
+            let running = Running(command.spawn().unwrap());
+            dz_testing::eventually_blocking(begun, || {
+                holds(&place.path("tmp"), begun).then_some(()).ok_or("not there")
+            });
+            running.signal(signal);
+            assert_eq!(running.end(), Some(code), "{args:?}");
+            let left: Vec<_> = fs::read_dir(place.path("tmp")).unwrap().collect();
+            assert!(left.is_empty(), "{args:?}: {left:?}");
+            let errors = fs::read_to_string(place.path("errors")).unwrap();
+            assert!(errors.contains(said), "{args:?}: {errors}");
+        }
     }
 }
 

@@ -7,10 +7,9 @@ pub mod report;
 pub mod rows;
 
 use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader},
+    fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -26,6 +25,7 @@ use self::{
 };
 use crate::{
     exit::Exit,
+    interrupt::Programs,
     run::{
         protocol::{CaseSummary, Progress},
         world::Kind,
@@ -44,6 +44,8 @@ const SWEPT: Size = Size { devices: 10, clients: 50 };
 pub struct Bench<'a> {
     /// The program that is measured.
     pub dzsim: PathBuf,
+    /// What is under way, which ends when this process is to end.
+    pub programs: Programs,
     /// Where runs leave their artifacts.
     pub folder: &'a Path,
     /// Folder of scenarios that are timed all together, or why there is none.
@@ -183,9 +185,14 @@ impl Bench<'_> {
         let mut command = Command::new(&self.dzsim);
         let Effort { pings, rounds, .. } = self.effort;
         command.args(["fabric-figures", "--pings", &pings.to_string(), "--rounds", &rounds.to_string()]);
-        let output = dzsim_lab::bind_to_me(&mut command).output().context("starting the measuring process")?;
-        anyhow::ensure!(output.status.success(), "the fabric: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).context("the figures of the fabric")
+        let mut text = String::new();
+        let run = self.programs.start(dzsim_lab::bind_to_me(&mut command)).context("the measuring process")?;
+        let (status, errors) = run.finish(|line| {
+            text.push_str(&line);
+            Ok(())
+        })?;
+        anyhow::ensure!(status.success(), "the fabric: {errors}");
+        serde_json::from_str(&text).context("the figures of the fabric")
     }
 
     /// Watches a run while nothing is asked of its network.
@@ -219,27 +226,26 @@ impl Bench<'_> {
         world: Kind,
         look: &mut dyn FnMut(&Progress, u32) -> anyhow::Result<()>,
     ) -> anyhow::Result<(f64, CaseSummary)> {
-        let complaints = self.folder.join("stderr");
         let start = Instant::now();
-        let mut run = Command::new(&self.dzsim)
-            .args(self.options(file, world, &["--record-snapshots", "--capture-last", "1000", "--format", "json"]))
-            .current_dir(self.folder)
-            .stdout(Stdio::piped())
-            .stderr(File::create(&complaints)?)
-            .spawn()
-            .with_context(|| format!("starting {}", self.dzsim.display()))?;
-        let (mut summary, mut looked) = (None, Ok(()));
-        for line in run.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
+        let mut command = Command::new(&self.dzsim);
+        let run = self.programs.start(
+            command
+                .args(self.options(file, world, &["--record-snapshots", "--capture-last", "1000", "--format", "json"]))
+                .current_dir(self.folder),
+        )?;
+        let (pid, mut summary, mut looked) = (run.id(), None, Ok(()));
+        let (status, errors) = run.finish(|line| {
             // Lines about all cases are no progress of one.
-            match serde_json::from_str(&line?) {
+            match serde_json::from_str(&line) {
                 Ok(Progress::Finished(case)) => summary = Some(*case),
-                Ok(progress) if looked.is_ok() => looked = look(&progress, run.id()),
+                Ok(progress) if looked.is_ok() => looked = look(&progress, pid),
                 Ok(_) | Err(_) => {}
             }
-        }
-        let (status, took) = (run.wait()?, start.elapsed().as_secs_f64());
+            Ok(())
+        })?;
+        let took = start.elapsed().as_secs_f64();
         let failure = summary.as_ref().and_then(|summary| summary.failure.as_ref()?.message.lines().next());
-        let said = || format!("{}{}", failure.unwrap_or_default(), fs::read_to_string(&complaints).unwrap_or_default());
+        let said = || format!("{}{errors}", failure.unwrap_or_default());
         anyhow::ensure!(status.success(), "{world}: {}: {}", file.display(), said());
         looked?;
         Ok((took, summary.context("a run without a summary")?))
@@ -253,15 +259,15 @@ impl Bench<'_> {
     fn timed_until<S: AsRef<str>>(&self, arguments: &[S], ends: &[Exit]) -> anyhow::Result<(f64, Peak)> {
         let start = Instant::now();
         let mut command = Command::new(&self.dzsim);
-        command.args(arguments.iter().map(AsRef::as_ref)).current_dir(self.folder);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let child = child.with_context(|| format!("starting {}", self.dzsim.display()))?;
-        let peak = Peak::of(child.id());
-        let output = child.wait_with_output()?;
+        let run = self.programs.start(command.args(arguments.iter().map(AsRef::as_ref)).current_dir(self.folder))?;
+        let (peak, mut text) = (Peak::of(run.id()), String::new());
+        let (status, errors) = run.finish(|line| {
+            text.extend([&line, "\n"]);
+            Ok(())
+        })?;
         let took = start.elapsed().as_secs_f64();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let ended = ends.iter().any(|end| output.status.code() == Some(*end as i32));
-        anyhow::ensure!(ended, "{}{}", text(&output.stdout), text(&output.stderr));
+        let ended = ends.iter().any(|end| status.code() == Some(*end as i32));
+        anyhow::ensure!(ended, "{text}{errors}");
         Ok((took, peak))
     }
 }

@@ -52,6 +52,8 @@ pub struct Found {
     pub histories: u64,
     /// The first that failed.
     pub failure: Option<Shrunk>,
+    /// The signal that ended it before its time.
+    pub ended_by: Option<Exit>,
 }
 
 /// A failure with the fewest steps.
@@ -107,19 +109,20 @@ impl Session {
             let texts: Vec<(u64, Vec<String>)> = seeds.map(|seed| (seed, self.steps(seed))).collect();
             let summaries = match self.run(&texts)? {
                 Ok(summaries) => summaries,
+                Err(_) if self.runs.programs.ended_by().is_some() => break,
                 Err(exit) => return Ok(Err(exit)),
             };
             for ((seed, steps), summary) in texts.iter().zip(&summaries) {
                 if summary.outcome != Outcome::Passed {
                     let histories = seed - self.seed + 1;
                     let failure = Some(self.shrink(*seed, steps, summary)?);
-                    return Ok(Ok(Found { histories, failure }));
+                    return Ok(Ok(Found { histories, failure, ended_by: self.runs.programs.ended_by() }));
                 }
             }
             done += batch;
             progress(done);
         }
-        Ok(Ok(Found { histories: done, failure: None }))
+        Ok(Ok(Found { histories: done, failure: None, ended_by: self.runs.programs.ended_by() }))
     }
 
     fn steps(&self, seed: u64) -> Vec<String> {

@@ -17,13 +17,15 @@ use super::{
     document::{Document, Figure, Proof},
     table::{ClaimStatus, ProofStatus, Status},
 };
-use crate::this_program;
+use crate::{interrupt::Programs, this_program};
 
 /// How proofs are run.
 #[derive(Clone, Debug)]
 pub struct Prover {
     /// This program.
     pub dzsim: PathBuf,
+    /// What is under way, which ends when this process is to end.
+    pub programs: Programs,
     /// The folder of the RFC: links are relative to it.
     pub folder: PathBuf,
     /// Where commands are run: the folder that the RFC's folder is in.
@@ -42,16 +44,16 @@ impl Prover {
     ///
     /// # Errors
     /// If this program's own file cannot be found or the RFC has no folder.
-    pub fn new(file: &Path, run_options: Vec<String>, tests: bool) -> anyhow::Result<Self> {
+    pub fn new(file: &Path, run_options: Vec<String>, tests: bool, programs: Programs) -> anyhow::Result<Self> {
         let folder = std::path::absolute(file)?.parent().context("an RFC stands in a folder")?.to_owned();
         let root = folder.parent().unwrap_or(&folder).to_owned();
-        Ok(Self { dzsim: this_program::path()?, folder, root, run_options, tests })
+        Ok(Self { dzsim: this_program::path()?, programs, folder, root, run_options, tests })
     }
 
     /// Runs every proof once, whichever claims name it, and says how each claim stands.
     ///
     /// # Errors
-    /// If a program cannot be started. A proof that fails is a result.
+    /// If a program cannot be started, or was interrupted. A proof that fails is a result.
     pub fn claims(&self, document: &Document) -> anyhow::Result<Vec<ClaimStatus>> {
         let mut ran: BTreeMap<String, Ran> = BTreeMap::new();
         let mut claims = Vec::new();
@@ -89,7 +91,7 @@ impl Prover {
         let mut command = Command::new(&self.dzsim);
         command.current_dir(&self.root).arg("run").arg(file).args(&self.run_options);
         command.arg("--artifacts").arg(artifacts.path());
-        ran(&mut command)
+        Ok(self.ran(&mut command)?.map(drop))
     }
 
     /// Runs one test of the package that a Rust file belongs to.
@@ -102,11 +104,10 @@ impl Prover {
             .with_context(|| format!("{} belongs to no package", file.display()))?;
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root).args(["test", "--quiet", "--locked", "--manifest-path"]).arg(package).arg(name);
-        let output = command.output().context("starting cargo")?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() {
-            return Ok(Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr))));
-        }
+        let text = match self.ran(&mut command)? {
+            Ok(text) => text,
+            Err(said) => return Ok(Err(said)),
+        };
         let passed = text.split(" passed").filter_map(|part| part.rsplit(' ').next()?.parse::<u32>().ok()).sum::<u32>();
         Ok(if passed > 0 { Ok(()) } else { Err(format!("no test of that package is called {name}")) })
     }
@@ -132,14 +133,20 @@ impl Prover {
 
     /// What a figure's command prints, or why it failed.
     fn output(&self, figure: &Figure) -> anyhow::Result<Result<String, String>> {
-        let output = Command::new(&self.dzsim)
-            .current_dir(&self.root)
-            .args(&figure.arguments)
-            .output()
-            .context("starting dzsim")?;
-        Ok(match output.status.success() {
-            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        self.ran(Command::new(&self.dzsim).current_dir(&self.root).args(&figure.arguments))
+    }
+
+    /// What a command prints; what it said on its standard output and error if it failed.
+    fn ran(&self, command: &mut Command) -> anyhow::Result<Result<String, String>> {
+        let mut text = String::new();
+        let (status, errors) = self.programs.start(command)?.finish(|line| {
+            text.extend([&line, "\n"]);
+            Ok(())
+        })?;
+        anyhow::ensure!(self.programs.ended_by().is_none(), "interrupted");
+        Ok(match status.success() {
+            true => Ok(text),
+            false => Err(format!("{}\n{}", text.trim(), errors.trim()).trim().to_owned()),
         })
     }
 
@@ -164,16 +171,4 @@ impl Prover {
         }
         Ok(changed)
     }
-}
-
-/// Runs a command to its end: what it said on its standard error and output if it failed.
-fn ran(command: &mut Command) -> anyhow::Result<Ran> {
-    let output = command.output().with_context(|| format!("starting {}", command.get_program().display()))?;
-    Ok(match output.status.success() {
-        true => Ok(()),
-        false => {
-            let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned());
-            Err(said.join("\n").trim().to_owned())
-        }
-    })
 }
