@@ -18,6 +18,9 @@ const DOWN_NS: u64 = 1_000;
 /// a short sleep, of a processor that has just run.
 const LAST_SLEEP_NS: u64 = 1_000_000;
 
+/// Long sleeps by which is known how late one ends at least.
+const LONG_SLEEPS: usize = 32;
+
 /// How to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -38,12 +41,17 @@ pub(crate) struct EarlyWake {
     awake: bool,
     /// Whether the timer is set for the first end of a long sleep, whose lateness says nothing about the second.
     long: bool,
+    /// How late the last long sleeps ended, the oldest of which is replaced next.
+    long_ns: [u64; LONG_SLEEPS],
+    oldest: usize,
 }
 
 impl EarlyWake {
     /// The timer rang this much after it was to.
     pub(crate) fn rang_late(&mut self, lateness_ns: u64) {
         if self.long {
+            self.long_ns[self.oldest] = lateness_ns.min(LONGEST_NS);
+            self.oldest = (self.oldest + 1) % LONG_SLEEPS;
             return;
         }
         self.lead_ns = if lateness_ns > self.lead_ns {
@@ -51,6 +59,15 @@ impl EarlyWake {
         } else {
             self.lead_ns.saturating_sub(DOWN_NS)
         };
+    }
+
+    /// When a packet came by which the thread was woken at `woken`, having slept since `asleep`: a packet ends a long sleep as
+    /// late as the timer does, and the time until the thread runs is no part of its way. By the quickest of the last
+    /// wake-ups, as a packet must not arrive before its time.
+    pub(crate) fn came_at(&self, asleep: u64, woken: u64) -> u64 {
+        let is_long = woken.saturating_sub(asleep) >= LAST_SLEEP_NS;
+        let late = self.long_ns.iter().min().filter(|_| is_long);
+        woken.saturating_sub(late.copied().unwrap_or(0))
     }
 
     /// How to wait for `due`, when it is `now`.
@@ -115,6 +132,25 @@ mod tests {
         assert_eq!(lead.lead_ns, before + UP_NS);
         // One that is not much longer than the last sleep would be is not broken.
         assert_eq!(lead.plan(50_000_000, 52_000_000), Wait::Until(52_000_000 - before - UP_NS));
+    }
+
+    #[test]
+    fn a_packet_that_ends_a_long_sleep_came_before_the_thread_ran() {
+        let mut lead = trained(10_000);
+        assert_eq!(lead.came_at(0, 30_000_000), 30_000_000, "nothing is known yet");
+        let mut sleep = |lateness| {
+            lead.plan(0, 50_000_000);
+            lead.rang_late(lateness);
+        };
+        sleep(20_000);
+        (1..LONG_SLEEPS).for_each(|_| sleep(60_000));
+        assert_eq!(lead.came_at(0, 30_000_000), 30_000_000 - 20_000);
+        lead.plan(0, 50_000_000);
+        lead.rang_late(60_000);
+        assert_eq!(lead.came_at(0, 30_000_000), 30_000_000 - 60_000, "the quickest is long ago");
+        // A processor that has just run is there at once.
+        assert_eq!(lead.came_at(29_500_000, 30_000_000), 30_000_000);
+        assert!(lead.lead_ns.abs_diff(10_000) <= UP_NS);
     }
 
     #[test]

@@ -204,6 +204,7 @@ impl Shared {
         let mut more = false;
         while !self.is_stopped() {
             let sleeps = !more;
+            let asleep = self.clock.now();
             let timeout = if more { EpollTimeout::ZERO } else { EpollTimeout::NONE };
             let count = match self.epoll.wait(&mut events, timeout) {
                 Ok(count) => count,
@@ -214,6 +215,8 @@ impl Shared {
                 }
             };
             let woken = self.clock.now();
+            // The packet that the thread was woken by, if it was one that woke it.
+            let mut first = (sleeps && count == 1).then(|| lead.came_at(asleep, woken));
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             more = false;
             for event in &events[..count] {
@@ -226,7 +229,7 @@ impl Shared {
                     }
                     WAKE => {}
                     port => {
-                        self.read_batch(&mut state, PortId(port as u32), BATCH, &mut buffers);
+                        self.read_batch(&mut state, PortId(port as u32), BATCH, &mut buffers, first.take());
                         more |= self.deliver(&mut state, &mut buffers);
                     }
                 }
@@ -258,11 +261,14 @@ impl Shared {
         }
     }
 
-    fn read_batch(&self, state: &mut State, id: PortId, limit: usize, buffers: &mut Buffers) {
+    /// Takes packets in, the first of which came at this time if that is known.
+    fn read_batch(&self, state: &mut State, id: PortId, limit: usize, buffers: &mut Buffers, mut first: Option<u64>) {
         for _ in 0..limit {
             let Some(Some(Port { tun: Some(tun), name, .. })) = state.ports.get(id.0 as usize) else { return };
             match tun.read(buffers) {
-                Ok(Read::Packet(packet)) => state.take_in(self.clock.now(), id, packet),
+                Ok(Read::Packet(packet)) => {
+                    state.take_in(first.take().unwrap_or_else(|| self.clock.now()), id, packet);
+                }
                 Ok(Read::Empty) => return,
                 Ok(Read::Unusable) => tracing::warn!(port = %name, "kernel sent a segment it was not asked for"),
                 Err(error) => {
@@ -291,7 +297,7 @@ impl Shared {
             taken
         });
         for (id, packets) in delivered {
-            self.read_batch(state, id, packets, buffers);
+            self.read_batch(state, id, packets, buffers, None);
         }
         count == DELIVERIES
     }
