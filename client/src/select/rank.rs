@@ -71,3 +71,16 @@ fn weight(client_ip: Ipv4Addr, device: &Pubkey) -> u64 {
     let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     mixed ^ (mixed >> 33)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a client is drawn to must not move with a new version: by an implementation of its own in another language.
+    #[test]
+    fn a_weight_is_what_it_was() {
+        let weights = [(1, 7), (2, 7), (1, 8)]
+            .map(|(client, device)| weight(Ipv4Addr::new(9, 100, 0, client), &Pubkey::new_from_array([device; 32])));
+        assert_eq!(weights, [0x59a2_1028_b07f_4d0c, 0x3257_26a9_090c_037c, 0x584d_eb7d_dba9_4a06]);
+    }
+}

@@ -5,6 +5,8 @@
 //! client has a tunnel there, `!` that another of its connects has just taken it, `(3)` that others have three. The
 //! endpoints of the first device are 9.1.0.1, 9.1.0.2 and so on, those of the second 9.2.0.1.
 
+mod capacity;
+
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use dz_client::select::{Measured, Request, Rtt, choose, possible};
