@@ -49,6 +49,11 @@ impl<T: Versioned> Published<T> {
         self.0.borrow().clone()
     }
 
+    /// Looks at the value without a copy of it. Nothing is published meanwhile.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&self.0.borrow())
+    }
+
     /// Publishes another value. One that differs in nothing but the version keeps the version.
     pub(super) fn publish(&self, mut value: T) {
         self.0.send_if_modified(|old| {

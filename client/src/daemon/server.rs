@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::{enabled::Enabled, latencies::Asking, published::Published, routes::Routes};
 use crate::{
-    api::{Daemon, Latency, Route, Status},
+    api::{Daemon, Latency, Route, Service, Status},
     select,
 };
 
@@ -95,19 +95,25 @@ async fn status(State(served): State<Served>, Query(After { after }): Query<Afte
         Some(version) => served.status.after(version).await,
         None => served.status.now(),
     };
-    let latency = served.latency.now();
-    for service in &mut status.services {
-        let endpoint = latency.results.iter().find(|result| result.device_ip == service.tunnel_dst);
-        service.current_device_rtt_nanoseconds = endpoint.and_then(|result| result.median_latency_ns);
-        service.current_device_loss_percentage = endpoint.map(|result| result.loss_percentage);
-        let rtts = latency
-            .results
-            .iter()
-            .filter_map(|result| Some((result.device_code.as_str(), Duration::from_nanos(result.min_latency_ns?))));
-        let nearest = select::nearest(rtts, &service.current_device, served.tolerance);
-        service.lowest_latency_device = nearest.map(str::to_owned);
-    }
+    served.latency.look(|latency| {
+        for service in &mut status.services {
+            measured(service, latency, served.tolerance);
+        }
+    });
     Json(status)
+}
+
+/// Enters what is known of the path to the tunnel's device, and to the nearest.
+fn measured(service: &mut Service, latency: &Latency, tolerance: Duration) {
+    let endpoint = latency.results.iter().find(|result| result.device_ip == service.tunnel_dst);
+    service.current_device_rtt_nanoseconds = endpoint.and_then(|result| result.median_latency_ns);
+    service.current_device_loss_percentage = endpoint.map(|result| result.loss_percentage);
+    let rtts = latency
+        .results
+        .iter()
+        .filter_map(|result| Some((result.device_code.as_str(), Duration::from_nanos(result.min_latency_ns?))));
+    let nearest = select::nearest(rtts, &service.current_device, tolerance);
+    service.lowest_latency_device = nearest.map(str::to_owned);
 }
 
 async fn latency(State(served): State<Served>, Query(Wanted { after, thorough }): Query<Wanted>) -> Json<Latency> {

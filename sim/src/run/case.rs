@@ -372,8 +372,8 @@ pub async fn settle_clients(world: &World) -> Result<oracle::Oracle, Box<Failure
         world.start_clients().await?;
         oracle::settle(world, bring_up).await
     };
-    up.await.map_err(|error| failure(Place::before("the network does not come up"), error))?;
-    let seen = oracle.check(world, world.plan.timeouts.settle).await;
+    let settled = up.await.map_err(|error| failure(Place::before("the network does not come up"), error))?;
+    let seen = oracle.check(world, Some(settled), world.plan.timeouts.settle).await;
     seen.map_err(|seen| oracle_failure(Place::before("the network as it came up"), seen))?;
     Ok(oracle)
 }
@@ -401,11 +401,11 @@ pub async fn act(context: &Context, number: usize, step: &Step) -> Result<(), Bo
 /// Something does not settle, or an invariant does not hold.
 pub async fn judge(world: &World, oracle: &mut oracle::Oracle, number: usize, step: &Step) -> Result<(), Box<Failure>> {
     let settle = world.plan.timeouts.settle;
-    if may_change(&step.action) {
-        let settled = oracle::settle(world, settle).await;
-        settled.map_err(|error| failure(Place::of(number, step), error))?;
-    }
-    let seen = oracle.check(world, settle).await;
+    let settled = match may_change(&step.action) {
+        true => Some(oracle::settle(world, settle).await.map_err(|error| failure(Place::of(number, step), error))?),
+        false => None,
+    };
+    let seen = oracle.check(world, settled, settle).await;
     seen.map_err(|seen| oracle_failure(Place::of(number, step), seen))
 }
 

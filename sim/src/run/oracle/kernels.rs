@@ -14,7 +14,7 @@ use dz_sdk::{
 use dzsim_scenario::plan::{Node, Process};
 use solana_signer::Signer;
 
-use super::{Mismatch, audit};
+use super::{Mismatch, Settled, audit};
 use crate::run::{keys::Owner, world::World};
 
 /// An address of the internet that no node has and no tunnel leads to (RFC 5737).
@@ -42,6 +42,7 @@ impl Seen {
         &mut self,
         world: &World,
         view: &NetworkView,
+        settled: &Settled,
         found: &mut Vec<Mismatch>,
     ) -> anyhow::Result<()> {
         for code in world.plan.devices.keys() {
@@ -72,7 +73,10 @@ impl Seen {
             if !world.is_live(&process) {
                 continue;
             }
-            let enabled = crate::run::view::daemon(world, name)?.status(None).await?.reconciler_enabled;
+            let enabled = match settled.enabled.get(name) {
+                Some(enabled) => *enabled,
+                None => crate::run::view::daemon(world, name)?.status(None).await?.reconciler_enabled,
+            };
             // What another payer has asked for at this address is not built here.
             let payer = world.keys.of(Owner::Client(name.as_str())).pubkey();
             let has = |user: &&User| enabled && user.status.has_tunnel() && user.owner == payer;

@@ -13,7 +13,7 @@ mod wire;
 
 use std::{fmt, time::Duration};
 
-pub use settle::{settle, standing};
+pub use settle::{Settled, settle, standing};
 use tokio::time::Instant;
 
 use super::world::World;
@@ -54,11 +54,16 @@ impl Oracle {
     ///
     /// What the chain says of itself, and what the wire has carried, must be right at any moment. What a part has made
     /// of it is waited for, since a part that has just been started or robbed of a tunnel looks as quiet as one that
-    /// is done.
+    /// is done. `settled` is what the daemons have said a moment ago, if they were asked.
     ///
     /// # Errors
     /// Every [`Mismatch`] that is still there at the deadline.
-    pub async fn check(&mut self, world: &World, deadline: Duration) -> Result<(), Vec<Mismatch>> {
+    pub async fn check(
+        &mut self,
+        world: &World,
+        mut settled: Option<Settled>,
+        deadline: Duration,
+    ) -> Result<(), Vec<Mismatch>> {
         let mut found = Vec::new();
         let Some(view) = world.view() else { return Err(vec![unread()]) };
         audit::check(&view, &mut found);
@@ -69,7 +74,7 @@ impl Oracle {
         let end = Instant::now() + deadline;
         let mut pause = Duration::from_millis(2);
         loop {
-            let Err(found) = self.parts(world).await else { return Ok(()) };
+            let Err(found) = self.parts(world, settled.take()).await else { return Ok(()) };
             if Instant::now() + pause >= end {
                 return Err(found);
             }
@@ -79,13 +84,13 @@ impl Oracle {
     }
 
     /// Compares the chain with what controller, agents and daemons have made of it.
-    async fn parts(&mut self, world: &World) -> Result<(), Vec<Mismatch>> {
+    async fn parts(&mut self, world: &World, settled: Option<Settled>) -> Result<(), Vec<Mismatch>> {
         let mut found = Vec::new();
         let Some(view) = world.view() else { return Err(vec![unread()]) };
         if let Err(error) = rendered::check(world, &view, &mut found).await {
             found.push(unreadable("rendered configuration", &error));
         }
-        if let Err(error) = self.kernels.check(world, &view, &mut found).await {
+        if let Err(error) = self.kernels.check(world, &view, &settled.unwrap_or_default(), &mut found).await {
             found.push(unreadable("kernels", &error));
         }
         if found.is_empty() { Ok(()) } else { Err(found) }
