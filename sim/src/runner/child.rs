@@ -34,8 +34,8 @@ pub struct Children(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// By case: the process, and what ends it in good order when it is closed.
-    running: BTreeMap<String, (Pid, Option<ChildStdin>)>,
+    /// By pid: the case, of which there can be several processes, and what ends it in good order when it is closed.
+    running: BTreeMap<Pid, (String, Option<ChildStdin>)>,
     /// Whether nothing is to be started any more.
     ended: bool,
 }
@@ -47,14 +47,12 @@ impl Children {
 
     /// Asks one to end in good order, or to go on to its end after it was held.
     pub fn release(&self, case: &str) {
-        if let Some((_, stdin)) = self.locked().running.get_mut(case) {
-            *stdin = None;
-        }
+        self.locked().of_case(case).for_each(|stdin| *stdin = None);
     }
 
     /// Says a line to one. One that has ended hears nothing, which is no fault of the caller's.
     pub fn say(&self, case: &str, line: &str) {
-        if let Some((_, Some(stdin))) = self.locked().running.get_mut(case) {
+        for stdin in self.locked().of_case(case).flatten() {
             let _ = writeln!(stdin, "{line}");
         }
     }
@@ -68,14 +66,8 @@ impl Children {
 
     /// Kills all of them. The kernel then ends whatever is in their labs.
     pub fn kill(&self) {
-        for (pid, _) in self.locked().running.values() {
+        for pid in self.locked().running.keys() {
             // It is not reaped while it is among the running, so the pid is its own.
-            let _ = kill(*pid, Signal::SIGKILL);
-        }
-    }
-
-    fn kill_one(&self, case: &str) {
-        if let Some((pid, _)) = self.locked().running.get(case) {
             let _ = kill(*pid, Signal::SIGKILL);
         }
     }
@@ -87,14 +79,24 @@ impl Children {
             return Ok(None);
         }
         let mut child = command.spawn().context("starting the scenario's process")?;
-        state.running.insert(case.to_owned(), (Pid::from_raw(child.id().cast_signed()), child.stdin.take()));
+        state.running.insert(pid(&child), (case.to_owned(), child.stdin.take()));
         Ok(Some(child))
     }
 
-    fn reap(&self, case: &str, child: &mut Child) -> io::Result<ExitStatus> {
-        self.locked().running.remove(case);
+    fn reap(&self, child: &mut Child) -> io::Result<ExitStatus> {
+        self.locked().running.remove(&pid(child));
         child.wait()
     }
+}
+
+impl State {
+    fn of_case(&mut self, case: &str) -> impl Iterator<Item = &mut Option<ChildStdin>> {
+        self.running.values_mut().filter(move |(of, _)| of == case).map(|(_, stdin)| stdin)
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
 }
 
 /// How a case is run, beside its options.
@@ -213,9 +215,10 @@ fn attend(
         }
     }
     if broken.is_some() {
-        children.kill_one(&job.case);
+        // It is not reaped yet; one that has ended needs no kill.
+        let _ = child.kill();
     }
-    let status = children.reap(&job.case, &mut child)?;
+    let status = children.reap(&mut child)?;
     let errors = match errors.map(thread::JoinHandle::join) {
         Some(Ok(text)) => text?,
         _ => String::new(),
