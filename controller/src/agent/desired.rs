@@ -281,7 +281,7 @@ mod tests {
     use dz_net::gre::DEVICE_TTL;
 
     use super::*;
-    use crate::config::{DeviceState, GroupRoute, LinkPort, LinkState, Port, TUNNEL_MTU};
+    use crate::config::{DeviceState, GroupRoute, LinkPort, LinkState, Loopback, Port, TUNNEL_MTU};
 
     fn tunnel(id: u16, shut: bool) -> (u16, Tunnel) {
         let last = u8::try_from(id - 500).expect("few tunnels");
@@ -373,8 +373,21 @@ mod tests {
         let uplink = Host { uplink: Some((name("Ethernet0"), None)), ..alone };
         let found = desired(&config([]), &uplink);
         let net = Ipv4Net::from(Ipv4Addr::from([9, 0, 0, 1]));
-        assert_eq!(found.state.addresses, BTreeSet::from([Address { interface: name("Ethernet0"), net }]));
+        let on_uplink = Address { interface: name("Ethernet0"), net };
+        assert_eq!(found.state.addresses, BTreeSet::from([on_uplink.clone()]));
         assert_eq!(found.lacking, Vec::<String>::new());
+
+        // A loopback may have it; one with another address does not stand in its way.
+        let with_loopback = |address: [u8; 4]| {
+            let mut config = config([]);
+            let loopback = Loopback { address: Some(address.into()), endpoint: true };
+            config.loopbacks.insert(name("Loopback100"), loopback);
+            desired(&config, &uplink).state.addresses
+        };
+        let on_loopback =
+            |address: [u8; 4]| Address { interface: name("Loopback100"), net: Ipv4Net::from(Ipv4Addr::from(address)) };
+        assert_eq!(with_loopback([9, 0, 0, 1]), BTreeSet::from([on_loopback([9, 0, 0, 1])]));
+        assert_eq!(with_loopback([45, 33, 100, 1]), BTreeSet::from([on_loopback([45, 33, 100, 1]), on_uplink]));
     }
 
     #[test]
