@@ -50,8 +50,8 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
     }
 }
 
-/// A live client's address lies in no block, and in no contributor's /24. It may lie in a prefix that was brought around
-/// it: then it is never handed out.
+/// A live client's address lies in no block, and in no contributor's /24. It may lie in a prefix that was brought
+/// around it: then it is never handed out.
 fn check_networks(view: &NetworkView, findings: &mut Findings, key: &Pubkey, client_ip: Ipv4Addr) {
     let client = NetworkV4::host(client_ip);
     let config = view.config().into_iter();

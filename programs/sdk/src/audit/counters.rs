@@ -1,23 +1,34 @@
 //! Counters against recounts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
-use dz_serviceability::state::{DeviceCounts, UserStatus};
+use dz_serviceability::state::{AddressSource, DeviceCounts, InterfaceAddress, UserStatus};
 use solana_pubkey::Pubkey;
 
 use super::Findings;
 use crate::view::NetworkView;
 
-#[derive(Default)]
-struct Counts(BTreeMap<Pubkey, u32>);
+/// What is counted for each account.
+struct Counts<T>(BTreeMap<Pubkey, T>);
 
-impl Counts {
-    fn up(&mut self, key: Pubkey) {
-        *self.0.entry(key).or_default() += 1;
+impl<T: Default + PartialEq + Debug> Counts<T> {
+    fn new() -> Self {
+        Self(BTreeMap::new())
     }
 
-    fn of(&self, key: &Pubkey) -> u32 {
-        self.0.get(key).copied().unwrap_or_default()
+    fn of(&mut self, key: Pubkey) -> &mut T {
+        self.0.entry(key).or_default()
+    }
+
+    /// Compares with what the accounts of this kind say. What is counted for an account that is not there are relations
+    /// that lead nowhere.
+    fn compare<'a>(mut self, findings: &mut Findings, what: &str, written: impl Iterator<Item = (&'a Pubkey, T)>) {
+        for (key, written) in written {
+            findings.same(key, what, written, self.0.remove(key).unwrap_or_default());
+        }
+        for (key, counted) in self.0.into_iter().filter(|(_, counted)| *counted != T::default()) {
+            findings.add(&key, format!("is not there, and {what} would be {counted:?}"));
+        }
     }
 }
 
@@ -29,13 +40,12 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
 }
 
 fn check_users(view: &NetworkView, findings: &mut Findings) {
-    let mut seats: BTreeMap<Pubkey, DeviceCounts> = BTreeMap::new();
-    let mut passes: BTreeMap<Pubkey, [u16; 3]> = BTreeMap::new();
-    let (mut interfaces, mut publishers, mut subscribers) = (Counts::default(), Counts::default(), Counts::default());
+    let (mut seats, mut passes) = (Counts::<DeviceCounts>::new(), Counts::<[u16; 3]>::new());
+    let (mut interfaces, mut publishers, mut subscribers) = (Counts::new(), Counts::new(), Counts::new());
     for user in view.users().values() {
-        user.publishers.iter().for_each(|group| publishers.up(*group));
-        user.subscribers.iter().for_each(|group| subscribers.up(*group));
-        let pass = passes.entry(user.access_pass).or_default();
+        user.publishers.iter().for_each(|group| *publishers.of(*group) += 1);
+        user.subscribers.iter().for_each(|group| *subscribers.of(*group) += 1);
+        let pass = passes.of(user.access_pass);
         if matches!(user.status, UserStatus::PendingBan | UserStatus::Banned) {
             pass[2] += 1;
         }
@@ -43,28 +53,24 @@ fn check_users(view: &NetworkView, findings: &mut Findings) {
             continue;
         }
         pass[usize::from(user.user_type.is_multicast())] += 1;
-        interfaces.up(user.interface);
-        let seats = seats.entry(user.device).or_default();
+        *interfaces.of(user.interface) += 1;
+        let seats = seats.of(user.device);
         match (user.user_type.is_multicast(), user.is_publisher()) {
             (false, _) => seats.unicast_users += 1,
             (true, true) => seats.multicast_publishers += 1,
             (true, false) => seats.multicast_subscribers += 1,
         }
     }
-    for (key, device) in view.devices() {
-        findings.same(key, "the count of users", device.counts, seats.get(key).copied().unwrap_or_default());
-    }
-    for (key, pass) in view.access_passes() {
-        let written = [pass.unicast_users, pass.multicast_users, pass.banned_users];
-        findings.same(key, "the count of users", written, passes.get(key).copied().unwrap_or_default());
-    }
-    for (key, interface) in view.interfaces() {
-        findings.same(key, "the count of users", interface.user_count, interfaces.of(key));
-    }
-    for (key, group) in view.groups() {
-        findings.same(key, "the count of publishers", group.publisher_count, publishers.of(key));
-        findings.same(key, "the count of subscribers", group.subscriber_count, subscribers.of(key));
-    }
+    let of_pass = view.access_passes().iter();
+    let of_pass = of_pass.map(|(key, pass)| (key, [pass.unicast_users, pass.multicast_users, pass.banned_users]));
+    seats.compare(findings, "the count of users", view.devices().iter().map(|(key, device)| (key, device.counts)));
+    passes.compare(findings, "the count of users", of_pass);
+    let of_interface = view.interfaces().iter().map(|(key, interface)| (key, interface.user_count));
+    interfaces.compare(findings, "the count of users", of_interface);
+    let groups = || view.groups().iter();
+    publishers.compare(findings, "the count of publishers", groups().map(|(key, group)| (key, group.publisher_count)));
+    let of_group = groups().map(|(key, group)| (key, group.subscriber_count));
+    subscribers.compare(findings, "the count of subscribers", of_group);
 }
 
 /// The account of each address that live users connect from, or that a pass of the foundation is for.
@@ -92,53 +98,48 @@ fn check_clients(view: &NetworkView, findings: &mut Findings) {
 }
 
 fn check_devices(view: &NetworkView, findings: &mut Findings) {
+    let mut links = Counts::new();
+    for link in view.links().values() {
+        *links.of(link.side_a.device) += 1;
+        if link.accepted {
+            *links.of(link.side_z.device) += 1;
+        }
+    }
+    links.compare(findings, "the count of links", view.devices().iter().map(|(key, device)| (key, device.link_count)));
     for (key, device) in view.devices() {
         let interfaces: Vec<_> = view.interfaces_of_device(key).collect();
-        let pulled = |address: &dz_serviceability::state::InterfaceAddress| {
-            matches!(address.source, dz_serviceability::state::AddressSource::Pulled { .. })
-        };
+        let pulled = |address: &InterfaceAddress| matches!(address.source, AddressSource::Pulled { .. });
         let endpoints = interfaces.iter().filter(|(_, interface)| interface.endpoint().is_some()).count();
         let pulled = interfaces.iter().filter(|(_, interface)| interface.address.as_ref().is_some_and(pulled)).count();
-        let ends = view
-            .links()
-            .values()
-            .map(|link| u32::from(link.side_a.device == *key) + u32::from(link.accepted && link.side_z.device == *key));
         findings.same(key, "the count of interfaces", device.interface_count, interfaces.len() as u32);
         findings.same(key, "the count of endpoints", device.endpoint_count, endpoints as u32);
         findings.same(key, "the count of pulled endpoints", device.pulled_count, pulled as u32);
-        findings.same(key, "the count of links", device.link_count, ends.sum());
     }
 }
 
 fn check_references(view: &NetworkView, findings: &mut Findings) {
-    let (mut contributors, mut exchanges) = (Counts::default(), Counts::default());
+    let (mut contributors, mut exchanges) = (Counts::new(), Counts::new());
     for device in view.devices().values() {
-        contributors.up(device.contributor);
-        exchanges.up(device.exchange);
+        *contributors.of(device.contributor) += 1;
+        *exchanges.of(device.exchange) += 1;
     }
-    view.links().values().for_each(|link| contributors.up(link.contributor));
-    for (key, contributor) in view.contributors() {
-        findings.same(key, "the count of references", contributor.reference_count, contributors.of(key));
+    view.links().values().for_each(|link| *contributors.of(link.contributor) += 1);
+    let (mut tenants, mut groups) = (Counts::new(), Counts::new());
+    for pass in view.access_passes().values() {
+        pass.tenants.iter().for_each(|tenant| *tenants.of(*tenant) += 1);
+        pass.publish.iter().chain(&pass.subscribe).for_each(|group| *groups.of(*group) += 1);
     }
-    for (key, exchange) in view.exchanges() {
-        findings.same(key, "the count of references", exchange.reference_count, exchanges.of(key));
-    }
+    let live = view.users().values().filter(|user| user.status.holds_seat());
+    live.filter_map(|user| user.tenant).for_each(|tenant| *tenants.of(tenant) += 1);
+
+    let what = "the count of references";
+    contributors.compare(findings, what, view.contributors().iter().map(|(key, it)| (key, it.reference_count)));
+    exchanges.compare(findings, what, view.exchanges().iter().map(|(key, it)| (key, it.reference_count)));
+    tenants.compare(findings, what, view.tenants().iter().map(|(key, it)| (key, it.reference_count)));
+    let written = view.groups().iter().map(|(key, it)| (key, it.allowlist_count));
+    groups.compare(findings, "the count of allowlist entries", written);
     if let Some(config) = view.config() {
         let key = dz_serviceability::pda::config(view.program()).0;
         findings.same(&key, "the count of devices", config.device_count, view.devices().len() as u32);
-    }
-
-    let (mut tenants, mut groups) = (Counts::default(), Counts::default());
-    for pass in view.access_passes().values() {
-        pass.tenants.iter().for_each(|tenant| tenants.up(*tenant));
-        pass.publish.iter().chain(&pass.subscribe).for_each(|group| groups.up(*group));
-    }
-    let live = view.users().values().filter(|user| user.status.holds_seat());
-    live.filter_map(|user| user.tenant).for_each(|tenant| tenants.up(tenant));
-    for (key, tenant) in view.tenants() {
-        findings.same(key, "the count of references", tenant.reference_count, tenants.of(key));
-    }
-    for (key, group) in view.groups() {
-        findings.same(key, "the count of allowlist entries", group.allowlist_count, groups.of(key));
     }
 }

@@ -1,12 +1,15 @@
 //! Pools against the units that things hold: each unit has at most one holder, each taken unit exactly one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
 use dz_serviceability::{
     instruction::{DEFAULT_VRF_ID, FIRST_TUNNEL_ID},
     network::NetworkV4,
     pda,
-    state::{AddressSource, PoolKind, PrefixSource},
+    state::{AddressSource, Pool, PoolKind, PrefixSource},
 };
 use solana_pubkey::Pubkey;
 
@@ -54,12 +57,15 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
 }
 
 impl Held<'_> {
-    /// Notes that `holder` holds a run of `values` values.
-    fn run(&mut self, pool: Pubkey, first: u32, values: u64, holder: &Pubkey) {
+    /// Notes that `holder` holds a run of `values` values, which it shows as this.
+    fn run(&mut self, pool: Pubkey, first: u32, values: u64, shown: impl Display, holder: &Pubkey) {
         let Some(found) = self.view.pool(&pool) else {
-            self.findings.add(holder, format!("holds {first} of a pool that is not there: {pool}"));
+            self.findings.add(holder, format!("holds {shown} of a pool that is not there"));
             return;
         };
+        if !values.is_multiple_of(found.unit.into()) {
+            self.findings.add(holder, format!("holds a part of a unit of the {}", found.kind));
+        }
         let held = self.values.entry(pool).or_default();
         for index in 0..values / u64::from(found.unit) {
             let value = first + index as u32 * found.unit;
@@ -70,11 +76,19 @@ impl Held<'_> {
     }
 
     fn net(&mut self, pool: Pubkey, net: NetworkV4, holder: &Pubkey) {
-        self.run(pool, net.network().into(), net.address_count(), holder);
+        self.run(pool, net.network().into(), net.address_count(), net, holder);
     }
 
-    fn one(&mut self, pool: Pubkey, value: impl Into<u32>, holder: &Pubkey) {
-        self.run(pool, value.into(), 1, holder);
+    /// The same in the pool that the holder itself names; it must be one of these kinds and of this owner.
+    fn named(&mut self, pool: Pubkey, (kinds, owner): (&[PoolKind], &Pubkey), net: NetworkV4, holder: &Pubkey) {
+        if self.view.pool(&pool).is_some_and(|found| !kinds.contains(&found.kind) || found.owner != *owner) {
+            self.findings.add(holder, format!("holds {net} of a pool that is not for it"));
+        }
+        self.net(pool, net, holder);
+    }
+
+    fn number(&mut self, pool: Pubkey, number: u16, holder: &Pubkey) {
+        self.run(pool, number.into(), 1, number, holder);
     }
 
     fn place(&self, kind: PoolKind, owner: Pubkey, base: u32) -> Pubkey {
@@ -87,8 +101,9 @@ impl Held<'_> {
     }
 
     fn of_contributors(&mut self) {
-        let blocks: Vec<_> =
-            self.view.pools().iter().filter(|(_, pool)| pool.kind == PoolKind::DoubleZeroBlock).collect();
+        let (view, config) = (self.view, self.config);
+        let is_block = |pool: &Pool| pool.kind == PoolKind::DoubleZeroBlock && pool.owner == config;
+        let blocks: Vec<_> = view.pools().iter().filter(|(_, pool)| is_block(pool)).collect();
         for (key, contributor) in self.view.contributors() {
             for block in &contributor.blocks {
                 let pool = blocks.iter().find(|(_, pool)| pool.contains(block.network().into()));
@@ -107,7 +122,10 @@ impl Held<'_> {
             for prefix in &device.prefixes {
                 match prefix.source {
                     PrefixSource::Own => self.registered(prefix.net, key),
-                    PrefixSource::Carved { pool } => self.net(pool, prefix.net, key),
+                    PrefixSource::Carved { pool } => {
+                        let kinds = [PoolKind::ContributorPrefix, PoolKind::ContributorBlock];
+                        self.named(pool, (&kinds, &device.contributor), prefix.net, key);
+                    }
                 }
             }
         }
@@ -118,51 +136,62 @@ impl Held<'_> {
         for (key, interface) in self.view.interfaces() {
             if let Some(number) = interface.loopback_number {
                 let pool = self.place(PoolKind::EndpointLoopbacks, interface.device, first);
-                self.one(pool, number, key);
+                self.number(pool, number, key);
             }
             match interface.address.map(|address| (address.ip, address.source)) {
                 Some((ip, AddressSource::Own)) => self.registered(NetworkV4::host(ip), key),
-                Some((ip, AddressSource::Pulled { pool })) => self.one(pool, ip, key),
+                Some((ip, AddressSource::Pulled { pool })) => {
+                    self.named(pool, (&[PoolKind::DevicePrefix], &interface.device), NetworkV4::host(ip), key);
+                }
                 Some((_, AddressSource::PublicIp)) | None => {}
             }
         }
     }
 
     fn of_users(&mut self) {
-        let live = self.view.users().values().filter(|user| user.is_live());
+        let live = self.view.users().iter().filter(|(_, user)| user.is_live());
         // Several users of one client take its address once.
-        let clients: BTreeMap<_, _> = live.map(|user| (user.client_ip, user.owner)).collect();
-        for (client_ip, owner) in clients {
+        let clients: BTreeMap<_, _> = live.map(|(key, user)| (user.client_ip, key)).collect();
+        for (client_ip, key) in clients {
             let base = dz_serviceability::address_registry::base_of(client_ip);
             let pool = self.place(PoolKind::ClientAddresses, self.config, base);
-            self.one(pool, client_ip, &owner);
+            self.net(pool, NetworkV4::host(client_ip), key);
         }
+        let config = self.config;
         for (key, user) in self.view.users() {
             let Some(allocation) = user.allocation else { continue };
-            self.net(allocation.tunnel_pool, allocation.tunnel_net, key);
+            let blocks = (&[PoolKind::UserTunnelBlock][..], &config);
+            self.named(allocation.tunnel_pool, blocks, allocation.tunnel_net, key);
             let ids = self.place(PoolKind::TunnelIds, user.device, FIRST_TUNNEL_ID.into());
-            self.one(ids, allocation.tunnel_id, key);
+            self.number(ids, allocation.tunnel_id, key);
             if let Some(pool) = allocation.dz_ip_pool {
-                self.one(pool, allocation.dz_ip, key);
+                let (kind, owner) = match user.user_type.is_multicast() {
+                    true => (PoolKind::MulticastPublisherBlock, &config),
+                    false => (PoolKind::DevicePrefix, &user.device),
+                };
+                self.named(pool, (&[kind], owner), NetworkV4::host(allocation.dz_ip), key);
             }
         }
     }
 
     fn of_others(&mut self) {
+        let config = self.config;
         for (key, tenant) in self.view.tenants() {
             if let Some(vrf_id) = tenant.vrf_id {
                 let pool = self.place(PoolKind::VrfIds, self.config, DEFAULT_VRF_ID.into());
-                self.one(pool, vrf_id, key);
+                self.number(pool, vrf_id, key);
             }
         }
         for (key, group) in self.view.groups() {
             if let Some(address) = group.address {
-                self.one(address.pool, address.ip, key);
+                let blocks = (&[PoolKind::MulticastGroupBlock][..], &config);
+                self.named(address.pool, blocks, NetworkV4::host(address.ip), key);
             }
         }
         for (key, link) in self.view.links() {
             if let Some(network) = link.network {
-                self.net(network.pool, network.net, key);
+                let blocks = (&[PoolKind::DeviceTunnelBlock][..], &config);
+                self.named(network.pool, blocks, network.net, key);
             }
         }
     }

@@ -7,8 +7,8 @@ use dz_serviceability::{
     network::is_global,
     pda,
     state::{
-        DeviceStatus, InterfaceStatus, LinkStatus, MulticastGroupStatus, PoolKind, TenantStatus, User, UserStatus,
-        UserType,
+        AddressSource, DeviceStatus, InterfaceStatus, LinkStatus, MulticastGroupStatus, PoolKind, TenantStatus, User,
+        UserStatus, UserType,
     },
 };
 use solana_pubkey::Pubkey;
@@ -68,6 +68,7 @@ fn check_user(view: &NetworkView, findings: &mut Findings, key: &Pubkey, user: &
         findings.add(key, "is a unicast user with roles");
     }
     if let Some(held) = user.allocation {
+        findings.same(key, "the length of its network", held.tunnel_net.prefix_len(), 31);
         let own = user.status == Activated;
         let from_pool = match user.user_type {
             UserType::Ibrl => Some(false),
@@ -98,8 +99,10 @@ fn check_user(view: &NetworkView, findings: &mut Findings, key: &Pubkey, user: &
     if !matches!(device, Some(DeviceStatus::Activated | DeviceStatus::Drained)) {
         findings.add(key, format!("is live on a device that is {device:?}"));
     }
-    if view.access_pass(&user.access_pass).is_none() {
-        findings.add(key, "is live without an access pass");
+    let pass = view.access_pass(&user.access_pass);
+    findings.same(key, "the payer of its pass", pass.map(|pass| pass.payer), Some(user.owner));
+    if pass.is_some_and(|pass| pass.names_address() && pass.client_ip != user.client_ip) {
+        findings.add(key, "connects from an address that its pass is not for");
     }
     if user.tenant.is_some_and(|tenant| view.tenant(&tenant).is_none_or(|tenant| tenant.vrf_id.is_none())) {
         findings.add(key, "is in a tenant that has no VRF");
@@ -107,6 +110,12 @@ fn check_user(view: &NetworkView, findings: &mut Findings, key: &Pubkey, user: &
 }
 
 fn check_interfaces(view: &NetworkView, findings: &mut Findings) {
+    for (key, device) in view.devices() {
+        let interface = device.public_ip_interface.map(|named| view.interface(&named));
+        if interface.is_some_and(|found| found.is_none_or(|found| found.device != *key || found.address.is_none())) {
+            findings.add(key, "has no interface that stands for its public_ip, and names one");
+        }
+    }
     let mut addresses = BTreeMap::new();
     for (key, interface) in view.interfaces() {
         let Some(device) = view.device(&interface.device) else {
@@ -117,7 +126,7 @@ fn check_interfaces(view: &NetworkView, findings: &mut Findings) {
             if let Some(other) = addresses.insert(address.ip, key) {
                 findings.add(key, format!("has the same address as {other}"));
             }
-            let stands = address.source == dz_serviceability::state::AddressSource::PublicIp;
+            let stands = address.source == AddressSource::PublicIp;
             findings.same(key, "that it stands for the public_ip", stands, device.public_ip_interface == Some(*key));
             findings.same(key, "that it has the public_ip", address.ip == device.public_ip, stands);
         }
@@ -144,6 +153,9 @@ fn check_links(view: &NetworkView, findings: &mut Findings) {
             Activated | SoftDrained | HardDrained => Some(true),
             Deleting => None,
         };
+        if let Some(network) = link.network {
+            findings.same(key, "the length of its network", network.net.prefix_len(), 31);
+        }
         if let Some(expected) = network {
             findings.same(key, "that it has a network", link.network.is_some(), expected);
             findings.same(key, "that it is accepted", link.accepted, link.status != Requested);
@@ -195,6 +207,6 @@ fn check_pools(view: &NetworkView, findings: &mut Findings) {
         }
     }
     for (kind, owner, base) in expected {
-        findings.add(&owner, format!("its {kind} from {base} on is missing"));
+        findings.add(&owner, format!("its {kind} from {} on is missing", kind.show(base)));
     }
 }

@@ -49,6 +49,9 @@ fn subject(view: &NetworkView, key: &Pubkey) -> String {
     if let Some(pass) = view.access_pass(key) {
         return format!("access pass of {}", pass.client_ip);
     }
+    if let Some(client) = view.client(key) {
+        return format!("client {}", client.client_ip);
+    }
     code_of(view, key)
 }
 

@@ -7,15 +7,13 @@ use std::{
 
 use dz_sdk::{
     NetworkView, build,
-    instruction::{device, user::Grant},
-    local::{LocalBank, Record},
+    instruction::device,
+    local::LocalBank,
     program::{
         ID,
-        network::NetworkV4,
-        state::{AccountData, Device, Pool, PoolKind, User, UserType},
+        state::{AccountData, Interface, Pool, PoolKind, User, UserStatus, UserType},
     },
 };
-use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
@@ -32,76 +30,58 @@ const CLIENT: Ipv4Addr = Ipv4Addr::new(9, 128, 0, 1);
 const FIRST: Ipv4Addr = Ipv4Addr::new(45, 33, 100, 1);
 const SECOND: Ipv4Addr = Ipv4Addr::new(45, 33, 100, 2);
 
-/// One device with two endpoints and one client with one tunnel, as the program itself makes them.
-struct Chain {
-    bank: LocalBank,
+/// Two devices with an endpoint each and a client that waits for its tunnel, as the program itself makes them.
+fn chain() -> NetworkView {
+    let text = "
+network:
+  devices: { nyc1: { exchange: nyc, endpoints: [45.33.100.1] }, nyc2: { exchange: nyc, endpoints: [45.33.100.2] } }
+  clients: { val1: { exchange: nyc } }
+";
+    let case = dzsim_scenario::parse("oracle/one.yaml".as_ref(), text, &Words::default()).unwrap().remove(0);
+    let keys = Keys::new(1);
+    let [foundation, activator, client] =
+        [Owner::Foundation, Owner::Activator, Owner::Client("val1")].map(|owner| keys.of(owner).pubkey());
+    let mut bank = LocalBank::new(ID, &foundation);
+    [foundation, activator, client].into_iter().for_each(|key| bank.airdrop(key, FUNDS));
+    let genesis = genesis::instructions(&case.plan, &case.policy, keys).unwrap();
+    bank.execute(&[foundation], &genesis).unwrap();
+    let view = bank.view().unwrap();
+    let (interface, endpoint) = view.interface_by_address(FIRST).unwrap();
+    let activate = [
+        build::activate_interface(&view, &activator, interface).unwrap(),
+        device::activate_device(&ID, &activator, endpoint.device),
+    ];
+    bank.execute(&[activator], &activate).unwrap();
+    let (user_type, tenant, roles) = (UserType::Ibrl, None, Vec::new());
+    let wanted = build::CreateUser { client_ip: CLIENT, endpoint_ip: FIRST, user_type, tenant, roles };
+    let create = build::create_user(&bank.view().unwrap(), &client, &client, wanted).unwrap();
+    bank.execute(&[client], &[create]).unwrap();
+    bank.view().unwrap()
 }
 
-impl Chain {
-    fn new() -> Self {
-        let text = "network:\n  devices: { nyc1: { exchange: nyc, prefix: 45.33.100.0/29 } }\n  clients: { val1: { exchange: nyc } }\nsteps: []\n";
-        let case = dzsim_scenario::parse("oracle/one.yaml".as_ref(), text, &Words::default()).unwrap().remove(0);
-        let keys = Keys::new(1);
-        let [foundation, activator, client] =
-            [Owner::Foundation, Owner::Activator, Owner::Client("val1")].map(|owner| keys.of(owner).pubkey());
-        let mut bank = LocalBank::new(ID, &keys.of(Owner::Foundation).pubkey());
-        [foundation, activator, client].into_iter().for_each(|key| bank.airdrop(key, FUNDS));
-        let mut chain = Self { bank };
-        let genesis = genesis::instructions(&case.plan, &case.policy, keys).unwrap();
-        genesis.into_iter().for_each(|instruction| chain.run(foundation, instruction));
-        let (nyc1, _) = chain.view().device_by_code("nyc1").map(|(key, device)| (key, device.clone())).unwrap();
-        for (ip, number) in [(FIRST, 100), (SECOND, 101)] {
-            let pull = build::pull_endpoint(&chain.view(), &activator, nyc1, ip, number).unwrap();
-            chain.run(activator, pull);
-        }
-        chain.run(activator, device::activate_device(&ID, &activator, nyc1));
-        let wanted = build::CreateUser {
-            client_ip: CLIENT,
-            endpoint_ip: FIRST,
-            user_type: UserType::Ibrl,
-            tenant: None,
-            roles: Vec::new(),
-        };
-        let create = build::create_user(&chain.view(), &client, &client, wanted).unwrap();
-        chain.run(client, create);
-        let (user, _) = chain.user();
-        let tunnel_net = NetworkV4::new(Ipv4Addr::new(169, 254, 0, 0), 31).unwrap();
-        let grant = Grant { tunnel_net, tunnel_id: 500, dz_ip: CLIENT };
-        let activate = build::activate_user(&chain.view(), &activator, user, grant).unwrap();
-        chain.run(activator, activate);
-        chain
-    }
+/// What is said of the chain with one account written as no instruction would.
+fn broken<T: AccountData + Clone>(
+    accounts: impl Fn(&NetworkView) -> &BTreeMap<Pubkey, T>,
+    wanted: impl Fn(&T) -> bool,
+    change: impl FnOnce(&mut T),
+) -> (Pubkey, Vec<Mismatch>) {
+    let (mut view, mut found) = (chain(), Vec::new());
+    let account = accounts(&view).iter().find(|(_, account)| wanted(account));
+    let (key, mut account) = account.map(|(key, account)| (*key, account.clone())).unwrap();
+    change(&mut account);
+    view.set_account(key, &account.encode()).unwrap();
+    audit::check(&view, &mut found);
+    (key, found)
+}
 
-    fn run(&mut self, signer: Pubkey, instruction: Instruction) {
-        self.bank.execute(&[signer], &[instruction]).unwrap();
-    }
-
-    fn view(&self) -> NetworkView {
-        self.bank.view().unwrap()
-    }
-
-    fn user(&self) -> (Pubkey, User) {
-        self.view().users().iter().map(|(key, user)| (*key, user.clone())).next().unwrap()
-    }
-
-    fn pool(&self, kind: PoolKind) -> (Pubkey, Pool) {
-        self.view().pools().iter().find(|(_, pool)| pool.kind == kind).map(|(key, pool)| (*key, pool.clone())).unwrap()
-    }
-
-    fn device(&self) -> (Pubkey, Device) {
-        self.view().device_by_code("nyc1").map(|(key, device)| (key, device.clone())).unwrap()
-    }
-
-    /// Writes an account as no instruction would.
-    fn break_account(&mut self, key: Pubkey, value: &impl AccountData) {
-        let record = Record { lamports: 1, data: value.encode(), owner: ID };
-        self.bank.set_account(key, record);
-    }
-
-    fn check(&self) -> Vec<Mismatch> {
-        let (view, mut found) = (self.view(), Vec::new());
-        audit::check(&view, &mut found);
-        found
+/// A mismatch of the audit: the subject and what its account says.
+fn mismatch(key: Pubkey, subject: &str, says: &str) -> Mismatch {
+    Mismatch {
+        invariant: "the chain agrees with a recount of itself",
+        subject: subject.to_owned(),
+        views: (format!("account of {subject}"), "recount of all accounts".to_owned()),
+        first: says.to_owned(),
+        second: format!("does not allow that (account {key})"),
     }
 }
 
@@ -110,67 +90,46 @@ fn named(found: &[Mismatch]) -> Vec<(&str, &str)> {
     found.iter().map(|mismatch| (mismatch.invariant, mismatch.subject.as_str())).collect()
 }
 
-/// The subject of each mismatch and what is said of it.
-fn said(found: &[Mismatch]) -> Vec<(&str, &str)> {
-    found.iter().map(|mismatch| (mismatch.subject.as_str(), mismatch.first.as_str())).collect()
-}
-
 const USER: &str = "user (9.128.0.1, 45.33.100.1)";
 
 #[test]
-fn a_sound_chain_has_no_mismatch() {
-    assert_eq!(Chain::new().check(), []);
-}
-
-#[test]
-fn a_leaked_unit_is_named_with_its_pool() {
-    let mut chain = Chain::new();
-    let (key, mut pool) = chain.pool(PoolKind::UserTunnelBlock);
-    pool.claim(pool.base + 8, 1).unwrap();
-    chain.break_account(key, &pool);
-    let found = chain.check();
+fn what_the_audit_finds_is_a_mismatch_with_names_instead_of_keys() {
+    let (pool, found) = broken(
+        NetworkView::pools,
+        |it| it.kind == PoolKind::UserTunnelBlock,
+        |it: &mut Pool| it.claim(it.base + 8, 1).unwrap(),
+    );
     let words = "user-tunnel-block: taken, and nobody holds it: [\"169.254.0.8\"]";
-    assert_eq!(said(&found), [("pool user-tunnel-block:169.254.0.0", words)]);
+    assert_eq!(found, [mismatch(pool, "pool user-tunnel-block:169.254.0.0", words)]);
+    let activate = |it: &mut User| it.status = UserStatus::Activated;
+    let (user, found) = broken(NetworkView::users, |_| true, activate);
+    assert_eq!(found, [mismatch(user, USER, "that it holds a tunnel is false, counted true")]);
+    let (pass, found) = broken(NetworkView::access_passes, |_| true, |it| it.banned_users = 1);
+    let words = "the count of users is [1, 0, 1], counted [1, 0, 0]";
+    assert_eq!(found, [mismatch(pass, "access pass of 9.128.0.1", words)]);
+    let (client, found) = broken(NetworkView::clients, |_| true, |it| it.user_count = 2);
+    assert_eq!(found, [mismatch(client, "client 9.128.0.1", "the count of users is 2, counted 1")]);
+    let (device, found) = broken(NetworkView::devices, |it| it.code == "nyc2", |it| it.interface_count = 2);
+    assert_eq!(found, [mismatch(device, "nyc2", "the count of interfaces is 2, counted 1")]);
 }
 
+/// The words of a finding name other accounts, too.
 #[test]
-fn a_unit_that_was_freed_under_its_user_is_named() {
-    let mut chain = Chain::new();
-    let (key, mut pool) = chain.pool(PoolKind::TunnelIds);
-    pool.release(500, 1).unwrap();
-    chain.break_account(key, &pool);
-    let found = chain.check();
-    assert_eq!(said(&found), [("pool nyc1:tunnel-ids", "tunnel-ids: held, and not taken: [\"500\"]")]);
-}
-
-#[test]
-fn a_doubled_pair_is_named() {
-    let mut chain = Chain::new();
-    let (_, user) = chain.user();
-    chain.break_account(Pubkey::new_from_array([7; 32]), &user);
-    let found = chain.check();
-    let words = format!("has the same client and endpoint as {USER}");
-    assert!(said(&found).contains(&(USER, &words)), "{found:?}");
-}
-
-#[test]
-fn an_endpoint_of_nobody_is_named_with_its_user() {
-    let mut chain = Chain::new();
-    let (key, mut user) = chain.user();
-    user.endpoint_ip = SECOND;
-    chain.break_account(key, &user);
-    let found = chain.check();
-    assert!(found.iter().any(|mismatch| mismatch.subject == "user (9.128.0.1, 45.33.100.2)"), "{found:?}");
-}
-
-#[test]
-fn a_wrong_counter_is_named() {
-    let mut chain = Chain::new();
-    let (key, mut device) = chain.device();
-    device.counts.unicast_users += 1;
-    chain.break_account(key, &device);
-    let found = chain.check();
-    assert!(found.iter().all(|mismatch| mismatch.subject == "nyc1") && !found.is_empty(), "{found:?}");
+fn both_holders_of_one_address_are_named() {
+    let is_second = |it: &Interface| it.address.is_some_and(|address| address.ip == SECOND);
+    let take = |it: &mut Interface| it.address.as_mut().unwrap().ip = FIRST;
+    let (_, found) = broken(NetworkView::interfaces, is_second, take);
+    let said: Vec<_> = found.iter().map(|it| (it.subject.as_str(), it.first.as_str())).collect();
+    let [first, second] = ["interface nyc1:Loopback100", "interface nyc2:Loopback100"];
+    assert_eq!(
+        said,
+        [
+            (first, "45.33.100.1 of the address-registry is held twice"),
+            ("pool address-registry:45.33.100.0", "address-registry: taken, and nobody holds it: [\"45.33.100.2\"]"),
+            (first, &format!("has the same address as {second}")),
+            (first, &format!("has 45.33.100.1 as address, which {second} has as address")),
+        ]
+    );
 }
 
 fn wanted() -> BTreeMap<(Ipv4Addr, Ipv4Addr), String> {
