@@ -164,7 +164,7 @@ async fn compare(host: &dyn Host, node: &Node, right: &Right, found: &mut Vec<Mi
     Ok(())
 }
 
-/// Whoever is reached over the internet answers over it. What a fault has set down has no route until it is healed.
+/// A node that is reached over the internet answers over it. What a fault has set down has no route until it is healed.
 async fn uplink(host: &dyn Host, node: &Node, right: &Right, found: &mut Vec<Mismatch>) {
     if !right.down && host.source_towards(NOBODYS).await.is_err() {
         let node = node.as_str();
