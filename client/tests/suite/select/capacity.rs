@@ -73,7 +73,7 @@ impl Net {
     }
 
     /// One more prefix of the device, in the foundation's space.
-    fn from_foundation(mut self, used: u32) -> Self {
+    fn with_foundations(mut self, used: u32) -> Self {
         self.pool(PoolKind::DevicePrefix, nyc1(), FROM_FOUNDATION, 4, used);
         self
     }
@@ -96,9 +96,9 @@ use UserType::{EdgeFiltering, Ibrl, IbrlWithAllocatedIp, Multicast};
 #[case::who_waits_has_it(tight().waiting(IbrlWithAllocatedIp, false), IbrlWithAllocatedIp, false, Some((DevicePrefix, 4, 4)))]
 #[case::who_waits_for_no_address_has_none(tight().waiting(Ibrl, false), IbrlWithAllocatedIp, false, None)]
 #[case::an_address_of_its_own_is_in_no_pool(tight().connected(OWN + 3), Ibrl, false, None)]
-#[case::edge_filtering_takes_the_foundations_alone(tight().from_foundation(4), EdgeFiltering, false, Some((DevicePrefix, 4, 4)))]
-#[case::of_which_there_is_one_left(tight().from_foundation(3), EdgeFiltering, false, None)]
-#[case::who_needs_none_of_them_takes_any(tight().from_foundation(4), IbrlWithAllocatedIp, false, None)]
+#[case::edge_filtering_takes_the_foundations_alone(tight().with_foundations(4), EdgeFiltering, false, Some((DevicePrefix, 4, 4)))]
+#[case::of_which_there_is_one_left(tight().with_foundations(3), EdgeFiltering, false, None)]
+#[case::who_needs_none_of_them_takes_any(tight().with_foundations(4), IbrlWithAllocatedIp, false, None)]
 #[case::a_publisher_has_the_last_address(tight(), Multicast, true, None)]
 #[case::a_publisher_that_waits_has_it(tight().waiting(Multicast, true), Multicast, true, Some((MulticastPublisherBlock, 2, 2)))]
 #[case::a_subscriber_that_waits_takes_none(tight().waiting(Multicast, false), Multicast, true, None)]
