@@ -208,3 +208,41 @@ pub struct Plan {
     /// What cannot be done.
     pub conditions: Vec<Condition>,
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const fn strip() -> Decision {
+        Decision::StripRoles { changes: Vec::new() }
+    }
+
+    const fn reject() -> Decision {
+        Decision::RejectUser { reason: String::new() }
+    }
+
+    /// Two decisions in a row, and whether both are about the same user.
+    #[rstest]
+    #[case::stripped_and_rejected(strip(), reject(), true, true)]
+    #[case::another_user(strip(), reject(), false, false)]
+    #[case::other_order(reject(), strip(), true, false)]
+    #[case::stripped_twice(strip(), strip(), true, false)]
+    #[case::stripped_and_closed(strip(), Decision::CloseUser, true, false)]
+    #[case::rejected_twice(reject(), reject(), true, false)]
+    fn only_the_two_halves_of_a_refusal_land_together(
+        #[case] first: Decision,
+        #[case] next: Decision,
+        #[case] same_user: bool,
+        #[case] together: bool,
+    ) {
+        let action = |key: u8, decision| {
+            let key = Pubkey::new_from_array([key; 32]);
+            let subject = Subject { kind: AccountType::User, key, label: String::new() };
+            Action { subject, decision, reason: String::new() }
+        };
+        let next = action(if same_user { 1 } else { 2 }, next);
+        assert_eq!(action(1, first).lands_with(&next), together);
+    }
+}

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use dz_sdk::program::{
+    address_registry,
     network::NetworkV4,
     state::{AccountType, Bootstrap, Contributor, ContributorStatus, Pool, PoolKind},
 };
@@ -12,10 +13,14 @@ use super::{ConditionKind, Decision, Planner, Shortage, Subject, device::Uncarve
 
 /// Length of a contributor's block: a unit of a DoubleZero block.
 const BLOCK_LEN: u8 = 24;
-/// Addresses in a unit of a contributor's block: a /29.
-const PREFIX_UNIT: u32 = 8;
+/// Length of a unit of a contributor's block: the longest prefix that is carved from one.
+const UNIT_LEN: u8 = 29;
+/// Addresses in a unit of a contributor's block.
+const UNIT: u32 = 1 << (32 - UNIT_LEN);
 /// Units in a contributor's block.
-const PREFIX_UNITS: u32 = (1 << (32 - BLOCK_LEN)) / PREFIX_UNIT;
+const UNITS: u32 = 1 << (UNIT_LEN - BLOCK_LEN);
+/// The longest share of a contributor's own space: the first address of a prefix is never handed out.
+const LONGEST_SHARE: u8 = 31;
 
 impl Planner<'_> {
     pub(super) fn take_back_contributors(&mut self) {
@@ -25,7 +30,11 @@ impl Planner<'_> {
             let subject = contributor_subject(*key, contributor);
             for block in &contributor.blocks {
                 let Some(pool) = self.double_zero_pool_of(block) else { continue };
-                self.pools.release(&pool, u32::from(block.network()), 1);
+                let base = u32::from(block.network());
+                self.pools.release(&pool, base, 1);
+                if let Some(registry) = self.pools.find(PoolKind::AddressRegistry, self.pools.config(), base) {
+                    self.pools.release(&registry, base, address_registry::UNITS);
+                }
                 let decision = Decision::ReleaseContributorBlock { block: *block };
                 self.act(&subject, decision, "the contributor is being deleted");
             }
@@ -47,35 +56,20 @@ impl Planner<'_> {
             .iter()
             .filter_map(|net| Some((*net, self.pools.find(PoolKind::ContributorPrefix, key, net.network().into())?)))
             .collect();
-        let addresses = 1u32 << (32 - u32::from(prefix_len.clamp(BLOCK_LEN, 32)));
-        let share = own.iter().find_map(|(_, pool)| Some((self.pools.lowest_free_run(pool, addresses)?, *pool)));
-        if let Some((base, pool)) = share
-            && let Some(net) = NetworkV4::new(Ipv4Addr::from(base), prefix_len)
-        {
-            return Ok((net, pool));
-        }
-        if prefix_len > 29 && !own.is_empty() {
-            // The limit that bites: a share this small is of the own space only.
-            let shortage = Shortage::of_networks(&self.pools, &format!("/{prefix_len}"), own.into_iter());
-            return Err(shortage.of(&format!("contributor {}", contributor.code)).into());
-        }
-        if !(BLOCK_LEN..=29).contains(&prefix_len) {
+        let longest = if own.is_empty() { UNIT_LEN } else { LONGEST_SHARE };
+        if !(BLOCK_LEN..=longest).contains(&prefix_len) {
             return Err(Shortage::other(format!("a /{prefix_len} cannot be carved from a /{BLOCK_LEN}")).into());
         }
-        let units = 1 << (29 - prefix_len);
-        let blocks = contributor
-            .blocks
-            .iter()
-            .filter_map(|block| self.pools.find(PoolKind::ContributorBlock, key, u32::from(block.network())));
-        let new = self.new_blocks.iter().filter(|(owner, _)| owner == key).map(|(_, pool)| *pool);
-        let found = blocks.chain(new).find_map(|pool| Some((self.pools.lowest_free_run(&pool, units)?, pool)));
-        let (base, pool) = match found {
-            Some(found) => found,
-            None => {
-                let pool = self.allocate_block(key, contributor)?;
-                let base = self.pools.lowest_free_run(&pool, units);
-                (base.ok_or_else(|| Shortage::other("a new block has no room"))?, pool)
+        let addresses = 1u32 << (32 - prefix_len);
+        let share = own.iter().find_map(|(_, pool)| Some((self.pools.lowest_free_run(pool, addresses)?, *pool)));
+        let (base, pool) = match share {
+            Some(share) => share,
+            // The limit that bites: a share this small is of the own space only.
+            None if prefix_len > UNIT_LEN => {
+                let shortage = Shortage::of_networks(&self.pools, &format!("/{prefix_len}"), own.into_iter());
+                return Err(shortage.of(&format!("contributor {}", contributor.code)).into());
             }
+            None => self.run_of_blocks(key, contributor, addresses / UNIT)?,
         };
         let address = Ipv4Addr::from(base);
         let net = NetworkV4::new(address, prefix_len)
@@ -83,29 +77,50 @@ impl Planner<'_> {
         Ok((net, pool))
     }
 
-    /// Plans the lowest free /24 of the first DoubleZero block that has one, and gives the pool it will have.
-    fn allocate_block(&mut self, key: &Pubkey, contributor: &Contributor) -> Result<Pubkey, Uncarved> {
+    /// The lowest free run of the first /24 that has one: of those that it was given, then of those that this plan gives it,
+    /// else of a new one.
+    fn run_of_blocks(
+        &mut self,
+        key: &Pubkey,
+        contributor: &Contributor,
+        units: u32,
+    ) -> Result<(u32, Pubkey), Uncarved> {
+        let blocks = contributor
+            .blocks
+            .iter()
+            .filter_map(|block| self.pools.find(PoolKind::ContributorBlock, key, u32::from(block.network())));
+        let new = self.new_blocks.iter().filter(|(owner, _)| owner == key).map(|(_, pool)| *pool);
+        let found = blocks.chain(new).find_map(|pool| Some((self.pools.lowest_free_run(&pool, units)?, pool)));
+        found.map_or_else(|| self.allocate_block(key, contributor), Ok)
+    }
+
+    /// Plans the lowest free /24 of the first DoubleZero block that has one; gives its first address and the pool it will have.
+    fn allocate_block(&mut self, key: &Pubkey, contributor: &Contributor) -> Result<(u32, Pubkey), Uncarved> {
         if contributor.status != ContributorStatus::Activated {
             let reason = format!("contributor {} is {}: it is given no block", contributor.code, contributor.status);
             return Err(Uncarved { kind: ConditionKind::OutOfUse, reason });
         }
-        let granted = contributor.blocks.len() + self.new_blocks.iter().filter(|(owner, _)| owner == key).count()
-            < usize::from(contributor.granted_blocks);
+        let held = contributor.blocks.len() + self.new_blocks.iter().filter(|(owner, _)| owner == key).count();
+        if held >= Contributor::MAX_BLOCKS {
+            let reason = format!("its blocks ({held}) have no room, and it may have no more of them");
+            return Err(Shortage::other(reason).of(&format!("contributor {}", contributor.code)).into());
+        }
+        let granted = held < usize::from(contributor.granted_blocks);
         let (base, pool) = self.lowest_unregistered_block(granted)?;
         let address = Ipv4Addr::from(base);
         let block = NetworkV4::new(address, BLOCK_LEN)
             .ok_or_else(|| Shortage::other(format!("the unit at {address} is no /{BLOCK_LEN}")))?;
         self.pools.claim(&pool, base, 1);
-        let created = Pool::new(PoolKind::ContributorBlock, *key, base, PREFIX_UNIT, PREFIX_UNITS, 0);
+        let created = Pool::new(PoolKind::ContributorBlock, *key, base, UNIT, UNITS, 0);
         let created = self.pools.create(created);
         self.new_blocks.push((*key, created));
-        let reason = match contributor.blocks.len() {
+        let reason = match held {
             0 => "its first device needs a prefix".to_owned(),
             count => format!("its blocks ({count}) have no room for another prefix"),
         };
         let decision = Decision::AllocateContributorBlock { block };
         self.act(&contributor_subject(*key, contributor), decision, reason);
-        Ok(created)
+        Ok((base, created))
     }
 
     /// A /24 with a registered address, or from which a client connects, cannot be given to

@@ -183,3 +183,43 @@ impl<'a> Pools<'a> {
         self.changed.get_mut(key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dz_sdk::program::state::AccountData as _;
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        /// The copy with its hint finds what a search from the start finds, and counts what the bitmap counts.
+        #[test]
+        fn a_changed_pool_agrees_with_the_pool_itself(
+            reserved in 0..3u32,
+            steps in vec((any::<bool>(), 0..20u32, 1..3u32), 0..60),
+        ) {
+            // The last unit ends with the highest value that there is.
+            let base = u32::MAX - (8 * 20 - 1);
+            let mut plain = Pool::new(PoolKind::ContributorBlock, Pubkey::default(), base, 8, 20, reserved);
+            let key = Pubkey::new_from_array([7; 32]);
+            let mut view = NetworkView::default();
+            view.set_account(key, &plain.encode()).unwrap();
+            let mut pools = Pools::new(&view);
+            for (take, index, units) in steps {
+                let value = plain.base + index * plain.unit;
+                // What the pool refuses is left as it is.
+                if take {
+                    pools.claim(&key, value, units);
+                    let _ = plain.claim(value, units);
+                } else {
+                    pools.release(&key, value, units);
+                    let _ = plain.release(value, units);
+                }
+                prop_assert_eq!(pools.lowest_free(&key), plain.lowest_free(1).ok());
+                prop_assert_eq!(pools.lowest_free_run(&key, 2), plain.lowest_free(2).ok());
+                prop_assert_eq!(pools.usage(&key), Some((plain.used(), plain.capacity())));
+                prop_assert_eq!(pools.get(&key), Some(&plain));
+            }
+        }
+    }
+}

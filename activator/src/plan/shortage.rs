@@ -59,10 +59,7 @@ impl Shortage {
     /// The words, cut to what an instruction may carry.
     pub(super) fn into_reason(self) -> String {
         let mut reason = self.0;
-        if reason.len() > MAX_REASON_LEN {
-            let end = (0..=MAX_REASON_LEN).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or(0);
-            reason.truncate(end);
-        }
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_LEN));
         reason
     }
 }
@@ -78,6 +75,7 @@ mod tests {
         assert_eq!(reason.len(), MAX_REASON_LEN);
         assert!(reason.starts_with("device x: éé"));
         assert_eq!(Shortage::other("x".repeat(MAX_REASON_LEN)).of("d").into_reason().len(), MAX_REASON_LEN);
+        assert_eq!(Shortage::other(format!("x{}", "é".repeat(MAX_REASON_LEN))).into_reason().len(), MAX_REASON_LEN - 1);
         assert_eq!(Shortage::other("short").into_reason(), "short");
     }
 }

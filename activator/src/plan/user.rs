@@ -176,16 +176,14 @@ impl Planner<'_> {
                     self.pools.claim(&ids, u32::from(to.tunnel_id), 1);
                 }
             }
-            // The program swaps the addresses, so the old one is free again.
-            Some(held) if held.dz_ip_pool != to.dz_ip_pool => {
+            // The program swaps the addresses, so the old one is free again; one that stays is claimed again below.
+            Some(held) => {
                 if let Some(pool) = held.dz_ip_pool {
                     self.pools.release(&pool, u32::from(held.dz_ip), 1);
                 }
             }
-            Some(_) => {}
         }
-        let kept = held.is_some_and(|held| held.dz_ip_pool == to.dz_ip_pool && held.dz_ip == to.dz_ip);
-        if let Some(pool) = to.dz_ip_pool.filter(|_| !kept) {
+        if let Some(pool) = to.dz_ip_pool {
             self.pools.claim(&pool, u32::from(to.dz_ip), 1);
         }
         let reason = match user.status {

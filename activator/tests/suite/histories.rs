@@ -74,6 +74,33 @@ pub(crate) fn stretch() -> impl Strategy<Value = Vec<Op>> {
     vec(op(), 1..12)
 }
 
+/// A /24 that one contributor gives back goes to another within one plan: its registry is closed and created again.
+#[test]
+fn a_block_changes_hands_in_one_plan() {
+    let (ledger, policy) = (genesis(), ActivatorPolicy::default());
+    let mut activator = activator(&ledger, policy);
+    let ask = |op: Op| request(&ledger, &op).unwrap().unwrap();
+    let create = |contributor| Op::CreateDevice { device: 3, contributor, bootstrap: 0, transit: false };
+    ask(create(2));
+    let view = come_to_rest(&ledger, &mut activator, &policy);
+    let device = view.devices().values().position(|device| device.code == "d3").unwrap();
+    ask(Op::DeleteDevice(device as u8));
+    come_to_rest(&ledger, &mut activator, &policy);
+
+    // The other /24 of the only block is another contributor's.
+    ask(Op::DeleteContributor(2));
+    ask(create(1));
+    let view = ledger.bank().view().unwrap();
+    let names: Vec<_> = plan(&view, &policy).actions.iter().map(|action| action.decision.name()).collect();
+    let hands = ["release-contributor-block", "close-contributor", "allocate-contributor-block", "carve-device-prefix"];
+    assert_eq!(names[..4], hands);
+    let (_stop, stop) = watch::channel(false);
+    assert!(matches!(block_on(activator.pass(&view, &stop)), Pass::Landed { .. }));
+    let view = ledger.bank().view().unwrap();
+    invariants::check(&view);
+    assert_eq!(plan(&view, &policy).actions, [], "a second plan must be empty");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases(24)))]
 

@@ -5,6 +5,7 @@ mod histories;
 mod invariants;
 mod log;
 mod operator;
+mod plan_contributors;
 mod plan_devices;
 mod plan_rest;
 mod plan_users;

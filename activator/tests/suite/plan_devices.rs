@@ -3,11 +3,11 @@
 use dz_activator::plan::{Action, Decision, Subject};
 use dz_policy::{EndpointPull, LoopbackNumbering};
 use dz_sdk::program::state::{
-    AccountType, Bootstrap, ContributorStatus, DeviceStatus, DeviceType, InterfaceStatus, PoolKind, PrefixSource,
+    AccountType, Bootstrap, DeviceStatus, DeviceType, InterfaceStatus, PoolKind, PrefixSource,
 };
 use rstest::rstest;
 
-use crate::world::{World, config_key, ip, net};
+use crate::world::{World, ip, net};
 
 const CARVE: Bootstrap = Bootstrap::Carve { prefix_len: 29 };
 const NOTHING: [&str; 0] = [];
@@ -42,74 +42,6 @@ fn a_device_with_nothing_comes_up_in_one_plan() {
 }
 
 #[test]
-fn devices_of_one_contributor_share_its_new_block_and_others_get_their_own() {
-    let mut world = World::new();
-    let devices = ["a", "b", "c"].map(|code| world.device(code, CARVE));
-    let other = world.contributor("other", ContributorStatus::Activated);
-    world.edit_device(devices[2], |device| device.contributor = other);
-    let plan = world.plan();
-    let prefix_of = |device| {
-        plan.actions.iter().find_map(|action| match action.decision {
-            Decision::CarveDevicePrefix { net } if action.subject.key == device => Some(net),
-            _ => None,
-        })
-    };
-    let blocks = plan.actions.iter().filter(|action| action.decision.name() == "allocate-contributor-block").count();
-    assert_eq!(blocks, 2);
-    let [a, b, c] = devices.map(|device| prefix_of(device).unwrap());
-    assert_eq!(a.network().octets()[..3], b.network().octets()[..3]);
-    assert_ne!(a, b);
-    assert_ne!(a.network().octets()[..3], c.network().octets()[..3]);
-}
-
-#[test]
-fn a_block_with_room_is_used_and_the_next_one_when_it_is_full() {
-    let mut world = World::new();
-    let device = world.device("nyc1", Bootstrap::Carve { prefix_len: 27 });
-    let contributor = world.view.device(&device).unwrap().contributor;
-    let first = world.contributor_block(contributor, "148.51.0.0/24");
-    world.take(first, ip("148.51.0.8").into());
-    assert_eq!(world.actions()[0], "device nyc1: carve-device-prefix prefix 148.51.0.32/27");
-
-    world.exhaust(first);
-    assert_eq!(
-        world.actions()[..2],
-        [
-            "contributor acme: allocate-contributor-block block 148.51.1.0/24",
-            "device nyc1: carve-device-prefix prefix 148.51.1.0/27",
-        ]
-    );
-
-    let second = world.contributor_block(contributor, "148.51.1.0/24");
-    assert_eq!(world.actions()[0], "device nyc1: carve-device-prefix prefix 148.51.1.0/27");
-
-    world.exhaust(second);
-    assert_eq!(world.actions(), NOTHING);
-    assert_eq!(world.conditions(), ["device nyc1: pool-full: no free /24 in 148.51.0.0/23 (2 of 2 in use)"]);
-
-    world.block(PoolKind::DoubleZeroBlock, "148.52.0.0/23");
-    assert_eq!(world.actions()[0], "contributor acme: allocate-contributor-block block 148.52.0.0/24");
-}
-
-#[test]
-fn a_block_with_somebody_elses_address_in_it_is_passed_over() {
-    let mut world = World::new();
-    world.device("nyc1", CARVE);
-    let registry = world.pool(PoolKind::AddressRegistry, config_key(), ip("148.51.0.0").into(), 1, 256, 0);
-    world.take(registry, ip("148.51.0.77").into());
-    assert_eq!(world.actions()[0], "contributor acme: allocate-contributor-block block 148.51.1.0/24");
-}
-
-#[test]
-fn a_suspended_contributor_is_given_no_block() {
-    let mut world = World::new();
-    world.contributor("acme", ContributorStatus::Suspended);
-    world.device("nyc1", CARVE);
-    assert_eq!(world.actions(), NOTHING);
-    assert_eq!(world.conditions(), ["device nyc1: out-of-use: contributor acme is suspended: it is given no block"]);
-}
-
-#[test]
 fn a_device_with_an_own_prefix_waits_for_it_and_pulls_off_it() {
     let mut world = World::new();
     let device = world.device("nyc1", Bootstrap::OwnPrefix);
@@ -129,6 +61,27 @@ fn a_device_with_an_own_prefix_waits_for_it_and_pulls_off_it() {
 }
 
 #[rstest]
+#[case::pending(DeviceStatus::Pending, 2, true)]
+#[case::pending_without_endpoints(DeviceStatus::Pending, 0, true)]
+#[case::live_and_lacking(DeviceStatus::Activated, 2, true)]
+#[case::live_and_complete(DeviceStatus::Activated, 0, false)]
+fn a_device_without_an_own_prefix_waits_while_it_lacks_something(
+    #[case] status: DeviceStatus,
+    #[case] endpoints_wanted: u8,
+    #[case] waits: bool,
+) {
+    let mut world = World::new();
+    let device = world.device("nyc1", Bootstrap::OwnPrefix);
+    world.edit_device(device, |device| {
+        device.status = status;
+        device.endpoints_wanted = endpoints_wanted;
+    });
+    assert_eq!(world.actions(), NOTHING);
+    let condition = "device nyc1: waits-for-prefix: its contributor has not added a prefix yet".to_owned();
+    assert_eq!(world.conditions(), Vec::from_iter(waits.then_some(condition)));
+}
+
+#[rstest]
 #[case(EndpointPull::FirstFit, LoopbackNumbering::Lowest, ["45.33.100.1 on Loopback100", "45.33.100.2 on Loopback101"])]
 #[case(EndpointPull::Spread, LoopbackNumbering::Lowest, ["45.33.100.1 on Loopback100", "45.33.200.1 on Loopback101"])]
 // 45.33.100.1 modulo 10 is 9 and 45.33.100.2 modulo 10 is 0.
@@ -145,6 +98,39 @@ fn strategies_choose_prefix_and_number(
     world.prefix(device, "45.33.100.0/29", PrefixSource::Own);
     world.prefix(device, "45.33.200.0/29", PrefixSource::Own);
     assert_eq!(world.actions()[..2], pulled.map(|pulled| format!("device nyc1: pull-endpoint {pulled}")));
+}
+
+#[test]
+fn spreading_counts_the_endpoints_that_a_prefix_has() {
+    let mut world = World::new();
+    world.policy.endpoint_strategy = EndpointPull::Spread;
+    let device = world.ready_device("nyc1", "45.33.100.0/29");
+    world.prefix(device, "45.33.200.0/29", PrefixSource::Own);
+    world.edit_device(device, |device| device.endpoints_wanted = 5);
+    assert_eq!(
+        world.actions(),
+        [
+            "device nyc1: pull-endpoint 45.33.200.1 on Loopback102",
+            "device nyc1: pull-endpoint 45.33.200.2 on Loopback103",
+            "device nyc1: pull-endpoint 45.33.100.3 on Loopback104",
+        ]
+    );
+}
+
+/// A number of full prefixes, and how they are listed.
+#[rstest]
+#[case(3, "45.33.1.0/30 (3 of 3 in use), 45.33.2.0/30 (3 of 3 in use), 45.33.3.0/30 (3 of 3 in use)")]
+#[case(5, "45.33.1.0/30 (3 of 3 in use), 45.33.2.0/30 (3 of 3 in use), 45.33.3.0/30 (3 of 3 in use) and 2 more")]
+fn three_full_prefixes_are_named_and_the_others_counted(#[case] count: u8, #[case] named: &str) {
+    let mut world = World::new();
+    let device = world.device("nyc1", Bootstrap::OwnPrefix);
+    for number in 1..=count {
+        let pool = world.prefix(device, &format!("45.33.{number}.0/30"), PrefixSource::Own);
+        world.exhaust(pool);
+    }
+    assert_eq!(world.actions(), NOTHING);
+    let condition = format!("device nyc1: pool-full: 0 of 2 wanted endpoints: no free address in {named}");
+    assert_eq!(world.conditions(), [condition]);
 }
 
 #[test]
@@ -234,6 +220,39 @@ fn a_transit_device_that_becomes_a_hybrid_gets_what_it_lacks() {
             "device nyc1: pull-endpoint 148.51.0.2 on Loopback101",
         ]
     );
+}
+
+/// A live device has its carved prefix, or its contributor has removed it.
+#[rstest]
+#[case::there_is_a_prefix_to_pull_off(true, 1, &["device nyc1: pull-endpoint 148.51.0.1 on Loopback100"])]
+#[case::nothing_is_wanted(false, 0, &[])]
+#[case::there_is_nothing_to_pull_off(
+    false,
+    1,
+    &[
+        "device nyc1: carve-device-prefix prefix 148.51.0.0/29",
+        "device nyc1: pull-endpoint 148.51.0.1 on Loopback100",
+    ]
+)]
+fn a_live_device_is_carved_another_prefix_only_for_endpoints_it_lacks(
+    #[case] has_prefix: bool,
+    #[case] endpoints_wanted: u8,
+    #[case] expected: &[&str],
+) {
+    let mut world = World::new();
+    let device = world.device("nyc1", CARVE);
+    let contributor = world.view.device(&device).unwrap().contributor;
+    let block = world.contributor_block(contributor, "148.51.0.0/24");
+    if has_prefix {
+        world.take(block, ip("148.51.0.0").into());
+        world.prefix(device, "148.51.0.0/29", PrefixSource::Carved { pool: block });
+    }
+    world.edit_device(device, |device| {
+        device.status = DeviceStatus::Activated;
+        device.endpoints_wanted = endpoints_wanted;
+    });
+    assert_eq!(world.actions(), expected);
+    assert_eq!(world.conditions(), NOTHING);
 }
 
 #[test]

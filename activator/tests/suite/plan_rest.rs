@@ -1,4 +1,4 @@
-//! Plans for links, tenants, groups and contributors, and what holds for every plan.
+//! Plans for links, tenants and groups, and what holds for every plan.
 
 use dz_activator::{Plan, plan};
 use dz_sdk::program::state::{
@@ -122,24 +122,6 @@ fn groups_get_addresses_and_give_them_back() {
     assert_eq!(
         world.actions(),
         ["group mg02: close-multicast-group", "group mg01: activate-multicast-group address 233.84.178.1"]
-    );
-}
-
-#[test]
-fn a_contributor_that_goes_gives_its_blocks_back() {
-    let mut world = World::new();
-    let leaving = world.contributor("old", ContributorStatus::Deleting);
-    world.contributor_block(leaving, "148.51.0.0/24");
-    world.contributor_block(leaving, "148.51.1.0/24");
-    world.device("nyc1", Bootstrap::Carve { prefix_len: 29 });
-    assert_eq!(
-        world.actions()[..4],
-        [
-            "contributor old: release-contributor-block block 148.51.0.0/24",
-            "contributor old: release-contributor-block block 148.51.1.0/24",
-            "contributor old: close-contributor",
-            "contributor acme: allocate-contributor-block block 148.51.0.0/24",
-        ]
     );
 }
 

@@ -11,7 +11,7 @@ use dz_sdk::program::{
 use rstest::rstest;
 use solana_pubkey::Pubkey;
 
-use crate::world::{World, ip, net};
+use crate::world::{World, config_key, ip, net};
 
 const NOTHING: [&str; 0] = [];
 const NO_ROLES: RoleChange = RoleChange { publish: Some(false), subscribe: Some(false) };
@@ -90,6 +90,61 @@ fn allocation_rolls_over_to_the_next_block_and_the_next_prefix() {
         world.actions(),
         ["user 7.0.0.1 -> 45.33.100.1: activate-user tunnel 169.254.9.0/31, id 500, dz_ip 45.33.200.1"]
     );
+}
+
+/// A device has a prefix out of a DoubleZero block and one of its own; some of them are full.
+#[rstest]
+#[case::own_space_first(UserType::IbrlWithAllocatedIp, &[], Ok("45.33.100.3"))]
+#[case::foundations_space_next(UserType::IbrlWithAllocatedIp, &["45.33.100.0"], Ok("148.51.0.1"))]
+#[case::own_space_left(UserType::IbrlWithAllocatedIp, &["148.51.0.0"], Ok("45.33.100.3"))]
+#[case::filtered(UserType::EdgeFiltering, &[], Ok("148.51.0.1"))]
+#[case::filtered_without_own_space(UserType::EdgeFiltering, &["45.33.100.0"], Ok("148.51.0.1"))]
+#[case::filtered_has_no_other(
+    UserType::EdgeFiltering, &["148.51.0.0"], Err("no free address in 148.51.0.0/30 (3 of 3 in use)")
+)]
+#[case::nothing_left(
+    UserType::IbrlWithAllocatedIp,
+    &["148.51.0.0", "45.33.100.0"],
+    Err("no free address in 45.33.100.0/29 (7 of 7 in use), 148.51.0.0/30 (3 of 3 in use)")
+)]
+fn foundations_space_is_for_those_who_need_it(
+    #[case] user_type: UserType,
+    #[case] full: &[&str],
+    #[case] outcome: Result<&str, &str>,
+) {
+    let (mut world, device) = world();
+    let pool = world.global_pool(PoolKind::DoubleZeroBlock, net("148.51.0.0/24"));
+    world.prefix(device, "148.51.0.0/30", PrefixSource::Carved { pool });
+    world.edit_device(device, |device| device.prefixes.reverse());
+    for base in full {
+        world.exhaust(world.pool_key(PoolKind::DevicePrefix, device, ip(base).into()));
+    }
+    world.user(device, "7.0.0.1", user_type);
+    let expected = match outcome {
+        Ok(dz_ip) => Decision::ActivateUser { tunnel_net: net("169.254.0.0/31"), tunnel_id: 500, dz_ip: ip(dz_ip) },
+        Err(reason) => Decision::RejectUser { reason: format!("device nyc1: {reason}") },
+    };
+    let decisions: Vec<_> = world.plan().actions.into_iter().map(|action| action.decision).collect();
+    assert_eq!(decisions, [expected]);
+}
+
+/// Last numbers of addresses around 45.33.100.0/29, whose 1 and 2 are endpoints, that clients connect from.
+#[rstest]
+#[case::none(&[], "45.33.100.3")]
+#[case::next(&[3, 4], "45.33.100.5")]
+#[case::all_but_the_last(&[3, 4, 5, 6], "45.33.100.7")]
+#[case::all(&[3, 4, 5, 6, 7], "45.33.200.1")]
+#[case::taken_ones_count_once(&[1, 2], "45.33.100.3")]
+#[case::beside_it(&[8, 9, 10, 11, 12, 13], "45.33.100.3")]
+fn an_address_that_a_client_connects_from_is_passed_over(#[case] clients: &[u32], #[case] dz_ip: &str) {
+    let (mut world, device) = world();
+    world.prefix(device, "45.33.200.0/29", PrefixSource::Own);
+    let base = u32::from(ip("45.33.100.0"));
+    let registry = world.pool(PoolKind::ClientAddresses, config_key(), base, 1, 256, 0);
+    clients.iter().for_each(|client| world.take(registry, base + client));
+    world.user(device, "7.0.0.1", UserType::IbrlWithAllocatedIp);
+    let line = "user 7.0.0.1 -> 45.33.100.1: activate-user tunnel 169.254.0.0/31, id 500, dz_ip";
+    assert_eq!(world.actions(), [format!("{line} {dz_ip}")]);
 }
 
 #[test]
@@ -183,6 +238,20 @@ fn a_new_publisher_gets_an_address_and_keeps_its_tunnel() {
         world.actions(),
         ["user 7.0.0.1 -> 45.33.100.1: activate-user tunnel 169.254.0.6/31, id 503, dz_ip 148.51.120.0"]
     );
+    assert_eq!(world.plan().actions[0].reason, "its roles changed: it publishes");
+}
+
+#[test]
+fn new_publishers_of_one_plan_get_an_address_each() {
+    let (mut world, device) = world();
+    for (client, tunnel, id) in [("7.0.0.1", "169.254.0.0/31", 500), ("7.0.0.2", "169.254.0.2/31", 501)] {
+        let user = world.user(device, client, UserType::Multicast);
+        world.allocate(user, tunnel, id, (client, None), UserStatus::Updating);
+        world.edit_user(user, |user| user.publishers = vec![Pubkey::new_from_array([9; 32])]);
+    }
+    let actions = world.actions();
+    let addresses: Vec<_> = actions.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
+    assert_eq!(addresses, ["148.51.120.0", "148.51.120.1"]);
 }
 
 #[test]
@@ -202,6 +271,7 @@ fn a_publisher_no_more_gives_its_address_to_the_next_in_the_same_plan() {
             "user 7.0.0.2 -> 45.33.100.1: activate-user tunnel 169.254.0.2/31, id 501, dz_ip 148.51.120.0",
         ]
     );
+    assert_eq!(world.plan().actions[0].reason, "its roles changed: it does not publish");
 }
 
 #[test]

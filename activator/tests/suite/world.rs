@@ -167,15 +167,29 @@ impl World {
         key
     }
 
+    pub(crate) fn edit_contributor(&mut self, contributor: Pubkey, change: impl FnOnce(&mut Contributor)) {
+        let mut account = self.view.contributor(&contributor).unwrap().clone();
+        change(&mut account);
+        self.put(contributor, &account);
+    }
+
     /// Gives a contributor a /24, as `AllocateContributorBlock` does.
     pub(crate) fn contributor_block(&mut self, contributor: Pubkey, block: &str) -> Pubkey {
         let block = net(block);
-        let mut account = self.view.contributor(&contributor).unwrap().clone();
-        account.blocks.push(block);
-        self.put(contributor, &account);
+        self.edit_contributor(contributor, |contributor| contributor.blocks.push(block));
         let base = u32::from(block.network());
         self.take(self.global_pool(PoolKind::DoubleZeroBlock, block), base);
+        let registry = self.pool(PoolKind::AddressRegistry, config_key(), base, 1, 256, 0);
+        self.take_run(registry, base, 256);
         self.pool(PoolKind::ContributorBlock, contributor, base, 8, 32, 0)
+    }
+
+    /// Adds a prefix of a contributor's own that its devices get shares of.
+    pub(crate) fn contributor_prefix(&mut self, contributor: Pubkey, prefix: &str) -> Pubkey {
+        let prefix = net(prefix);
+        self.edit_contributor(contributor, |contributor| contributor.prefixes.push(prefix));
+        let (base, count) = (u32::from(prefix.network()), prefix.address_count() as u32);
+        self.pool(PoolKind::ContributorPrefix, contributor, base, 1, count, 0)
     }
 
     /// A pending device of the contributor `acme` that wants two endpoints.
