@@ -77,8 +77,8 @@ impl Planner<'_> {
         Ok((net, pool))
     }
 
-    /// The lowest free run of the first /24 that has one: of those that it was given, then of those that this plan gives it,
-    /// else of a new one.
+    /// The lowest free run of the first /24 that has one: of those that it was given, then of those that this plan gives
+    /// it, else of a new one.
     fn run_of_blocks(
         &mut self,
         key: &Pubkey,
@@ -94,7 +94,8 @@ impl Planner<'_> {
         found.map_or_else(|| self.allocate_block(key, contributor), Ok)
     }
 
-    /// Plans the lowest free /24 of the first DoubleZero block that has one; gives its first address and the pool it will have.
+    /// Plans the lowest free /24 of the first DoubleZero block that has one; gives its first address and the pool it will
+    /// have.
     fn allocate_block(&mut self, key: &Pubkey, contributor: &Contributor) -> Result<(u32, Pubkey), Uncarved> {
         if contributor.status != ContributorStatus::Activated {
             let reason = format!("contributor {} is {}: it is given no block", contributor.code, contributor.status);
