@@ -81,7 +81,7 @@ impl Programs {
         }
     }
 
-    /// Starts a program, whose output is read by [`Running::finish`].
+    /// Starts a program, whose output is read by [`Running::finish`] or [`Running::output`].
     ///
     /// # Errors
     /// It cannot be started, or the end was asked for.
@@ -111,6 +111,19 @@ impl Running {
     /// Its pid.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits for its end, which comes with all that it wrote to standard output and standard error.
+    ///
+    /// # Errors
+    /// Its output is not text.
+    pub fn output(self) -> anyhow::Result<(ExitStatus, String, String)> {
+        let mut text = String::new();
+        let (status, errors) = self.finish(|line| {
+            text.extend([&line, "\n"]);
+            Ok(())
+        })?;
+        Ok((status, text, errors))
     }
 
     /// Hands each line of its output to `line` and waits for its end, which comes with what it wrote to standard error.

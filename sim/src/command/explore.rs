@@ -49,11 +49,11 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
         Ok(found) => found,
         Err(exit) => return Ok(exit),
     };
-    let length = args.length;
+    let (length, ended_by) = (args.length, session.runs.programs.ended_by());
     let Some(failure) = found.failure else {
-        let until = if found.ended_by.is_some() { " until interrupted" } else { "" };
+        let until = if ended_by.is_some() { " until interrupted" } else { "" };
         answer(format!("{} histories of {length} steps: no failure{until}", found.histories))?;
-        return Ok(found.ended_by.unwrap_or(Exit::Passed));
+        return Ok(ended_by.unwrap_or(Exit::Passed));
     };
     let file = failure.save(&args.out)?;
     answer(format!("history {} of {length} steps fails: {}", found.histories, failure.words))?;
@@ -63,5 +63,5 @@ pub(super) fn run(args: &ExploreArgs) -> Result<Exit, Error> {
         file.display(),
         args.world
     ))?;
-    Ok(found.ended_by.unwrap_or(Exit::Failed))
+    Ok(ended_by.unwrap_or(Exit::Failed))
 }

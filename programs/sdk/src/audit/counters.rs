@@ -9,13 +9,10 @@ use super::Findings;
 use crate::view::NetworkView;
 
 /// What is counted for each account.
+#[derive(Default)]
 struct Counts<T>(BTreeMap<Pubkey, T>);
 
 impl<T: Default + PartialEq + Debug> Counts<T> {
-    fn new() -> Self {
-        Self(BTreeMap::new())
-    }
-
     fn of(&mut self, key: Pubkey) -> &mut T {
         self.0.entry(key).or_default()
     }
@@ -40,8 +37,8 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
 }
 
 fn check_users(view: &NetworkView, findings: &mut Findings) {
-    let (mut seats, mut passes) = (Counts::<DeviceCounts>::new(), Counts::<[u16; 3]>::new());
-    let (mut interfaces, mut publishers, mut subscribers) = (Counts::new(), Counts::new(), Counts::new());
+    let (mut seats, mut passes) = (Counts::<DeviceCounts>::default(), Counts::<[u16; 3]>::default());
+    let (mut interfaces, mut publishers, mut subscribers) = (Counts::default(), Counts::default(), Counts::default());
     for user in view.users().values() {
         user.publishers.iter().for_each(|group| *publishers.of(*group) += 1);
         user.subscribers.iter().for_each(|group| *subscribers.of(*group) += 1);
@@ -98,7 +95,7 @@ fn check_clients(view: &NetworkView, findings: &mut Findings) {
 }
 
 fn check_devices(view: &NetworkView, findings: &mut Findings) {
-    let mut links = Counts::new();
+    let mut links = Counts::default();
     for link in view.links().values() {
         *links.of(link.side_a.device) += 1;
         if link.accepted {
@@ -118,13 +115,13 @@ fn check_devices(view: &NetworkView, findings: &mut Findings) {
 }
 
 fn check_references(view: &NetworkView, findings: &mut Findings) {
-    let (mut contributors, mut exchanges) = (Counts::new(), Counts::new());
+    let (mut contributors, mut exchanges) = (Counts::default(), Counts::default());
     for device in view.devices().values() {
         *contributors.of(device.contributor) += 1;
         *exchanges.of(device.exchange) += 1;
     }
     view.links().values().for_each(|link| *contributors.of(link.contributor) += 1);
-    let (mut tenants, mut groups) = (Counts::new(), Counts::new());
+    let (mut tenants, mut groups) = (Counts::default(), Counts::default());
     for pass in view.access_passes().values() {
         pass.tenants.iter().for_each(|tenant| *tenants.of(*tenant) += 1);
         pass.publish.iter().chain(&pass.subscribe).for_each(|group| *groups.of(*group) += 1);

@@ -185,12 +185,8 @@ impl Bench<'_> {
         let mut command = Command::new(&self.dzsim);
         let Effort { pings, rounds, .. } = self.effort;
         command.args(["fabric-figures", "--pings", &pings.to_string(), "--rounds", &rounds.to_string()]);
-        let mut text = String::new();
         let run = self.programs.start(dzsim_lab::bind_to_me(&mut command)).context("the measuring process")?;
-        let (status, errors) = run.finish(|line| {
-            text.push_str(&line);
-            Ok(())
-        })?;
+        let (status, text, errors) = run.output()?;
         anyhow::ensure!(status.success(), "the fabric: {errors}");
         serde_json::from_str(&text).context("the figures of the fabric")
     }
@@ -260,11 +256,8 @@ impl Bench<'_> {
         let start = Instant::now();
         let mut command = Command::new(&self.dzsim);
         let run = self.programs.start(command.args(arguments.iter().map(AsRef::as_ref)).current_dir(self.folder))?;
-        let (peak, mut text) = (Peak::of(run.id()), String::new());
-        let (status, errors) = run.finish(|line| {
-            text.extend([&line, "\n"]);
-            Ok(())
-        })?;
+        let peak = Peak::of(run.id());
+        let (status, text, errors) = run.output()?;
         let took = start.elapsed().as_secs_f64();
         let ended = ends.iter().any(|end| status.code() == Some(*end as i32));
         anyhow::ensure!(ended, "{text}{errors}");

@@ -52,8 +52,6 @@ pub struct Found {
     pub histories: u64,
     /// The first that failed.
     pub failure: Option<Shrunk>,
-    /// The signal that ended it before its time.
-    pub ended_by: Option<Exit>,
 }
 
 /// A failure with the fewest steps.
@@ -116,13 +114,13 @@ impl Session {
                 if summary.outcome != Outcome::Passed {
                     let histories = seed - self.seed + 1;
                     let failure = Some(self.shrink(*seed, steps, summary)?);
-                    return Ok(Ok(Found { histories, failure, ended_by: self.runs.programs.ended_by() }));
+                    return Ok(Ok(Found { histories, failure }));
                 }
             }
             done += batch;
             progress(done);
         }
-        Ok(Ok(Found { histories: done, failure: None, ended_by: self.runs.programs.ended_by() }))
+        Ok(Ok(Found { histories: done, failure: None }))
     }
 
     fn steps(&self, seed: u64) -> Vec<String> {

@@ -138,11 +138,7 @@ impl Prover {
 
     /// What a command prints; what it said on its standard output and error if it failed.
     fn ran(&self, command: &mut Command) -> anyhow::Result<Result<String, String>> {
-        let mut text = String::new();
-        let (status, errors) = self.programs.start(command)?.finish(|line| {
-            text.extend([&line, "\n"]);
-            Ok(())
-        })?;
+        let (status, text, errors) = self.programs.start(command)?.output()?;
         anyhow::ensure!(self.programs.ended_by().is_none(), "interrupted");
         Ok(match status.success() {
             true => Ok(text),
