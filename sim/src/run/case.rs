@@ -316,9 +316,9 @@ async fn all_steps(
     let mut oracle = settle_clients(world).await?;
     phases.end("settling");
     let mut broken = world.faults.lines();
-    tell(Progress::Up { millis: phases.total(), steps: steps.len() });
-    // Bring-up waits for facts, however late they come.
+    // Bring-up waits for facts, however late they come. What is late after it was said to be over counts.
     world.backend.take_late();
+    tell(Progress::Up { millis: phases.total(), steps: steps.len() });
     for (index, step) in steps.iter().enumerate() {
         let number = index + 1;
         if let Some(stop) = stop.as_mut().filter(|stop| number >= stop.before)

@@ -32,12 +32,21 @@ pub struct Watch {
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     stop: AtomicBool,
-    longest: Mutex<Times>,
+    seen: Mutex<Seen>,
     /// How long tasks have waited so far for the thread that plays them.
     queued: Mutex<Times>,
+}
+
+/// What was seen up to the last look.
+#[derive(Debug)]
+struct Seen {
+    /// When the next look was due to begin at the latest.
+    due: Instant,
+    threads: BTreeMap<u32, (Duration, String)>,
+    longest: Times,
 }
 
 /// A moment, from which on is counted how long roles wait for a processor.
@@ -61,20 +70,27 @@ impl Watch {
     /// # Errors
     /// The thread cannot be started.
     pub fn start() -> io::Result<Self> {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::default(),
+            seen: Mutex::new(Seen::begin()),
+            queued: Mutex::default(),
+        });
         let watched = Arc::clone(&shared);
         let thread = thread::Builder::new().name("lateness".to_owned()).spawn(move || watched.measure())?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// What was late the longest at once since this was last asked.
+    /// What was late the longest at once since this was last asked, up to now: who asks after the process was stopped may
+    /// run before the thread that measures.
     pub fn take_longest(&self) -> Times {
-        std::mem::take(&mut *self.shared.lock())
+        let mut seen = self.shared.lock();
+        seen.look();
+        std::mem::take(&mut seen.longest)
     }
 
     /// Enters what another part has measured.
     pub fn note(&self, part: Part, late: Duration) {
-        longest(&mut self.shared.lock(), part, late);
+        longest(&mut self.shared.lock().longest, part, late);
     }
 
     /// This moment.
@@ -124,8 +140,8 @@ impl Drop for Watch {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Times> {
-        self.longest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queued(&self) -> std::sync::MutexGuard<'_, Times> {
@@ -133,23 +149,29 @@ impl Shared {
     }
 
     fn measure(&self) {
-        let mut before = threads();
-        // From one look to the next: what stops this thread may do so while it looks, too.
-        let mut looked = Instant::now();
         while !self.stop.load(Ordering::SeqCst) {
             thread::park_timeout(PERIOD);
-            let late = looked.elapsed().saturating_sub(PERIOD);
-            looked += PERIOD + late;
-            let now = threads();
-            let mut times = self.lock();
-            longest(&mut times, Part::Run, late);
-            for (thread, (waited, name)) in &now {
-                let new = waited.saturating_sub(before.get(thread).map_or(*waited, |(waited, _)| *waited));
-                longest(&mut times, Part::Thread(name.clone()), new);
-            }
-            drop(times);
-            before = now;
+            self.lock().look();
         }
+    }
+}
+
+impl Seen {
+    fn begin() -> Self {
+        Self { due: Instant::now() + PERIOD, threads: threads(), longest: Times::new() }
+    }
+
+    fn look(&mut self) {
+        // What stops this process may do so while it looks, too: then the next look comes late.
+        let now = Instant::now();
+        longest(&mut self.longest, Part::Run, now.saturating_duration_since(self.due));
+        self.due = now + PERIOD;
+        let threads = threads();
+        for (thread, (waited, name)) in &threads {
+            let new = waited.saturating_sub(self.threads.get(thread).map_or(*waited, |(waited, _)| *waited));
+            longest(&mut self.longest, Part::Thread(name.clone()), new);
+        }
+        self.threads = threads;
     }
 }
 
@@ -230,6 +252,17 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
+    }
+
+    #[test]
+    fn what_was_late_until_now_is_taken_before_the_thread_has_looked() {
+        let late = Duration::from_secs(3);
+        let seen = Seen { due: Instant::now().checked_sub(late).unwrap(), ..Seen::begin() };
+        let shared = Shared { stop: AtomicBool::default(), seen: Mutex::new(seen), queued: Mutex::default() };
+        // Without its thread.
+        let watch = Watch { shared: Arc::new(shared), thread: None };
+        assert!(watch.take_longest().get(&Part::Run).is_some_and(|by| *by >= late));
+        assert!(watch.take_longest().get(&Part::Run).is_some_and(|by| *by < late));
     }
 
     #[test]
