@@ -130,15 +130,14 @@ async fn watch_end(host: Arc<dyn Host>, end: End, origin: Instant, silent: watch
     let mut prober = None;
     loop {
         let asked = Instant::now();
-        let heard = match ask(host.as_ref(), &mut prober, &end).await {
-            Ok(heard) => heard,
-            Err(error) => {
-                // The port may be gone, and come back as another.
-                tracing::debug!(link = end.code, %error, "cannot ask the far end");
-                prober = None;
-                false
-            }
-        };
+        let heard = ask(host.as_ref(), &mut prober, &end).await.unwrap_or_else(|error| {
+            tracing::debug!(link = end.code, %error, "cannot ask the far end");
+            false
+        });
+        if !heard {
+            // The port may be gone, and come back as another.
+            prober = None;
+        }
         let before = health;
         health = health.after(heard);
         if health.is_silent() != before.is_silent() {

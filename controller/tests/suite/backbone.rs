@@ -76,6 +76,12 @@ impl Switch {
         }
     }
 
+    /// Lays the cable to `a` again, whose interface was deleted: it is another one.
+    pub(crate) async fn lay_again(&self, a: (&Host, &str)) {
+        cable(a, (&self.0, "a")).await;
+        self.0.netlink.set_link_master(self.0.index("a").await, self.0.index("bridge").await).await.unwrap();
+    }
+
     pub(crate) async fn cut(&self) {
         self.0.netlink.delete_link(self.0.index("bridge").await).await.unwrap();
     }

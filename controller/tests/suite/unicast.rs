@@ -211,6 +211,22 @@ fn a_link_that_falls_silent_is_gone_around() {
 }
 
 #[test]
+fn a_port_that_comes_back_as_another_interface_is_used_again() {
+    sandbox::run_async(async || {
+        let mut net = Backbone::new().await;
+        let (a, b) = two_clients(&mut net).await;
+        net.settle().await;
+        becomes("the direct link is taken", &a, &b, true).await;
+        let nyc1 = net.host("nyc1").clone();
+        nyc1.netlink.delete_link(nyc1.index("Ethernet3").await).await.unwrap();
+        becomes("the way around is taken", &a, &b, false).await;
+        // Its far end goes with it, and both come back.
+        net.switch.lay_again((&nyc1, "Ethernet3")).await;
+        becomes("the direct link is back", &a, &b, true).await;
+    });
+}
+
+#[test]
 fn a_drained_device_serves_nobody_and_carries_what_has_no_other_way() {
     sandbox::run_async(async || {
         let mut net = Backbone::new().await;

@@ -156,6 +156,8 @@ impl ProbeResult {
 pub struct Prober {
     socket: KernelSocket,
     config: ProbeConfig,
+    /// Of the next request.
+    sequence: u16,
 }
 
 impl Prober {
@@ -164,7 +166,7 @@ impl Prober {
     /// # Errors
     /// The raw socket cannot be opened or fails.
     pub fn open(config: ProbeConfig) -> Result<Self, ProbeError> {
-        Ok(Self { socket: KernelSocket::open(&config)?, config })
+        Ok(Self { socket: KernelSocket::open(&config)?, config, sequence: 0 })
     }
 
     /// Opens the socket in `ns` from wherever the caller is. Must be called on a tokio runtime.
@@ -175,7 +177,7 @@ impl Prober {
         // The socket belongs to the namespace it is made in; it is registered with the caller's runtime.
         let raw =
             ns.run(|| KernelSocket::raw(&config)).map_err(|error| ProbeError::Open(io::Error::other(error)))??;
-        Ok(Self { socket: KernelSocket::from_raw(raw, &config)?, config })
+        Ok(Self { socket: KernelSocket::from_raw(raw, &config)?, config, sequence: 0 })
     }
 
     /// Probes each target once around and returns the results by target; a target given twice is probed once.
@@ -186,23 +188,26 @@ impl Prober {
         &mut self,
         targets: impl IntoIterator<Item = Ipv4Addr>,
     ) -> Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError> {
-        round(&self.socket, &self.config, targets).await
+        round(&self.socket, &self.config, &mut self.sequence, targets).await
     }
 }
 
 /// Probes each target once around over any socket and returns the results by target; a target given twice is probed once.
+/// Requests are numbered on from `sequence`, so that a reply that is too late for one round of a socket is none to the next.
 ///
 /// # Errors
 /// [`ProbeError::Receive`]: the socket failed.
 pub async fn round(
     socket: &dyn EchoSocket,
     config: &ProbeConfig,
+    sequence: &mut u16,
     targets: impl IntoIterator<Item = Ipv4Addr>,
 ) -> Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError> {
-    let mut round = Round::new(config, targets);
+    let mut round = Round::new(config, targets, *sequence);
     tracing::trace!(targets = round.len(), "probe round");
     loop {
         while let Some(probe) = round.next_probe(now()) {
+            *sequence = round.sequence();
             match socket.send(probe.target, probe.sequence) {
                 Ok(sent) => round.sent(probe, sent),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

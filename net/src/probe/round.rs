@@ -57,11 +57,13 @@ pub(super) struct Round {
     active: usize,
     waiting: HashMap<u16, Waiting>,
     deadlines: BTreeSet<(Instant, u16)>,
+    /// Of the next request.
     sequence: u16,
 }
 
 impl Round {
-    pub(super) fn new(config: &ProbeConfig, targets: impl IntoIterator<Item = Ipv4Addr>) -> Self {
+    /// A round whose requests are numbered from `sequence`.
+    pub(super) fn new(config: &ProbeConfig, targets: impl IntoIterator<Item = Ipv4Addr>, sequence: u16) -> Self {
         let targets: BTreeMap<_, _> = targets
             .into_iter()
             .map(|target| (target, Target { result: ProbeResult::default(), left: config.probes }))
@@ -75,12 +77,17 @@ impl Round {
             active: 0,
             waiting: HashMap::new(),
             deadlines: BTreeSet::new(),
-            sequence: 0,
+            sequence,
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.targets.len()
+    }
+
+    /// The number of the next request.
+    pub(super) fn sequence(&self) -> u16 {
+        self.sequence
     }
 
     /// The next request that may be sent now.
@@ -250,7 +257,7 @@ mod tests {
     #[test]
     fn targets_follow_each_other_within_the_limit() {
         let clock = Clock(Instant::now());
-        let mut round = Round::new(&config(), [TWO, ONE, ONE]);
+        let mut round = Round::new(&config(), [TWO, ONE, ONE], 0);
         assert_eq!(round.next_probe(clock.at(0)), probe(ONE, 0));
         round.sent(Probe { target: ONE, sequence: 0 }, clock.stamp(0));
         assert_eq!(round.next_probe(clock.at(0)), None);
@@ -287,7 +294,7 @@ mod tests {
     #[test]
     fn only_the_reply_that_was_asked_for_counts_and_once() {
         let clock = Clock(Instant::now());
-        let mut round = Round::new(&ProbeConfig { probes: 1, concurrency: 2, ..config() }, [ONE, TWO]);
+        let mut round = Round::new(&ProbeConfig { probes: 1, concurrency: 2, ..config() }, [ONE, TWO], 0);
         for sequence in 0..2 {
             let probe = round.next_probe(clock.at(0)).unwrap();
             assert_eq!(probe.sequence, sequence);
@@ -314,7 +321,7 @@ mod tests {
     #[test]
     fn errors_are_kept_and_end_the_wait() {
         let clock = Clock(Instant::now());
-        let mut round = Round::new(&config(), [ONE]);
+        let mut round = Round::new(&config(), [ONE], 0);
         let probe = round.next_probe(clock.at(0)).unwrap();
         round.refused(probe, &io::Error::from_raw_os_error(libc::ENETUNREACH), clock.at(0));
         assert_eq!(round.next_probe(clock.at(9)), None);
@@ -332,7 +339,7 @@ mod tests {
     #[test]
     fn a_request_put_back_is_still_to_be_sent() {
         let clock = Clock(Instant::now());
-        let mut round = Round::new(&config(), [ONE]);
+        let mut round = Round::new(&config(), [ONE], 0);
         let first = round.next_probe(clock.at(0)).unwrap();
         round.put_back(first, clock.at(0));
         let again = round.next_probe(clock.at(0)).unwrap();
@@ -356,9 +363,9 @@ mod tests {
     #[test]
     fn no_targets_and_no_probes_are_over_at_once() {
         let now = Instant::now();
-        let mut round = Round::new(&config(), []);
+        let mut round = Round::new(&config(), [], 0);
         assert_eq!((round.next_probe(now), round.wake()), (None, None));
-        let mut round = Round::new(&ProbeConfig { probes: 0, ..config() }, [ONE]);
+        let mut round = Round::new(&ProbeConfig { probes: 0, ..config() }, [ONE], 0);
         assert_eq!((round.next_probe(now), round.wake()), (None, None));
         assert_eq!(round.finish()[&ONE], ProbeResult::default());
     }

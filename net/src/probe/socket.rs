@@ -18,8 +18,10 @@ use crate::wire::icmp;
 
 /// Room for some thousand replies, in bytes as the kernel accounts them.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// The largest packet IPv4 has.
-const MAX_PACKET: usize = 65_535;
+/// The longest ICMP error, with the headers before it: RFC 1812 section 4.3.2.3.
+const LONGEST_ERROR: usize = 576;
+/// The longest headers before what a reply brings back: IPv4 with all options, and ICMP.
+const LONGEST_HEADERS: usize = 60 + 8;
 
 #[derive(Debug)]
 pub(super) struct KernelSocket {
@@ -96,7 +98,7 @@ impl EchoSocket for KernelSocket {
     }
 
     fn receive(&self) -> io::Result<Option<Arrival>> {
-        let mut buffer = [0; MAX_PACKET];
+        let mut buffer = vec![0; LONGEST_ERROR.max(LONGEST_HEADERS + usize::from(self.codec.payload))];
         loop {
             let mut control = nix::cmsg_space!(TimeSpec);
             let mut vectors = [IoSliceMut::new(&mut buffer)];

@@ -21,6 +21,8 @@ use crate::raw::EchoRefusal;
 pub(crate) struct VirtualPinger {
     socket: VirtualEcho,
     config: ProbeConfig,
+    /// Of the next request.
+    sequence: u16,
 }
 
 #[derive(Debug)]
@@ -51,14 +53,15 @@ impl VirtualPinger {
         let codec =
             EchoCodec { identifier: id as u16, cookie: id.to_be_bytes(), payload: config.payload, tag: config.tag };
         let guard = Guard::new(access, id, Machine::close_raw);
-        Ok(Self { socket: VirtualEcho { guard, news, codec, dont_fragment: config.dont_fragment }, config })
+        let socket = VirtualEcho { guard, news, codec, dont_fragment: config.dont_fragment };
+        Ok(Self { socket, config, sequence: 0 })
     }
 }
 
 #[async_trait]
 impl Pinger for VirtualPinger {
     async fn round(&mut self, targets: BTreeSet<Ipv4Addr>) -> Result<BTreeMap<Ipv4Addr, ProbeResult>, ProbeError> {
-        probe::round(&self.socket, &self.config, targets).await
+        probe::round(&self.socket, &self.config, &mut self.sequence, targets).await
     }
 }
 

@@ -18,6 +18,18 @@ async fn a_round_trip_takes_what_the_path_takes_to_the_nanosecond() {
 }
 
 #[tokio::test]
+async fn a_reply_that_is_too_late_for_one_round_is_none_to_the_next() {
+    let world = World::new(HELPER);
+    // The reply to the first comes while the second waits, which ends before its own comes.
+    let timeout = DELAY * 3 / 2;
+    let mut pinger = world.a.pinger(ProbeConfig { timeout, ..once() }).await.unwrap();
+    for _ in 0..3 {
+        let results = world.run(pinger.round([B].into())).await.unwrap();
+        assert_eq!((results[&B].sent, results[&B].received), (1, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_destination_that_nobody_has_is_reported_by_the_internet() {
     let world = World::new(HELPER);
     let result = world.ping(&world.a, [9, 9, 9, 9].into(), once()).await;
