@@ -374,7 +374,8 @@ fn note(actual: &mut Actual, change: &Change) -> bool {
 }
 
 fn subject(name: &str, tunnel: &DesiredTunnel, ifindex: u32) -> Subject {
-    Subject { name: name.to_owned(), ifindex, overlay: tunnel.overlay.addr(), peer: tunnel.peer }
+    let DesiredTunnel { overlay, peer, remote: endpoint, .. } = tunnel;
+    Subject { name: name.to_owned(), ifindex, overlay: overlay.addr(), peer: *peer, endpoint: *endpoint }
 }
 
 /// The tunnels that exist and have what it takes to be asked.

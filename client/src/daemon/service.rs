@@ -10,6 +10,7 @@ use dz_net::{
 use dz_sdk::Ledger;
 use dz_service::{WallClock, log, notify, stop_signal, stream::Accept, tasks};
 use solana_keypair::Keypair;
+use tokio::time::Instant;
 use tracing::info;
 
 use super::{
@@ -44,6 +45,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         store: Arc::new(FileStore::new(&args.state_dir)),
         clock: WallClock::system(),
         seed: args.seed.get(),
+        origin: Instant::now(),
         ready: Box::new(notify::ready),
     };
     tokio::select! {
@@ -70,6 +72,8 @@ pub struct Deps {
     pub clock: WallClock,
     /// Seed of everything that is decided at random.
     pub seed: u64,
+    /// Tunnels to one address whose daemons share this moment are asked whether they carry at the same times.
+    pub origin: Instant,
     /// Called when it serves the command line.
     pub ready: Box<dyn FnOnce() + Send>,
 }
@@ -80,7 +84,7 @@ pub struct Deps {
 /// What failed, or what was missing from the start: what is stored makes no sense, the host can make no tunnels, or it
 /// has no address on the internet.
 pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
-    let Deps { host, ledger, listener, store, clock, seed, ready } = deps;
+    let Deps { host, ledger, listener, store, clock, seed, origin, ready } = deps;
     let client_ip = match args.client_ip {
         Some(address) => address,
         None => client_ip::of_default_route(host.as_ref()).await?,
@@ -112,7 +116,7 @@ pub async fn serve(args: &Args, deps: Deps) -> anyhow::Result<()> {
     };
     let inputs = Inputs { views: ledger.watch(), enabled: enabled.subscribe(), host: changes };
     tasks::scope(|tasks| async move {
-        let sessions = Sessions::new(host.clone(), tasks, clock.clone(), args.hold_time.0);
+        let sessions = Sessions::new(host.clone(), tasks, clock.clone(), args.hold_time.0, origin);
         let told = Telling { status, routes };
         let reconciler = Reconciler::new(args, client_ip, kernel, inputs, sessions, told, seed);
         info!(%client_ip, %dataplane, socket = %listener, "started");

@@ -4,7 +4,10 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use dz_net::{host::Host, probe::ProbeConfig};
+use dz_net::{
+    host::{Host, Pinger},
+    probe::{ProbeConfig, ProbeError},
+};
 use dz_service::next_tick;
 use tokio::{
     sync::mpsc,
@@ -91,10 +94,22 @@ pub(super) struct Subject {
     pub(super) overlay: Ipv4Addr,
     /// The far end's.
     pub(super) peer: Ipv4Addr,
+    /// The far end's address on the internet.
+    pub(super) endpoint: Ipv4Addr,
 }
 
-/// Asks for as long as it is polled and reports each change. Tunnels with one origin are asked at the same time while they are
-/// calm, which wakes the daemon once for all.
+impl Subject {
+    /// Where in a period its questions are: at the same time as those to the same endpoint, so that it is woken once for
+    /// all, and at another time than those to others.
+    fn phase(&self, period: Duration) -> Duration {
+        // Neighbours in number are far from each other in what is left of the product (Fibonacci hashing).
+        let share = u32::from(self.endpoint).wrapping_mul(0x9E37_79B9);
+        period.mul_f64(f64::from(share) / 2f64.powi(32))
+    }
+}
+
+/// Asks for as long as it is polled and reports each change. While a tunnel is calm it is asked once in a period, counted from
+/// `origin`, in its phase.
 pub(super) async fn keep_asking(
     host: Arc<dyn Host>,
     subject: Subject,
@@ -103,36 +118,55 @@ pub(super) async fn keep_asking(
     changes: mpsc::UnboundedSender<(Subject, Session)>,
 ) {
     let mut pulse = Pulse::new(hold);
+    let mut socket = None;
     loop {
-        let before = pulse.session;
-        pulse.heard(answers(host.as_ref(), &subject, pulse.timeout()).await);
+        let (before, was_calm) = (pulse.session, pulse.is_calm());
+        pulse.heard(answers(host.as_ref(), &mut socket, &subject, pulse.timeout()).await);
+        // It is bound to an interface by number and to an address, and ends with them; and it has the timeout of its state.
+        if !(was_calm && pulse.is_calm()) {
+            socket = None;
+        }
         if pulse.session != before && changes.send((subject.clone(), pulse.session)).is_err() {
             return;
         }
         match pulse.is_calm() {
-            true => sleep_until(next_tick(origin, pulse.wait())).await,
+            true => sleep_until(next_tick(origin + subject.phase(pulse.wait()), pulse.wait())).await,
             false => sleep(pulse.wait()).await,
         }
     }
 }
 
-/// Probes once. The socket is opened for each probe, because binding to an interface is by number and ends with it.
-async fn answers(host: &dyn Host, subject: &Subject, timeout: Duration) -> bool {
-    let config = ProbeConfig {
-        probes: 1,
-        timeout,
-        source: Some(subject.overlay),
-        device: Some(subject.name.clone()),
-        ..ProbeConfig::default()
-    };
-    let outcome = async { host.pinger(config).await?.round([subject.peer].into()).await };
-    match outcome.await {
-        Ok(results) => results.values().any(|result| result.reachable()),
+/// Probes once, over the socket that is open or a new one.
+async fn answers(host: &dyn Host, socket: &mut Option<Box<dyn Pinger>>, subject: &Subject, timeout: Duration) -> bool {
+    match answer(host, socket, subject, timeout).await {
+        Ok(answered) => answered,
         Err(error) => {
             debug!(tunnel = subject.name, %error, "the far end cannot be asked");
             false
         }
     }
+}
+
+async fn answer(
+    host: &dyn Host,
+    socket: &mut Option<Box<dyn Pinger>>,
+    subject: &Subject,
+    timeout: Duration,
+) -> Result<bool, ProbeError> {
+    let socket = match socket {
+        Some(socket) => socket,
+        None => {
+            let config = ProbeConfig {
+                probes: 1,
+                timeout,
+                source: Some(subject.overlay),
+                device: Some(subject.name.clone()),
+                ..ProbeConfig::default()
+            };
+            socket.insert(host.pinger(config).await?)
+        }
+    };
+    Ok(socket.round([subject.peer].into()).await?.values().any(|result| result.reachable()))
 }
 
 #[cfg(test)]
@@ -172,6 +206,25 @@ mod tests {
         assert_eq!(after(&[false, false]).timeout(), 4 * FIRST_TIMEOUT);
         assert_eq!(after(&[false; 4000]).timeout(), LONGEST_TIMEOUT);
         assert_eq!(after(&[true, false]).timeout(), Duration::from_millis(600));
+    }
+
+    #[test]
+    fn tunnels_to_one_endpoint_are_asked_at_the_same_time_and_others_spread_over_the_period() {
+        let subject = |overlay: u8, endpoint: u8| Subject {
+            name: "doublezero0".to_owned(),
+            ifindex: 1,
+            overlay: [169, 254, 0, overlay].into(),
+            peer: [169, 254, 0, overlay + 1].into(),
+            endpoint: [5, 0, 0, endpoint].into(),
+        };
+        let period = Duration::from_secs(1);
+        assert_eq!(subject(0, 1).phase(period), subject(2, 1).phase(period));
+        let mut phases: Vec<_> = (0..100).map(|endpoint| subject(0, endpoint).phase(period)).collect();
+        phases.sort();
+        assert!(phases.iter().all(|phase| *phase < period));
+        let gaps = phases.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(gaps.clone().all(|gap| gap > Duration::from_millis(1)), "{phases:?}");
+        assert!(gaps.max().unwrap() < Duration::from_millis(50), "{phases:?}");
     }
 
     #[test]

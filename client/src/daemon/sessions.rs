@@ -43,9 +43,9 @@ struct Asked {
 
 impl Sessions {
     /// Sessions of a host's tunnels, asked by these tasks.
-    pub(super) fn new(host: Arc<dyn Host>, tasks: Tasks, clock: WallClock, hold: Duration) -> Self {
+    pub(super) fn new(host: Arc<dyn Host>, tasks: Tasks, clock: WallClock, hold: Duration, origin: Instant) -> Self {
         let (sender, receiver) = unbounded_channel();
-        Self { host, tasks, clock, hold, origin: Instant::now(), asked: BTreeMap::new(), sender, receiver }
+        Self { host, tasks, clock, hold, origin, asked: BTreeMap::new(), sender, receiver }
     }
 
     /// Asks these from now on, and no others. A tunnel that stays the same keeps its session.

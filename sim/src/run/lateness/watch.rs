@@ -70,11 +70,8 @@ impl Watch {
     /// # Errors
     /// The thread cannot be started.
     pub fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            stop: AtomicBool::default(),
-            seen: Mutex::new(Seen::begin()),
-            queued: Mutex::default(),
-        });
+        let shared =
+            Arc::new(Shared { stop: AtomicBool::default(), seen: Mutex::new(Seen::begin()), queued: Mutex::default() });
         let watched = Arc::clone(&shared);
         let thread = thread::Builder::new().name("lateness".to_owned()).spawn(move || watched.measure())?;
         Ok(Self { shared, thread: Some(thread) })

@@ -29,7 +29,7 @@ use futures_util::FutureExt;
 use tokio::{
     runtime::Handle,
     sync::{oneshot, watch},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tracing::instrument::WithSubscriber;
 
@@ -56,6 +56,8 @@ pub(super) struct Shared {
     thread_of: BTreeMap<ClientName, usize>,
     slots: watch::Receiver<u64>,
     logs: Logs,
+    /// From which all ask their sessions: a device that many ask at once is woken once.
+    origin: Instant,
     running: Mutex<BTreeMap<ClientName, Running>>,
 }
 
@@ -88,7 +90,7 @@ impl Shared {
         let count = thread::available_parallelism().map_or(1, usize::from).min(clients.len());
         let threads: Vec<_> = (0..count).map(|number| Thread::start(number, &connect)).collect::<Result<_, _>>()?;
         let thread_of = clients.iter().cloned().zip((0..count).cycle()).collect();
-        Ok(Self { threads, thread_of, slots, logs, running: Mutex::default() })
+        Ok(Self { threads, thread_of, slots, logs, origin: Instant::now(), running: Mutex::default() })
     }
 
     /// The names of the threads and the runtime of each.
@@ -125,6 +127,7 @@ impl Shared {
         let ledger = self.ledger(thread, solana_keypair::Keypair::new());
         let log = self.logs.of(client.as_str(), "doublezerod", "doublezerod")?;
         let (is_ready, ready) = oneshot::channel();
+        let origin = self.origin;
         let role = async move {
             let deps = daemon::Deps {
                 host,
@@ -133,6 +136,7 @@ impl Shared {
                 store: Arc::new(FileStore::new(&args.state_dir)),
                 clock: WallClock::system(),
                 seed,
+                origin,
                 ready: Box::new(move || {
                     // Who waits for it may have stopped waiting.
                     let _ = is_ready.send(());

@@ -99,6 +99,7 @@ impl Virtual {
                     store: self.disks.get(client).context("a client without a disk")?.clone(),
                     clock: self.clocks.get(client).context("a client without a clock")?.wall(self.clock.clone()),
                     seed: self.seed(process),
+                    origin: tokio::time::Instant::now(),
                     ready: is_ready,
                 };
                 (client.as_str(), name, async move { dz_client::daemon::serve(&args, deps).await }.boxed())
