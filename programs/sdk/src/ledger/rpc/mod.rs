@@ -159,7 +159,8 @@ struct Snapshot {
 
 fn account_config() -> RpcAccountInfoConfig {
     RpcAccountInfoConfig {
-        encoding: Some(UiAccountEncoding::Base64Zstd),
+        // Accounts are too small for compression to be worth its time: a context of it for each of thousands.
+        encoding: Some(UiAccountEncoding::Base64),
         commitment: Some(COMMITMENT),
         ..RpcAccountInfoConfig::default()
     }
