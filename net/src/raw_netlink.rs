@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use rtnetlink::sys::{Socket, SocketAddr};
+use socket2::{SockFilter, SockRef};
 
 use crate::netns::NetNs;
 
@@ -22,6 +23,7 @@ const ATTEMPTS: usize = 20;
 /// Flags of a request, netlink(7).
 pub(crate) const REQUEST: u16 = 0x001;
 pub(crate) const ACK: u16 = 0x004;
+const ECHO: u16 = 0x008;
 pub(crate) const DUMP: u16 = 0x300;
 pub(crate) const REPLACE: u16 = 0x100;
 pub(crate) const EXCLUSIVE: u16 = 0x200;
@@ -78,8 +80,10 @@ impl Message {
         u16::from_ne_bytes([self.0[6], self.0[7]]) & ACK != 0
     }
 
-    fn finish(mut self, sequence: u32) -> Vec<u8> {
+    fn finish(mut self, sequence: u32, flags: u16) -> Vec<u8> {
         let length = self.0.len() as u32;
+        let flags = flags | u16::from_ne_bytes([self.0[6], self.0[7]]);
+        self.0[6..8].copy_from_slice(&flags.to_ne_bytes());
         self.0[..4].copy_from_slice(&length.to_ne_bytes());
         self.0[8..12].copy_from_slice(&sequence.to_ne_bytes());
         self.0
@@ -113,6 +117,8 @@ pub(crate) fn string(value: &[u8]) -> Option<&str> {
 pub(crate) struct RawLink {
     socket: Socket,
     sequence: u32,
+    /// Of each request, besides its own.
+    flags: u16,
 }
 
 impl std::fmt::Debug for RawLink {
@@ -126,24 +132,27 @@ impl RawLink {
     pub(crate) fn open(protocol: isize) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
-        Self::connected(socket)
+        Self::connected(socket, 0)
     }
 
-    /// Opens a socket with this port (netlink(7)), or with another where somebody in the namespace has it.
+    /// Opens a socket with this port (netlink(7)), or with another where somebody in the namespace has it. Routes that are
+    /// changed by it are not reported to any socket with the same port, of whichever namespace: it asks for an echo, and the
+    /// kernel leaves out the port that gets the echo (`nlmsg_notify`, net/netlink/af_netlink.c).
     pub(crate) fn open_at(protocol: isize, port: u32) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;
         match socket.bind(&SocketAddr::new(port, 0)) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => drop(socket.bind_auto()?),
             bound => bound?,
         }
-        Self::connected(socket)
+        SockRef::from(&socket).attach_filter(&no_routes())?;
+        Self::connected(socket, ECHO)
     }
 
-    fn connected(socket: Socket) -> io::Result<Self> {
+    fn connected(socket: Socket, flags: u16) -> io::Result<Self> {
         socket.connect(&SocketAddr::new(0, 0))?;
         let timeout = nix::sys::time::TimeVal::new(ANSWER_WITHIN.as_secs() as i64, 0);
         nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimeout, &timeout)?;
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self { socket, sequence: 0, flags })
     }
 
     /// Opens a socket in `ns`.
@@ -178,7 +187,7 @@ impl RawLink {
             if message.wants_ack() {
                 last = sequence;
             }
-            bytes.extend(message.finish(sequence));
+            bytes.extend(message.finish(sequence, self.flags));
         }
         self.send(&bytes)?;
         let mut errors = Vec::new();
@@ -203,7 +212,7 @@ impl RawLink {
     pub(crate) fn dump(&mut self, message: &Message) -> io::Result<Vec<Vec<u8>>> {
         for _ in 0..ATTEMPTS {
             let sequence = self.next_sequence();
-            self.send(&message.clone().finish(sequence))?;
+            self.send(&message.clone().finish(sequence, self.flags))?;
             let mut list = List::default();
             while !list.take(&self.receive()?, sequence)? {}
             if !list.interrupted {
@@ -231,6 +240,24 @@ impl RawLink {
             }
         }
     }
+}
+
+/// A filter that takes all messages but those about a route. It reads numbers in network order, and the kernel writes them in
+/// that of the machine.
+fn no_routes() -> [SockFilter; 5] {
+    const KIND_AT: u32 = 4;
+    const ALL_OF_IT: u32 = u32::MAX;
+    let jump_if = |kind: u16, then, otherwise| {
+        SockFilter::new((libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, then, otherwise, kind.to_be().into())
+    };
+    let take = |bytes| SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, bytes);
+    [
+        SockFilter::new((libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16, 0, 0, KIND_AT),
+        jump_if(libc::RTM_NEWROUTE, 1, 0),
+        jump_if(libc::RTM_DELROUTE, 0, 1),
+        take(0),
+        take(ALL_OF_IT),
+    ]
 }
 
 /// What a dump has listed so far.
@@ -295,7 +322,7 @@ mod tests {
         let message = Message::new(7, ACK, &[1, 2, 3, 4])
             .string(1, "ab")
             .nested(2, |message| message.be32(3, 0x0102_0304))
-            .finish(9);
+            .finish(9, 0);
         let expected = [
             40, 0, 0, 0, 7, 0, 5, 0, 9, 0, 0, 0, 0, 0, 0, 0, // header
             1, 2, 3, 4, // body
@@ -312,7 +339,7 @@ mod tests {
 
     /// A message of the kernel's.
     fn answer(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Message::new(kind, 0, payload).finish(sequence);
+        let mut bytes = Message::new(kind, 0, payload).finish(sequence, 0);
         bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
         bytes
     }

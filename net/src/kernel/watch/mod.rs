@@ -75,7 +75,7 @@ impl Watch {
     /// # Errors
     /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open() -> Result<Self, NetlinkError> {
-        Ok(Self { routes: registered(subscribed(NETLINK_ROUTE, HOST))?, filters: None, own: None })
+        Ok(Self { routes: registered(subscribed(NETLINK_ROUTE, 0, HOST))?, filters: None, own: None })
     }
 
     /// Watches the same of `ns`. Must be called on a tokio runtime.
@@ -83,7 +83,7 @@ impl Watch {
     /// # Errors
     /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open_in(ns: &NetNs) -> Result<Self, NetlinkError> {
-        let socket = ns.run(|| subscribed(NETLINK_ROUTE, HOST)).map_err(io::Error::other).flatten();
+        let socket = ns.run(|| subscribed(NETLINK_ROUTE, 0, HOST)).map_err(io::Error::other).flatten();
         Ok(Self { routes: registered(socket)?, filters: None, own: None })
     }
 
@@ -93,8 +93,8 @@ impl Watch {
     /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open_router() -> Result<Self, NetlinkError> {
         Ok(Self {
-            routes: registered(subscribed(NETLINK_ROUTE, ROUTER))?,
-            filters: Some(registered(subscribed(NETLINK_NETFILTER, FILTER))?),
+            routes: registered(subscribed(NETLINK_ROUTE, 0, ROUTER))?,
+            filters: Some(registered(subscribed(NETLINK_NETFILTER, 0, FILTER))?),
             own: None,
         })
     }
@@ -104,7 +104,7 @@ impl Watch {
     /// # Errors
     /// Netlink cannot be opened, or the kernel dropped notifications.
     pub fn open_router_in(ns: &NetNs) -> Result<Self, NetlinkError> {
-        let sockets = ns.run(|| (subscribed(NETLINK_ROUTE, ROUTER), subscribed(NETLINK_NETFILTER, FILTER)));
+        let sockets = ns.run(|| (subscribed(NETLINK_ROUTE, 0, ROUTER), subscribed(NETLINK_NETFILTER, 0, FILTER)));
         let (routes, filters) = sockets.map_err(|e| NetlinkError::Open(io::Error::other(e)))?;
         Ok(Self { routes: registered(routes)?, filters: Some(registered(filters)?), own: None })
     }
@@ -187,10 +187,11 @@ fn registered(socket: io::Result<Socket>) -> Result<AsyncFd<Socket>, NetlinkErro
     registered.map_err(|e| NetlinkError::Open(e.into()))
 }
 
-fn subscribed(protocol: isize, groups: u32) -> io::Result<Socket> {
+/// A socket of this port, or of any if that is 0, for these groups.
+fn subscribed(protocol: isize, port: u32, groups: u32) -> io::Result<Socket> {
     let mut socket = Socket::new(protocol)?;
     socket.set_non_blocking(true)?;
-    socket.bind(&SocketAddr::new(0, groups))?;
+    socket.bind(&SocketAddr::new(port, groups))?;
     Ok(socket)
 }
 

@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rtnetlink::sys::Socket;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
-use socket2::{SockFilter, SockRef};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -92,27 +91,28 @@ impl SharedWatch {
     /// # Errors
     /// Netlink cannot be opened, or this may not be asked for (it needs `CAP_NET_BROADCAST`).
     pub fn open() -> Result<Self, NetlinkError> {
-        Self::filtered(false)
+        Self::at(0)
     }
 
     /// The same, but the kernel does not report the routes that the hosts of this process ask for from a port of their own
     /// (`OWN_PORT`): these hosts do, to who else watches. Where hosts have a route to each other host, such
     /// changes would fill the socket, and be read by those who have made them.
     ///
+    /// This socket has that port, too, and is left out for it (`RawLink::open_at`). That is the first thing the kernel looks
+    /// at; a filter of this socket would come after the search for the number of the namespace among all that there are.
+    ///
     /// # Errors
     /// As [`SharedWatch::open`].
     pub fn open_without_own() -> Result<Self, NetlinkError> {
-        Self::filtered(true)
+        Self::at(Self::OWN_PORT)
     }
 
-    fn filtered(without_own: bool) -> Result<Self, NetlinkError> {
+    /// A subscription from this port; 0 is any.
+    fn at(port: u32) -> Result<Self, NetlinkError> {
         // A namespace of its own: others may have numbers in that of the caller, and what happens there is no news here.
         let home = NetNs::new().map_err(|e| NetlinkError::Open(io::Error::other(e)))?;
         let open = || {
-            let socket = subscribed(NETLINK_ROUTE, HOST)?;
-            if without_own {
-                SockRef::from(&socket).attach_filter(&not_own())?;
-            }
+            let socket = subscribed(NETLINK_ROUTE, port, HOST)?;
             socket.set_listen_all_namespaces(true)?;
             Ok(socket)
         };
@@ -290,26 +290,4 @@ impl Shared {
         while readable(&self.socket).await.is_ok() && self.delivered().is_ok() {}
         locked(&self.watched).values().flatten().for_each(|unread| unread.arrived.notify_one());
     }
-}
-
-/// A filter that takes all messages but those of a route that was asked for from [`SharedWatch::OWN_PORT`]. It reads numbers
-/// in network order, and the kernel writes them in that of the machine.
-fn not_own() -> [SockFilter; 7] {
-    const KIND_AT: u32 = 4;
-    const PORT_AT: u32 = 12;
-    const ALL_OF_IT: u32 = u32::MAX;
-    let load = |size: u32, at| SockFilter::new((libc::BPF_LD | size | libc::BPF_ABS) as u16, 0, 0, at);
-    let jump_if = |value, then, otherwise| {
-        SockFilter::new((libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, then, otherwise, value)
-    };
-    let take = |bytes| SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, bytes);
-    [
-        load(libc::BPF_H, KIND_AT),
-        jump_if(libc::RTM_NEWROUTE.to_be().into(), 1, 0),
-        jump_if(libc::RTM_DELROUTE.to_be().into(), 0, 3),
-        load(libc::BPF_W, PORT_AT),
-        jump_if(SharedWatch::OWN_PORT.to_be(), 0, 1),
-        take(0),
-        take(ALL_OF_IT),
-    ]
 }
