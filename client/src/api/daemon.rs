@@ -7,7 +7,7 @@ use dz_service::{
     stream::{Connect, UnixConnector},
 };
 use http_body_util::Full;
-use hyper::{Method, Request};
+use hyper::{Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::{Latency, Route, Status};
@@ -31,6 +31,12 @@ pub enum DaemonError {
     NotPermitted {
         /// The socket.
         socket: String,
+    },
+    /// It had begun to do what was asked for when another request asked for the contrary.
+    #[error("doublezerod: {reason}")]
+    Overtaken {
+        /// What the other one asked for.
+        reason: String,
     },
     /// The answer is none.
     #[error("doublezerod answered {path} with something unexpected: {reason}")]
@@ -116,6 +122,9 @@ impl Daemon {
             Err(RequestError::Connect(source)) => return Err(DaemonError::Unavailable { socket: socket(), source }),
             Err(error) => return Err(DaemonError::Unavailable { socket: socket(), source: io::Error::other(error) }),
         };
+        if response.status() == StatusCode::CONFLICT {
+            return Err(DaemonError::Overtaken { reason: String::from_utf8_lossy(response.body()).into_owned() });
+        }
         if !response.status().is_success() {
             return Err(answer(format!("{}: {}", response.status(), String::from_utf8_lossy(response.body()))));
         }

@@ -116,6 +116,7 @@ impl CommandError {
         match self {
             Self::Daemon(DaemonError::Unavailable { .. } | DaemonError::Answer { .. }) => Exit::DaemonUnavailable,
             Self::Daemon(DaemonError::NotPermitted { .. }) => Exit::SocketNotPermitted,
+            Self::Daemon(DaemonError::Overtaken { .. }) => Exit::Other,
             Self::Ledger(LedgerError::Unavailable { .. }) => Exit::LedgerUnavailable,
             Self::Ledger(LedgerError::Refused { error, .. }) => of_refusal(*error),
             Self::Ledger(LedgerError::Failed(_) | LedgerError::View(_)) | Self::Other(_) => Exit::Other,
@@ -177,6 +178,11 @@ mod tests {
         DaemonError::Answer { path: "/v2/status".to_owned(), reason: "expected value".to_owned() }.into(),
         4,
         "doublezerod answered /v2/status with something unexpected: expected value"
+    )]
+    #[case(
+        DaemonError::Overtaken { reason: "another request has turned its tunnels on again".to_owned() }.into(),
+        1,
+        "doublezerod: another request has turned its tunnels on again"
     )]
     #[case(
         LedgerError::Unavailable { url: "http://[::1]:1".to_owned(), reason: "connection refused".to_owned() }.into(),

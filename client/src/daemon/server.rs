@@ -128,14 +128,22 @@ async fn routes(State(served): State<Served>) -> Json<Vec<Route>> {
     Json(served.routes.list())
 }
 
-/// Answers once the tunnels are handled accordingly; the wish is stored before.
+/// Answers once the tunnels are handled accordingly, or another request has wished for the contrary; the wish is stored before.
 async fn enable(State(served): State<Served>, enabled: bool) -> Result<Json<Status>, (StatusCode, String)> {
     served
         .enabled
         .set(enabled)
         .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("the state cannot be stored: {error}")))?;
     info!(enabled, "tunnels turned on or off");
-    Ok(Json(served.status.until(|status| status.reconciler_enabled == enabled).await))
+    let mut wish = served.enabled.subscribe();
+    tokio::select! {
+        biased;
+        status = served.status.until(|status| status.reconciler_enabled == enabled) => Ok(Json(status)),
+        Ok(_) = wish.wait_for(|wished| *wished != enabled) => {
+            let turned = if enabled { "off" } else { "on" };
+            Err((StatusCode::CONFLICT, format!("another request has turned its tunnels {turned} again")))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -145,12 +153,8 @@ mod tests {
     use super::*;
     use crate::daemon::store::MemoryStore;
 
-    #[tokio::test]
-    async fn a_socket_left_behind_is_replaced_and_one_that_answers_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run").join("doublezerod.sock");
-        let first = bind(&path).await.unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, SOCKET_MODE);
+    /// What is served by a daemon that gets no further.
+    fn served() -> Served {
         let status = Status {
             version: 1,
             reconciler_enabled: false,
@@ -160,17 +164,35 @@ mod tests {
             settled: false,
             services: vec![],
         };
-        let latency = Latency { version: 1, ready: false, slot: None, results: vec![] };
-        let enabled = Enabled::load(Arc::new(MemoryStore::default())).unwrap();
-        let served = Served {
+        Served {
             status: Published::new(status),
-            latency: Published::new(latency),
+            latency: Published::new(Latency { version: 1, ready: false, slot: None, results: vec![] }),
             asking: Asking::channel().0,
             routes: Routes::default(),
-            enabled,
+            enabled: Enabled::load(Arc::new(MemoryStore::default())).unwrap(),
             tolerance: ANSWER,
-        };
-        let serving = tokio::spawn(serve(first, served));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_overtaken_is_told_so() {
+        let served = served();
+        let on = tokio::spawn(enable(State(served.clone()), true));
+        // It has wished and waits.
+        served.enabled.subscribe().wait_for(|wished| *wished).await.unwrap();
+        let off = enable(State(served.clone()), false).await.unwrap();
+        assert!(!off.reconciler_enabled);
+        let refused = (StatusCode::CONFLICT, "another request has turned its tunnels off again".to_owned());
+        assert_eq!(on.await.unwrap().map(|status| status.0), Err(refused));
+    }
+
+    #[tokio::test]
+    async fn a_socket_left_behind_is_replaced_and_one_that_answers_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run").join("doublezerod.sock");
+        let first = bind(&path).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, SOCKET_MODE);
+        let serving = tokio::spawn(serve(first, served()));
         assert_eq!(bind(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         serving.abort();
         assert!(serving.await.unwrap_err().is_cancelled());
