@@ -153,8 +153,12 @@ impl Planner<'_> {
             );
             return Err(Shortage::other(reason));
         }
-        let blocks = self.pools.blocks(PoolKind::DoubleZeroBlock).iter().map(|block| (block.net, block.pool));
-        Err(Shortage::of_networks(&self.pools, "/24", blocks))
+        // What is registered in them is in use, too: nothing of them was free.
+        let blocks = self.pools.blocks(PoolKind::DoubleZeroBlock).iter().map(|block| {
+            let (_, capacity) = self.pools.usage(&block.pool).unwrap_or_default();
+            (block.net, (capacity, capacity))
+        });
+        Err(Shortage::of_used("/24", blocks))
     }
 
     fn double_zero_pool_of(&self, block: &NetworkV4) -> Option<Pubkey> {

@@ -256,7 +256,7 @@ fn a_contributor_is_given_no_more_blocks_than_it_may_have(#[case] held: usize, #
 #[case::both(
     PoolKind::AddressRegistry,
     &["148.51.0.77", "148.51.1.77"],
-    "pool-full: no free /24 in 148.51.0.0/23 (0 of 2 in use)"
+    "pool-full: no free /24 in 148.51.0.0/23 (2 of 2 in use)"
 )]
 fn a_block_with_a_known_address_in_it_is_passed_over(
     #[case] kind: PoolKind,
