@@ -76,10 +76,11 @@ impl Switch {
         }
     }
 
-    /// Lays the cable to `a` again, whose interface was deleted: it is another one.
+    /// Lays the cable to `a` again, which gives the port another interface. It is connected to nothing.
     pub(crate) async fn lay_again(&self, a: (&Host, &str)) {
+        // Both ends go.
+        a.0.netlink.delete_link(a.0.index(a.1).await).await.unwrap();
         cable(a, (&self.0, "a")).await;
-        self.0.netlink.set_link_master(self.0.index("a").await, self.0.index("bridge").await).await.unwrap();
     }
 
     pub(crate) async fn cut(&self) {

@@ -217,11 +217,16 @@ fn a_port_that_comes_back_as_another_interface_is_used_again() {
         let (a, b) = two_clients(&mut net).await;
         net.settle().await;
         becomes("the direct link is taken", &a, &b, true).await;
-        let nyc1 = net.host("nyc1").clone();
-        nyc1.netlink.delete_link(nyc1.index("Ethernet3").await).await.unwrap();
-        becomes("the way around is taken", &a, &b, false).await;
-        // Its far end goes with it, and both come back.
-        net.switch.lay_again((&nyc1, "Ethernet3")).await;
+        net.switch.cut().await;
+        // Both ends have asked in vain by then.
+        eventually("both ends find it silent", async || {
+            let devices = net.controller.devices().await.unwrap().devices;
+            let failed = devices.iter().filter(|device| !device.report.clone().unwrap().failed_links.is_empty());
+            if failed.count() == 2 { Ok(()) } else { Err(devices) }
+        })
+        .await;
+        net.switch.lay_again((net.host("nyc1"), "Ethernet3")).await;
+        net.switch.connect().await;
         becomes("the direct link is back", &a, &b, true).await;
     });
 }
