@@ -122,9 +122,14 @@ fn a_link_without_a_port() {
     let refusal = |found| RenderError::LinkEnd { link: "nyc1-pit1".to_owned(), interface, device, found };
 
     chain.set_interface(interface, InterfaceStatus::Pending);
-    assert_eq!(refused(&chain), refusal(Found::Status(InterfaceStatus::Pending)));
+    let end = format!("link nyc1-pit1 ends on interface {interface} of device {device}, which is");
+    let error = refused(&chain);
+    assert_eq!(error.to_string(), format!("{end} pending"));
+    assert_eq!(error, refusal(Found::Status(InterfaceStatus::Pending)));
     chain.remove(interface);
-    assert_eq!(refused(&chain), refusal(Found::Absent));
+    let error = refused(&chain);
+    assert_eq!(error.to_string(), format!("{end} absent"));
+    assert_eq!(error, refusal(Found::Absent));
     // The other end has no part in it.
     assert!(render(&chain.view(), &chain.key("pit1")).is_ok());
 }
