@@ -26,7 +26,7 @@ for name; do
     case $name in
     client) mutate "$name" dz-client select 'client/src/select/*.rs' ;;
     activator) mutate "$name" dz-activator 'plan strategy' 'activator/src/plan/*.rs' 'activator/src/strategy/*.rs' ;;
-    controller) mutate "$name" dz-controller '--skip http --skip wire' 'controller/src/render/**/*.rs' ;;
+    controller) mutate "$name" dz-controller 'render config catalog gallery refusals' 'controller/src/render/**/*.rs' ;;
     agent) mutate "$name" dz-controller 'agent device' controller/src/agent/diff.rs controller/src/agent/desired.rs ;;
     audit) mutate "$name" dz-sdk audit 'programs/sdk/src/audit/**/*.rs' ;;
     oracle) mutate "$name" dzsim oracle 'sim/src/run/oracle/*.rs' ;;

@@ -279,7 +279,7 @@ pub struct RunArgs {
     /// Run only this share of the cases, such as 2/8.
     #[arg(long, value_name = "K/N")]
     pub shard: Option<Shard>,
-    /// Scenarios at a time. Default: twice the number of processors.
+    /// Scenarios at a time. Default: three for each processor.
     #[arg(long, short = 'j', value_name = "NUMBER")]
     pub jobs: Option<usize>,
     /// Output format.
