@@ -221,6 +221,20 @@ fn groups_over_the_backbone() {
 }
 
 #[test]
+fn a_receiver_that_no_way_leads_to_has_no_part_in_a_group() {
+    let mut chain = triangle();
+    chain.group("mg01");
+    chain.user(multicast("9.1.0.1", "nyc1", 500, &["mg01"], &[]));
+    chain.user(multicast("9.1.0.2", "pit1", 501, &[], &["mg01"]));
+    chain.user(multicast("9.1.0.3", "chi1", 501, &[], &["mg01"]));
+    for link in ["nyc1-chi1", "pit1-chi1"] {
+        chain.set_link(link, LinkStatus::HardDrained);
+    }
+    let groups = ["nyc1", "pit1", "chi1"].map(|device| render(&chain.view(), &chain.key(device)).unwrap().groups.len());
+    assert_eq!(groups, [1, 1, 0]);
+}
+
+#[test]
 fn a_new_publisher_sends_nothing_before_it_has_its_source() {
     let mut chain = Chain::new();
     chain.device("nyc1", "9.0.0.1", &["45.33.100.1", "45.33.100.2"]);
