@@ -396,6 +396,50 @@ mod tests {
         assert_eq!(with, desired(&config([tunnel(500, false)]), &Host::default()));
     }
 
+    /// A tunnel of a user of edge filtering, of VRF 3.
+    fn filtered(shut: bool) -> (u16, Tunnel) {
+        let (id, tunnel) = tunnel(500, shut);
+        (id, Tunnel { service: Service::EdgeFiltering { vrf: 3, dz_ip: [148, 51, 0, 1].into() }, ..tunnel })
+    }
+
+    #[test]
+    fn an_address_of_edge_filtering_has_its_tenants_table_and_the_internets() {
+        let rules = desired(&config([filtered(false)]), &host([])).state.rules;
+        let address = Some(Ipv4Addr::new(148, 51, 0, 1));
+        let rule = |priority, interface: &str, from, to, table| Rule {
+            priority,
+            interface: interface.to_owned(),
+            from,
+            to,
+            table,
+        };
+        let expected = BTreeSet::from([
+            rule(TUNNEL_REFUSE, "tun500", None, None, None),
+            rule(TUNNEL_RULE, "tun500", address, None, Some(VRF_TABLES + 3)),
+            rule(INTERNET_RULE, "tun500", address, None, Some(INTERNET_TABLE)),
+            rule(LOCAL_RULE, "lo", None, address, Some(VRF_TABLES + 3)),
+        ]);
+        assert_eq!(rules, expected);
+    }
+
+    #[test]
+    fn who_filters_at_the_edge_has_a_way_to_the_internet_or_lacks_it() {
+        let lacking = ["no way to the internet for edge filtering"];
+        assert_eq!(desired(&config([filtered(false)]), &host([])).lacking, lacking);
+        let gateway = Some(Ipv4Addr::new(9, 0, 0, 254));
+        let uplink = Host { uplink: Some((name("Ethernet0"), gateway)), ..host([]) };
+        let way = |tunnel| {
+            let key = RouteKey { table: INTERNET_TABLE, destination: Ipv4Net::default() };
+            let found = desired(&config([tunnel]), &uplink);
+            assert_eq!(found.lacking, Vec::<String>::new());
+            found.state.routes.get(&key).cloned()
+        };
+        assert_eq!(way(filtered(false)), Some(Route { interface: name("Ethernet0"), gateway, own: true }));
+        // Nobody else is to have it.
+        assert_eq!((way(filtered(true)), way(tunnel(501, false))), (None, None));
+        assert_eq!(desired(&config([filtered(true)]), &host([])).lacking, Vec::<String>::new());
+    }
+
     #[test]
     fn a_port_without_a_carrier_fails_its_link_and_carries_no_route() {
         let with_port = |up| desired(&with_link(), &host([(name("Ethernet1"), up)]));
