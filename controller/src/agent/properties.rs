@@ -19,7 +19,11 @@ use dzsim_host::{HostSpec, Modules, Network, NetworkConfig, PortSpec, VirtualHos
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
 
-use super::{Change, Desired, Host, Link, State, desired, diff, kernel::Kernel};
+use super::{
+    Change, Desired, Host, Link, State, desired, diff,
+    kernel::Kernel,
+    state::{Address, Outer, Route, RouteKey},
+};
 use crate::config::{
     DeviceConfig, DeviceState, GroupEnd, GroupRoute, IfName, LinkPort, LinkState, Loopback, NextHop, Port, Service,
     TUNNEL_MTU, Table, Tunnel,
@@ -339,6 +343,64 @@ async fn history(modules: Modules, steps: &[(DeviceConfig, Vec<usize>)]) -> Resu
         }
     }
     Ok(())
+}
+
+#[test]
+fn endpoints_are_made_before_the_tunnels_that_use_them_whatever_their_names() {
+    let outer = Outer { local: [45, 33, 100, 1].into(), remote: [9, 1, 0, 1].into(), ttl: DEVICE_TTL, mtu: TUNNEL_MTU };
+    let last: IfName = "zebra1".parse().expect("a valid name");
+    let links =
+        [(last.clone(), Link::Loopback { up: true }), (IfName::of_tunnel(500), Link::Tunnel { outer, up: true })];
+    let wanted = State { links: links.into(), ..State::default() };
+    let made =
+        [Change::AddLoopback(last.clone()), Change::SetUp(last), Change::CreateTunnel(IfName::of_tunnel(500), outer)];
+    assert_eq!(diff(&wanted, &State::default()), made);
+}
+
+#[test]
+fn routes_of_an_interface_that_is_without_an_address_for_a_moment_are_put_again() {
+    let port: IfName = PORTS[0].parse().expect("a valid name");
+    let key = RouteKey { table: 254, destination: "9.1.0.0/24".parse().expect("a network") };
+    let route = Route { interface: port.clone(), gateway: None, own: true };
+    let state = |addresses: &[&str]| {
+        let address = |net: &&str| Address { interface: port.clone(), net: net.parse().expect("an address") };
+        // Another interface keeps its own.
+        let other = Address { interface: PORTS[1].parse().expect("a valid name"), net: "10.9.0.1/30".parse().unwrap() };
+        let addresses = addresses.iter().map(address).chain([other]).collect();
+        State { addresses, routes: [(key.clone(), route.clone())].into(), ..State::default() }
+    };
+    for (is, wanted, put_again) in [
+        (&["172.16.0.1/30"][..], &["172.16.0.1/30"][..], false),
+        (&[], &[], false),
+        (&[], &["172.16.0.1/30"], false),
+        // The last one goes.
+        (&["172.16.0.1/30"], &[], true),
+        // The new one comes before the old one goes, unless it is of the same network.
+        (&["172.16.0.1/30"], &["172.16.0.5/30"], false),
+        (&["172.16.0.1/30"], &["172.16.0.2/30"], true),
+        // Another one stays, or stays as long.
+        (&["172.16.0.1/30", "10.0.0.1/30"], &["172.16.0.2/30", "10.0.0.1/30"], false),
+        (&["172.16.0.1/30", "10.0.0.1/30"], &["172.16.0.2/30"], false),
+    ] {
+        let changes = diff(&state(wanted), &state(is));
+        let put = changes.contains(&Change::PutRoute(key.clone(), route.clone()));
+        assert_eq!(put, put_again, "{is:?} to {wanted:?}: {changes:#?}");
+    }
+}
+
+#[test]
+fn a_change_is_said_in_words() {
+    let tunnel = IfName::of_tunnel(500);
+    let outer = Outer { local: [45, 33, 100, 1].into(), remote: [9, 1, 0, 1].into(), ttl: DEVICE_TTL, mtu: TUNNEL_MTU };
+    let said = [
+        Change::CreateTunnel(tunnel.clone(), outer),
+        Change::SetUp(tunnel.clone()),
+        Change::AddAddress(Address { interface: tunnel, net: "169.254.0.0/31".parse().expect("an address") }),
+    ]
+    .map(|change| change.to_string());
+    let expected =
+        ["create tunnel tun500 from 45.33.100.1 to 9.1.0.1", "set tun500 up", "add address 169.254.0.0/31 to tun500"];
+    assert_eq!(said, expected);
 }
 
 proptest! {
