@@ -353,11 +353,14 @@ mod tests {
         let mut to: Vec<GroupEnd> = (500..539).map(GroupEnd::Tunnel).collect();
         to.push(GroupEnd::Port(name("Ethernet1")));
         config.groups.push(route(GroupEnd::Tunnel(539), to));
+        // Of this one nothing is left.
+        let other = route(GroupEnd::Tunnel(539), vec![GroupEnd::Tunnel(538)]);
+        config.groups.push(GroupRoute { group: [233, 84, 178, 1].into(), ..other });
         let desired = desired(&config, &host([(name("Ethernet1"), true)]));
-        let way = desired.state.groups.into_values().next().expect("the one way");
+        let ways: Vec<_> = desired.state.groups.into_values().collect();
         let mut kept: BTreeSet<IfName> = (500..530).map(IfName::of_tunnel).collect();
         kept.insert(name("Ethernet1"));
-        assert_eq!(way, Forwarding { from: IfName::of_tunnel(539), to: kept });
+        assert_eq!(ways, [Forwarding { from: IfName::of_tunnel(539), to: kept }]);
         let lacking: Vec<_> = (530..539)
             .map(|id| format!("tun{id} has no part in group traffic: the kernel takes 32 interfaces"))
             .collect();
