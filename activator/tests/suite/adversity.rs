@@ -26,7 +26,7 @@ use tokio::{sync::watch, task, time};
 use crate::{
     histories::{activator, block_on, cases, come_to_rest, stretch},
     invariants,
-    operator::{ACTIVATOR, Op, genesis, request},
+    operator::{ACTIVATOR, FOUNDATION, Op, genesis, request},
     scripted::{Script, Scripted},
 };
 
@@ -40,6 +40,9 @@ const LATENCY: Duration = Duration::from_micros(200);
 const VERIFY_EVERY: Duration = Duration::from_secs(15);
 /// A fifth, in parts per million.
 const FIFTH: u32 = 200_000;
+
+/// How many slots a stale read lags behind.
+const READ_LAG: u64 = 3;
 
 /// Notifications that come when most answers have come.
 const LATE_NEWS: LocalFaults = LocalFaults { notification_delay: Duration::from_micros(600), ..LocalFaults::NONE };
@@ -60,6 +63,11 @@ fn ask_all(ledger: &LocalLedger, stretch: &[Op]) {
     for op in stretch {
         // A refusal is an answer, too.
         let _ = request(ledger, op);
+    }
+    // A stale read in the middle of a stretch would be a turn before its end, and see what the rest of it has taken back.
+    for _ in 0..READ_LAG {
+        let empty = futures_util::FutureExt::now_or_never(ledger.as_payer(FOUNDATION).send(&[]));
+        empty.expect("a ledger in memory answers at once").unwrap();
     }
 }
 
@@ -197,7 +205,7 @@ proptest! {
             lost_answers_ppm: FIFTH,
             lost_sends_ppm: FIFTH,
             refused_sends_ppm: FIFTH,
-            read_lag: 3,
+            read_lag: READ_LAG,
             ..LATE_NEWS
         };
         let end = run_through(&history, ActivatorPolicy::default(), &[faults], Script::default(), seed);
