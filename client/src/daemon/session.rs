@@ -5,8 +5,8 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use dz_net::{
-    host::{Host, Pinger},
-    probe::{ProbeConfig, ProbeError},
+    host::{Host, KeptPinger},
+    probe::ProbeConfig,
 };
 use dz_service::next_tick;
 use tokio::{
@@ -118,14 +118,10 @@ pub(super) async fn keep_asking(
     changes: mpsc::UnboundedSender<(Subject, Session)>,
 ) {
     let mut pulse = Pulse::new(hold);
-    let mut socket = None;
+    let mut pinger = KeptPinger::default();
     loop {
-        let (before, was_calm) = (pulse.session, pulse.is_calm());
-        pulse.heard(answers(host.as_ref(), &mut socket, &subject, pulse.timeout()).await);
-        // It is bound to an interface by number and to an address, and ends with them; and it has the timeout of its state.
-        if !(was_calm && pulse.is_calm()) {
-            socket = None;
-        }
+        let before = pulse.session;
+        pulse.heard(answers(host.as_ref(), &mut pinger, &subject, pulse.timeout()).await);
         if pulse.session != before && changes.send((subject.clone(), pulse.session)).is_err() {
             return;
         }
@@ -136,37 +132,19 @@ pub(super) async fn keep_asking(
     }
 }
 
-/// Probes once, over the socket that is open or a new one.
-async fn answers(host: &dyn Host, socket: &mut Option<Box<dyn Pinger>>, subject: &Subject, timeout: Duration) -> bool {
-    match answer(host, socket, subject, timeout).await {
-        Ok(answered) => answered,
-        Err(error) => {
-            debug!(tunnel = subject.name, %error, "the far end cannot be asked");
-            false
-        }
-    }
-}
-
-async fn answer(
-    host: &dyn Host,
-    socket: &mut Option<Box<dyn Pinger>>,
-    subject: &Subject,
-    timeout: Duration,
-) -> Result<bool, ProbeError> {
-    let socket = match socket {
-        Some(socket) => socket,
-        None => {
-            let config = ProbeConfig {
-                probes: 1,
-                timeout,
-                source: Some(subject.overlay),
-                device: Some(subject.name.clone()),
-                ..ProbeConfig::default()
-            };
-            socket.insert(host.pinger(config).await?)
-        }
+/// Probes once.
+async fn answers(host: &dyn Host, pinger: &mut KeptPinger, subject: &Subject, timeout: Duration) -> bool {
+    let config = ProbeConfig {
+        probes: 1,
+        timeout,
+        source: Some(subject.overlay),
+        device: Some(subject.name.clone()),
+        ..ProbeConfig::default()
     };
-    Ok(socket.round([subject.peer].into()).await?.values().any(|result| result.reachable()))
+    pinger.answers(host, &config, subject.peer).await.unwrap_or_else(|error| {
+        debug!(tunnel = subject.name, %error, "the far end cannot be asked");
+        false
+    })
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use std::{
 };
 
 use dz_net::{
-    host::{Host, Pinger},
-    probe::{ProbeConfig, ProbeError},
+    host::{Host, KeptPinger},
+    probe::ProbeConfig,
 };
 use dz_service::{Task, Tasks, next_tick};
 use tokio::{sync::watch, time::Instant};
@@ -127,17 +127,15 @@ fn ends(config: &DeviceConfig) -> impl Iterator<Item = End> {
 
 async fn watch_end(host: Arc<dyn Host>, end: End, origin: Instant, silent: watch::Sender<BTreeSet<String>>) {
     let mut health = Health::New { missed: 0 };
-    let mut prober = None;
+    let device = Some(end.port.to_string());
+    let config = ProbeConfig { probes: 1, timeout: end.limit, device, ..ProbeConfig::default() };
+    let mut pinger = KeptPinger::default();
     loop {
         let asked = Instant::now();
-        let heard = ask(host.as_ref(), &mut prober, &end).await.unwrap_or_else(|error| {
+        let heard = pinger.answers(host.as_ref(), &config, end.gateway).await.unwrap_or_else(|error| {
             tracing::debug!(link = end.code, %error, "cannot ask the far end");
             false
         });
-        if !heard {
-            // The port may be gone, and come back as another.
-            prober = None;
-        }
         let before = health;
         health = health.after(heard);
         if health.is_silent() != before.is_silent() {
@@ -153,19 +151,6 @@ async fn watch_end(host: Arc<dyn Host>, end: End, origin: Instant, silent: watch
         let next = if health.is_calm() { next_tick(origin, CALM) } else { asked + end.limit };
         tokio::time::sleep_until(next).await;
     }
-}
-
-async fn ask(host: &dyn Host, prober: &mut Option<Box<dyn Pinger>>, end: &End) -> Result<bool, ProbeError> {
-    let prober = match prober {
-        Some(prober) => prober,
-        None => {
-            let device = Some(end.port.to_string());
-            let config = ProbeConfig { probes: 1, timeout: end.limit, device, ..ProbeConfig::default() };
-            prober.insert(host.pinger(config).await?)
-        }
-    };
-    let results = prober.round([end.gateway].into()).await?;
-    Ok(results.get(&end.gateway).is_some_and(|result| result.reachable()))
 }
 
 #[cfg(test)]

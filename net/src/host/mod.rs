@@ -6,6 +6,7 @@
 //! they were given, and open no socket of their own.
 
 mod forwarding;
+mod kept_pinger;
 #[allow(clippy::disallowed_methods, reason = "the host of the real world")]
 mod kernel;
 mod socket;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use self::kept_pinger::KeptPinger;
 pub use self::kernel::{KernelHost, TunnelMaker};
 pub use self::socket::{Datagrams, RawPackets, RawSpec, UdpSpec};
 use crate::filter::{self, Dropped, FilterError, IngressPolicy};

@@ -43,7 +43,7 @@ struct Shared {
 /// What was seen up to the last look.
 #[derive(Debug)]
 struct Seen {
-    /// When the next look was due to begin at the latest.
+    /// When the next look is due to begin at the latest.
     due: Instant,
     threads: BTreeMap<u32, (Duration, String)>,
     longest: Times,
