@@ -99,6 +99,17 @@ pub(crate) fn set_option(
     set_option_bytes(socket, level, option, &value.to_ne_bytes())
 }
 
+/// Lets the calling thread no longer interrupt another when it wakes (`SCHED_BATCH`, sched(7)).
+pub(crate) fn schedule_as_batch() -> io::Result<()> {
+    // All that the kernel's `struct sched_param` has.
+    let priority: libc::c_int = 0;
+    // SAFETY: the structure outlives the call; 0 is the calling thread. By number, as the function of musl does nothing.
+    match unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_BATCH, &raw const priority) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Sets a socket option that is a structure, given as its bytes.
 pub(crate) fn set_option_bytes(
     socket: &Socket,
@@ -174,4 +185,19 @@ pub(crate) fn receive_from_namespace(socket: &impl AsRawFd, into: &mut [u8]) -> 
         }
     }
     Ok((length, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_becomes_a_batch() {
+        let policy = std::thread::spawn(|| {
+            schedule_as_batch().unwrap();
+            // SAFETY: no pointers; 0 is the calling thread.
+            unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) }
+        });
+        assert_eq!(policy.join().unwrap(), libc::c_long::from(libc::SCHED_BATCH));
+    }
 }

@@ -77,7 +77,7 @@ fn run_load(load: Load, c: &Host, d: &Host, done: &AtomicBool) -> Result<()> {
             }
         }
         Load::Tcp => {
-            throughput::stream(c, d, D, || done.load(Ordering::Relaxed))?;
+            throughput::stream(c, d, D, |_| done.load(Ordering::Relaxed))?;
         }
     }
     Ok(())

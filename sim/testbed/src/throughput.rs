@@ -54,9 +54,7 @@ pub fn compare(cases: &[Case<'_>], rounds: usize) -> Result<Vec<Rate>> {
     for _ in 0..rounds {
         for ((_, set_up), (rates, dropped)) in cases.iter().zip(&mut results) {
             let pair = set_up()?;
-            let start = Instant::now();
-            let bytes = stream(&pair.a, &pair.b, pair.to, || start.elapsed() > RUN)?;
-            rates.push(bytes as f64 * 8.0 / start.elapsed().as_secs_f64() / 1e9);
+            rates.push(stream(&pair.a, &pair.b, pair.to, |time| time > RUN)?);
             *dropped += pair.a.dropped()? + pair.b.dropped()?;
         }
     }
@@ -64,11 +62,12 @@ pub fn compare(cases: &[Case<'_>], rounds: usize) -> Result<Vec<Rate>> {
     Ok(results.into_iter().map(rate).collect())
 }
 
-/// Sends from `a` to `b` over one connection until `done`; gives the bytes that arrived.
+/// Sends from `a` to `b` over one connection until `done`, given how long it has been sending; gives the rate in Gbit/s. To
+/// connect is no part of it: an interface that has just come up may lose the first packet, which comes again after a second.
 ///
 /// # Errors
 /// The connection breaks.
-pub fn stream(a: &Host, b: &Host, to: Ipv4Addr, done: impl Fn() -> bool) -> Result<u64> {
+pub fn stream(a: &Host, b: &Host, to: Ipv4Addr, done: impl Fn(Duration) -> bool) -> Result<f64> {
     let listener = b.listener(80)?;
     let mut stream = a.connect(to, 80)?;
     let (mut accepted, _) = listener.accept()?;
@@ -82,11 +81,13 @@ pub fn stream(a: &Host, b: &Host, to: Ipv4Addr, done: impl Fn() -> bool) -> Resu
         }
     });
     let chunk = vec![0x5a; 1 << 18];
-    while !done() {
+    let start = Instant::now();
+    while !done(start.elapsed()) {
         stream.write_all(&chunk)?;
     }
     drop(stream);
-    reader.join().expect("the reader does not panic")
+    let bytes = reader.join().expect("the reader does not panic")?;
+    Ok(bytes as f64 * 8.0 / start.elapsed().as_secs_f64() / 1e9)
 }
 
 impl Pair {

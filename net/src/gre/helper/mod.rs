@@ -74,6 +74,8 @@ pub fn serve() -> Result<(), HelperError> {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(|e| failed("raise its file limit")(e.into()))?;
     }
+    // Not to interrupt whoever it works with: packets then come in tens, not each for itself. Without it all works, slower.
+    let _ = syscalls::schedule_as_batch();
     let mut helper = Helper::new(listener).map_err(failed("open the raw gre socket (needs CAP_NET_RAW)"))?;
     report_ready().map_err(failed("report to its starter"))?;
     tracing::info!("serving gre tunnels");
