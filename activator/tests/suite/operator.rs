@@ -19,7 +19,8 @@ use dz_sdk::{
         network::NetworkV4,
         pda,
         state::{
-            Bootstrap, ConfigNumbers, DeviceCaps, DeviceType, InterfaceKind, LinkStatus, PoolKind, Roles, UserType,
+            Bootstrap, ConfigNumbers, DeviceCaps, DeviceType, EndpointService, InterfaceKind, LinkStatus, PoolKind,
+            Roles, UserType,
         },
     },
 };
@@ -53,35 +54,100 @@ const BLOCKS: [(PoolKind, &str); 12] = [
     (PoolKind::UserTunnelBlock, "169.254.2.0/24"),
 ];
 
+const USER_TYPES: [UserType; 4] =
+    [UserType::Ibrl, UserType::IbrlWithAllocatedIp, UserType::Multicast, UserType::EdgeFiltering];
+
 /// One request. The numbers name things; those that are not there are refused by the program or by the builder.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     AddBlock(u8),
     RemoveBlock(u8),
+    /// /24s of each DoubleZero block.
+    KeepBlocks(u8),
     CreateContributor(u8),
+    GrantBlocks {
+        contributor: u8,
+        blocks: u8,
+    },
+    AddContributorPrefix {
+        contributor: u8,
+        prefix: u8,
+    },
+    RemoveContributorPrefix {
+        contributor: u8,
+        nth: u8,
+    },
     SuspendContributor(u8),
     ResumeContributor(u8),
     DeleteContributor(u8),
-    CreateDevice { device: u8, contributor: u8, bootstrap: u8, transit: bool },
-    UpdateDevice { device: u8, transit: bool, wanted: u8 },
-    AddPrefix { device: u8, prefix: u8 },
-    RemovePrefix { device: u8, nth: u8 },
+    CreateDevice {
+        device: u8,
+        contributor: u8,
+        bootstrap: u8,
+        transit: bool,
+    },
+    UpdateDevice {
+        device: u8,
+        transit: bool,
+        wanted: u8,
+    },
+    AddPrefix {
+        device: u8,
+        prefix: u8,
+    },
+    RemovePrefix {
+        device: u8,
+        nth: u8,
+    },
+    MoveDevice {
+        device: u8,
+        address: u8,
+    },
     DrainDevice(u8),
     UndrainDevice(u8),
     DeleteDevice(u8),
-    CreateInterface { device: u8, name: u8, address: bool },
+    CreateInterface {
+        device: u8,
+        name: u8,
+        address: bool,
+    },
+    SetInterfaceService {
+        nth: u8,
+        service: u8,
+    },
     DeleteInterface(u8),
-    CreateLink { link: u8, from: u8, to: u8 },
+    CreateLink {
+        link: u8,
+        from: u8,
+        to: u8,
+    },
     AcceptLink(u8),
-    SetLinkStatus { link: u8, status: u8 },
+    SetLinkStatus {
+        link: u8,
+        status: u8,
+    },
     DeleteLink(u8),
     CreateTenant(u8),
     DeleteTenant(u8),
     CreateGroup(u8),
     DeleteGroup(u8),
-    AllowGroup { client: u8, group: u8, publish: bool, subscribe: bool },
-    Connect { client: u8, endpoint: u8, kind: u8, tenant: Option<u8>, groups: Vec<(u8, bool, bool)> },
-    SetRoles { nth: u8, groups: Vec<(u8, bool, bool)> },
+    AllowGroup {
+        client: u8,
+        group: u8,
+        publish: bool,
+        subscribe: bool,
+    },
+    Connect {
+        client: u8,
+        endpoint: u8,
+        kind: u8,
+        tenant: Option<u8>,
+        groups: Vec<(u8, bool, bool)>,
+    },
+    SetRoles {
+        nth: u8,
+        groups: Vec<(u8, bool, bool)>,
+    },
     Disconnect(u8),
     Ban(u8),
 }
@@ -90,27 +156,35 @@ pub(crate) enum Op {
 pub(crate) fn op() -> impl Strategy<Value = Op> {
     let groups = || proptest::collection::vec((0..3u8, any::<bool>(), any::<bool>()), 1..3);
     let client = 0..6u8;
-    let connect = (client.clone(), any::<u8>(), 0..3u8, proptest::option::of(0..2u8), groups())
+    let connect = (client.clone(), any::<u8>(), 0..4u8, proptest::option::of(0..2u8), groups())
         .prop_map(|(client, endpoint, kind, tenant, groups)| Op::Connect { client, endpoint, kind, tenant, groups });
     prop_oneof![
         3 => (0..11u8).prop_map(Op::AddBlock),
         1 => (0..11u8).prop_map(Op::RemoveBlock),
+        1 => (0..3u8).prop_map(Op::KeepBlocks),
         1 => (0..3u8).prop_map(Op::CreateContributor),
+        1 => (0..3u8, 0..3u8).prop_map(|(contributor, blocks)| Op::GrantBlocks { contributor, blocks }),
+        3 => (0..3u8, 0..3u8)
+            .prop_map(|(contributor, prefix)| Op::AddContributorPrefix { contributor, prefix }),
+        1 => (0..3u8, any::<u8>())
+            .prop_map(|(contributor, nth)| Op::RemoveContributorPrefix { contributor, nth }),
         1 => (0..2u8).prop_map(Op::SuspendContributor),
         3 => (0..2u8).prop_map(Op::ResumeContributor),
         1 => (0..3u8).prop_map(Op::DeleteContributor),
-        6 => (0..4u8, 0..3u8, 0..6u8, prop::bool::weighted(0.1)).prop_map(
+        6 => (0..4u8, 0..3u8, 0..8u8, prop::bool::weighted(0.1)).prop_map(
             |(device, contributor, bootstrap, transit)| Op::CreateDevice { device, contributor, bootstrap, transit }
         ),
         4 => (any::<u8>(), prop::bool::weighted(0.2), 0..6u8)
             .prop_map(|(device, transit, wanted)| Op::UpdateDevice { device, transit, wanted }),
         6 => (any::<u8>(), 0..6u8).prop_map(|(device, prefix)| Op::AddPrefix { device, prefix }),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(device, nth)| Op::RemovePrefix { device, nth }),
+        2 => (any::<u8>(), 0..8u8).prop_map(|(device, address)| Op::MoveDevice { device, address }),
         1 => any::<u8>().prop_map(Op::DrainDevice),
         2 => any::<u8>().prop_map(Op::UndrainDevice),
         2 => any::<u8>().prop_map(Op::DeleteDevice),
         5 => (any::<u8>(), 0..5u8, any::<bool>())
             .prop_map(|(device, name, address)| Op::CreateInterface { device, name, address }),
+        3 => (any::<u8>(), 0..4u8).prop_map(|(nth, service)| Op::SetInterfaceService { nth, service }),
         3 => any::<u8>().prop_map(Op::DeleteInterface),
         5 => (0..3u8, any::<u8>(), any::<u8>()).prop_map(|(link, from, to)| Op::CreateLink { link, from, to }),
         2 => any::<u8>().prop_map(Op::AcceptLink),
@@ -137,12 +211,11 @@ pub(crate) fn genesis() -> LocalLedger {
         bank.airdrop(key, 1 << 60);
     }
     let ledger = LocalLedger::new(bank, FOUNDATION).unwrap();
-    let args = ConfigNumbers { endpoint_loopback_last: 104, ..ConfigNumbers::default() };
     let payer = &FOUNDATION;
     let must = |instruction: Instruction| {
         ledger.bank().execute(&[FOUNDATION], &[instruction]).unwrap();
     };
-    must(global_config::init_global_config(&ID, payer, args));
+    must(global_config::init_global_config(&ID, payer, config(0)));
     must(global_config::set_activator(&ID, payer, ACTIVATOR));
     must(exchange::create_exchange(&ID, payer, "nyc", "New York", 40_700_000, -74_000_000));
     for op in [0, 1, 2, 3, 4].map(Op::AddBlock).into_iter().chain([0, 1, 2].map(Op::CreateContributor)) {
@@ -199,6 +272,21 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
             let (kind, block) = block_of(*block);
             Some(vec![build::remove_block(view, payer, kind, block)])
         }
+        Op::KeepBlocks(number) => Some(vec![global_config::set_global_config(&ID, payer, config(*number))]),
+        Op::GrantBlocks { contributor, blocks } => {
+            let key = contributor_key(*contributor);
+            Some(vec![contributor::update_contributor(&ID, payer, key, OWNER, *blocks)])
+        }
+        Op::AddContributorPrefix { contributor, prefix } => {
+            let key = contributor_key(*contributor);
+            Some(vec![contributor::add_contributor_prefix(&ID, payer, key, net(&format!("45.34.{prefix}.0/28")))])
+        }
+        Op::RemoveContributorPrefix { contributor, nth } => {
+            let key = contributor_key(*contributor);
+            let prefixes = &view.contributor(&key)?.prefixes;
+            let prefix = *prefixes.get(usize::from(*nth).checked_rem(prefixes.len())?)?;
+            Some(vec![build::remove_contributor_prefix(view, payer, key, prefix)])
+        }
         Op::CreateContributor(number) => {
             Some(vec![contributor::create_contributor(&ID, payer, &format!("c{number}"), OWNER)])
         }
@@ -220,7 +308,9 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
                     0 | 1 => Bootstrap::Carve { prefix_len: 29 },
                     2 => Bootstrap::Carve { prefix_len: 25 },
                     3 | 4 => Bootstrap::OwnPrefix,
-                    _ => Bootstrap::OwnEndpoints,
+                    5 => Bootstrap::OwnEndpoints,
+                    6 => Bootstrap::CarveBlock { prefix_len: 29 },
+                    _ => Bootstrap::Carve { prefix_len: 30 },
                 },
                 endpoints_wanted: None,
                 tunnel_slots: 3,
@@ -244,6 +334,10 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
             let prefix = prefixes.get(usize::from(*nth).checked_rem(prefixes.len())?)?.net;
             one(build::remove_device_prefix(view, payer, device, prefix))
         }
+        Op::MoveDevice { device, address } => {
+            let to = Ipv4Addr::new(9, 1, 0, 1 + address);
+            one(build::set_device_public_ip(view, payer, pick(view.devices(), *device)?, to))
+        }
         Op::DrainDevice(device) => one(build::drain_device(view, payer, pick(view.devices(), *device)?)),
         Op::UndrainDevice(device) => one(build::undrain_device(view, payer, pick(view.devices(), *device)?)),
         Op::DeleteDevice(device) => one(build::delete_device(view, payer, pick(view.devices(), *device)?)),
@@ -257,6 +351,13 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
             };
             let own = address.then_some(own);
             one(build::create_interface(view, payer, key, names[usize::from(*name)], own, *address))
+        }
+        Op::SetInterfaceService { nth, service } => {
+            let key = pick(view.interfaces(), *nth)?;
+            let services = [EndpointService::Any, EndpointService::Unicast, EndpointService::Multicast];
+            // Any is twice as often: what was restricted takes tunnels again.
+            let service = services.get(usize::from(*service)).copied().unwrap_or_default();
+            one(build::update_interface(view, payer, key, service, view.interface(&key)?.metadata))
         }
         Op::DeleteInterface(nth) => one(build::delete_interface(view, payer, pick(view.interfaces(), *nth)?)),
         Op::CreateLink { link, from, to } => {
@@ -297,8 +398,8 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
             let wanted = CreateUser {
                 client_ip: client_ip(*client),
                 endpoint_ip: endpoints.get(usize::from(*endpoint).checked_rem(endpoints.len())?)?.0,
-                user_type: [UserType::Ibrl, UserType::IbrlWithAllocatedIp, UserType::Multicast][usize::from(*kind)],
-                tenant: tenant.filter(|_| *kind < 2).map(tenant_key),
+                user_type: USER_TYPES[usize::from(*kind)],
+                tenant: tenant.filter(|_| *kind != 2).map(tenant_key),
                 roles: if *kind == 2 { roles(groups) } else { vec![] },
             };
             one(build::create_user(view, payer, &FOUNDATION, wanted))
@@ -309,6 +410,11 @@ fn instructions(view: &NetworkView, op: &Op) -> Option<Vec<Instruction>> {
         Op::Disconnect(nth) => one(build::delete_user(view, payer, pick(view.users(), *nth)?)),
         Op::Ban(nth) => one(build::ban_user(view, payer, pick(view.users(), *nth)?)),
     }
+}
+
+/// Five loopbacks for endpoints, and this number of /24s kept.
+fn config(kept_blocks: u8) -> ConfigNumbers {
+    ConfigNumbers { endpoint_loopback_last: 104, kept_blocks: kept_blocks.into(), ..ConfigNumbers::default() }
 }
 
 fn block_of(number: u8) -> (PoolKind, NetworkV4) {
