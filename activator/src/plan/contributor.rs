@@ -107,7 +107,7 @@ impl Planner<'_> {
             return Err(Shortage::other(reason).of(&format!("contributor {}", contributor.code)).into());
         }
         let granted = held < usize::from(contributor.granted_blocks);
-        let (base, pool) = self.lowest_unregistered_block(granted)?;
+        let (base, pool) = self.lowest_free_block(granted)?;
         let address = Ipv4Addr::from(base);
         let block = NetworkV4::new(address, BLOCK_LEN)
             .ok_or_else(|| Shortage::other(format!("the unit at {address} is no /{BLOCK_LEN}")))?;
@@ -124,23 +124,12 @@ impl Planner<'_> {
         Ok((base, created))
     }
 
-    /// A /24 with a registered address, or from which a client connects, cannot be given to
-    /// a contributor.
-    fn lowest_unregistered_block(&mut self, granted: bool) -> Result<(u32, Pubkey), Shortage> {
-        let config = *self.pools.config();
+    fn lowest_free_block(&self, granted: bool) -> Result<(u32, Pubkey), Shortage> {
         let kept = self.view.config().map_or(0, |config| u32::from(config.kept_blocks));
+        let blocks = self.pools.blocks(PoolKind::DoubleZeroBlock);
         let mut kept_back = false;
-        for block in self.pools.blocks(PoolKind::DoubleZeroBlock) {
-            let Some(pool) = self.pools.get(&block.pool) else { continue };
-            let registered = |base| {
-                [PoolKind::AddressRegistry, PoolKind::ClientAddresses].into_iter().any(|kind| {
-                    let registry = self.pools.find(kind, &config, base);
-                    registry.and_then(|key| self.pools.usage(&key)).is_some_and(|(used, _)| used > 0)
-                })
-            };
-            let mut all = (pool.reserved..pool.count).map(|index| pool.base + index * pool.unit);
-            let free = all.find(|&base| !pool.is_taken(base) && !registered(base));
-            let Some(base) = free else { continue };
+        for block in blocks {
+            let Some(base) = self.pools.lowest_free_run(&block.pool, 1) else { continue };
             let (used, capacity) = self.pools.usage(&block.pool).unwrap_or_default();
             if granted || capacity.saturating_sub(used) > kept {
                 return Ok((base, block.pool));
@@ -153,12 +142,7 @@ impl Planner<'_> {
             );
             return Err(Shortage::other(reason));
         }
-        // What is registered in them is in use, too: nothing of them was free.
-        let blocks = self.pools.blocks(PoolKind::DoubleZeroBlock).iter().map(|block| {
-            let (_, capacity) = self.pools.usage(&block.pool).unwrap_or_default();
-            (block.net, (capacity, capacity))
-        });
-        Err(Shortage::of_used("/24", blocks))
+        Err(Shortage::of_networks(&self.pools, "/24", blocks.iter().map(|block| (block.net, block.pool))))
     }
 
     fn double_zero_pool_of(&self, block: &NetworkV4) -> Option<Pubkey> {

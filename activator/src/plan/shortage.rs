@@ -21,17 +21,13 @@ impl Shortage {
         what: &str,
         networks: impl ExactSizeIterator<Item = (NetworkV4, Pubkey)>,
     ) -> Self {
-        Self::of_used(what, networks.map(|(net, pool)| (net, pools.usage(&pool).unwrap_or_default())))
-    }
-
-    /// The same of networks with what is in use of them, and what they have.
-    pub(super) fn of_used(what: &str, networks: impl ExactSizeIterator<Item = (NetworkV4, (u32, u32))>) -> Self {
         let count = networks.len();
         if count == 0 {
             return Self(format!("no {what}: there is no block or prefix to take it from"));
         }
         let mut reason = format!("no free {what} in ");
-        for (index, (net, (used, capacity))) in networks.take(NAMED).enumerate() {
+        for (index, (net, pool)) in networks.take(NAMED).enumerate() {
+            let (used, capacity) = pools.usage(&pool).unwrap_or_default();
             let separator = if index == 0 { "" } else { ", " };
             // Writing into a String cannot fail.
             let _ = write!(reason, "{separator}{net} ({used} of {capacity} in use)");

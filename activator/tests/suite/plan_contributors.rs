@@ -5,7 +5,7 @@ use dz_sdk::program::state::{Bootstrap, Contributor, ContributorStatus, PoolKind
 use rstest::rstest;
 use solana_pubkey::Pubkey;
 
-use crate::world::{World, config_key, ip, net};
+use crate::world::{World, ip, net};
 
 const CARVE: Bootstrap = carve(29);
 const NOTHING: [&str; 0] = [];
@@ -246,31 +246,6 @@ fn a_contributor_is_given_no_more_blocks_than_it_may_have(#[case] held: usize, #
     world.edit_contributor(acme, |contributor| contributor.blocks = vec![net("148.60.0.0/24"); held]);
     add_devices(&mut world, &[carve(24); 2]);
     assert_eq!(outcome(&world), expected);
-}
-
-/// An address in each of these /24s is somebody else's, or a client connects from it.
-#[rstest]
-#[case::registered(PoolKind::AddressRegistry, &["148.51.0.77"], "allocate-contributor-block block 148.51.1.0/24")]
-#[case::client(PoolKind::ClientAddresses, &["148.51.0.77"], "allocate-contributor-block block 148.51.1.0/24")]
-#[case::second(PoolKind::AddressRegistry, &["148.51.1.77"], "allocate-contributor-block block 148.51.0.0/24")]
-#[case::both(
-    PoolKind::AddressRegistry,
-    &["148.51.0.77", "148.51.1.77"],
-    "pool-full: no free /24 in 148.51.0.0/23 (2 of 2 in use)"
-)]
-fn a_block_with_a_known_address_in_it_is_passed_over(
-    #[case] kind: PoolKind,
-    #[case] known: &[&str],
-    #[case] expected: &str,
-) {
-    let (mut world, _) = world_of_acme();
-    for address in known {
-        let address = u32::from(ip(address));
-        let registry = world.pool(kind, config_key(), address & !0xff, 1, 256, 0);
-        world.take(registry, address);
-    }
-    add_devices(&mut world, &[CARVE]);
-    assert_eq!(outcome(&world)[0], expected);
 }
 
 #[test]

@@ -29,10 +29,10 @@ pub fn base_of(address: Ipv4Addr) -> u32 {
 /// The registries whose accounts adding a block of this kind needs, for each /24 in turn.
 pub fn consulted(kind: PoolKind) -> &'static [PoolKind] {
     match kind {
-        // What one holds already shows when its /24 is carved.
-        PoolKind::DoubleZeroBlock => &[PoolKind::ClientAddresses],
-        // Publishers' addresses are carved by nobody.
-        PoolKind::MulticastPublisherBlock => &[PoolKind::ClientAddresses, PoolKind::AddressRegistry],
+        // What is brought is never of a block, whichever came first.
+        PoolKind::DoubleZeroBlock | PoolKind::MulticastPublisherBlock => {
+            &[PoolKind::ClientAddresses, PoolKind::AddressRegistry]
+        }
         PoolKind::UserTunnelBlock
         | PoolKind::DeviceTunnelBlock
         | PoolKind::MulticastGroupBlock

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use dz_serviceability::{network::NetworkV4, state::AddressSource};
+use dz_serviceability::{
+    network::NetworkV4,
+    state::{AddressSource, PrefixSource},
+};
 use solana_pubkey::Pubkey;
 
 use super::Findings;
@@ -23,13 +26,25 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
     let mut hold = |address, account: &Pubkey, role, client| {
         holders.entry(address).or_default().push(Holder { account: *account, role, client });
     };
+    for (key, contributor) in view.contributors() {
+        for prefix in &contributor.prefixes {
+            check_blocks(view, findings, key, &format!("brings {prefix}"), *prefix);
+        }
+    }
     for (key, device) in view.devices() {
         hold(device.public_ip, key, "public address", None);
+        check_blocks(view, findings, key, &format!("brings {}", device.public_ip), NetworkV4::host(device.public_ip));
+        for prefix in device.prefixes.iter().filter(|prefix| prefix.source == PrefixSource::Own) {
+            check_blocks(view, findings, key, &format!("brings {}", prefix.net), prefix.net);
+        }
     }
     for (key, interface) in view.interfaces() {
         // One that stands for the device's public address is no second holder of it.
         if let Some(address) = interface.address.filter(|address| address.source != AddressSource::PublicIp) {
             hold(address.ip, key, "address", None);
+            if address.source == AddressSource::Own {
+                check_blocks(view, findings, key, &format!("brings {}", address.ip), NetworkV4::host(address.ip));
+            }
         }
     }
     for (key, user) in view.users().iter().filter(|(_, user)| user.is_live()) {
@@ -54,14 +69,19 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
 /// around it: then it is never handed out.
 fn check_networks(view: &NetworkView, findings: &mut Findings, key: &Pubkey, client_ip: Ipv4Addr) {
     let client = NetworkV4::host(client_ip);
-    let config = view.config().into_iter();
-    for block in config.flat_map(|config| config.all_blocks()).filter(|block| block.overlaps(&client)) {
-        findings.add(key, format!("connects from {client_ip}, which lies in block {block}"));
-    }
+    check_blocks(view, findings, key, &format!("connects from {client_ip}"), client);
     for (holder, contributor) in view.contributors() {
         for block in contributor.blocks.iter().filter(|block| block.overlaps(&client)) {
             findings.add(key, format!("connects from {client_ip}, which lies in {block} of {holder}"));
         }
+    }
+}
+
+/// What is brought from outside lies in no block: those are given out.
+fn check_blocks(view: &NetworkView, findings: &mut Findings, key: &Pubkey, what: &str, net: NetworkV4) {
+    let config = view.config().into_iter();
+    for block in config.flat_map(|config| config.all_blocks()).filter(|block| block.overlaps(&net)) {
+        findings.add(key, format!("{what}, which lies in block {block}"));
     }
 }
 

@@ -209,17 +209,3 @@ async fn refusals() {
     // Its pool is another contributor's: there is none at the place it would have.
     n.refused(&a, foreign, Error::AccountNotFound).await;
 }
-
-/// An address that was registered before its block was added is not carved away from under its device.
-#[tokio::test]
-async fn a_block_with_somebodys_address_in_it_is_not_carved() {
-    let mut n = Net::with_metro().await;
-    let (f, a, co) = (signer(&n.keys.foundation), signer(&n.keys.activator), n.co());
-    n.pending_device("nyc1", "46.0.1.9", Bootstrap::OwnPrefix).await;
-    let add = dz_sdk::instruction::global_config::add_block;
-    n.ok(&f, [add(&P, &f.pubkey(), PoolKind::DoubleZeroBlock, net("46.0.0.0/23"))]).await;
-    let allocate = |n: &Net, block| build::allocate_contributor_block(&n.view, &a.pubkey(), co, net(block)).unwrap();
-    n.refused(&a, allocate(&n, "46.0.1.0/24"), Error::AddressTaken).await;
-    n.ok(&a, [allocate(&n, "46.0.0.0/24")]).await;
-    assert_eq!(dz_sdk::audit::audit(&n.view), []);
-}

@@ -187,7 +187,9 @@ async fn blocks_that_cannot_be_are_refused() {
         (DoubleZeroBlock, "45.33.4.0/24", Error::BlockOverlaps),
         (UserTunnelBlock, "172.16.0.0/20", Error::BlockOverlaps),
         (MulticastPublisherBlock, "45.33.0.0/24", Error::BlockOverlaps),
-        // Somebody's public address.
+        // Somebody's public address, and a device's prefix.
+        (DoubleZeroBlock, "148.52.0.0/23", Error::BlockOverlaps),
+        (DoubleZeroBlock, "9.0.0.0/22", Error::BlockOverlaps),
         (MulticastPublisherBlock, "148.52.0.0/24", Error::BlockOverlaps),
         (DoubleZeroBlock, "10.0.0.0/21", Error::InvalidBlock),
         // Public at one end and private at the other.

@@ -1,6 +1,9 @@
 //! Public addresses across kinds, and where clients must not come from.
 
-use dz_serviceability::state::{AddressSource, Contributor, Device, GlobalConfig, Interface, InterfaceAddress, User};
+use dz_serviceability::{
+    network::NetworkV4,
+    state::{AddressSource, Contributor, Device, GlobalConfig, Interface, InterfaceAddress, User},
+};
 
 use super::chain::{Chain, ip, lost, net};
 
@@ -36,6 +39,7 @@ fn an_address_of_two_kinds_is_found() {
         |c| c.change("nyc1", |it: &mut Device| it.public_ip = ip("148.51.120.0")),
         [
             &lost("config address-registry 9.0.0.0", &["9.0.0.1"]),
+            "nyc1: brings 148.51.120.0, which lies in block 148.51.120.0/24",
             "nyc1: holds 148.51.120.0/32 of a pool that is not there",
             "user publisher: has 148.51.120.0 as dz_ip, which nyc1 has as public address",
         ],
@@ -77,12 +81,37 @@ fn an_address_of_two_clients_is_found() {
     sound.fine(left("user banned"));
 }
 
+/// Adds a block that no instruction would add.
+fn around(list: fn(&mut GlobalConfig) -> &mut Vec<NetworkV4>, block: &str) -> impl Fn(&mut Chain) {
+    move |c: &mut Chain| c.change("config", |it: &mut GlobalConfig| list(it).push(net(block)))
+}
+
+/// But for addresses out of a device's prefix, and of the device itself.
+#[test]
+fn what_is_brought_lies_in_no_block() {
+    let sound = Chain::sound();
+    sound.broken(
+        around(|it| &mut it.double_zero_blocks, "9.0.0.0/22"),
+        [
+            "config: its double-zero-block from 9.0.0.0 on is missing",
+            "nyc1: brings 9.0.0.1, which lies in block 9.0.0.0/22",
+            "nyc1: brings 9.0.1.0/29, which lies in block 9.0.0.0/22",
+            "nyc2: brings 9.0.0.2, which lies in block 9.0.0.0/22",
+            "nyc2 Loopback150: brings 9.0.3.1, which lies in block 9.0.0.0/22",
+        ],
+    );
+    sound.broken(
+        around(|it| &mut it.multicast_publisher_blocks, "9.7.0.4/31"),
+        [
+            "config: its multicast-publisher-block from 9.7.0.4 on is missing",
+            "co: brings 9.7.0.0/28, which lies in block 9.7.0.4/31",
+        ],
+    );
+}
+
 #[test]
 fn a_client_connects_from_outside_of_blocks() {
     let sound = Chain::sound();
-    let around = |list: fn(&mut GlobalConfig) -> &mut Vec<dz_serviceability::network::NetworkV4>, block| {
-        move |c: &mut Chain| c.change("config", |it: &mut GlobalConfig| list(it).push(net(block)))
-    };
     sound.broken(
         around(|it| &mut it.double_zero_blocks, "9.128.0.0/30"),
         [

@@ -81,11 +81,10 @@ fn config(view: &NetworkView, op: &Op) -> Option<Step> {
             let own = |net: &NetworkV4| net.overlaps(&block);
             let registered = view.pools().values().filter(|pool| pool.kind == PoolKind::AddressRegistry);
             let mut registered = registered.flat_map(|pool| pool.taken());
-            let public = kind == PoolKind::MulticastPublisherBlock
-                && registered.any(|ip| block.contains(&std::net::Ipv4Addr::from(ip)));
-            let around = matches!(kind, PoolKind::DoubleZeroBlock | PoolKind::MulticastPublisherBlock)
-                && has_client(view, block);
-            let legal = legal && !config.all_blocks().any(own) && !public && !around;
+            let is_public = matches!(kind, PoolKind::DoubleZeroBlock | PoolKind::MulticastPublisherBlock);
+            let brought = registered.any(|ip| block.contains(&std::net::Ipv4Addr::from(ip)));
+            let taken = is_public && (brought || has_client(view, block));
+            let legal = legal && !config.all_blocks().any(own) && !taken;
             one(actor, ix::global_config::add_block(&P, &key, kind, block), legal)
         }
         _ => {
