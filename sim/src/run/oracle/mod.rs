@@ -71,16 +71,7 @@ impl Oracle {
         if !found.is_empty() {
             return Err(found);
         }
-        let end = Instant::now() + deadline;
-        let mut pause = Duration::from_millis(2);
-        loop {
-            let Err(found) = self.parts(world, settled.take()).await else { return Ok(()) };
-            if Instant::now() + pause >= end {
-                return Err(found);
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
+        until_fine(deadline, async || self.parts(world, settled.take()).await).await
     }
 
     /// Compares the chain with what controller, agents and daemons have made of it.
@@ -94,6 +85,20 @@ impl Oracle {
             found.push(unreadable("kernels", &error));
         }
         if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+}
+
+/// Looks until nothing is found, at growing distances and at most until the deadline.
+async fn until_fine<E>(deadline: Duration, mut look: impl AsyncFnMut() -> Result<(), E>) -> Result<(), E> {
+    let end = Instant::now() + deadline;
+    let mut pause = Duration::from_millis(2);
+    loop {
+        let Err(found) = look().await else { return Ok(()) };
+        if Instant::now() + pause >= end {
+            return Err(found);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
     }
 }
 

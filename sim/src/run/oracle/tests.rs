@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    time::Duration,
 };
 
 use dz_sdk::{
@@ -16,6 +17,7 @@ use dz_sdk::{
 };
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
+use tokio::time::Instant;
 
 use super::{Mismatch, audit, kernels, rendered, wire};
 use crate::{
@@ -130,6 +132,27 @@ fn both_holders_of_one_address_are_named() {
             (first, &format!("has 45.33.100.1 as address, which {second} has as address")),
         ]
     );
+}
+
+/// The times of the looks, in milliseconds, where something is found in the first of them, and the outcome.
+async fn looks(deadline: u64, found_in: usize) -> (Vec<u128>, Result<(), usize>) {
+    let (start, mut times) = (Instant::now(), Vec::new());
+    let outcome = super::until_fine(Duration::from_millis(deadline), async || {
+        times.push(start.elapsed().as_millis());
+        if times.len() > found_in { Ok(()) } else { Err(times.len()) }
+    });
+    let outcome = outcome.await;
+    (times, outcome)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_part_has_not_made_yet_is_waited_for_until_the_deadline() {
+    assert_eq!(looks(1000, 0).await, (vec![0], Ok(())));
+    assert_eq!(looks(1000, 7).await, (vec![0, 2, 6, 14, 30, 62, 112, 162], Ok(())));
+    // No look would come before the end.
+    assert_eq!(looks(30, 7).await, (vec![0, 2, 6, 14], Err(4)));
+    assert_eq!(looks(31, 7).await, (vec![0, 2, 6, 14, 30], Err(5)));
+    assert_eq!(looks(0, 7).await, (vec![0], Err(1)));
 }
 
 fn wanted() -> BTreeMap<(Ipv4Addr, Ipv4Addr), String> {
