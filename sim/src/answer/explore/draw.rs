@@ -47,6 +47,8 @@ impl FromStr for Weights {
 /// The names of a network that steps are about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
+    /// Contributors.
+    pub contributors: Vec<String>,
     /// Devices.
     pub devices: Vec<String>,
     /// Clients.
@@ -56,6 +58,9 @@ pub struct Names {
     /// Backbone links.
     pub links: Vec<String>,
 }
+
+/// Services that an endpoint is kept for; any of them half of the time.
+const SERVICES: [&str; 4] = ["any", "unicast", "multicast", "any"];
 
 /// Seconds a command may take before it gives up, within the deadline of its step.
 const COMMAND_TIMEOUT_S: u32 = 5;
@@ -122,6 +127,7 @@ impl<'n> Drawer<'n> {
             "connect ibrl".to_owned(),
             "connect ibrl --allocate-addr".to_owned(),
             format!("connect ibrl --device {device}"),
+            "connect edge-filtering".to_owned(),
             "disconnect".to_owned(),
             "disconnect --no-wait".to_owned(),
             "disconnect ibrl".to_owned(),
@@ -146,6 +152,7 @@ impl<'n> Drawer<'n> {
     fn operator(&mut self) -> String {
         let names = self.names;
         let (device, client) = (self.one(&names.devices), self.one(&names.clients));
+        let contributor = self.one(&names.contributors);
         let (third, number) = (self.rng.random_range(101..140), self.rng.random_range(0..4));
         let endpoint = self.rng.random_range(0..2);
         let mut verbs = vec![
@@ -162,7 +169,14 @@ impl<'n> Drawer<'n> {
                 1 + number
             ),
             format!("interface delete {device} Loopback{}", 100 + number),
+            format!("interface update {device} Loopback10{endpoint} --service {}", SERVICES[number]),
+            format!("device update {device} --public-ip 9.8.{third}.1"),
             format!("config set --endpoints-per-device {}", 1 + number),
+            format!("config set --kept-blocks {number}"),
+            format!("config set --same-metro-routing {}", number > 0),
+            format!("contributor update {contributor} --granted-blocks {number}"),
+            format!("contributor add-prefix {contributor} 45.34.{number}.0/28"),
+            format!("contributor remove-prefix {contributor} 45.34.{number}.0/28"),
         ];
         if !client.is_empty() {
             let user = format!("--client-ip {client}.client_ip --endpoint {device}.endpoints.{endpoint}");
@@ -252,6 +266,7 @@ mod tests {
     fn names() -> Names {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Names {
+            contributors: list(&["co1"]),
             devices: list(&["nyc1", "pit1"]),
             clients: list(&["val1"]),
             groups: list(&["mg01"]),

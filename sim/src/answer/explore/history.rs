@@ -35,6 +35,7 @@ pub fn head(text: &str) -> Result<&str, String> {
 pub fn names(case: &Case) -> Names {
     let plan = &case.plan;
     Names {
+        contributors: plan.contributors.keys().map(|code| code.as_str().to_owned()).collect(),
         devices: plan.devices.keys().map(|code| code.as_str().to_owned()).collect(),
         clients: plan.clients.keys().map(|name| name.as_str().to_owned()).collect(),
         groups: plan.groups.keys().map(|code| code.as_str().to_owned()).collect(),
