@@ -41,8 +41,8 @@ pub enum ServiceabilityInstruction {
         /// The key.
         key: Pubkey,
     },
-    /// F: adds a global block and its pool; allocation rolls over to it when those before it are full. A DoubleZero block
-    /// must not hold the address of a live client, a publisher block nor a registered one.
+    /// F: adds a global block and its pool; allocation rolls over to it when those before it are full. A block of
+    /// public addresses must hold neither a registered one nor that of a live client.
     AddBlock {
         /// Which of the global blocks.
         kind: PoolKind,
