@@ -71,6 +71,8 @@ pub(crate) fn client_ip(index: u8) -> Ipv4Addr {
 
 pub(crate) fn block(kind: PoolKind, index: u8) -> NetworkV4 {
     let text = match (kind, index % 2) {
+        // Where devices may have brought a prefix.
+        (PoolKind::DoubleZeroBlock, _) if index % 4 == 3 => "9.0.2.0/24",
         (PoolKind::DoubleZeroBlock, 0) => "45.33.0.0/23",
         (PoolKind::DoubleZeroBlock, _) => "45.33.2.0/24",
         (PoolKind::UserTunnelBlock, 0) => "169.254.0.0/29",
