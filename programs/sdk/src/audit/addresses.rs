@@ -28,14 +28,14 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
     };
     for (key, contributor) in view.contributors() {
         for prefix in &contributor.prefixes {
-            check_blocks(view, findings, key, &format!("brings {prefix}"), *prefix);
+            check_brought(view, findings, key, *prefix);
         }
     }
     for (key, device) in view.devices() {
         hold(device.public_ip, key, "public address", None);
-        check_blocks(view, findings, key, &format!("brings {}", device.public_ip), NetworkV4::host(device.public_ip));
+        check_brought(view, findings, key, NetworkV4::host(device.public_ip));
         for prefix in device.prefixes.iter().filter(|prefix| prefix.source == PrefixSource::Own) {
-            check_blocks(view, findings, key, &format!("brings {}", prefix.net), prefix.net);
+            check_brought(view, findings, key, prefix.net);
         }
     }
     for (key, interface) in view.interfaces() {
@@ -43,7 +43,7 @@ pub(super) fn check(view: &NetworkView, findings: &mut Findings) {
         if let Some(address) = interface.address.filter(|address| address.source != AddressSource::PublicIp) {
             hold(address.ip, key, "address", None);
             if address.source == AddressSource::Own {
-                check_blocks(view, findings, key, &format!("brings {}", address.ip), NetworkV4::host(address.ip));
+                check_brought(view, findings, key, NetworkV4::host(address.ip));
             }
         }
     }
@@ -77,7 +77,12 @@ fn check_networks(view: &NetworkView, findings: &mut Findings, key: &Pubkey, cli
     }
 }
 
-/// What is brought from outside lies in no block: those are given out.
+fn check_brought(view: &NetworkView, findings: &mut Findings, key: &Pubkey, net: NetworkV4) {
+    let what = if net.prefix_len() == 32 { format!("brings {}", net.network()) } else { format!("brings {net}") };
+    check_blocks(view, findings, key, &what, net);
+}
+
+/// What comes from outside lies in no block: those are given out.
 fn check_blocks(view: &NetworkView, findings: &mut Findings, key: &Pubkey, what: &str, net: NetworkV4) {
     let config = view.config().into_iter();
     for block in config.flat_map(|config| config.all_blocks()).filter(|block| block.overlaps(&net)) {
