@@ -53,12 +53,16 @@ fn exploring_leaves_a_scenario_that_fails_by_the_bug_alone() {
     assert!(ended.out.contains("fails: "), "{}", ended.out);
     let file = fs::read_dir(place.path("explored")).unwrap().next().unwrap().unwrap().path();
     let comment = fs::read_to_string(&file).unwrap().lines().next().unwrap().to_owned();
-    let (seed, told) = comment.strip_prefix("# Found by exploring (seed ").unwrap().split_once("): ").unwrap();
-    let told = told.trim_end_matches('.');
+    let (seed, failure) = comment.strip_prefix("# Found by exploring (seed ").unwrap().split_once("): ").unwrap();
+    let failure = failure.trim_end_matches('.');
     // The first seed is 1.
-    assert!(ended.out.starts_with(&format!("history {seed} of 4 steps fails: {told}\n")), "{comment}\n{}", ended.out);
+    assert!(
+        ended.out.starts_with(&format!("history {seed} of 4 steps fails: {failure}\n")),
+        "{comment}\n{}",
+        ended.out
+    );
     let file = file.to_str().unwrap();
     let again = place.run(&["run", file, "--world", "virtual", "--bug", "swapped-name"]).code(1);
-    assert!(again.out.contains(told), "{told} is not in:\n{}", again.out);
+    assert!(again.out.contains(failure), "{failure} is not in:\n{}", again.out);
     place.run(&["run", file, "--world", "virtual"]).code(0);
 }

@@ -71,7 +71,7 @@ impl Oracle {
         if !found.is_empty() {
             return Err(found);
         }
-        until_fine(deadline, async || self.parts(world, settled.take()).await).await
+        until_nothing_is_found(deadline, async || self.parts(world, settled.take()).await).await
     }
 
     /// Compares the chain with what controller, agents and daemons have made of it.
@@ -88,12 +88,12 @@ impl Oracle {
     }
 }
 
-/// Looks until nothing is found, at growing distances and at most until the deadline.
-async fn until_fine<E>(deadline: Duration, mut look: impl AsyncFnMut() -> Result<(), E>) -> Result<(), E> {
+/// Repeats a check with growing pauses until it finds nothing, and returns what it found last at the deadline.
+async fn until_nothing_is_found<E>(deadline: Duration, mut check: impl AsyncFnMut() -> Result<(), E>) -> Result<(), E> {
     let end = Instant::now() + deadline;
     let mut pause = Duration::from_millis(2);
     loop {
-        let Err(found) = look().await else { return Ok(()) };
+        let Err(found) = check().await else { return Ok(()) };
         if Instant::now() + pause >= end {
             return Err(found);
         }

@@ -134,10 +134,10 @@ fn both_holders_of_one_address_are_named() {
     );
 }
 
-/// The times of the looks, in milliseconds, where something is found in the first of them, and the outcome.
-async fn looks(deadline: u64, found_in: usize) -> (Vec<u128>, Result<(), usize>) {
+/// When the checks ran, in milliseconds, if the first of them find something, and the outcome.
+async fn checks(deadline: u64, found_in: usize) -> (Vec<u128>, Result<(), usize>) {
     let (start, mut times) = (Instant::now(), Vec::new());
-    let outcome = super::until_fine(Duration::from_millis(deadline), async || {
+    let outcome = super::until_nothing_is_found(Duration::from_millis(deadline), async || {
         times.push(start.elapsed().as_millis());
         if times.len() > found_in { Ok(()) } else { Err(times.len()) }
     });
@@ -147,12 +147,12 @@ async fn looks(deadline: u64, found_in: usize) -> (Vec<u128>, Result<(), usize>)
 
 #[tokio::test(start_paused = true)]
 async fn what_a_part_has_not_made_yet_is_waited_for_until_the_deadline() {
-    assert_eq!(looks(1000, 0).await, (vec![0], Ok(())));
-    assert_eq!(looks(1000, 7).await, (vec![0, 2, 6, 14, 30, 62, 112, 162], Ok(())));
-    // No look would come before the end.
-    assert_eq!(looks(30, 7).await, (vec![0, 2, 6, 14], Err(4)));
-    assert_eq!(looks(31, 7).await, (vec![0, 2, 6, 14, 30], Err(5)));
-    assert_eq!(looks(0, 7).await, (vec![0], Err(1)));
+    assert_eq!(checks(1000, 0).await, (vec![0], Ok(())));
+    assert_eq!(checks(1000, 7).await, (vec![0, 2, 6, 14, 30, 62, 112, 162], Ok(())));
+    // No check would come before the end.
+    assert_eq!(checks(30, 7).await, (vec![0, 2, 6, 14], Err(4)));
+    assert_eq!(checks(31, 7).await, (vec![0, 2, 6, 14, 30], Err(5)));
+    assert_eq!(checks(0, 7).await, (vec![0], Err(1)));
 }
 
 fn wanted() -> BTreeMap<(Ipv4Addr, Ipv4Addr), String> {
