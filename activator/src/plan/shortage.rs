@@ -42,7 +42,8 @@ impl Shortage {
     pub(super) fn of_numbers(pools: &Pools<'_>, what: &str, pool: &Pubkey) -> Self {
         let Some(found) = pools.get(pool) else { return Self::other(format!("no {what}: it has no pool of them")) };
         let (used, capacity) = pools.usage(pool).unwrap_or_default();
-        let last = found.base + (found.count * found.unit).saturating_sub(1);
+        // A unit of a pool of numbers is one number.
+        let last = found.base + (found.count - 1);
         Self(format!("no free {what} in {} to {last} ({used} of {capacity} in use)", found.base))
     }
 

@@ -70,8 +70,8 @@ impl Planner<'_> {
                 continue;
             };
             let outcome = match user.allocation {
-                Some(held) if user.status == UserStatus::Updating => self.reallocate(user, device, held),
-                _ => self.allocate(user, device),
+                Some(held) => self.reallocate(user, device, held),
+                None => self.allocate(user, device),
             };
             match outcome {
                 Ok(allocation) => self.activate_user(&subject, user, device, allocation),

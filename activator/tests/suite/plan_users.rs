@@ -275,6 +275,34 @@ fn a_publisher_no_more_gives_its_address_to_the_next_in_the_same_plan() {
 }
 
 #[test]
+fn one_that_starts_to_publish_gets_the_address_of_one_that_stops_whoever_comes_first() {
+    let (mut world, device) = world();
+    let block = publisher_block(&world);
+    world.exhaust(block);
+    let users = [("7.0.0.1", "169.254.0.0/31", 500), ("7.0.0.2", "169.254.0.2/31", 501)];
+    let mut users = users.map(|(client, tunnel, id)| {
+        let user = world.user(device, client, UserType::Multicast);
+        world.allocate(user, tunnel, id, (client, None), UserStatus::Updating);
+        user
+    });
+    for [stops, starts] in [users, {
+        users.reverse();
+        users
+    }] {
+        let mut world = world.clone();
+        world.edit_user(stops, |user| {
+            let held = user.allocation.as_mut().unwrap();
+            (held.dz_ip, held.dz_ip_pool) = (ip("148.51.120.0"), Some(block));
+        });
+        world.edit_user(starts, |user| user.publishers = vec![Pubkey::new_from_array([9; 32])]);
+        let reasons: Vec<_> = world.plan().actions.into_iter().map(|action| action.reason).collect();
+        assert_eq!(reasons, ["its roles changed: it does not publish", "its roles changed: it publishes"]);
+        let addresses = world.actions();
+        assert!(addresses[1].ends_with("dz_ip 148.51.120.0"), "{addresses:?}");
+    }
+}
+
+#[test]
 fn a_publisher_that_changed_its_mind_keeps_what_it_has() {
     let (mut world, device) = world();
     let block = publisher_block(&world);
