@@ -29,7 +29,7 @@ for name; do
     controller) mutate "$name" dz-controller 'render config catalog gallery refusals' 'controller/src/render/**/*.rs' ;;
     agent) mutate "$name" dz-controller 'agent device' controller/src/agent/diff.rs controller/src/agent/desired.rs ;;
     audit) mutate "$name" dz-sdk audit 'programs/sdk/src/audit/**/*.rs' ;;
-    oracle) mutate "$name" dzsim 'oracle bugs' 'sim/src/run/oracle/*.rs' ;;
+    oracle) mutate "$name" dzsim 'oracle bugs evidence' 'sim/src/run/oracle/*.rs' ;;
     *) echo "ci/mutants.sh: no such part: $name" >&2; exit 2 ;;
     esac
 done

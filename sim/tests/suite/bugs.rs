@@ -17,6 +17,10 @@ fn scenario(steps: &[&str]) -> String {
 const FIRST: &str = "{ run: doublezero connect ibrl, on: val1, exit: any }";
 const SECOND: &str = "{ run: doublezero connect ibrl, on: val2, exit: any }";
 const END: &str = "{ run: doublezero disconnect, on: val1, exit: any }";
+const ENABLE: &str = "{ run: doublezero enable, on: val1 }";
+/// Does not wait for a tunnel that will never be up.
+const CREATE: &str =
+    "{ run: doublezero user create --client-ip val1.client_ip --endpoint nyc1.endpoints.0 --type IBRL, on: val1 }";
 const OUTAGE: &str = "fault: { ledger: outage, on: val1 }";
 
 #[rstest]
@@ -25,6 +29,11 @@ const OUTAGE: &str = "fault: { ledger: outage, on: val1 }";
 #[case("missing-reread", &[OUTAGE, SECOND, "heal: all"], "val1.daemon has not settled")]
 #[case("stale-rule", &[FIRST, END], "no rule without its interface")]
 #[case("double-grant", &[FIRST, SECOND], "the chain agrees with a recount of itself")]
+#[case("wrong-id", &[FIRST], "tunnel id 501")]
+#[case("misplaced-address", &[ENABLE, CREATE], "kernel of nyc1: the tunnel's interface does not have it")]
+#[case("misplaced-address", &[ENABLE, CREATE], "kernel of val1: the tunnel's interface does not have it")]
+#[case("lost-uplink", &[ENABLE, CREATE], "every node has a way to the internet")]
+#[case("wrong-end", &[ENABLE, CREATE], "the wire carries only tunnels that the chain knows")]
 fn each_is_found(#[case] bug: &str, #[case] steps: &[&str], #[case] by: &str) {
     let place = Place::new();
     place.file("topic/bug.yaml", &scenario(steps));

@@ -1,7 +1,9 @@
 //! Waiting until every part has seen the chain's revision and has nothing left to do.
 
-use std::{cell::Cell, collections::BTreeMap, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
+use dz_client::api::Status;
+use dz_controller::serve::api::DeviceAnswer;
 use dzsim_scenario::plan::{ClientName, Process};
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
@@ -15,10 +17,56 @@ use crate::run::{
 
 /// What an activator says of itself.
 #[derive(Deserialize)]
-struct ActivatorHealth {
-    planned_slot: Option<u64>,
+pub(super) struct ActivatorHealth {
+    pub(super) planned_slot: Option<u64>,
     /// True when the plan of that slot had nothing to send.
-    idle: bool,
+    pub(super) idle: bool,
+}
+
+/// Why a part is not quiet at a slot.
+type Unsettled = Result<(), String>;
+
+/// Whether the newest slot that somebody knows is this one or a later one.
+pub(super) fn has_seen(seen: Option<u64>, slot: u64) -> bool {
+    seen.is_some_and(|seen| seen >= slot)
+}
+
+/// Of an activator.
+pub(super) fn planned(health: &ActivatorHealth, slot: u64) -> Unsettled {
+    match has_seen(health.planned_slot, slot) && health.idle {
+        true => Ok(()),
+        false => Err(format!("planned slot {:?} of {slot}", health.planned_slot)),
+    }
+}
+
+/// Of a device's agent, by what the controller knows of the device.
+pub(super) fn applied(device: &DeviceAnswer) -> Unsettled {
+    let Some(rendered) = device.rendered else { return Ok(()) };
+    let failures = device.report.as_ref().map_or(&[][..], |report| &report.failures);
+    let running = device.report.as_ref().and_then(|report| report.running);
+    match running.is_some_and(|running| running.hash == rendered.hash) && failures.is_empty() {
+        true => Ok(()),
+        false => Err(format!("it does not run what is rendered; failures: {failures:?}")),
+    }
+}
+
+/// Of a client's daemon, whose host has this address.
+pub(super) fn acted(status: &Status, address: Ipv4Addr, slot: u64) -> Unsettled {
+    if !has_seen(status.slot, slot) || !status.settled {
+        return Err(format!("it has acted on slot {:?} of {slot}", status.slot));
+    }
+    match status.client_ip == address {
+        true => Ok(()),
+        false => Err(format!("it acts for {}, and its host has {address}", status.client_ip)),
+    }
+}
+
+/// Of the chain, which must not move while the others are asked.
+pub(super) fn stood_still(slot: u64, latest: u64) -> Unsettled {
+    match latest == slot {
+        true => Ok(()),
+        false => Err(format!("it has moved from slot {slot} to {latest}")),
+    }
 }
 
 /// What the daemons have said when everything was quiet.
@@ -54,41 +102,32 @@ pub async fn standing(world: &World) -> Vec<String> {
     lines
 }
 
-fn behind<T>(who: &str, why: impl AsRef<str>) -> Result<T, StepError> {
-    Err(StepError::new(format!("{who} has not settled: {}", why.as_ref())))
+/// Says whose reason it is.
+fn of(who: &str, settled: Unsettled) -> Result<(), StepError> {
+    settled.map_err(|why| StepError::new(format!("{who} has not settled: {why}")))
 }
 
 /// Asks everybody, of the clients that of number `first` before the others, and sets it to the one that is not quiet: those
 /// before it need not be asked again until it is.
 async fn quiet(world: &World, first: &Cell<usize>) -> Result<Settled, StepError> {
     let slot = world.latest_slot();
-    if world.view().is_none_or(|view| view.slot() < slot) {
-        return behind("the runner's view", format!("it has not seen slot {slot}"));
-    }
+    let read = |seen| if has_seen(seen, slot) { Ok(()) } else { Err(format!("it has not seen slot {slot}")) };
+    of("the runner's view", read(world.view().map(|view| view.slot())))?;
     for number in 1..=world.policy.activators {
         let process = Process::Activator(number);
         if world.is_live(&process) {
-            let health: ActivatorHealth = http::get_json(world.backend.server(&process)?.as_ref(), "/healthz").await?;
-            if health.planned_slot.is_none_or(|planned| planned < slot) || !health.idle {
-                return behind(&process.to_string(), format!("planned slot {:?} of {slot}", health.planned_slot));
-            }
+            let health = http::get_json(world.backend.server(&process)?.as_ref(), "/healthz").await?;
+            of(&process.to_string(), planned(&health, slot))?;
         }
     }
     if world.is_live(&Process::Controller) {
         let answer = controller::devices(world).await?;
-        if answer.slot < slot {
-            return behind("controller", format!("it has seen slot {} of {slot}", answer.slot));
-        }
+        of("controller", read(Some(answer.slot)))?;
         for device in answer.devices {
-            let Some(code) = world.plan.devices.keys().find(|code| code.as_str() == device.code) else { continue };
-            if !world.is_live(&Process::Agent(code.clone())) || device.rendered.is_none() {
-                continue;
-            }
-            let report = device.report.unwrap_or_default();
-            let hash = |revision: Option<dz_controller::serve::api::Revision>| revision.map(|revision| revision.hash);
-            if hash(report.running) != hash(device.rendered) || !report.failures.is_empty() {
-                let agent = format!("{code}.agent");
-                return behind(&agent, format!("it does not run what is rendered; failures: {:?}", report.failures));
+            let Some((code, _)) = world.plan.devices.get_key_value(device.code.as_str()) else { continue };
+            let agent = Process::Agent(code.clone());
+            if world.is_live(&agent) {
+                of(&agent.to_string(), applied(&device))?;
             }
         }
     }
@@ -103,10 +142,8 @@ async fn quiet(world: &World, first: &Cell<usize>) -> Result<Settled, StepError>
         settled.enabled.extend(answer?.map(|enabled| (name.clone(), enabled)));
     }
     first.set(0);
-    match world.latest_slot() {
-        latest if latest == slot => Ok(settled),
-        latest => behind("the chain", format!("it has moved from slot {slot} to {latest}")),
-    }
+    of("the chain", stood_still(slot, world.latest_slot()))?;
+    Ok(settled)
 }
 
 /// Whether a client's daemon may hold tunnels, if it runs and is quiet at this slot.
@@ -116,13 +153,6 @@ async fn client(world: &World, name: &ClientName, slot: u64) -> Result<Option<bo
         return Ok(None);
     }
     let status = view::daemon(world, name)?.status(None).await.map_err(anyhow::Error::from)?;
-    if status.slot.is_none_or(|seen| seen < slot) || !status.settled {
-        return behind(&format!("{name}.daemon"), format!("it has acted on slot {:?} of {slot}", status.slot));
-    }
-    let address = world.client_ip(name)?;
-    if status.client_ip != address {
-        let why = format!("it acts for {}, and its host has {address}", status.client_ip);
-        return behind(&format!("{name}.daemon"), why);
-    }
+    of(&process.to_string(), acted(&status, world.client_ip(name)?, slot))?;
     Ok(Some(status.reconciler_enabled))
 }

@@ -14,6 +14,14 @@ pub enum Bug {
     StaleRule,
     /// Two users of a device are granted one tunnel id.
     DoubleGrant,
+    /// The controller renders each tunnel under the next id.
+    WrongId,
+    /// A host puts the address of a tunnel on its loopback interface.
+    MisplacedAddress,
+    /// A host's default route goes when its first tunnel comes.
+    LostUplink,
+    /// A host makes a tunnel to the address beside the one it was asked for.
+    WrongEnd,
     /// The ledger's bank dies when a client's first transaction has landed; in the real world.
     DeadBank,
 }

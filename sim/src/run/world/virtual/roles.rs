@@ -59,7 +59,7 @@ impl Virtual {
                 // Nothing but where it listens, which is known here.
                 parsed::<dz_controller::serve::Args>(role)?;
                 // It only reads: whose key it has does not matter.
-                let chain = self.chain(CORE, Owner::Foundation)?;
+                let chain = planted::controller(self.bug, self.chain(CORE, Owner::Foundation)?);
                 let deps = dz_controller::serve::Deps {
                     views: chain.watch(),
                     listeners: vec![self.place(process).bind()?],

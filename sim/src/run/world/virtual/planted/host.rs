@@ -20,6 +20,9 @@ use dz_net::{
 
 use crate::run::world::bug::Bug;
 
+/// The loopback interface of every host.
+const LOOPBACK: u32 = 1;
+
 /// A host that does something else than it is asked to.
 #[derive(Debug)]
 pub(super) struct Lying {
@@ -27,11 +30,22 @@ pub(super) struct Lying {
     bug: Bug,
     /// Rules that it says it has deleted.
     kept: Mutex<BTreeSet<RuleInfo>>,
+    /// Addresses that it says are on their tunnels.
+    misplaced: Mutex<Vec<AddrInfo>>,
+}
+
+/// An address of a tunnel, as it is put on the loopback interface.
+fn on_loopback(addr: &AddrInfo) -> AddrInfo {
+    AddrInfo { index: LOOPBACK, address: addr.address.addr().into(), peer: None, ..addr.clone() }
 }
 
 impl Lying {
     pub(super) fn new(inner: Arc<dyn Host>, bug: Bug) -> Self {
-        Self { inner, bug, kept: Mutex::default() }
+        Self { inner, bug, kept: Mutex::default(), misplaced: Mutex::default() }
+    }
+
+    fn misplaced(&self) -> std::sync::MutexGuard<'_, Vec<AddrInfo>> {
+        self.misplaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, BTreeSet<RuleInfo>> {
@@ -63,7 +77,44 @@ impl Host for Lying {
 
     async fn tunnels(&self) -> Result<Arc<dyn Tunnels>, TunnelError> {
         let inner = self.inner.tunnels().await?;
-        Ok(if self.bug == Bug::SwappedName { Arc::new(Swapping(inner)) } else { inner })
+        Ok(match self.bug {
+            bug @ (Bug::SwappedName | Bug::WrongEnd) => Arc::new(Swapping { inner, bug }),
+            _ => inner,
+        })
+    }
+
+    async fn addrs(&self) -> Result<Vec<AddrInfo>, NetlinkError> {
+        let (mut addrs, links) = (self.inner.addrs().await?, self.inner.links().await?);
+        let mut misplaced = self.misplaced();
+        misplaced.retain(|addr| links.iter().any(|link| link.index == addr.index));
+        addrs.retain(|addr| !misplaced.iter().any(|said| on_loopback(said) == *addr));
+        addrs.extend(misplaced.iter().cloned());
+        Ok(addrs)
+    }
+
+    async fn add_addr(&self, addr: &AddrInfo) -> Result<Added, NetlinkError> {
+        let tunnels = addr.address.addr().is_link_local();
+        if self.bug == Bug::MisplacedAddress && tunnels {
+            self.misplaced().push(addr.clone());
+            return self.inner.add_addr(&on_loopback(addr)).await;
+        }
+        if self.bug == Bug::LostUplink && tunnels {
+            for route in self.inner.routes().await?.iter().filter(|route| route.destination.prefix_len() == 0) {
+                self.inner.delete_route(route).await?;
+            }
+        }
+        self.inner.add_addr(addr).await
+    }
+
+    async fn delete_addr(&self, addr: &AddrInfo) -> Result<Deleted, NetlinkError> {
+        let found = self.misplaced().iter().position(|said| said == addr);
+        match found {
+            Some(at) => {
+                let said = self.misplaced().remove(at);
+                self.inner.delete_addr(&on_loopback(&said)).await
+            }
+            None => self.inner.delete_addr(addr).await,
+        }
     }
 
     async fn links(&self) -> Result<Vec<LinkInfo>, NetlinkError> {
@@ -86,15 +137,6 @@ impl Host for Lying {
     }
     async fn set_link_alias(&self, index: u32, alias: &str) -> Result<(), NetlinkError> {
         self.inner.set_link_alias(index, alias).await
-    }
-    async fn addrs(&self) -> Result<Vec<AddrInfo>, NetlinkError> {
-        self.inner.addrs().await
-    }
-    async fn add_addr(&self, addr: &AddrInfo) -> Result<Added, NetlinkError> {
-        self.inner.add_addr(addr).await
-    }
-    async fn delete_addr(&self, addr: &AddrInfo) -> Result<Deleted, NetlinkError> {
-        self.inner.delete_addr(addr).await
     }
     async fn routes(&self) -> Result<Vec<RouteInfo>, NetlinkError> {
         self.inner.routes().await
@@ -152,43 +194,56 @@ impl Host for Lying {
     }
 }
 
-/// Swaps the names of the first two tunnels of a client, for callers here: all others see other names.
-struct Swapping(Arc<dyn Tunnels>);
+/// Makes other tunnels than it is asked to, and shows its callers those they asked for.
+struct Swapping {
+    inner: Arc<dyn Tunnels>,
+    bug: Bug,
+}
 
-fn swapped(name: &str) -> String {
-    match name {
-        "doublezero0" => "doublezero1".to_owned(),
-        "doublezero1" => "doublezero0".to_owned(),
-        other => other.to_owned(),
+impl Swapping {
+    /// With the names of the first two tunnels of a client swapped.
+    fn name(&self, name: &str) -> String {
+        match (self.bug, name) {
+            (Bug::SwappedName, "doublezero0") => "doublezero1".to_owned(),
+            (Bug::SwappedName, "doublezero1") => "doublezero0".to_owned(),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// What is made of what is asked for, and the other way round.
+    fn swap(&self, spec: &mut TunnelSpec) {
+        spec.name = self.name(&spec.name);
+        if self.bug == Bug::WrongEnd {
+            spec.remote = Ipv4Addr::from(u32::from(spec.remote) ^ 1);
+        }
     }
 }
 
 #[async_trait]
 impl Tunnels for Swapping {
     fn dataplane(&self) -> Dataplane {
-        self.0.dataplane()
+        self.inner.dataplane()
     }
 
     async fn create(&self, spec: &TunnelSpec) -> Result<Tunnel, TunnelError> {
-        let spec = TunnelSpec { name: swapped(&spec.name), ..spec.clone() };
-        let mut made = self.0.create(&spec).await?;
-        made.spec.name = swapped(&made.spec.name);
+        let mut spec = spec.clone();
+        self.swap(&mut spec);
+        let mut made = self.inner.create(&spec).await?;
+        self.swap(&mut made.spec);
         Ok(made)
     }
 
     async fn delete(&self, name: &str) -> Result<(), TunnelError> {
-        self.0.delete(&swapped(name)).await
+        self.inner.delete(&self.name(name)).await
     }
 
     async fn list(&self) -> Result<Vec<Tunnel>, TunnelError> {
-        let mut tunnels = self.0.list().await?;
-        for tunnel in &mut tunnels {
-            tunnel.spec.name = swapped(&tunnel.spec.name);
-        }
+        let mut tunnels = self.inner.list().await?;
+        tunnels.iter_mut().for_each(|tunnel| self.swap(&mut tunnel.spec));
         Ok(tunnels)
     }
 
     async fn discards(&self) -> Result<BTreeMap<Discard, u64>, TunnelError> {
-        self.0.discards().await
+        self.inner.discards().await
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Planted {
 
 enum Planting {
     Forging(Forging),
-    Forgetful(Forgetful),
+    Showing(Showing),
 }
 
 /// Changes accounts after a transaction, as a program with a bug would have.
@@ -32,8 +32,8 @@ struct Forging {
     bug: Option<Bug>,
 }
 
-/// Keeps the view that is read after something was missed to itself.
-struct Forgetful {
+/// Shows other views than those there are.
+struct Showing {
     views: watch::Receiver<Option<Arc<NetworkView>>>,
     passing_on: AbortHandle,
 }
@@ -43,25 +43,47 @@ impl Planted {
         Self { inner, bug: Planting::Forging(Forging { chain, bug }) }
     }
 
-    #[allow(clippy::disallowed_methods, reason = "ends with the client")]
+    /// Keeps the view that is read after something was missed to itself.
     pub(super) fn forgetful(inner: Arc<dyn Ledger>, node: LocalNode) -> Self {
+        let missed = move || (node.hits().cut, node.hits().lost);
+        let mut before = missed();
+        Self::showing(inner, move |view| (std::mem::replace(&mut before, missed()) == missed()).then_some(view))
+    }
+
+    /// Shows each tunnel with the next id.
+    pub(super) fn renumbering(inner: Arc<dyn Ledger>) -> Self {
+        Self::showing(inner, |view| {
+            let mut shown = NetworkView::clone(&view);
+            for (key, user) in view.users() {
+                let mut user = user.clone();
+                user.allocation.as_mut()?.tunnel_id += 1;
+                shown.set_account(*key, &user.encode()).ok()?;
+            }
+            Some(Arc::new(shown))
+        })
+    }
+
+    /// Shows what is made of each view, if anything is.
+    #[allow(clippy::disallowed_methods, reason = "ends with the client")]
+    fn showing(
+        inner: Arc<dyn Ledger>,
+        mut made_of: impl FnMut(Arc<NetworkView>) -> Option<Arc<NetworkView>> + Send + 'static,
+    ) -> Self {
         let (shown, views) = watch::channel(None);
         let mut all = inner.watch();
         let passing_on = tokio::spawn(async move {
-            let missed = || (node.hits().cut, node.hits().lost);
-            let mut before = missed();
             while all.changed().await.is_ok() {
                 let view = all.borrow_and_update().clone();
-                if std::mem::replace(&mut before, missed()) == missed() {
-                    shown.send_replace(view);
+                if let Some(view) = view.and_then(&mut made_of) {
+                    shown.send_replace(Some(view));
                 }
             }
         });
-        Self { inner, bug: Planting::Forgetful(Forgetful { views, passing_on: passing_on.abort_handle() }) }
+        Self { inner, bug: Planting::Showing(Showing { views, passing_on: passing_on.abort_handle() }) }
     }
 }
 
-impl Drop for Forgetful {
+impl Drop for Showing {
     fn drop(&mut self) {
         self.passing_on.abort();
     }
@@ -141,7 +163,7 @@ impl Ledger for Planted {
     async fn send(&self, instructions: &[Instruction]) -> Result<Landed, LedgerError> {
         match &self.bug {
             Planting::Forging(forging) => forging.send(&*self.inner, instructions).await,
-            Planting::Forgetful(_) => self.inner.send(instructions).await,
+            Planting::Showing(_) => self.inner.send(instructions).await,
         }
     }
 
@@ -152,7 +174,7 @@ impl Ledger for Planted {
     fn watch(&self) -> watch::Receiver<Option<Arc<NetworkView>>> {
         match &self.bug {
             Planting::Forging(_) => self.inner.watch(),
-            Planting::Forgetful(forgetful) => forgetful.views.clone(),
+            Planting::Showing(showing) => showing.views.clone(),
         }
     }
 }

@@ -28,10 +28,20 @@ pub(super) fn ledger(
     }
 }
 
+/// The chain as the controller gets it, from what a process there gets.
+pub(super) fn controller(bug: Option<Bug>, inner: Arc<dyn Ledger>) -> Arc<dyn Ledger> {
+    match bug {
+        Some(Bug::WrongId) => Arc::new(ledger::Planted::renumbering(inner)),
+        _ => inner,
+    }
+}
+
 /// The host as an agent or a daemon gets it.
 pub(super) fn host(bug: Option<Bug>, inner: Arc<dyn Host>) -> Arc<dyn Host> {
     match bug {
-        Some(bug @ (Bug::SwappedName | Bug::StaleRule)) => Arc::new(host::Lying::new(inner, bug)),
+        Some(bug @ (Bug::SwappedName | Bug::StaleRule | Bug::MisplacedAddress | Bug::LostUplink | Bug::WrongEnd)) => {
+            Arc::new(host::Lying::new(inner, bug))
+        }
         _ => inner,
     }
 }
