@@ -7,7 +7,7 @@ seed=${1:-$(date +%Y%m%d)000000}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 missed=0
-for bug in leaked-unit swapped-name missing-reread stale-rule double-grant wrong-id misplaced-address lost-uplink wrong-end; do
+for bug in leaked-unit swapped-name missing-reread stale-rule double-grant wrong-id misplaced-address lost-route lost-table lost-uplink wrong-end; do
     start=$SECONDS
     # Found is a failure of the exploration: 1.
     code=0

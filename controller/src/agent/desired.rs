@@ -33,7 +33,7 @@ use crate::config::{DeviceConfig, GroupEnd, IfName, NextHop, Service, Tunnel};
 /// The table of what comes over the backbone.
 const TRANSIT_TABLE: u32 = 1000;
 /// The table of a VRF is this plus its id; ids start at 1.
-const VRF_TABLES: u32 = 1000;
+pub const VRF_TABLES: u32 = 1000;
 /// The table of everything else, in which multicast tunnels are.
 const MAIN_TABLE: u32 = 254;
 /// The table of what users of edge filtering send to the internet: the way out, and nothing else.

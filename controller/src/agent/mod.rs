@@ -35,7 +35,7 @@ use tokio::{
 };
 
 pub use self::{
-    desired::{Desired, Host, desired},
+    desired::{Desired, Host, VRF_TABLES, desired},
     diff::{Change, diff},
     fetch::FetchError,
     kernel::KernelError,

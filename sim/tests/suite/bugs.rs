@@ -32,6 +32,8 @@ const OUTAGE: &str = "fault: { ledger: outage, on: val1 }";
 #[case("wrong-id", &[FIRST], "tunnel id 501")]
 #[case("misplaced-address", &[ENABLE, CREATE], "kernel of nyc1: the tunnel's interface does not have it")]
 #[case("misplaced-address", &[ENABLE, CREATE], "kernel of val1: the tunnel's interface does not have it")]
+#[case("lost-route", &[FIRST, SECOND], "it leads to 9.128.0.2/32\n    kernel of val1: no route by doublezero0")]
+#[case("lost-table", &[FIRST], "a device has the routes of its configuration: table 1 of nyc1")]
 #[case("lost-uplink", &[ENABLE, CREATE], "every node has a way to the internet")]
 #[case("wrong-end", &[ENABLE, CREATE], "the wire carries only tunnels that the chain knows")]
 fn each_is_found(#[case] bug: &str, #[case] steps: &[&str], #[case] by: &str) {

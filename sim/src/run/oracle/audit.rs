@@ -3,7 +3,10 @@
 use dz_sdk::{
     NetworkView,
     audit::{Finding, audit},
-    program::state::{User, UserAllocation, UserStatus},
+    program::{
+        instruction::DEFAULT_VRF_ID,
+        state::{User, UserAllocation, UserStatus},
+    },
 };
 use solana_pubkey::Pubkey;
 
@@ -18,6 +21,14 @@ pub(super) fn name(user: &User) -> String {
 /// What a user has been granted; none while the activator has a say.
 pub(super) fn granted(user: &User) -> Option<&UserAllocation> {
     user.allocation.as_ref().filter(|_| user.status == UserStatus::Activated)
+}
+
+/// The VRF of a user's tenant; none before it has one.
+pub(super) fn vrf(view: &NetworkView, user: &User) -> Option<u16> {
+    match user.tenant {
+        None => Some(DEFAULT_VRF_ID),
+        Some(tenant) => view.tenant(&tenant)?.vrf_id,
+    }
 }
 
 pub(super) fn check(view: &NetworkView, found: &mut Vec<Mismatch>) {

@@ -1,5 +1,5 @@
-//! The nodes' kernels: exactly one tunnel for each user; on it and on the devices' endpoints
-//! the addresses that the chain says.
+//! The nodes' kernels: exactly one tunnel for each user; on it and on the devices' endpoints the addresses that the chain says;
+//! the routes; no rule that is left over.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,94 +7,62 @@ use std::{
 };
 
 use dz_net::{host::Host, kernel::Change};
-use dz_sdk::{
-    NetworkView,
-    program::state::{DeviceStatus, User},
-};
-use dzsim_scenario::plan::{Node, Process};
-use solana_signer::Signer;
+use dz_sdk::NetworkView;
+use dzsim_scenario::plan::Node;
 
-use super::{Mismatch, Settled, audit};
-use crate::run::{keys::Owner, world::World};
+use super::{
+    Mismatch, Pair, Settled,
+    reach::Configs,
+    right::{Placed, Right},
+    routes,
+};
+use crate::run::world::World;
 
 /// An address of the internet that no node has and no tunnel leads to (RFC 5737).
 const NOBODYS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
-/// Outer (source, destination) as one end's kernel has them.
-pub(super) type Pair = (Ipv4Addr, Ipv4Addr);
-
-/// What a node's kernel has to have.
-#[derive(Debug, PartialEq, Eq)]
-struct Right {
-    wanted: BTreeMap<Pair, String>,
-    placed: Vec<Placed>,
-    /// True while a fault holds an interface of it down.
-    down: bool,
-}
+/// Routes that one look takes in. A client that comes is a route at each other: in a network of a thousand each look would
+/// be at a million. The nodes that are left come first in the next look.
+const ROUTES: usize = 50_000;
 
 /// The nodes that were right at the last look, and by what. One of which neither changes is not looked at again: a step
 /// costs what it changes, not what there is.
 #[derive(Debug, Default)]
-pub(super) struct Seen(BTreeMap<Node, Right>);
+pub(super) struct Seen {
+    right: BTreeMap<Node, Right>,
+    /// Those whose routes were too many for the last look.
+    later: BTreeSet<Node>,
+    /// The number of the node that a look begins with.
+    first: usize,
+}
 
 impl Seen {
     pub(super) async fn check(
         &mut self,
         world: &World,
         view: &NetworkView,
+        configs: &Configs,
         settled: &Settled,
         found: &mut Vec<Mismatch>,
     ) -> anyhow::Result<()> {
-        for code in world.plan.devices.keys() {
-            let Some((key, device)) = view.device_by_code(code.as_str()) else { continue };
-            if !world.is_live(&Process::Agent(code.clone())) || !world.is_live(&Process::Controller) {
-                continue;
-            }
-            let wanted: BTreeMap<Pair, String> = view
-                .users_of_device(&key)
-                .filter(|(_, user)| user.status.has_tunnel() && device.status == DeviceStatus::Activated)
-                .map(|(_, user)| ((user.endpoint_ip, user.client_ip), audit::name(user)))
-                .collect();
-            let endpoints = view.interfaces_of_device(&key).filter_map(|(_, interface)| {
-                let subject = format!("endpoint {} of {code}", interface.name);
-                Some(Placed { subject, address: interface.endpoint()?, tunnel: None })
-            });
-            let near = view.users_of_device(&key).map(|(_, user)| user);
-            let near = near.filter(|_| device.status == DeviceStatus::Activated).filter_map(|user| {
-                let tunnel = Some((user.endpoint_ip, user.client_ip));
-                Some(Placed { subject: audit::name(user), address: overlay(user, 0)?, tunnel })
-            });
-            let placed = endpoints.chain(near).collect();
-            self.look(world, Node::Device(code.clone()), (wanted, placed), found).await?;
-        }
-        for name in world.plan.clients.keys() {
-            let (client_ip, host_ip) = (world.client_ip(name)?, world.host_ip(name)?);
-            let process = Process::Daemon(name.clone());
-            if !world.is_live(&process) {
-                continue;
-            }
-            let enabled = match settled.enabled.get(name) {
-                Some(enabled) => *enabled,
-                None => crate::run::view::daemon(world, name)?.status(None).await?.reconciler_enabled,
+        let devices = world.plan.devices.keys().cloned().map(Node::Device);
+        let clients = world.plan.clients.keys().cloned().map(Node::Client);
+        let mut nodes: Vec<_> = devices.chain(clients).enumerate().collect();
+        nodes.rotate_left(self.first);
+        let (mut left, mut next) = (ROUTES, None);
+        for (number, node) in nodes {
+            let right = match &node {
+                Node::Device(code) => Right::of_device(world, view, configs.get(code.as_str()), code),
+                Node::Client(name) => Right::of_client(world, view, settled, name).await?,
+                Node::Operator => None,
             };
-            // What another payer has asked for at this address is not built here.
-            let payer = world.keys.of(Owner::Client(name.as_str())).pubkey();
-            let has = |user: &&User| enabled && user.status.has_tunnel() && user.owner == payer;
-            let wanted: BTreeMap<Pair, String> = view
-                .users_of_client(client_ip)
-                .map(|(_, user)| user)
-                .filter(has)
-                .map(|user| ((host_ip, user.endpoint_ip), audit::name(user)))
-                .collect();
-            let far = view.users_of_client(client_ip).map(|(_, user)| user).filter(has).flat_map(|user| {
-                let tunnel = (host_ip, user.endpoint_ip);
-                let place = |address, tunnel| Placed { subject: audit::name(user), address, tunnel };
-                let dz_ip = audit::granted(user).map(|granted| place(granted.dz_ip, None));
-                overlay(user, 1).map(|address| place(address, Some(tunnel))).into_iter().chain(dz_ip)
-            });
-            let placed = far.collect();
-            self.look(world, Node::Client(name.clone()), (wanted, placed), found).await?;
+            let Some(right) = right else { continue };
+            self.look(world, node.clone(), right, &mut left, found).await?;
+            if self.later.contains(&node) {
+                next.get_or_insert(number);
+            }
         }
+        self.first = next.unwrap_or(0);
         Ok(())
     }
 
@@ -102,50 +70,43 @@ impl Seen {
         &mut self,
         world: &World,
         node: Node,
-        (wanted, placed): (BTreeMap<Pair, String>, Vec<Placed>),
+        right: Right,
+        left: &mut usize,
         found: &mut Vec<Mismatch>,
     ) -> anyhow::Result<()> {
-        let down = world.faults.broken().interfaces.keys().any(|down| down.device.as_str() == node.as_str());
-        let right = Right { wanted, placed, down };
         // Asked in any case and first: what changes during a look is seen by the next.
         let changes = world.changes(&node).await?;
-        let known = changes.filter(|_| self.0.get(&node) == Some(&right));
-        if known.as_ref().is_some_and(BTreeSet::is_empty) {
+        let before = self.right.remove(&node);
+        // A client that has come is a route at each other, and that alone.
+        let changed = changes.filter(|_| before.as_ref().is_some_and(|before| before.is_but_for_routes(&right)));
+        let same = before.is_some_and(|before| before == right);
+        if changed.as_ref().is_some_and(BTreeSet::is_empty) && same && !self.later.contains(&node) {
+            self.right.insert(node, right);
             return Ok(());
         }
-        self.0.remove(&node);
         let before = found.len();
         let host = world.backend.host(&node)?;
-        // A client that has come is a route of each other.
-        if known != Some(BTreeSet::from([Change::Route])) {
+        if changed.is_none_or(|changed| changed.iter().any(|change| *change != Change::Route)) {
             compare(host.as_ref(), &node, &right, found).await?;
         }
         uplink(host.as_ref(), &node, &right, found).await;
+        if *left > 0 {
+            *left = left.saturating_sub(right.routes());
+            self.later.remove(&node);
+            follow(host.as_ref(), &node, &right, found).await?;
+        } else {
+            self.later.insert(node.clone());
+        }
         if found.len() == before {
-            self.0.insert(node, right);
+            self.right.insert(node, right);
         }
         Ok(())
     }
 }
 
-/// An address that a node has to have.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Placed {
-    /// Whose it is.
-    pub(super) subject: String,
-    pub(super) address: Ipv4Addr,
-    /// The tunnel whose interface holds it; any interface of the node if none.
-    pub(super) tunnel: Option<Pair>,
-}
-
-/// One end's address of a user's tunnel; none while the activator has a say.
-fn overlay(user: &User, end: u32) -> Option<Ipv4Addr> {
-    audit::granted(user)?.tunnel_net.address(end)
-}
-
 /// Compares all but the routes.
 async fn compare(host: &dyn Host, node: &Node, right: &Right, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
-    let Right { wanted, placed, down: _ } = right;
+    let Right { wanted, placed, .. } = right;
     let there = host.tunnels().await?.list().await?;
     let there = there.into_iter().map(|tunnel| (tunnel.spec.name, (tunnel.spec.local, tunnel.spec.remote)));
     let there: BTreeMap<String, Pair> = there.collect();
@@ -161,6 +122,25 @@ async fn compare(host: &dyn Host, node: &Node, right: &Right, found: &mut Vec<Mi
     misplaced(node, placed, &there, &held, found);
     let names: BTreeSet<String> = links.into_iter().map(|link| link.name).collect();
     stale(node, host.rules().await?.into_iter().filter_map(|rule| rule.iif), &names, found);
+    Ok(())
+}
+
+/// Compares the routes. Of a tunnel that is not there, only that is said.
+async fn follow(host: &dyn Host, node: &Node, right: &Right, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
+    if right.ways.is_empty() && right.tables.is_none() {
+        return Ok(());
+    }
+    let tunnels = host.tunnels().await?.list().await?;
+    let routes = host.routes().await?;
+    for way in &right.ways {
+        if let Some(tunnel) = tunnels.iter().find(|there| (there.spec.local, there.spec.remote) == way.tunnel) {
+            let there = routes::leads_to(&routes, tunnel.ifindex);
+            routes::astray(node.as_str(), way, &tunnel.spec.name, &there, found);
+        }
+    }
+    if let Some(tables) = &right.tables {
+        routes::differences(node.as_str(), tables, &routes::tables_of(&routes), found);
+    }
     Ok(())
 }
 

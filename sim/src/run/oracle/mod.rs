@@ -5,18 +5,24 @@
 
 mod audit;
 mod kernels;
+mod reach;
 mod rendered;
+mod right;
+mod routes;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::Ipv4Addr, time::Duration};
 
 pub use settle::{Settled, settle, standing};
 use tokio::time::Instant;
 
 use super::world::World;
+
+/// Outer (source, destination) as one end of a tunnel has them.
+type Pair = (Ipv4Addr, Ipv4Addr);
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +84,11 @@ impl Oracle {
     async fn parts(&mut self, world: &World, settled: Option<Settled>) -> Result<(), Vec<Mismatch>> {
         let mut found = Vec::new();
         let Some(view) = world.view() else { return Err(vec![unread()]) };
-        if let Err(error) = rendered::check(world, &view, &mut found).await {
+        let configs = rendered::check(world, &view, &mut found).await.unwrap_or_else(|error| {
             found.push(unreadable("rendered configuration", &error));
-        }
-        if let Err(error) = self.kernels.check(world, &view, &settled.unwrap_or_default(), &mut found).await {
+            reach::Configs::new()
+        });
+        if let Err(error) = self.kernels.check(world, &view, &configs, &settled.unwrap_or_default(), &mut found).await {
             found.push(unreadable("kernels", &error));
         }
         if found.is_empty() { Ok(()) } else { Err(found) }

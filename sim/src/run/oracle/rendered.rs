@@ -8,23 +8,31 @@ use std::{
 use dz_controller::config::{Service, Tunnel};
 use dz_sdk::{
     NetworkView,
-    program::{
-        instruction::DEFAULT_VRF_ID,
-        state::{DeviceStatus, User},
-    },
+    program::state::{Device, DeviceStatus, User},
 };
 use dzsim_scenario::plan::Process;
 use solana_pubkey::Pubkey;
 
-use super::{Mismatch, audit, kernels::Pair};
+use super::{
+    Mismatch, Pair, audit,
+    reach::{self, Configs},
+};
 use crate::run::{controller, world::World};
 
-pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mismatch>) -> anyhow::Result<()> {
+/// Returns the configs, none while there is no controller to ask.
+pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mismatch>) -> anyhow::Result<Configs> {
+    let mut configs = Configs::new();
     if !world.is_live(&Process::Controller) {
-        return Ok(());
+        return Ok(configs);
+    }
+    // One that is drained still carries what comes over the backbone.
+    let in_use = |device: &Device| matches!(device.status, DeviceStatus::Activated | DeviceStatus::Drained);
+    for (key, device) in view.devices().iter().filter(|(_, device)| in_use(device)) {
+        let config = controller::config(world, key).await?;
+        configs.insert(device.code.clone(), config);
     }
     for (key, device) in view.devices().iter().filter(|(_, device)| device.status == DeviceStatus::Activated) {
-        let config = controller::config(world, key).await?;
+        let Some(config) = configs.get(&device.code) else { continue };
         let rendered: BTreeMap<Pair, u16> =
             config.tunnels.iter().map(|(id, tunnel)| ((tunnel.source, tunnel.destination), *id)).collect();
         let wanted: BTreeMap<Pair, String> = view
@@ -41,7 +49,8 @@ pub(super) async fn check(world: &World, view: &NetworkView, found: &mut Vec<Mis
             }
         }
     }
-    Ok(())
+    reach::check(view, &configs, found);
+    Ok(configs)
 }
 
 /// What is said of one tunnel, by the name of the property.
@@ -65,11 +74,7 @@ fn granted(view: &NetworkView, user: &User) -> Option<Properties> {
             ("groups it gets", format!("{:?}", addresses(&user.subscribers))),
         ]);
     } else {
-        let vrf = match user.tenant {
-            None => DEFAULT_VRF_ID,
-            Some(tenant) => view.tenant(&tenant)?.vrf_id?,
-        };
-        all.extend([("vrf", vrf.to_string()), ("dz_ip", allocation.dz_ip.to_string())]);
+        all.extend([("vrf", audit::vrf(view, user)?.to_string()), ("dz_ip", allocation.dz_ip.to_string())]);
     }
     Some(all)
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
-use dz_client::api::Status;
+use dz_client::api::{Service, Session, Status};
 use dz_controller::serve::api::DeviceAnswer;
 use dzsim_scenario::plan::{ClientName, Process};
 use futures_util::{StreamExt, stream};
@@ -71,9 +71,22 @@ pub(super) fn stood_still(slot: u64, latest: u64) -> Unsettled {
 
 /// What the daemons have said when everything was quiet.
 #[derive(Debug, Default)]
-pub struct Settled {
-    /// Whether they may hold tunnels, by client.
-    pub(super) enabled: BTreeMap<ClientName, bool>,
+pub struct Settled(pub(super) BTreeMap<ClientName, Said>);
+
+/// What a daemon says of its tunnels.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    /// Whether it may hold any.
+    pub(super) enabled: bool,
+    /// The session of each, by the endpoint it ends on.
+    pub(super) sessions: BTreeMap<Ipv4Addr, Session>,
+}
+
+impl From<Status> for Said {
+    fn from(status: Status) -> Self {
+        let session = |service: Service| (service.tunnel_dst, service.doublezero_status.session_status);
+        Self { enabled: status.reconciler_enabled, sessions: status.services.into_iter().map(session).collect() }
+    }
 }
 
 /// Daemons that are asked at the same time: an answer takes longer than it costs.
@@ -139,20 +152,20 @@ async fn quiet(world: &World, first: &Cell<usize>) -> Result<Settled, StepError>
     let mut settled = Settled::default();
     while let Some((number, name, answer)) = answers.next().await {
         first.set(number);
-        settled.enabled.extend(answer?.map(|enabled| (name.clone(), enabled)));
+        settled.0.extend(answer?.map(|said| (name.clone(), said)));
     }
     first.set(0);
     of("the chain", stood_still(slot, world.latest_slot()))?;
     Ok(settled)
 }
 
-/// Whether a client's daemon may hold tunnels, if it runs and is quiet at this slot.
-async fn client(world: &World, name: &ClientName, slot: u64) -> Result<Option<bool>, StepError> {
+/// What a client's daemon says of its tunnels, if it runs and is quiet at this slot.
+async fn client(world: &World, name: &ClientName, slot: u64) -> Result<Option<Said>, StepError> {
     let process = Process::Daemon(name.clone());
     if !world.is_live(&process) || !world.backend.was_started(&process) {
         return Ok(None);
     }
     let status = view::daemon(world, name)?.status(None).await.map_err(anyhow::Error::from)?;
     of(&process.to_string(), acted(&status, world.client_ip(name)?, slot))?;
-    Ok(Some(status.reconciler_enabled))
+    Ok(Some(status.into()))
 }

@@ -10,10 +10,8 @@ use dz_sdk::NetworkView;
 use dzsim_fabric::Mark;
 use dzsim_scenario::plan::{ClientName, Plan, Process};
 
-use super::Mismatch;
+use super::{Mismatch, Pair};
 use crate::run::world::World;
-
-type Pair = (Ipv4Addr, Ipv4Addr);
 
 /// The outer pairs of users, from the client's side, each with the code of its device.
 type Pairs = BTreeMap<Pair, String>;

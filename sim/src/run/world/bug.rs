@@ -18,6 +18,10 @@ pub enum Bug {
     WrongId,
     /// A host puts the address of a tunnel on its loopback interface.
     MisplacedAddress,
+    /// A host has none of the routes to users that it was asked for in the table that all hosts have.
+    LostRoute,
+    /// It has none in the others.
+    LostTable,
     /// A host's default route goes when its first tunnel comes.
     LostUplink,
     /// A host makes a tunnel to the address beside the one it was asked for.

@@ -12,7 +12,10 @@ use dz_net::{
     filter::{self, Dropped, FilterError, IngressPolicy},
     gre::{Dataplane, Discard, Tunnel, TunnelError, TunnelSpec, Tunnels},
     host::{Changes, Datagrams, Forwarding, Host, Joined, Pinger, RawPackets, RawSpec, UdpSpec, Watched},
-    kernel::{Added, AddrInfo, Deleted, LinkInfo, LinkSpec, NetlinkError, RouteInfo, RuleInfo, sysctl::SysctlError},
+    kernel::{
+        Added, AddrInfo, Deleted, LinkInfo, LinkSpec, NetlinkError, RouteInfo, RuleInfo, TABLE_MAIN,
+        sysctl::SysctlError,
+    },
     membership::MembershipError,
     mroute::{self, MulticastError, MulticastRoute, RouteCounters},
     probe::{ProbeConfig, ProbeError},
@@ -32,6 +35,8 @@ pub(super) struct Lying {
     kept: Mutex<BTreeSet<RuleInfo>>,
     /// Addresses that it says are on their tunnels.
     misplaced: Mutex<Vec<AddrInfo>>,
+    /// Routes that it says it has.
+    lost: Mutex<Vec<RouteInfo>>,
 }
 
 /// An address of a tunnel, as it is put on the loopback interface.
@@ -41,11 +46,24 @@ fn on_loopback(addr: &AddrInfo) -> AddrInfo {
 
 impl Lying {
     pub(super) fn new(inner: Arc<dyn Host>, bug: Bug) -> Self {
-        Self { inner, bug, kept: Mutex::default(), misplaced: Mutex::default() }
+        Self { inner, bug, kept: Mutex::default(), misplaced: Mutex::default(), lost: Mutex::default() }
     }
 
     fn misplaced(&self) -> std::sync::MutexGuard<'_, Vec<AddrInfo>> {
         self.misplaced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lost(&self) -> std::sync::MutexGuard<'_, Vec<RouteInfo>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn loses(&self, route: &RouteInfo) -> bool {
+        let here = match self.bug {
+            Bug::LostRoute => route.table == TABLE_MAIN,
+            Bug::LostTable => route.table != TABLE_MAIN,
+            _ => false,
+        };
+        here && route.destination.prefix_len() == 32
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, BTreeSet<RuleInfo>> {
@@ -117,6 +135,39 @@ impl Host for Lying {
         }
     }
 
+    async fn routes(&self) -> Result<Vec<RouteInfo>, NetlinkError> {
+        let mut routes = self.inner.routes().await?;
+        routes.extend(self.lost().iter().cloned());
+        Ok(routes)
+    }
+
+    async fn add_route(&self, route: &RouteInfo) -> Result<Added, NetlinkError> {
+        if self.loses(route) {
+            self.lost().push(route.clone());
+            return Ok(Added::Created);
+        }
+        self.inner.add_route(route).await
+    }
+
+    async fn replace_route(&self, route: &RouteInfo) -> Result<(), NetlinkError> {
+        if self.loses(route) {
+            self.lost().push(route.clone());
+            return Ok(());
+        }
+        self.inner.replace_route(route).await
+    }
+
+    async fn delete_route(&self, route: &RouteInfo) -> Result<Deleted, NetlinkError> {
+        let at = self.lost().iter().position(|lost| lost == route);
+        match at {
+            Some(at) => {
+                self.lost().remove(at);
+                Ok(Deleted::Deleted)
+            }
+            None => self.inner.delete_route(route).await,
+        }
+    }
+
     async fn links(&self) -> Result<Vec<LinkInfo>, NetlinkError> {
         self.inner.links().await
     }
@@ -137,18 +188,6 @@ impl Host for Lying {
     }
     async fn set_link_alias(&self, index: u32, alias: &str) -> Result<(), NetlinkError> {
         self.inner.set_link_alias(index, alias).await
-    }
-    async fn routes(&self) -> Result<Vec<RouteInfo>, NetlinkError> {
-        self.inner.routes().await
-    }
-    async fn add_route(&self, route: &RouteInfo) -> Result<Added, NetlinkError> {
-        self.inner.add_route(route).await
-    }
-    async fn replace_route(&self, route: &RouteInfo) -> Result<(), NetlinkError> {
-        self.inner.replace_route(route).await
-    }
-    async fn delete_route(&self, route: &RouteInfo) -> Result<Deleted, NetlinkError> {
-        self.inner.delete_route(route).await
     }
     async fn ingress(&self) -> Result<BTreeMap<String, IngressPolicy>, FilterError> {
         self.inner.ingress().await

@@ -39,9 +39,15 @@ pub(super) fn controller(bug: Option<Bug>, inner: Arc<dyn Ledger>) -> Arc<dyn Le
 /// The host as an agent or a daemon gets it.
 pub(super) fn host(bug: Option<Bug>, inner: Arc<dyn Host>) -> Arc<dyn Host> {
     match bug {
-        Some(bug @ (Bug::SwappedName | Bug::StaleRule | Bug::MisplacedAddress | Bug::LostUplink | Bug::WrongEnd)) => {
-            Arc::new(host::Lying::new(inner, bug))
-        }
+        Some(
+            bug @ (Bug::SwappedName
+            | Bug::StaleRule
+            | Bug::MisplacedAddress
+            | Bug::LostRoute
+            | Bug::LostTable
+            | Bug::LostUplink
+            | Bug::WrongEnd),
+        ) => Arc::new(host::Lying::new(inner, bug)),
         _ => inner,
     }
 }

@@ -1,27 +1,29 @@
 //! Each view broken on purpose, and what the oracle says of it.
 
+mod reach;
+mod routes;
+mod settled;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     time::Duration,
 };
 
-use dz_client::api::Status;
-use dz_controller::serve::api::{DeviceAnswer, Report, Revision};
 use dz_sdk::{
     NetworkView, build,
     instruction::device,
     local::LocalBank,
     program::{
         ID,
-        state::{AccountData, Interface, Pool, PoolKind, User, UserStatus, UserType},
+        state::{AccountData, Interface, Pool, PoolKind, User, UserAllocation, UserStatus, UserType},
     },
 };
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tokio::time::Instant;
 
-use super::{Mismatch, audit, kernels, rendered, settle, wire};
+use super::{Mismatch, audit, kernels, rendered, right, wire};
 use crate::{
     run::{
         genesis::{self, bank::FUNDS},
@@ -94,6 +96,22 @@ fn named(found: &[Mismatch]) -> Vec<(&str, &str)> {
     found.iter().map(|mismatch| (mismatch.invariant, mismatch.subject.as_str())).collect()
 }
 
+/// A chain with users that have a unicast tunnel, by client, tenant and device.
+fn users(all: &[(u8, Option<Pubkey>, &str)]) -> NetworkView {
+    let mut view = chain();
+    let waiting = view.users().values().next().unwrap().clone();
+    let (tunnel_net, tunnel_pool) = ("169.254.0.0/31".parse().unwrap(), Pubkey::default());
+    for (client, tenant, device) in all {
+        let client_ip = Ipv4Addr::new(9, 128, 0, *client);
+        let held = UserAllocation { tunnel_net, tunnel_pool, tunnel_id: 500, dz_ip: client_ip, dz_ip_pool: None };
+        let (status, allocation) = (UserStatus::Activated, Some(held));
+        let device = view.device_by_code(device).unwrap().0;
+        let user = User { client_ip, tenant: *tenant, device, status, allocation, ..waiting.clone() };
+        view.set_account(Pubkey::new_from_array([*client; 32]), &user.encode()).unwrap();
+    }
+    view
+}
+
 const USER: &str = "user (9.128.0.1, 45.33.100.1)";
 
 #[test]
@@ -157,54 +175,6 @@ async fn what_a_part_has_not_made_yet_is_waited_for_until_the_deadline() {
     assert_eq!(checks(0, 7).await, (vec![0], Err(1)));
 }
 
-#[test]
-fn a_part_is_settled_when_it_has_done_what_the_latest_slot_asks_for() {
-    assert_eq!([None, Some(6), Some(7), Some(8)].map(|seen| settle::has_seen(seen, 7)), [false, false, true, true]);
-
-    let planned = |planned_slot, idle| settle::planned(&settle::ActivatorHealth { planned_slot, idle }, 7);
-    let behind = |slot: &str| Err(format!("planned slot {slot} of 7"));
-    assert_eq!(planned(Some(7), true), Ok(()));
-    assert_eq!(planned(Some(6), true), behind("Some(6)"));
-    assert_eq!(planned(Some(7), false), behind("Some(7)"));
-
-    let revision = |hash: &str| Some(Revision { revision: 1, hash: hash.parse().unwrap() });
-    let [old, new] = ["00000000000000aa", "00000000000000bb"].map(revision);
-    let applied = |rendered, report: Option<(Option<Revision>, &[&str])>| {
-        let report = report.map(|(running, failures)| Report {
-            running,
-            failures: failures.iter().copied().map(str::to_owned).collect(),
-            ..Report::default()
-        });
-        let (pubkey, code) = (String::new(), "nyc1".to_owned());
-        settle::applied(&DeviceAnswer { pubkey, code, rendered, error: None, report })
-    };
-    let behind = |failures: &str| Err(format!("it does not run what is rendered; failures: {failures}"));
-    assert_eq!(applied(new, Some((new, &[]))), Ok(()));
-    assert_eq!(applied(new, Some((old, &[]))), behind("[]"));
-    assert_eq!(applied(new, Some((None, &[]))), behind("[]"));
-    assert_eq!(applied(new, None), behind("[]"));
-    assert_eq!(applied(new, Some((new, &["no such port"]))), behind("[\"no such port\"]"));
-    // There is nothing that it could run.
-    assert_eq!(applied(None, None), Ok(()));
-    assert_eq!(applied(None, Some((old, &[]))), Ok(()));
-
-    let acted = |slot, settled| {
-        let network = "devnet".to_owned();
-        let services = Vec::new();
-        let status =
-            Status { version: 1, reconciler_enabled: true, client_ip: CLIENT, network, slot, settled, services };
-        [CLIENT, FIRST].map(|address| settle::acted(&status, address, 7))
-    };
-    let behind = |slot: &str| Err(format!("it has acted on slot {slot} of 7"));
-    let other = Err("it acts for 9.128.0.1, and its host has 45.33.100.1".to_owned());
-    assert_eq!(acted(Some(7), true), [Ok(()), other]);
-    assert_eq!(acted(Some(6), true), [behind("Some(6)"), behind("Some(6)")]);
-    assert_eq!(acted(Some(7), false), [behind("Some(7)"), behind("Some(7)")]);
-
-    assert_eq!(settle::stood_still(7, 7), Ok(()));
-    assert_eq!(settle::stood_still(7, 8), Err("it has moved from slot 7 to 8".to_owned()));
-}
-
 fn wanted() -> BTreeMap<(Ipv4Addr, Ipv4Addr), String> {
     BTreeMap::from([((FIRST, CLIENT), USER.to_owned())])
 }
@@ -256,7 +226,7 @@ fn an_address_that_is_not_where_the_chain_says_is_named() {
     let mut found = Vec::new();
     let overlay = Ipv4Addr::new(169, 254, 0, 0);
     let placed = [(FIRST, None), (SECOND, None), (overlay, Some((FIRST, CLIENT))), (overlay, Some((SECOND, CLIENT)))];
-    let placed = placed.map(|(address, tunnel)| kernels::Placed { subject: address.to_string(), address, tunnel });
+    let placed = placed.map(|(address, tunnel)| right::Placed { subject: address.to_string(), address, tunnel });
     let tunnels = BTreeMap::from([("tun500".to_owned(), (FIRST, CLIENT))]);
     // The overlay address is on the loopback, and the tunnel to the second endpoint is not there at all.
     let held = BTreeMap::from([("Loopback100".to_owned(), BTreeSet::from([FIRST, overlay]))]);
