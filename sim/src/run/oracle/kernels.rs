@@ -6,34 +6,28 @@ use std::{
     net::Ipv4Addr,
 };
 
-use dz_net::{host::Host, kernel::Change};
+use dz_net::host::Host;
 use dz_sdk::NetworkView;
 use dzsim_scenario::plan::Node;
 
 use super::{
     Mismatch, Pair, Settled,
     reach::Configs,
-    right::{Placed, Right},
+    right::{Look, Placed, Right},
     routes,
+    turns::Turns,
 };
 use crate::run::world::World;
 
 /// An address of the internet that no node has and no tunnel leads to (RFC 5737).
 const NOBODYS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
-/// Routes that one look takes in. A client that comes is a route at each other: in a network of a thousand each look would
-/// be at a million. The nodes that are left come first in the next look.
-const ROUTES: usize = 50_000;
-
 /// The nodes that were right at the last look, and by what. One of which neither changes is not looked at again: a step
 /// costs what it changes, not what there is.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     right: BTreeMap<Node, Right>,
-    /// Those whose routes were too many for the last look.
-    later: BTreeSet<Node>,
-    /// The number of the node that a look begins with.
-    first: usize,
+    turns: Turns,
 }
 
 impl Seen {
@@ -48,8 +42,7 @@ impl Seen {
         let devices = world.plan.devices.keys().cloned().map(Node::Device);
         let clients = world.plan.clients.keys().cloned().map(Node::Client);
         let mut nodes: Vec<_> = devices.chain(clients).enumerate().collect();
-        nodes.rotate_left(self.first);
-        let (mut left, mut next) = (ROUTES, None);
+        nodes.rotate_left(self.turns.begin());
         for (number, node) in nodes {
             let right = match &node {
                 Node::Device(code) => Right::of_device(world, view, configs.get(code.as_str()), code),
@@ -57,45 +50,33 @@ impl Seen {
                 Node::Operator => None,
             };
             let Some(right) = right else { continue };
-            self.look(world, node.clone(), right, &mut left, found).await?;
-            if self.later.contains(&node) {
-                next.get_or_insert(number);
-            }
+            self.look(world, (number, node), right, found).await?;
         }
-        self.first = next.unwrap_or(0);
         Ok(())
     }
 
     async fn look(
         &mut self,
         world: &World,
-        node: Node,
+        (number, node): (usize, Node),
         right: Right,
-        left: &mut usize,
         found: &mut Vec<Mismatch>,
     ) -> anyhow::Result<()> {
         // Asked in any case and first: what changes during a look is seen by the next.
         let changes = world.changes(&node).await?;
-        let before = self.right.remove(&node);
-        // A client that has come is a route at each other, and that alone.
-        let changed = changes.filter(|_| before.as_ref().is_some_and(|before| before.is_but_for_routes(&right)));
-        let same = before.is_some_and(|before| before == right);
-        if changed.as_ref().is_some_and(BTreeSet::is_empty) && same && !self.later.contains(&node) {
+        let look = right.look(self.right.remove(&node).as_ref(), changes.as_ref());
+        if look == Look::None && !self.turns.is_late(number) {
             self.right.insert(node, right);
             return Ok(());
         }
         let before = found.len();
         let host = world.backend.host(&node)?;
-        if changed.is_none_or(|changed| changed.iter().any(|change| *change != Change::Route)) {
+        if look == Look::All {
             compare(host.as_ref(), &node, &right, found).await?;
         }
         uplink(host.as_ref(), &node, &right, found).await;
-        if *left > 0 {
-            *left = left.saturating_sub(right.routes());
-            self.later.remove(&node);
+        if self.turns.take(number, right.routes()) {
             follow(host.as_ref(), &node, &right, found).await?;
-        } else {
-            self.later.insert(node.clone());
         }
         if found.len() == before {
             self.right.insert(node, right);

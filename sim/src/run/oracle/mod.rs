@@ -12,6 +12,7 @@ mod routes;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod wire;
 
 use std::{fmt, net::Ipv4Addr, time::Duration};

@@ -1,9 +1,13 @@
 //! The tunnels, addresses and routes that a node's kernel has to have, from the chain and from what its own part says.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use dz_client::api::Session;
 use dz_controller::config::DeviceConfig;
+use dz_net::kernel::Change;
 use dz_sdk::{
     NetworkView,
     program::state::{DeviceStatus, User},
@@ -40,6 +44,14 @@ pub(super) struct Right {
     pub(super) tables: Option<Tables>,
     /// True while a fault holds an interface of it down.
     pub(super) down: bool,
+}
+
+/// What of a node has to be looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    None,
+    Routes,
+    All,
 }
 
 impl Right {
@@ -115,9 +127,20 @@ impl Right {
         }))
     }
 
-    /// Whether no more than the routes differ.
-    pub(super) fn is_but_for_routes(&self, other: &Self) -> bool {
-        (&self.wanted, &self.placed, self.down) == (&other.wanted, &other.placed, other.down)
+    /// What has to be looked at, if the node was right by `before` at the last look and its kernel has changed since in this;
+    /// none is not known.
+    pub(super) fn look(&self, before: Option<&Self>, changes: Option<&BTreeSet<Change>>) -> Look {
+        let (Some(before), Some(changes)) = (before, changes) else { return Look::All };
+        let Self { wanted, placed, ways, tables, down } = before;
+        if (wanted, placed, down) != (&self.wanted, &self.placed, &self.down) {
+            return Look::All;
+        }
+        match (ways, tables) == (&self.ways, &self.tables) {
+            true if changes.is_empty() => Look::None,
+            // A client that has come is a route at each other, and that alone.
+            _ if changes.iter().all(|change| *change == Change::Route) => Look::Routes,
+            _ => Look::All,
+        }
     }
 
     /// How many routes there may be of it.

@@ -1,5 +1,6 @@
 //! Each view broken on purpose, and what the oracle says of it.
 
+mod looks;
 mod reach;
 mod routes;
 mod settled;

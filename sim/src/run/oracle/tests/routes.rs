@@ -9,7 +9,8 @@ use dz_sdk::{
     program::{
         ID, pda,
         state::{
-            AccountData, Device, GlobalConfig, GroupAddress, MulticastGroup, MulticastGroupStatus, User, UserType,
+            AccountData, Device, GlobalConfig, GroupAddress, MulticastGroup, MulticastGroupStatus, User, UserStatus,
+            UserType,
         },
     },
 };
@@ -50,7 +51,17 @@ fn a_tunnel_leads_to_the_users_of_its_tenant_while_it_is_up() {
     assert_eq!(astray(&view, Session::Down, none), []);
     let leads = "its session is down, so it does not lead to 9.128.0.3/32";
     assert_eq!(astray(&view, Session::Down, &both[1..]), said(leads, "a route by doublezero0"));
-    // Five more of them are too many to name.
+    // One in a group tunnel is nobody that a unicast tunnel leads to, and one that waits for its tunnel is not, either.
+    let key = Pubkey::new_from_array([3; 32]);
+    let third = view.user(&key).unwrap();
+    let in_groups = User { user_type: UserType::Multicast, ..third.clone() };
+    let waits = User { status: UserStatus::Pending, ..third.clone() };
+    for third in [in_groups, waits] {
+        let mut view = view.clone();
+        view.set_account(key, &third.encode()).unwrap();
+        assert_eq!(astray(&view, Session::Up, &both[..1]), []);
+    }
+    // Four more of them are too many to name.
     let many: Vec<_> = (1..=8).map(|client| (client, None, "nyc1")).collect();
     let lacks = "its session is up, so it leads to 9.128.0.2/32, 9.128.0.3/32, 9.128.0.4/32 and 4 more";
     assert_eq!(astray(&users(&many), Session::Up, none), said(lacks, "no route by doublezero0"));
